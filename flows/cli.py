@@ -1,0 +1,434 @@
+"""The command `headlines`: each verb runs the flow of the same name, or answers at once.
+
+Prefect and TensorFlow are imported only by the verb that needs them.
+"""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from headlines.errors import BatchesStopped, InputError
+
+_Result = dict[str, Any]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and leave with its exit status: 0 done, 1 failed, 2 wrong input."""
+    options = _parser().parse_args(arguments)
+    try:
+        if options.data:
+            os.environ["HEADLINES_DATA"] = options.data
+        options.verb(options)
+    except InputError as error:
+        _fail(str(error), 2)
+    except BatchesStopped as stopped:
+        _show(options, stopped.result, _night_lines)
+        _fail(str(stopped), 1)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except KeyboardInterrupt:
+        _fail("interrupted; the next run goes on from what is finished", 130)
+    except Exception as error:
+        # A flow has logged the traceback already; the last line should still say what happened.
+        _fail(f"{type(error).__name__}: {error}", 1)
+
+
+def _fail(message: str, status: int) -> None:
+    line = " ".join(message.split())
+    print(f"headlines: {line}", file=sys.stderr)
+    sys.exit(status)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="headlines",
+        description="Labels Chinese news headlines as positive, neutral or negative.",
+        epilog="Data lies below HEADLINES_DATA (default: data). Exit status: 0 done, 1 the run "
+        "failed, 2 the input or the call is wrong.",
+    )
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--data", metavar="DIR", help="data root, instead of HEADLINES_DATA")
+    common.add_argument("--json", action="store_true", help="print the result as JSON")
+    verbs = parser.add_subparsers(metavar="VERB", required=True)
+
+    def verb(name: str, run: Callable[[argparse.Namespace], None], help: str) -> Any:
+        one = verbs.add_parser(name, parents=[common], help=help, description=help)
+        one.set_defaults(verb=run)
+        return one
+
+    ingest = verb("ingest", _ingest, "ingest a labelled corpus to Parquet")
+    ingest.add_argument(
+        "source",
+        nargs="?",
+        default="inews",
+        help="inews (default), or a file or folder of CSV, TSV, JSONL or Parquet",
+    )
+    ingest.add_argument("--name", help="of the corpus (default: the source's name)")
+    _add_encoding(ingest)
+
+    segment = verb("segment", _segment, "cut the headlines of a corpus into words, once")
+    _add_corpus(segment)
+
+    train = verb("train", _train, "train a model")
+    train.add_argument("--preset", default="default", help="default (default) or notebook")
+    _add_corpus(train)
+
+    evaluate = verb("evaluate", _evaluate, "evaluate a model on dev and test")
+    evaluate.add_argument("--model", default="champion", help="a version (default: champion)")
+    _add_corpus(evaluate)
+
+    score = verb("score", _score, "score files of headlines with the champion")
+    score.add_argument("files", nargs="+", metavar="FILE", help="with a column title")
+    score.add_argument("--batch", metavar="NAME", help="name of the batch, for one FILE")
+    score.add_argument("--rescore", action="store_true", help="also what another model scored")
+    score.add_argument("--release", action="store_true", help="also what was stopped before")
+    _add_reading(score)
+
+    nightly = verb("nightly", _nightly, "make what is missing, then score all due batches")
+    nightly.add_argument("--preset", default="default", help="of a first champion")
+    _add_corpus(nightly)
+    _add_reading(nightly)
+
+    predict = verb("predict", _predict, "label headlines at once")
+    predict.add_argument("titles", nargs="+", metavar="标题")
+    predict.add_argument("--model", default="champion", help="a version (default: champion)")
+
+    verb("models", _models, "list the models")
+    promote = verb("promote", _promote, "make a model the champion")
+    promote.add_argument("version", metavar="VERSION")
+    lineage = verb("lineage", _lineage, "show what an artifact was made from")
+    lineage.add_argument("path", metavar="PATH", help="directory of an artifact")
+    verb("doctor", _doctor, "check the set-up and say what to mend")
+    return parser
+
+
+def _add_corpus(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--corpus", default="inews", metavar="NAME", help="default: inews")
+
+
+def _add_encoding(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--encoding", default="utf-8", help="of text files (default: utf-8)")
+
+
+def _add_reading(parser: argparse.ArgumentParser) -> None:
+    _add_encoding(parser)
+    parser.add_argument(
+        "--max-reject-rate",
+        type=_share,
+        default=0.05,
+        metavar="SHARE",
+        help="stop a batch with more unusable rows than this (default: 0.05)",
+    )
+
+
+def _share(text: str) -> float:
+    value = float(text)
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError("a share is between 0 and 1")
+    return value
+
+
+def _show(options: argparse.Namespace, result: Any, lines: Callable[[Any], Sequence[str]]) -> None:
+    if options.json:
+        print(json.dumps(result, ensure_ascii=False, indent=2))
+    else:
+        print("\n".join(lines(result)))
+
+
+# --- verbs that run a flow -----------------------------------------------------------------
+
+
+def _writable_root() -> None:
+    """Find out about a wrong data root before Prefect is started on it."""
+    from headlines.catalog import Catalog
+
+    Catalog.from_environment().require_writable()
+
+
+def _ingest(options: argparse.Namespace) -> None:
+    from headlines.catalog import checked_name
+    from headlines.corpus import CorpusFiles
+
+    name = options.name or Path(options.source).stem
+    checked_name(name, "corpus name")
+    CorpusFiles.named(options.source, options.encoding).preflight()
+    _writable_root()
+    from flows.ingest import ingest
+
+    _show(options, ingest(options.source, name, options.encoding), _corpus_lines)
+
+
+def _segment(options: argparse.Namespace) -> None:
+    _corpus_there(options.corpus)
+    from flows.segment import segment
+
+    _show(options, segment(options.corpus), _tokens_lines)
+
+
+def _train(options: argparse.Namespace) -> None:
+    from headlines.training import preset_named
+
+    preset_named(options.preset)
+    _corpus_there(options.corpus)
+    from flows.train import train
+
+    _show(options, train(options.preset, options.corpus), _model_lines)
+
+
+def _evaluate(options: argparse.Namespace) -> None:
+    from headlines import registry
+    from headlines.catalog import Catalog
+
+    catalog = Catalog.from_environment()
+    registry.named(catalog, options.model)
+    _corpus_there(options.corpus)
+    from flows.evaluate import evaluate
+
+    _show(options, evaluate(options.model, options.corpus), _evaluation_lines)
+
+
+def _score(options: argparse.Namespace) -> None:
+    from headlines.batches import Batch
+    from headlines.catalog import Catalog
+    from headlines.scoring import preflight
+
+    if options.batch is not None and len(options.files) > 1:
+        raise InputError("it names one batch, and there are more files", "--batch", "drop it")
+    catalog = Catalog.from_environment()
+    for file in options.files:
+        preflight(catalog, Batch.of_file(catalog, Path(file), options.batch), options.encoding)
+    _writable_root()
+    from flows.score import score
+
+    result = score(
+        options.files,
+        options.batch,
+        options.encoding,
+        options.max_reject_rate,
+        options.rescore,
+        options.release,
+    )
+    _show(options, result, _score_lines)
+
+
+def _nightly(options: argparse.Namespace) -> None:
+    from headlines.training import preset_named
+
+    preset_named(options.preset)
+    _corpus_there(options.corpus)
+    from flows.nightly import nightly
+
+    result = nightly(options.corpus, options.preset, options.encoding, options.max_reject_rate)
+    _show(options, result, _night_lines)
+
+
+def _corpus_there(name: str) -> None:
+    from headlines.catalog import Catalog
+    from headlines.corpus import require
+
+    _writable_root()
+    require(Catalog.from_environment(), name)
+
+
+# --- verbs that answer at once -------------------------------------------------------------
+
+
+def _predict(options: argparse.Namespace) -> None:
+    from headlines.labels import LABELS
+    from headlines.prediction import predict
+
+    predictions = [
+        {
+            "title": title,
+            "label": int(row.argmax()),
+            "label_name": LABELS[row.argmax()],
+            "probability": float(row.max()),
+            **{f"p_{name}": float(value) for name, value in zip(LABELS, row, strict=True)},
+        }
+        for title, row in zip(options.titles, predict(options.titles, options.model), strict=True)
+    ]
+    _show(options, predictions, lambda rows: [_prediction_line(row) for row in rows])
+
+
+def _models(options: argparse.Namespace) -> None:
+    from headlines import registry
+    from headlines.catalog import Catalog
+
+    catalog = Catalog.from_environment()
+    history = registry.champion_history(catalog)
+    rows = [
+        {
+            "version": version,
+            "champion": bool(history) and history[-1].version == version,
+            "preset": manifest.config["preset"]["name"],
+            "dev": manifest.counts["dev"],
+            "created_at": manifest.created_at,
+        }
+        for version, manifest in registry.manifests(catalog).items()
+    ]
+    _show(options, rows, _models_lines)
+
+
+def _promote(options: argparse.Namespace) -> None:
+    from headlines import registry
+    from headlines.catalog import Catalog
+
+    registry.promote(Catalog.from_environment(), options.version, "promoted by hand")
+    result = {"champion": options.version}
+    _show(options, result, lambda _: [f"{options.version} is the champion"])
+
+
+def _lineage(options: argparse.Namespace) -> None:
+    from dataclasses import asdict
+
+    from headlines.catalog import Catalog
+    from headlines.lineage import lineage
+
+    links = [asdict(link) for link in lineage(Catalog.from_environment(), Path(options.path))]
+    _show(options, links, _lineage_lines)
+    broken = [link for link in links if link["problem"]]
+    if broken:
+        _fail(f"{broken[0]['path']}: {broken[0]['problem']}", 1)
+
+
+def _doctor(options: argparse.Namespace) -> None:
+    from dataclasses import asdict
+
+    from headlines.doctor import examine
+
+    checks = [asdict(check) for check in examine()]
+    _show(options, checks, _doctor_lines)
+    if not all(check["good"] for check in checks):
+        sys.exit(1)
+
+
+# --- what people read ----------------------------------------------------------------------
+
+
+def _manner(result: _Result) -> str:
+    return "reused, nothing to do" if result["reused"] else f"made in {result['seconds']:.1f} s"
+
+
+def _corpus_lines(result: _Result) -> list[str]:
+    counts = result["counts"]
+    lines = [
+        f"corpus: {result['artifact']} ({_manner(result)})",
+        f"rows: {counts['rows_in']} in, {counts['rows']} kept, {counts['rejected']} rejected",
+    ]
+    lines += [f"  rejected: {rows} × {reason}" for reason, rows in counts["reasons"].items()]
+    for split, numbers in counts["splits"].items():
+        labels = ", ".join(f"{name} {rows}" for name, rows in numbers["labels"].items())
+        lines.append(
+            f"{split}: {numbers['rows']} rows ({labels}), {numbers['duplicates']} duplicates, "
+            f"{numbers['label_conflicts']} with two labels, {numbers['leaked']} leaked"
+        )
+    return lines
+
+
+def _tokens_lines(result: _Result) -> list[str]:
+    counts = result["counts"]
+    segmented = 0 if result["reused"] else counts["segmented"]
+    return [
+        f"tokens: {result['artifact']} ({_manner(result)})",
+        f"headlines segmented: {segmented} of {counts['segmented']}",
+    ]
+
+
+def _model_lines(result: _Result) -> list[str]:
+    counts = result["counts"]
+    return [
+        f"model: {result['artifact']} ({_manner(result)})",
+        f"{counts['parameters']:,} parameters, vocabulary {counts['vocabulary']:,}, "
+        f"epoch {counts['best_epoch']} of {counts['epochs']}",
+        f"dev: accuracy {counts['dev']['accuracy']:.3f}, macro-F1 {counts['dev']['macro_f1']:.3f}",
+    ]
+
+
+def _evaluation_lines(result: _Result) -> list[str]:
+    return [
+        f"evaluation: {result['artifact']} ({_manner(result)})",
+        *_figure_lines(result["counts"]["metrics"]),
+        f"report: {result['artifact']}/report.html",
+    ]
+
+
+def _figure_lines(metrics: _Result) -> list[str]:
+    lines = []
+    for split, parts in metrics.items():
+        for part, numbers in parts.items():
+            if numbers["rows"]:
+                lines.append(
+                    f"{split}, {part.replace('_', ' ')}: accuracy {numbers['accuracy']:.3f}, "
+                    f"macro-F1 {numbers['macro_f1']:.3f} ({numbers['rows']} headlines)"
+                )
+    return lines
+
+
+def _score_lines(result: _Result) -> list[str]:
+    return [f"model: {result['model']}", *_batch_lines(result["batches"])]
+
+
+def _batch_lines(batches: Sequence[_Result]) -> list[str]:
+    from headlines.reports import BatchResult, samples
+
+    lines = []
+    for batch in batches:
+        if not batch["predictions"]:
+            lines.append(f"{batch['batch']}: {batch['outcome']}: {batch['message']}")
+            continue
+        again = " (scored before, reused)" if batch["outcome"] == "reused" else ""
+        lines.append(
+            f"{batch['batch']}: {batch['rows_in']} rows in, {batch['scored']} scored, "
+            f"{batch['rejected']} rejected{again}"
+        )
+        lines.append(f"  predictions: {batch['predictions']}")
+        lines += [f"  {_prediction_line(row)}" for row in samples(BatchResult(**batch))]
+    return lines or ["no batches"]
+
+
+def _night_lines(result: _Result) -> list[str]:
+    return [
+        "",
+        f"model: {result['model']}",
+        *_figure_lines(result["figures"]),
+        f"evaluation: {result['evaluation']}",
+        *_batch_lines(result["batches"]),
+        *(f"skipped {name}: {reason}" for name, reason in result["skipped"].items()),
+        f"report: {result['report']}",
+    ]
+
+
+def _prediction_line(row: _Result) -> str:
+    from headlines.labels import LABELS, LABELS_ZH
+
+    chinese = LABELS_ZH[LABELS.index(row["label_name"])]
+    return f"{row['label_name']:<8} {chinese}  {row['probability']:.3f}  {row['title']}"
+
+
+def _models_lines(rows: Sequence[_Result]) -> list[str]:
+    lines = [
+        f"{'*' if row['champion'] else ' '} {row['version']}  {row['preset']:<10} dev accuracy "
+        f"{row['dev']['accuracy']:.3f}, macro-F1 {row['dev']['macro_f1']:.3f}"
+        for row in rows
+    ]
+    return lines or ["no models yet; `headlines train` makes one"]
+
+
+def _lineage_lines(links: Sequence[_Result]) -> list[str]:
+    return [
+        f"{'  ' * link['depth']}{link['what']} {link['path']} {link['digest'][:16]}"
+        + (f"  !! {link['problem']}" if link["problem"] else "")
+        for link in links
+    ]
+
+
+def _doctor_lines(checks: Sequence[_Result]) -> list[str]:
+    return [
+        f"{'ok  ' if check['good'] else 'WRONG'} {check['name']}: {check['message']}"
+        for check in checks
+    ]

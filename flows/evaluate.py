@@ -1,0 +1,35 @@
+"""The flow `evaluate`: a model against the held-out splits of a corpus."""
+
+from typing import Any
+
+from prefect import flow
+
+from flows.quiet import without_tracebacks
+from flows.results import result_of
+from headlines.catalog import Catalog
+from tasks.evaluate import evaluate_model
+from tasks.ingest import ensure_corpus
+from tasks.score import read_model
+from tasks.segment import segment_corpus
+
+without_tracebacks()
+
+
+@flow(name="evaluate", flow_run_name="evaluate {model} on {corpus}")
+def evaluate(model: str = "champion", corpus: str = "inews") -> dict[str, Any]:
+    """Evaluate a model.
+
+    Args:
+        model: a version, or `champion`.
+        corpus: its name; `inews` is ingested where it is missing.
+    """
+    catalog = Catalog.from_environment()
+    evaluated = read_model(catalog, model)
+    ingested = ensure_corpus(catalog, corpus)
+    tokens = segment_corpus(catalog, corpus, ingested)
+    artifact = evaluate_model(catalog, evaluated.directory.name, evaluated, ingested, tokens)
+    return result_of(artifact)
+
+
+if __name__ == "__main__":
+    evaluate()

@@ -1,0 +1,30 @@
+"""The flow `ingest`: a labelled corpus, checked and typed."""
+
+from typing import Any
+
+from prefect import flow
+
+from flows.quiet import without_tracebacks
+from flows.results import result_of
+from headlines.catalog import Catalog
+from tasks.ingest import ingest_corpus
+
+without_tracebacks()
+
+
+@flow(name="ingest", flow_run_name="ingest {name}")
+def ingest(source: str = "inews", name: str = "inews", encoding: str = "utf-8") -> dict[str, Any]:
+    """Ingest a corpus.
+
+    Args:
+        source: `inews` for the packaged corpus; else a file or folder of CSV, TSV, JSONL or
+            Parquet with `title` and optional `content`, `label` and `split`.
+        name: of the corpus.
+        encoding: of text files.
+    """
+    catalog = Catalog.from_environment()
+    return result_of(ingest_corpus(catalog, name, source, encoding))
+
+
+if __name__ == "__main__":
+    ingest()

@@ -1,0 +1,146 @@
+"""The batches of headlines in the inbox: their names, and which of them are due."""
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from headlines.artifact import (
+    Recipe,
+    Source,
+    digest_of,
+    file_digest,
+    locked,
+    open_artifact,
+    read_manifest,
+    remove,
+    set_aside,
+)
+from headlines.catalog import Catalog, checked_batch
+from headlines.errors import DamagedArtifact, InputError
+from headlines.sources import SUFFIXES
+
+
+class State(StrEnum):
+    """What is to be done with a batch."""
+
+    DUE = "due"  # no predictions by any model
+    REVISED = "revised"  # there are predictions, but of other bytes
+    SCORED = "scored"
+    FAILED = "failed"  # stopped before, and its bytes and options are still the same
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One file of headlines.
+
+    Attributes:
+        name: its identity, e.g. `2026-11-20.csv`: the file's name relative to the inbox, or its
+            plain name where it lies elsewhere.
+        path: the file.
+        sha256: digest of its bytes.
+    """
+
+    name: str
+    path: Path
+    sha256: str
+
+    @classmethod
+    def of_file(cls, catalog: Catalog, path: Path, name: str | None = None) -> "Batch":
+        """The batch in a file.
+
+        Raises:
+            InputError: the file is missing, or the name cannot become a partition.
+        """
+        path = path.absolute()
+        if not path.is_file():
+            raise InputError("no such file", str(path), "check the path")
+        if name is None:
+            inside = path.is_relative_to(catalog.inbox)
+            name = path.relative_to(catalog.inbox).as_posix() if inside else path.name
+        return cls(checked_batch(name), path, file_digest(path))
+
+    def as_source(self, catalog: Catalog, rows: int | None = None) -> Source:
+        """The file as the input of an artifact."""
+        return Source(catalog.relative(self.path), self.sha256, rows)
+
+
+@dataclass(frozen=True)
+class Inbox:
+    """What lies in the inbox.
+
+    Attributes:
+        batches: files that can be scored, in order of name.
+        skipped: other files by name, each with the reason.
+    """
+
+    batches: list[Batch]
+    skipped: dict[str, str]
+
+
+def read_inbox(catalog: Catalog) -> Inbox:
+    """Every file of the inbox, hidden ones left out."""
+    inbox = Inbox([], {})
+    for path in sorted(catalog.inbox.rglob("*")):
+        name = path.relative_to(catalog.inbox)
+        if not path.is_file() or any(part.startswith(".") for part in name.parts):
+            continue
+        if path.suffix not in SUFFIXES:
+            inbox.skipped[name.as_posix()] = f"its ending is not one of {', '.join(SUFFIXES)}"
+            continue
+        try:
+            inbox.batches.append(Batch.of_file(catalog, path))
+        except InputError as error:
+            inbox.skipped[name.as_posix()] = str(error)
+    return inbox
+
+
+def failure_recipe(batch: Batch, catalog: Catalog, encoding: str, max_reject_rate: float) -> Recipe:
+    """What a failure depends on: the batch's bytes and the options it was read with."""
+    config = {"batch": batch.name, "encoding": encoding, "max_reject_rate": max_reject_rate}
+    return Recipe("failed", 1, (batch.as_source(catalog),), config)
+
+
+def state_of(catalog: Catalog, batch: Batch, encoding: str, max_reject_rate: float) -> State:
+    """Whether a batch is due. Damaged predictions are set aside with a warning: due again."""
+    try:
+        failed = read_manifest(catalog.failed(batch.name))
+    except DamagedArtifact:
+        failed = None
+    if failed and failed.key == failure_recipe(batch, catalog, encoding, max_reject_rate).key:
+        return State.FAILED
+    target = catalog.prediction(batch.name)
+    try:
+        predictions = open_artifact(target)
+    except DamagedArtifact as damage:
+        set_aside(catalog, target, damage.reason)
+        return State.DUE
+    if predictions is None:
+        return State.DUE
+    same = predictions.manifest.inputs[0].sha256 == batch.sha256
+    return State.SCORED if same else State.REVISED
+
+
+@contextlib.contextmanager
+def claimed(catalog: Catalog, batch: Batch) -> Iterator[None]:
+    """Keep a batch to this run: another one that wants it waits, and then finds it scored."""
+    # 256 locks for all batches: no file of a lock stays behind for each.
+    with locked(catalog, f"batch-{digest_of(batch.name)[:2]}"):
+        yield
+
+
+def release(catalog: Catalog, batch: Batch) -> None:
+    """Take a batch out of `failed/`: it is tried again."""
+    remove(catalog, catalog.failed(batch.name))
+
+
+def waiting_error(catalog: Catalog, batch: Batch) -> InputError:
+    """Why a batch in `failed/` waits there."""
+    manifest = read_manifest(catalog.failed(batch.name))
+    what = manifest.counts["what"] if manifest else "it is in failed/"
+    return InputError(
+        f"the batch was stopped before and has not changed since: {what}",
+        str(batch.path),
+        "mend the file, or try it again with --release",
+    )

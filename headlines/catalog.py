@@ -1,0 +1,185 @@
+"""Where everything lies below the data root: the one place that builds a path."""
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote, unquote
+
+from headlines.errors import InputError
+from headlines.settings import Settings
+
+# One component of a batch name: letters (Chinese ones too), digits and a few marks that mean
+# nothing to a shell, a glob or a path; it starts with a letter or a digit, so it is never hidden.
+_COMPONENT = re.compile(r"[^\W_][\w .()+@,=&-]*", re.UNICODE)
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_LONGEST_PARTITION = 200  # bytes; file systems end at 255
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """The paths below one data root.
+
+    Attributes:
+        root: the data root, an absolute path.
+    """
+
+    root: Path
+
+    @classmethod
+    def from_environment(cls) -> "Catalog":
+        """The catalog of the data root that the settings name."""
+        return cls(Settings.from_environment().data_root)
+
+    @property
+    def inbox(self) -> Path:
+        """Batches of headlines that wait to be scored."""
+        return self.root / "inbox"
+
+    @property
+    def models(self) -> Path:
+        """One bundle a version, and the champion pointer."""
+        return self.root / "models"
+
+    @property
+    def champion(self) -> Path:
+        """The file that says which version scores."""
+        return self.models / "champion.json"
+
+    @property
+    def predictions(self) -> Path:
+        """The current predictions, one Hive-partitioned dataset."""
+        return self.root / "predictions"
+
+    @property
+    def reports(self) -> Path:
+        """Reports and evaluations."""
+        return self.root / "reports"
+
+    @property
+    def work(self) -> Path:
+        """Drafts, finished chunks and checkpoints: what is not yet a result.
+
+        It stands apart from the results, not beside them: DuckDB and Polars read hidden
+        directories below a glob such as `predictions/**/*.parquet`.
+        """
+        return self.root / ".work"
+
+    def corpus(self, name: str) -> Path:
+        """The corpus of that name."""
+        return self.root / "corpus" / checked_name(name, "corpus name")
+
+    def tokens(self, key: str) -> Path:
+        """The token cache of one key."""
+        return self.root / "tokens" / key[:16]
+
+    def model(self, version: str) -> Path:
+        """The bundle of one version."""
+        return self.models / checked_name(version, "model version")
+
+    def prediction(self, batch: str) -> Path:
+        """The current predictions of a batch."""
+        return self.predictions / partition_of(batch)
+
+    def rejected(self, batch: str) -> Path:
+        """The rows of a batch (or of a corpus) that could not be used."""
+        return self.root / "rejects" / partition_of(batch)
+
+    def failed(self, batch: str) -> Path:
+        """The report on a batch that was stopped."""
+        return self.root / "failed" / partition_of(batch)
+
+    def superseded(self, target: Path) -> Path:
+        """Where a result that is replaced goes, below a folder that says what it was."""
+        return self.root / "superseded" / target.relative_to(self.root)
+
+    def evaluation(self, version: str, key: str) -> Path:
+        """The evaluation of one version."""
+        return self.reports / "evaluation" / f"{checked_name(version, 'model version')}-{key[:8]}"
+
+    def relative(self, path: Path) -> str:
+        """A path below the root as it stands in manifests; any other path as it is."""
+        try:
+            return path.absolute().relative_to(self.root).as_posix()
+        except ValueError:
+            return str(path.absolute())
+
+    def require_writable(self) -> None:
+        """Make the data root, and find out now whether it can be written.
+
+        Raises:
+            InputError: it cannot.
+        """
+        probe = self.work / f"probe-{os.getpid()}"
+        try:
+            self.work.mkdir(parents=True, exist_ok=True)
+            probe.write_bytes(b"")
+            probe.unlink()
+        except OSError as error:
+            raise InputError(
+                f"the data root cannot be written ({error.strerror})",
+                str(self.root),
+                "mend its permissions or set HEADLINES_DATA to a directory of yours",
+            ) from error
+
+
+def checked_name(name: str, kind: str) -> str:
+    """The name, if it may become one component of a path.
+
+    Raises:
+        InputError: it holds anything but ASCII letters, digits and `._-`.
+    """
+    if not _NAME.fullmatch(name) or ".." in name:
+        raise InputError(
+            f"{name!r} cannot be a {kind}",
+            kind,
+            "use up to 64 ASCII letters, digits, '.', '_', '-', and a letter or digit first",
+        )
+    return name
+
+
+def checked_batch(batch: str) -> str:
+    """The batch name, if it may become a partition.
+
+    Raises:
+        InputError: a component of it is empty, hidden, `..`, or holds a sign that has a meaning
+            to shells or file systems; or it is too long.
+    """
+    components = batch.split("/")
+    if not all(
+        _COMPONENT.fullmatch(component) and ".." not in component and component[-1] not in ". "
+        for component in components
+    ):
+        raise InputError(
+            f"{batch!r} cannot be a batch name",
+            "batch name",
+            "rename the file: letters, digits, spaces and .()+@,=&_- in each part, "
+            "beginning with a letter or digit, and no '..'",
+        )
+    if len(_encoded(batch).encode()) > _LONGEST_PARTITION:
+        raise InputError(
+            f"the batch name {batch[:40]!r}… is too long",
+            "batch name",
+            f"shorten it to at most {_LONGEST_PARTITION} bytes",
+        )
+    return batch
+
+
+def partition_of(batch: str) -> str:
+    """The Hive partition directory of a batch: `batch=2026-11-20.csv`.
+
+    A `/` of the name (a batch in a folder of the inbox) is percent-encoded, as Hive does, so
+    that each batch is one directory.
+    """
+    if batch.startswith("corpus:"):  # rejects of a corpus; no batch name may hold a colon
+        return f"batch=corpus:{checked_name(batch.removeprefix('corpus:'), 'corpus name')}"
+    return f"batch={_encoded(checked_batch(batch))}"
+
+
+def batch_of(partition: str) -> str:
+    """The batch whose partition directory has this name; undoes `partition_of`."""
+    return unquote(partition.removeprefix("batch="))
+
+
+def _encoded(batch: str) -> str:
+    return "".join(quote(sign, safe="") if sign in "/=&+," else sign for sign in batch)

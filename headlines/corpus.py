@@ -1,0 +1,326 @@
+"""Ingests a labelled corpus: checked, flagged, typed, and partitioned by split."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from headlines import inews
+from headlines.artifact import (
+    Artifact,
+    Recipe,
+    Source,
+    file_digest,
+    find,
+    open_artifact,
+    publish,
+    read_manifest,
+    remove,
+    set_aside,
+)
+from headlines.catalog import Catalog, checked_name
+from headlines.errors import DamagedArtifact, InputError
+from headlines.labels import LABELS
+from headlines.rejects import Reject, by_reason, write_rejects
+from headlines.sources import SUFFIXES, Record, read_records
+from headlines.stages import STAGES
+from headlines.text import has_undecodable, problem_of_title, record_id
+
+SPLITS = inews.SPLITS
+SCHEMA = pa.schema(
+    [
+        pa.field("source", pa.string(), nullable=False),
+        pa.field("row", pa.int64(), nullable=False),
+        pa.field("record_id", pa.string(), nullable=False),
+        pa.field("title", pa.string(), nullable=False),
+        pa.field("content", pa.string()),
+        pa.field("label", pa.int8()),
+        pa.field("duplicate", pa.bool_(), nullable=False),
+        pa.field("label_conflict", pa.bool_(), nullable=False),
+        pa.field("leaked", pa.bool_(), nullable=False),
+    ]
+)
+_PART_ROWS = 100_000
+
+
+@dataclass(frozen=True)
+class CorpusFiles:
+    """The files a corpus is made from.
+
+    Attributes:
+        paths: in the order in which their rows are numbered.
+        encoding: of the text files among them.
+        of_inews: whether they are the pickles of the iNews package.
+    """
+
+    paths: tuple[Path, ...]
+    encoding: str
+    of_inews: bool
+
+    @classmethod
+    def named(cls, source: str, encoding: str) -> "CorpusFiles":
+        """The files that a source names: `inews`, a file, or a folder of files.
+
+        Raises:
+            InputError: there is nothing of that name to read.
+        """
+        if source == inews.NAME:
+            return cls(tuple(inews.split_files().values()), "utf-8", of_inews=True)
+        path = Path(source)
+        if not path.is_dir():
+            return cls((path,), encoding, of_inews=False)
+        paths = tuple(sorted(p for p in path.rglob("*") if p.suffix in SUFFIXES and p.is_file()))
+        if not paths:
+            raise InputError(
+                f"the folder has no file that ends in {', '.join(SUFFIXES)}",
+                str(path),
+                "check the path",
+            )
+        return cls(paths, encoding, of_inews=False)
+
+    def preflight(self) -> None:
+        """Read the first row of every file.
+
+        Raises:
+            InputError: a file cannot be read at all.
+        """
+        for path in self.paths:
+            if not path.is_file():
+                raise InputError("no such file or folder", str(path), "check the path")
+            if not self.of_inews:
+                next(read_records(path, self.encoding))
+
+    def records(self) -> Iterator[tuple[str, Record]]:
+        """Every row of every file, with the name of its file."""
+        for path in self.paths:
+            if self.of_inews:
+                records = inews.read_split(path, path.stem)
+            else:
+                records = read_records(path, self.encoding)
+            for record in records:
+                yield path.name, record
+
+
+def ingest(catalog: Catalog, name: str, source: str, encoding: str = "utf-8") -> Artifact:
+    """Make the corpus `name` from a source, or reuse it where the source is unchanged.
+
+    Rows that cannot be used go to `rejects/batch=corpus:<name>/`. Three flags mark the others:
+    `duplicate` (its normalised text stands earlier in the same split), `label_conflict` (the
+    text also stands with another label) and `leaked` (a training row whose text is in dev or
+    test; a dev or test row whose text is in train).
+
+    Args:
+        catalog: the data root.
+        name: of the corpus below `corpus/`.
+        source: `inews` for the packaged corpus; else a file or folder of CSV, TSV, JSONL or
+            Parquet with `title` and optional `content`, `label` (0-2) and `split`. Rows without
+            a split are spread 8:1:1 by their record id.
+        encoding: of text files.
+
+    Raises:
+        InputError: the source cannot be read, or none of its rows can be used.
+    """
+    files = CorpusFiles.named(source, encoding)
+    files.preflight()
+    recipe = Recipe(
+        "corpus",
+        STAGES["corpus"].version,
+        tuple(Source(str(path.absolute()), file_digest(path)) for path in files.paths),
+        {"name": checked_name(name, "corpus name"), "encoding": files.encoding},
+    )
+    target, rejects_target = catalog.corpus(name), catalog.rejected(f"corpus:{name}")
+    existing = find(catalog, target, recipe.key)
+    if existing and (not existing.counts["rejected"] or find(catalog, rejects_target, recipe.key)):
+        return existing
+    rows, rejects = _read(files)
+    if not rows:
+        raise InputError(
+            f"none of its {len(rejects)} rows can be used "
+            f"(most often: {next(iter(by_reason(rejects)), 'it has none')})",
+            source,
+            "mend the file",
+        )
+    frame = _flagged(pd.DataFrame(rows))
+
+    def write_corpus(draft: Path) -> dict[str, Any]:
+        for split, part in frame.groupby("split", sort=True):
+            folder = draft / f"split={split}"
+            folder.mkdir()
+            for number, start in enumerate(range(0, len(part), _PART_ROWS)):
+                piece = part.iloc[start : start + _PART_ROWS]
+                table = pa.Table.from_pandas(piece, schema=SCHEMA, preserve_index=False)
+                pq.write_table(table, folder / f"part-{number:05d}.parquet", compression="zstd")
+        return {"source": source, **_counts(frame, rejects)}
+
+    def write_corpus_rejects(draft: Path) -> dict[str, Any]:
+        write_rejects(draft / "part-00000.parquet", rejects)
+        return {"rejected": len(rejects), "reasons": by_reason(rejects)}
+
+    # The rejects first: a corpus that is there has its rejects there too.
+    if rejects:
+        publish(catalog, rejects_target, recipe, write_corpus_rejects)
+    else:
+        remove(catalog, rejects_target)
+    return publish(catalog, target, recipe, write_corpus)
+
+
+def require(catalog: Catalog, name: str) -> None:
+    """See that there is a corpus of that name, or that it can be made.
+
+    Raises:
+        InputError: it was never ingested.
+    """
+    if name != inews.NAME and not catalog.corpus(name).exists():
+        raise InputError(
+            f"there is no corpus {name!r}",
+            str(catalog.root / "corpus"),
+            f"make it with `headlines ingest SOURCE --name {name}`",
+        )
+
+
+def ensure(catalog: Catalog, name: str) -> Artifact:
+    """The corpus of that name as it was ingested.
+
+    The iNews corpus is ingested where it is missing. A damaged corpus is set aside with a
+    warning and made anew from its source.
+
+    Raises:
+        InputError: the corpus was never ingested, or its source is gone.
+    """
+    target = catalog.corpus(name)
+    try:
+        artifact = open_artifact(target)
+    except DamagedArtifact as damage:
+        source, encoding = _origin(target, name)
+        set_aside(catalog, target, damage.reason)
+        return ingest(catalog, name, source, encoding)
+    if artifact is not None:
+        return artifact
+    require(catalog, name)
+    return ingest(catalog, name, inews.NAME)
+
+
+def _origin(target: Path, name: str) -> tuple[str, str]:
+    """Source and encoding of a corpus whose data is damaged, from its manifest."""
+    if name == inews.NAME:
+        return inews.NAME, "utf-8"
+    try:
+        manifest = read_manifest(target)
+        assert manifest is not None
+        return manifest.counts["source"], manifest.config["encoding"]
+    except (DamagedArtifact, KeyError) as error:
+        raise InputError(
+            f"the corpus is damaged, and so is what it says of its source ({error})",
+            str(target),
+            f"make it anew with `headlines ingest SOURCE --name {name}`",
+        ) from error
+
+
+def read_corpus(artifact: Artifact, columns: list[str]) -> pd.DataFrame:
+    """Columns of a corpus, `split` among them if named, in the order of `row`."""
+    import pyarrow.dataset as ds
+
+    dataset = ds.dataset(
+        [str(path) for path in artifact.files(".parquet")],
+        schema=SCHEMA.append(pa.field("split", pa.string())),
+        partitioning=ds.partitioning(pa.schema([("split", pa.string())]), flavor="hive"),
+        partition_base_dir=str(artifact.directory),
+    )
+    names = list(dict.fromkeys([*columns, "row"]))
+    frame: pd.DataFrame = dataset.to_table(columns=names).to_pandas()
+    return frame.sort_values("row", ignore_index=True)[columns]
+
+
+def _read(files: CorpusFiles) -> tuple[list[dict[str, Any]], list[Reject]]:
+    rows: list[dict[str, Any]] = []
+    rejects: list[Reject] = []
+    for row, (source, record) in enumerate(files.records()):
+        try:
+            rows.append({"source": source, "row": row, **_checked(record)})
+        except ValueError as error:
+            rejects.append(Reject(row, str(error), record.raw))
+    return rows, rejects
+
+
+def _checked(record: Record) -> dict[str, Any]:
+    if record.problem:
+        raise ValueError(record.problem)
+    fields = record.fields
+    title, content = fields.get("title"), fields.get("content")
+    if title is not None and not isinstance(title, str):
+        raise ValueError("title is not text")
+    if problem := problem_of_title(title):
+        raise ValueError(problem)
+    assert title is not None
+    if content is not None and not isinstance(content, str):
+        raise ValueError("content is not text")
+    if content is not None and has_undecodable(content):
+        raise ValueError("content has undecodable bytes")
+    identity = record_id(title)
+    return {
+        "record_id": identity,
+        "title": title,
+        "content": content,
+        "label": _label(fields.get("label")),
+        "split": _split(fields.get("split"), identity),
+    }
+
+
+def _label(value: object) -> int | None:
+    if value is None or value == "":
+        return None
+    text = str(value).strip().removesuffix(".0")  # pandas writes whole numbers beside gaps so
+    if text not in {str(label) for label in range(len(LABELS))}:
+        raise ValueError(f"label is not 0 to {len(LABELS) - 1}")
+    return int(text)
+
+
+def _split(value: object, identity: str) -> str:
+    if value is None or value == "":
+        # By the text, so that the same headline never stands on both sides.
+        return ("dev", "test", *["train"] * 8)[int(identity[:8], 16) % 10]
+    if value not in SPLITS:
+        raise ValueError(f"split is not one of {', '.join(SPLITS)}")
+    return str(value)
+
+
+def _flagged(frame: pd.DataFrame) -> pd.DataFrame:
+    frame["label"] = frame["label"].astype("Int8")
+    frame["duplicate"] = frame.duplicated(["split", "record_id"])
+    frame["label_conflict"] = frame.groupby("record_id")["label"].transform("nunique") > 1
+    training = frame["split"] == "train"
+    in_training = frame["record_id"].isin(frame.loc[training, "record_id"])
+    held_out = frame["record_id"].isin(frame.loc[~training, "record_id"])
+    frame["leaked"] = held_out.where(training, in_training)
+    return frame
+
+
+def _counts(frame: pd.DataFrame, rejects: list[Reject]) -> dict[str, Any]:
+    training_titles = set(frame.loc[frame["split"] == "train", "title"])
+    splits: dict[str, Any] = {}
+    for split in SPLITS:
+        part = frame[frame["split"] == split]
+        labels = Counter(part["label"].dropna().tolist())
+        splits[split] = {
+            "rows": len(part),
+            "labels": {name: labels[label] for label, name in enumerate(LABELS)},
+            "unlabelled": int(part["label"].isna().sum()),
+            "duplicates": int(part["duplicate"].sum()),
+            "label_conflicts": int(part["label_conflict"].sum()),
+            "leaked": int(part["leaked"].sum()),
+            "titles_also_in_train": (
+                0 if split == "train" else len(set(part["title"]) & training_titles)
+            ),
+        }
+    return {
+        "rows_in": len(frame) + len(rejects),
+        "rows": len(frame),
+        "rejected": len(rejects),
+        "reasons": by_reason(rejects),
+        "splits": splits,
+    }

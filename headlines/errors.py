@@ -1,0 +1,52 @@
+"""Errors that a person can act on."""
+
+
+class InputError(Exception):
+    """The input or the call is wrong; trying again unchanged would fail again.
+
+    The command line prints it as one line and exits with 2. It is built from positional
+    arguments alone, so that it crosses a process pool unharmed.
+
+    Args:
+        what: what is wrong.
+        where: the file, row, option or setting it was found in.
+        mend: what the reader can do about it.
+    """
+
+    def __init__(self, what: str, where: str, mend: str) -> None:
+        super().__init__(what, where, mend)
+        self.what = what
+        self.where = where
+        self.mend = mend
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.what}; {self.mend}"
+
+
+class DamagedArtifact(Exception):
+    """An artifact whose files are not those that its manifest promises."""
+
+    def __init__(self, directory: str, reason: str) -> None:
+        super().__init__(directory, reason)
+        self.directory = directory
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.directory}: {self.reason}"
+
+
+class BatchesStopped(Exception):
+    """A night is over, and some of its batches could not be scored.
+
+    Args:
+        message: which ones, in one line.
+        result: the night's result, as plain data.
+    """
+
+    def __init__(self, message: str, result: dict[str, object]) -> None:
+        super().__init__(message, result)
+        self.message = message
+        self.result = result
+
+    def __str__(self) -> str:
+        return self.message

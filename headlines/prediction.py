@@ -1,0 +1,34 @@
+"""Predicts single headlines at once, without a flow."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from headlines import registry
+from headlines.catalog import Catalog
+from headlines.errors import InputError
+from headlines.segmentation import segment
+from headlines.text import problem_of_title
+
+
+def predict(titles: Sequence[str], model: str = "champion") -> npt.NDArray[np.float32]:
+    """Probabilities of the classes, in the order of `headlines.labels.LABELS`.
+
+    Args:
+        titles: headlines as they stand, not segmented.
+        model: a version of the data root's `models/`, or `champion`.
+
+    Returns:
+        float32, shape (titles, 3); every row sums to 1.
+
+    Raises:
+        InputError: there is no such model, or a title cannot be used.
+    """
+    for title in titles:
+        if problem := problem_of_title(title):
+            raise InputError(problem, f"title {title!r:.40}", "give a headline with text in it")
+    from lstm_model.packed import PackedScorer
+
+    artifact = registry.named(Catalog.from_environment(), model)
+    return PackedScorer.load(artifact.directory).predict(segment(titles))

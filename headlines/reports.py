@@ -1,0 +1,155 @@
+"""Self-contained HTML reports: of a training, of an evaluation, of a night."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import pandas as pd
+
+from headlines.artifact import Manifest, write_atomically
+from headlines.labels import LABELS, LABELS_ZH
+
+_MISTAKES = 50
+_SAMPLES = 5
+
+
+@dataclass(frozen=True)
+class BatchResult:
+    """What became of one batch, as plain data.
+
+    Attributes:
+        batch: its name.
+        outcome: `scored`; `reused` (it was scored before); `stopped` (it cannot be scored);
+            `waiting` (stopped on an earlier run, and unchanged).
+        predictions: directory of its predictions; empty where there are none.
+        rows_in: rows of the file.
+        scored: rows with a prediction.
+        rejected: rows without one.
+        reasons: how many rows each reason took.
+        labels: how many rows each class got.
+        model: version that scored.
+        message: why it was stopped.
+    """
+
+    batch: str
+    outcome: str
+    predictions: str = ""
+    rows_in: int = 0
+    scored: int = 0
+    rejected: int = 0
+    reasons: dict[str, int] = field(default_factory=dict)
+    labels: dict[str, int] = field(default_factory=dict)
+    model: str = ""
+    message: str = ""
+
+
+def write_training_report(
+    path: Path,
+    preset: dict[str, Any],
+    history: Sequence[dict[str, Any]],
+    dev: dict[str, Any],
+    counts: dict[str, Any],
+) -> None:
+    """Write the report of a training: figures on dev, the epochs, the settings."""
+    content = _rendered(
+        "training.html",
+        title=f"Training of the preset {preset['name']}",
+        preset=preset,
+        history=history,
+        dev=dev,
+        **counts,
+    )
+    path.write_text(content, encoding="utf-8")
+
+
+def write_evaluation_report(
+    path: Path,
+    version: str,
+    manifest: Manifest,
+    metrics: dict[str, Any],
+    mistakes: pd.DataFrame,
+) -> None:
+    """Write the report of an evaluation: figures by split and the most confident mistakes."""
+    content = _rendered(
+        "evaluation.html",
+        title=f"Evaluation of {version}",
+        version=version,
+        preset=manifest.config["preset"]["name"],
+        metrics=metrics,
+        mistakes=mistakes.head(_MISTAKES).to_dict("records"),
+        mistakes_in_all=len(mistakes),
+    )
+    path.write_text(content, encoding="utf-8")
+
+
+def write_nightly_report(
+    path: Path, night: str, model: str, results: Sequence[BatchResult], skipped: dict[str, str]
+) -> None:
+    """Write the report of a night: every batch with its outcome, and a few predictions."""
+    reasons: Counter[str] = Counter()
+    for result in results:
+        reasons.update(result.reasons)
+    content = _rendered(
+        "nightly.html",
+        title=f"Night {night}",
+        model=model,
+        batches=[asdict(result) for result in results],
+        scored=sum(result.scored for result in results),
+        rejected=sum(result.rejected for result in results),
+        reasons=dict(reasons.most_common()),
+        skipped=skipped,
+        samples=[sample for result in results for sample in samples(result)],
+    )
+    write_atomically(path, content.encode())
+
+
+def night_summary(model: str, results: Sequence[BatchResult], report: Path) -> str:
+    """The night in a few lines of markdown."""
+    outcomes = Counter(result.outcome for result in results)
+    told = ", ".join(f"{number} {outcome}" for outcome, number in outcomes.items()) or "none"
+    lines = [
+        f"- model: `{model}`",
+        f"- batches: {told}",
+        f"- headlines scored: {sum(result.scored for result in results)}",
+        f"- rows rejected: {sum(result.rejected for result in results)}",
+        f"- report: `{report}`",
+    ]
+    lines += [f"- **stopped** {r.batch}: {r.message}" for r in results if r.outcome == "stopped"]
+    return "\n".join(lines)
+
+
+def samples(result: BatchResult) -> list[dict[str, Any]]:
+    """The first few predictions of a batch, as plain data."""
+    import pyarrow.parquet as pq
+
+    first = next(iter(sorted(Path(result.predictions).glob("part-*.parquet"))), None)
+    if not result.predictions or first is None:
+        return []
+    with pq.ParquetFile(first) as file:
+        columns = ["title", "label_name", "probability"]
+        batch = next(file.iter_batches(_SAMPLES, columns=columns))
+    rows: list[dict[str, Any]] = batch.to_pylist()
+    return rows
+
+
+def _rendered(template: str, **values: Any) -> str:
+    return (
+        _environment()
+        .get_template(template)
+        .render(labels=LABELS, chinese=dict(zip(LABELS, LABELS_ZH, strict=True)), **values)
+    )
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    return jinja2.Environment(
+        loader=jinja2.PackageLoader("headlines"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )

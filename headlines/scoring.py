@@ -1,0 +1,388 @@
+"""Scores one batch: admit its rows in chunks, score each chunk, commit them as predictions.
+
+Chunks are artifacts of their own below `.work`, so a run that was killed finds those that were
+finished. Chunk boundaries depend on the rows alone.
+"""
+
+import shutil
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from headlines import batches, registry
+from headlines.artifact import (
+    Artifact,
+    Recipe,
+    Source,
+    file_digest,
+    publish,
+    read_manifest,
+    remove,
+)
+from headlines.batches import Batch
+from headlines.catalog import Catalog
+from headlines.errors import InputError
+from headlines.labels import LABELS
+from headlines.rejects import Reject, by_reason, write_rejects
+from headlines.reports import BatchResult
+from headlines.segmentation import fingerprint, segment
+from headlines.sources import TITLE, Record, read_records, to_json
+from headlines.stages import STAGES
+from headlines.text import has_undecodable, problem_of_title, record_id
+
+if TYPE_CHECKING:
+    from lstm_model.packed import PackedScorer
+
+CHUNK_ROWS = 10_000
+MAX_REJECT_RATE = 0.05
+ID = "id"
+
+ADMITTED_SCHEMA = pa.schema(
+    [
+        pa.field("row", pa.int64(), nullable=False),
+        pa.field("id", pa.string()),
+        pa.field("title", pa.string(), nullable=False),
+        pa.field("extra", pa.string()),
+    ]
+)
+PREDICTION_SCHEMA = pa.schema(
+    [
+        pa.field("row", pa.int64(), nullable=False),
+        pa.field("record_id", pa.string(), nullable=False),
+        pa.field("id", pa.string()),
+        pa.field("title", pa.string(), nullable=False),
+        pa.field("label", pa.int8(), nullable=False),
+        pa.field("label_name", pa.string(), nullable=False),
+        pa.field("probability", pa.float32(), nullable=False),
+        *(pa.field(f"p_{name}", pa.float32(), nullable=False) for name in LABELS),
+        pa.field("model", pa.string(), nullable=False),
+        pa.field("extra", pa.string()),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """A piece of an admitted batch, as small plain data that can go to another process.
+
+    Attributes:
+        root: the data root.
+        batch: name of the batch.
+        number: position of the piece in the batch, from 0.
+        admitted: the file of its rows.
+        admitted_sha256: digest of that file.
+        rows: how many rows it has.
+        model: version that scores.
+        model_key: key of that version's artifact.
+    """
+
+    root: str
+    batch: str
+    number: int
+    admitted: str
+    admitted_sha256: str
+    rows: int
+    model: str
+    model_key: str
+
+
+def preflight(catalog: Catalog, batch: Batch, encoding: str) -> None:
+    """Find out what can be known of a batch at once, before anything is started for it.
+
+    Raises:
+        InputError: there is no champion, or the file cannot be read.
+    """
+    registry.champion(catalog)
+    next(read_records(batch.path, encoding))
+
+
+def admit(catalog: Catalog, batch: Batch, encoding: str) -> Artifact:
+    """Read a batch, write its usable rows as chunks, and publish the others as rejects.
+
+    Raises:
+        InputError: the file cannot be read, or changed while it was read.
+    """
+    recipe = _admission(catalog, batch, encoding)
+
+    def write_chunks(draft: Path) -> dict[str, Any]:
+        rejects: list[Reject] = []
+        rows = admitted = 0
+        chunk: list[dict[str, Any]] = []
+        number = 0
+        for record in read_records(batch.path, encoding):
+            rows += 1
+            try:
+                chunk.append(_admitted(record))
+            except ValueError as error:
+                rejects.append(Reject(record.row, str(error), record.raw))
+            if len(chunk) == CHUNK_ROWS:
+                _write_chunk(draft, number, chunk)
+                admitted, number, chunk = admitted + len(chunk), number + 1, []
+        if chunk:
+            _write_chunk(draft, number, chunk)
+            admitted += len(chunk)
+        if rejects:
+            write_rejects(draft / "rejects.parquet", rejects)
+        if file_digest(batch.path) != batch.sha256:
+            raise InputError(
+                "the file changed while it was read", str(batch.path), "score it when it is whole"
+            )
+        return {
+            "rows_in": rows,
+            "admitted": admitted,
+            "rejected": len(rejects),
+            "reasons": by_reason(rejects),
+        }
+
+    admitted = publish(catalog, _admitted_directory(catalog, recipe), recipe, write_chunks)
+    _publish_rejects(catalog, batch, admitted)
+    return admitted
+
+
+def check_reject_rate(batch: Batch, admitted: Artifact, max_reject_rate: float) -> None:
+    """See that a batch is good enough to publish predictions of it.
+
+    Raises:
+        InputError: more than that share of its rows was rejected, or all were.
+    """
+    counts = admitted.counts
+    rate = counts["rejected"] / counts["rows_in"]
+    if rate <= max_reject_rate and counts["admitted"]:
+        return
+    commonest = "; ".join(
+        f"{reason} ({rows})" for reason, rows in list(counts["reasons"].items())[:3]
+    )
+    raise InputError(
+        f"{counts['rejected']} of {counts['rows_in']} rows ({rate:.1%}) cannot be used, more "
+        f"than {max_reject_rate:.1%}: {commonest}",
+        str(batch.path),
+        "mend the file, or allow more with --max-reject-rate",
+    )
+
+
+def chunks_of(catalog: Catalog, batch: Batch, admitted: Artifact, model: Artifact) -> list[Chunk]:
+    """The pieces of an admitted batch, to be scored by one model."""
+    return [
+        Chunk(
+            root=str(catalog.root),
+            batch=batch.name,
+            number=number,
+            admitted=str(admitted.directory / entry.path),
+            admitted_sha256=entry.sha256,
+            rows=entry.rows or 0,
+            model=model.directory.name,
+            model_key=model.manifest.key,
+        )
+        for number, entry in enumerate(
+            entry for entry in admitted.manifest.files if entry.path.startswith("chunk-")
+        )
+    ]
+
+
+def score_chunk(chunk: Chunk) -> Artifact:
+    """Score one piece of a batch, or reuse the piece where it is finished.
+
+    Runs in a worker process; loads the model once a process.
+    """
+    catalog = Catalog(Path(chunk.root))
+    recipe = Recipe(
+        "predictions",
+        STAGES["predictions"].version,
+        (Source(chunk.admitted, chunk.admitted_sha256, chunk.rows),),
+        {"model": chunk.model_key, "segmenter": fingerprint()},
+    )
+
+    def write_part(draft: Path) -> dict[str, Any]:
+        rows = pq.read_table(chunk.admitted, schema=ADMITTED_SCHEMA)
+        table = predictions_table(rows, _scorer(chunk.root, chunk.model), chunk.model)
+        pq.write_table(table, draft / "part.parquet", compression="zstd")
+        labels = np.bincount(table.column("label").to_numpy(), minlength=len(LABELS))
+        return {
+            "scored": len(table),
+            "labels": {name: int(labels[label]) for label, name in enumerate(LABELS)},
+        }
+
+    return publish(catalog, catalog.work / "chunks" / recipe.key[:16], recipe, write_part)
+
+
+def predictions_table(rows: pa.Table, scorer: "PackedScorer", model: str) -> pa.Table:
+    """Predictions of admitted rows: a table of `PREDICTION_SCHEMA`, one row each, in order."""
+    titles = rows.column("title").to_pylist()
+    probabilities = scorer.predict(segment(titles))
+    labels = probabilities.argmax(axis=1).astype(np.int8)
+    columns = {
+        "row": rows.column("row"),
+        "record_id": [record_id(title) for title in titles],
+        "id": rows.column("id"),
+        "title": rows.column("title"),
+        "label": labels,
+        "label_name": [LABELS[label] for label in labels],
+        "probability": probabilities.max(axis=1),
+        **{f"p_{name}": probabilities[:, label] for label, name in enumerate(LABELS)},
+        "model": [model] * len(titles),
+        "extra": rows.column("extra"),
+    }
+    return pa.table(columns, schema=PREDICTION_SCHEMA)
+
+
+def commit(
+    catalog: Catalog, batch: Batch, admitted: Artifact, model: Artifact, scored: list[Artifact]
+) -> Artifact:
+    """Publish the predictions of a batch; `admit` has published its rejects before them.
+
+    What stood there before (a batch revised, or scored by another model) goes to `superseded/`.
+
+    Raises:
+        RuntimeError: rows in are not rows scored and rejected; nothing is published then.
+    """
+    counts = admitted.counts
+    rows = sum(part.counts["scored"] for part in scored)
+    if counts["rows_in"] != rows + counts["rejected"]:
+        raise RuntimeError(
+            f"{batch.name}: {counts['rows_in']} rows in, but {rows} scored and "
+            f"{counts['rejected']} rejected"
+        )
+    recipe = Recipe(
+        "predictions",
+        STAGES["predictions"].version,
+        (batch.as_source(catalog, counts["rows_in"]), model.as_source(catalog)),
+        {
+            "batch": batch.name,
+            "encoding": admitted.manifest.config["encoding"],
+            "segmenter": fingerprint(),
+        },
+    )
+
+    def gather_parts(draft: Path) -> dict[str, Any]:
+        for number, part in enumerate(scored):
+            shutil.copyfile(part.directory / "part.parquet", draft / f"part-{number:05d}.parquet")
+        return {
+            "model": model.directory.name,
+            "rows_in": counts["rows_in"],
+            "scored": rows,
+            "rejected": counts["rejected"],
+            "reasons": counts["reasons"],
+            "labels": {name: sum(p.counts["labels"][name] for p in scored) for name in LABELS},
+        }
+
+    predictions = publish(
+        catalog, catalog.prediction(batch.name), recipe, gather_parts, keep_superseded=True
+    )
+    batches.release(catalog, batch)
+    for artifact in (*scored, admitted):
+        remove(catalog, artifact.directory)
+    return predictions
+
+
+def stop(
+    catalog: Catalog, batch: Batch, encoding: str, max_reject_rate: float, error: InputError
+) -> Artifact:
+    """Put a batch that cannot be scored into `failed/`, with a report that says why."""
+    recipe = batches.failure_recipe(batch, catalog, encoding, max_reject_rate)
+
+    def write_report(draft: Path) -> dict[str, Any]:
+        text = (
+            f"# {batch.name} was stopped\n\n{error.what}\n\n- where: {error.where}\n"
+            f"- how to mend it: {error.mend}\n\nIt is tried again when its bytes change, or with "
+            f"`headlines score --release` and its file.\n"
+        )
+        (draft / "report.md").write_text(text, encoding="utf-8")
+        return {"what": error.what, "where": error.where, "mend": error.mend}
+
+    stopped = publish(catalog, catalog.failed(batch.name), recipe, write_report)
+    remove(catalog, _admitted_directory(catalog, _admission(catalog, batch, encoding)))
+    return stopped
+
+
+def batch_result(catalog: Catalog, batch: Batch, outcome: str) -> BatchResult:
+    """What became of a batch, read from its manifest in `predictions/` or `failed/`."""
+    if outcome == "waiting":
+        message = str(batches.waiting_error(catalog, batch))
+        return BatchResult(batch.name, outcome, message=message)
+    directory = catalog.prediction(batch.name)
+    manifest = read_manifest(directory)
+    if manifest is None:
+        raise RuntimeError(f"the predictions of {batch.name} are no longer at {directory}")
+    counts = manifest.counts
+    return BatchResult(
+        batch=batch.name,
+        outcome=outcome,
+        predictions=str(directory),
+        rows_in=counts["rows_in"],
+        scored=counts["scored"],
+        rejected=counts["rejected"],
+        reasons=counts["reasons"],
+        labels=counts["labels"],
+        model=counts["model"],
+    )
+
+
+def _admission(catalog: Catalog, batch: Batch, encoding: str) -> Recipe:
+    return Recipe(
+        "admitted",
+        STAGES["admitted"].version,
+        (batch.as_source(catalog),),
+        {"batch": batch.name, "encoding": encoding, "chunk_rows": CHUNK_ROWS},
+    )
+
+
+def _admitted_directory(catalog: Catalog, admission: Recipe) -> Path:
+    return catalog.work / "admitted" / admission.key[:16]
+
+
+def _admitted(record: Record) -> dict[str, Any]:
+    if record.problem:
+        raise ValueError(record.problem)
+    fields = dict(record.fields)
+    title = fields.pop(TITLE, None)
+    if title is not None and not isinstance(title, str):
+        raise ValueError("title is not text")
+    if problem := problem_of_title(title):
+        raise ValueError(problem)
+    identity = fields.pop(ID, None)
+    identity = None if identity is None else str(identity)
+    extra = to_json(fields) if fields else None
+    for name, value in (("id", identity), ("another column", extra)):
+        if value is not None and has_undecodable(value):
+            raise ValueError(f"{name} has undecodable bytes")
+    return {"row": record.row, "id": identity, "title": title, "extra": extra}
+
+
+def _publish_rejects(catalog: Catalog, batch: Batch, admitted: Artifact) -> None:
+    target = catalog.rejected(batch.name)
+    if not admitted.counts["rejected"]:
+        remove(catalog, target, keep_superseded=True)
+        return
+    recipe = Recipe(
+        "rejects",
+        STAGES["admitted"].version,
+        (batch.as_source(catalog, admitted.counts["rows_in"]),),
+        admitted.manifest.config,
+    )
+
+    def copy_rejects(draft: Path) -> dict[str, Any]:
+        shutil.copyfile(admitted.directory / "rejects.parquet", draft / "part-00000.parquet")
+        return {"rejected": admitted.counts["rejected"], "reasons": admitted.counts["reasons"]}
+
+    publish(catalog, target, recipe, copy_rejects, keep_superseded=True)
+
+
+def _write_chunk(draft: Path, number: int, rows: list[dict[str, Any]]) -> None:
+    table = pa.Table.from_pylist(rows, schema=ADMITTED_SCHEMA)
+    pq.write_table(table, draft / f"chunk-{number:05d}.parquet", compression="zstd")
+
+
+@lru_cache(maxsize=2)
+def _scorer(root: str, version: str) -> "PackedScorer":
+    import threadpoolctl
+
+    from lstm_model.packed import PackedScorer
+
+    # One BLAS thread: the workers share the cores, and sums round the same on every machine.
+    threadpoolctl.threadpool_limits(1, "blas")
+    return PackedScorer.load(registry.model(Catalog(Path(root)), version).directory)

@@ -1,0 +1,44 @@
+"""The stages, their versions, and the source files that decide their results.
+
+Raise a stage's version when its result changes for the same inputs: artifacts of the version
+before are then made anew. `tests/headlines/test_stages.py` fails when a file named here changes
+and the record in `tests/headlines/stages.json` was not renewed.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage of the pipeline.
+
+    Attributes:
+        version: part of the key of every artifact the stage makes.
+        modules: the modules whose code decides the result.
+    """
+
+    version: int
+    modules: tuple[str, ...]
+
+
+_READING = ("headlines.sources", "headlines.text")
+_MODEL = ("lstm_model.bundle", "lstm_model.packed", "lstm_model.vocabulary")
+
+STAGES = {
+    "corpus": Stage(1, (*_READING, "headlines.inews", "headlines.corpus", "headlines.rejects")),
+    "tokens": Stage(1, ("headlines.segmentation", "headlines.tokens")),
+    "model": Stage(
+        1,
+        (
+            "headlines.training",
+            "lstm_model.bundle",
+            "lstm_model.classifier",
+            "lstm_model.layer",
+            "lstm_model.training",
+            "lstm_model.vocabulary",
+        ),
+    ),
+    "evaluation": Stage(1, ("headlines.evaluation", "headlines.metrics", *_MODEL)),
+    "admitted": Stage(1, (*_READING, "headlines.scoring", "headlines.rejects")),
+    "predictions": Stage(1, ("headlines.segmentation", "headlines.scoring", *_MODEL)),
+}

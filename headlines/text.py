@@ -1,0 +1,43 @@
+"""The text of a headline: its identity, and what makes it unusable."""
+
+import hashlib
+import re
+import unicodedata
+
+LONGEST_TITLE = 500  # characters; the longest headline of the iNews corpus has 89
+
+_SPACE = re.compile(r"\s+")
+_UNDECODABLE = re.compile("[\ud800-\udfff]")
+
+
+def normalised(text: str) -> str:
+    """The text with full-width forms folded (NFKC) and runs of white space made one space."""
+    return _SPACE.sub(" ", unicodedata.normalize("NFKC", text)).strip()
+
+
+def record_id(text: str) -> str:
+    """Identity of a headline: the first 32 hexadecimal digits of SHA-256 of its normalised text.
+
+    Two rows with the same headline have the same id; 128 bits keep others apart.
+    """
+    return hashlib.sha256(normalised(text).encode()).hexdigest()[:32]
+
+
+def has_undecodable(text: str) -> bool:
+    """Whether the text holds bytes that did not decode (they stand as lone surrogates)."""
+    return _UNDECODABLE.search(text) is not None
+
+
+def problem_of_title(title: str | None) -> str | None:
+    """Why a title cannot be used; None where it can."""
+    if title is None:
+        return "title is missing"
+    if has_undecodable(title):
+        return "title has undecodable bytes"
+    if "\x00" in title:
+        return "title has a NUL character"
+    if not normalised(title):
+        return "title is blank"
+    if len(title) > LONGEST_TITLE:
+        return f"title is longer than {LONGEST_TITLE} characters"
+    return None

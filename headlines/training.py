@@ -1,0 +1,145 @@
+"""Trains a model on a corpus and publishes it as a version."""
+
+import json
+import shutil
+from collections.abc import Callable
+from importlib.metadata import version as installed_version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from headlines import registry
+from headlines.artifact import Artifact, Recipe, locked, publish
+from headlines.catalog import Catalog
+from headlines.corpus import read_corpus
+from headlines.errors import InputError
+from headlines.labels import LABELS
+from headlines.metrics import figures
+from headlines.reports import write_training_report
+from headlines.stages import STAGES
+from headlines.tokens import read_tokens
+from lstm_model.presets import PRESETS, Preset
+
+if TYPE_CHECKING:
+    from lstm_model.examples import Examples
+    from lstm_model.training import EpochReport
+
+
+def preset_named(name: str) -> Preset:
+    """The preset of that name.
+
+    Raises:
+        InputError: there is none.
+    """
+    if name not in PRESETS:
+        raise InputError(
+            f"there is no preset {name!r}", "--preset", f"use one of {', '.join(PRESETS)}"
+        )
+    return PRESETS[name]
+
+
+def train(
+    catalog: Catalog,
+    corpus: Artifact,
+    tokens: Artifact,
+    preset: Preset,
+    on_epoch: "Callable[[EpochReport], None] | None" = None,
+) -> Artifact:
+    """Train a model, or reuse the one that this corpus and preset gave before.
+
+    Training that was killed goes on after its last finished epoch and ends with the weights of
+    an undisturbed run. The first model of a data root becomes its champion.
+
+    Raises:
+        InputError: the corpus has no labelled training rows, or the model is there and damaged.
+    """
+    recipe = Recipe(
+        "model",
+        STAGES["model"].version,
+        (corpus.as_source(catalog), tokens.as_source(catalog)),
+        {"preset": preset.to_dict()},
+    )
+    checkpoints = catalog.work / f"training-{recipe.key[:16]}"
+
+    def write_bundle(draft: Path) -> dict[str, Any]:
+        import lstm_model.training
+        from lstm_model.bundle import write_bundle
+        from lstm_model.packed import PackedScorer
+
+        trained = lstm_model.training.train(
+            preset,
+            examples(corpus, tokens, "train", keep_leaked=preset.keep_leaked_titles),
+            None if preset.validation_split else examples(corpus, tokens, "dev"),
+            checkpoints,
+            on_epoch,
+        )
+        write_bundle(draft, trained)
+        dev = examples(corpus, tokens, "dev")
+        predicted = PackedScorer.load(draft).predict(dev.token_lists).argmax(axis=1)
+        metrics = {"dev": figures(dev.labels, predicted)}
+        text = json.dumps(metrics, ensure_ascii=False, indent=2) + "\n"
+        (draft / "metrics.json").write_text(text, encoding="utf-8")
+        counts = {
+            "epochs": len(trained.history),
+            "best_epoch": trained.best_epoch,
+            "parameters": sum(weight.size for weight in trained.weights.values()),
+            "vocabulary": len(trained.vocabulary.words),
+        }
+        write_training_report(
+            draft / "report.html", preset.to_dict(), trained.history, metrics["dev"], counts
+        )
+        return {
+            **counts,
+            "dev": {name: metrics["dev"][name] for name in ("rows", "accuracy", "macro_f1")},
+        }
+
+    # One training of a recipe at a time: a second run waits and takes the first one's model.
+    with locked(catalog, checkpoints.name):
+        artifact = registry.model_of_key(catalog, recipe.key)
+        if artifact is None:
+            registry.announce_first(catalog, recipe.key)
+            target = catalog.model(registry.version_of(recipe.key))
+            versions = {
+                name: installed_version(name) for name in ("tensorflow", "keras", "numpy", "jieba")
+            }
+            artifact = publish(catalog, target, recipe, write_bundle, versions=versions)
+        registry.complete_first(catalog)
+        shutil.rmtree(checkpoints, ignore_errors=True)
+    return artifact
+
+
+def examples(
+    corpus: Artifact, tokens: Artifact, split: str, *, keep_leaked: bool = True
+) -> "Examples":
+    """The labelled headlines of one split, as words and label ids, in the order of the corpus.
+
+    Args:
+        corpus: gives the labels and the flags.
+        tokens: gives the words.
+        split: `train`, `dev` or `test`.
+        keep_leaked: whether rows whose text also stands on the other side are among them.
+
+    Raises:
+        InputError: there are none.
+    """
+    from lstm_model.examples import Examples
+
+    rows = read_corpus(corpus, ["row", "record_id", "split", "label", "leaked"])
+    rows = rows[(rows["split"] == split) & rows["label"].notna()]
+    if not keep_leaked:
+        rows = rows[~rows["leaked"]]
+    words = read_tokens(tokens, split)
+    joined = rows.merge(words, on=["row", "record_id"], how="left", validate="one_to_one")
+    if joined.empty:
+        raise InputError(
+            f"the split {split!r} has no labelled headlines",
+            str(corpus.directory),
+            f"ingest a corpus with labels 0 to {len(LABELS) - 1} in train and dev",
+        )
+    if joined["tokens"].isna().any():
+        raise RuntimeError(f"{tokens.directory} lacks rows of {corpus.directory}")
+    return Examples(
+        token_lists=[list(row) for row in joined["tokens"]],
+        labels=joined["label"].to_numpy(np.int64),
+    )

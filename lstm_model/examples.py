@@ -1,0 +1,84 @@
+"""`Examples`: what a classifier learns from and is measured on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lstm_model.presets import CLASSES, Preset
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Token lists, and their labels `(rows,)`, integers from 0 to 2."""
+
+    token_lists: Sequence[Sequence[str]]
+    labels: NDArray[np.integer[Any]]
+
+
+def check(name: str, examples: Examples) -> None:
+    """Raise ValueError, with `name` and the place, where no classifier could learn from them."""
+    rows, labels = len(examples.token_lists), np.asarray(examples.labels)
+    if rows == 0:
+        raise ValueError(f"{name}: there are no rows")
+    if labels.shape != (rows,):
+        raise ValueError(f"{name}: {rows} rows, but labels of shape {labels.shape}")
+    if not np.issubdtype(labels.dtype, np.integer):
+        raise ValueError(f"{name}: labels must be integers, not {labels.dtype}")
+    bad = np.flatnonzero((labels < 0) | (labels >= CLASSES))
+    if len(bad):
+        raise ValueError(
+            f"{name}: the label of row {bad[0]} is {labels[bad[0]]}, not one of 0..{CLASSES - 1}"
+        )
+
+
+def split(preset: Preset, train: Examples, dev: Examples | None) -> tuple[Examples, Examples]:
+    """The rows to train on and those to choose by: `dev`, or the last ones of `train`.
+
+    Raises:
+        ValueError: `dev` is given to a preset with a `validation_split`, or missing to another one.
+    """
+    share = preset.validation_split
+    if share is None:
+        if dev is None:
+            raise ValueError(f"preset {preset.name!r} has no validation_split: dev must be given")
+        check("dev", dev)
+        return train, dev
+    if dev is not None:
+        raise ValueError(f"preset {preset.name!r} has a validation_split: dev must be None")
+    at = math.floor(len(train.token_lists) * (1 - share))  # as Keras rounds
+    if not 0 < at < len(train.token_lists):
+        raise ValueError(
+            f"train: {len(train.token_lists)} rows cannot be split with {share} of them as dev"
+        )
+    return (
+        Examples(train.token_lists[:at], train.labels[:at]),
+        Examples(train.token_lists[at:], train.labels[at:]),
+    )
+
+
+def digest(*parts: Examples) -> str:
+    """SHA-256 of the tokens and labels of `parts`."""
+    found = hashlib.sha256()
+    for examples in parts:
+        for tokens, label in zip(examples.token_lists, examples.labels, strict=True):
+            found.update(json.dumps([*tokens, int(label)]).encode() + b"\n")
+        found.update(b"\n")
+    return found.hexdigest()
+
+
+def macro_f1(labels: NDArray[Any], predicted: NDArray[Any]) -> float:
+    """Mean F1 over all classes, 0 for one that is neither there nor predicted; both `(rows,)`."""
+    scores = []
+    for label in range(CLASSES):
+        both = np.sum((labels == label) & (predicted == label))
+        either = np.sum(labels == label) + np.sum(predicted == label)
+        scores.append(2 * both / either if either else 0.0)
+    return float(np.mean(scores))

@@ -1,0 +1,210 @@
+"""`CustomLSTM`: a long short-term memory layer, written from its formulas.
+
+At every step t the layer reads one input x(t) and updates two vectors, the cell c and the output h
+(* is the elementwise product):
+
+    f(t) = sigmoid(x(t) wf + h(t-1) uf + bf)       forget gate: how much of the old cell stays
+    i(t) = sigmoid(x(t) wi + h(t-1) ui + bi)       input gate: how much of the candidate comes in
+    o(t) = sigmoid(x(t) wo + h(t-1) uo + bo)       output gate: how much of the cell is shown
+    g(t) = tanh(x(t) wc + h(t-1) uc + bc)          candidate
+    c(t) = f(t) * c(t-1) + i(t) * g(t)
+    h(t) = o(t) * tanh(c(t))
+
+Sources: Hochreiter and Schmidhuber, "Long Short-Term Memory", Neural Computation 9(8), 1997; the
+forget gate: Gers, Schmidhuber and Cummins, "Learning to Forget", Neural Computation 12(10), 2000.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+Tensor = Any  # neither TensorFlow nor Keras has types to offer
+Shape = tuple[int | None, ...]
+
+
+@keras.saving.register_keras_serializable(package="lstm_model")
+class CustomLSTM(keras.Layer):
+    """Reads a sequence of any length and gives its last output, or the output of every step.
+
+    Input `(batch, time, input)`, float; optionally a mask `(batch, time)`, boolean. A step whose
+    mask is false changes nothing: cell and output stay as they were, and so does what the layer
+    gives for that step.
+
+    Output `(batch, output_size)`, or `(batch, time, output_size)` with `return_sequence`, there in
+    the order in which the steps were read: with `go_backwards`, the last one first, as Keras does.
+
+    Weights: `wf wi wo wc` `(input, output_size)`, Glorot uniform; `uf ui uo uc`
+    `(output_size, output_size)`, orthogonal; `bf bi bo bc` `(output_size,)`, zero, but ones for
+    `bf`: a cell that remembers from the start learns long dependencies sooner (Jozefowicz, Zaremba
+    and Sutskever, ICML 2015).
+
+    Args:
+        output_size: length of h and c.
+        return_sequence: give the output of every step.
+        go_backwards: read the last step first.
+        return_state: give `(output, h, c)`, the last two after the last step.
+
+    Raises:
+        ValueError: `output_size` is no positive integer; the input is not of rank 3, or its last
+            axis is unknown or not the one the layer was built for; `initial_state` is not two
+            tensors of shape `(batch, output_size)`.
+    """
+
+    stateful = False  # `keras.layers.Bidirectional` asks; every call starts anew
+
+    def __init__(
+        self,
+        output_size: int,
+        return_sequence: bool = False,
+        go_backwards: bool = False,
+        return_state: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if not isinstance(output_size, int) or isinstance(output_size, bool) or output_size < 1:
+            raise ValueError(f"output_size must be a positive integer, but is {output_size!r}")
+        self.output_size = output_size
+        self.return_sequence = return_sequence
+        self.go_backwards = go_backwards
+        self.return_state = return_state
+        # `keras.layers.Bidirectional` sets this: it joins two sequences that end at other places.
+        self.zero_output_for_mask = False
+        self.supports_masking = True
+        self.input_spec = keras.InputSpec(ndim=3)
+
+    @property
+    def units(self) -> int:
+        """`output_size`, as Keras names it."""
+        return self.output_size
+
+    @property
+    def return_sequences(self) -> bool:
+        """`return_sequence`, as Keras names it."""
+        return self.return_sequence
+
+    def build(self, sequences_shape: Shape, initial_state_shape: Any = None) -> None:
+        """Make the twelve weights for inputs of shape `(batch, time, input)`."""
+        input_size = sequences_shape[-1]
+        if input_size is None:
+            raise ValueError(
+                f"{self.name}: the last axis of the input must be known, but its shape is "
+                f"{tuple(sequences_shape)}"
+            )
+        for gate in "fioc":
+            setattr(self, f"w{gate}", self._weight(f"w{gate}", input_size, "glorot_uniform"))
+        for gate in "fioc":
+            setattr(self, f"u{gate}", self._weight(f"u{gate}", self.output_size, "orthogonal"))
+        for gate in "fioc":
+            setattr(
+                self, f"b{gate}", self._weight(f"b{gate}", None, "ones" if gate == "f" else "zeros")
+            )
+        self.input_spec = keras.InputSpec(ndim=3, axes={-1: input_size})
+
+    def _weight(self, name: str, rows: int | None, initializer: str) -> Tensor:
+        shape = (self.output_size,) if rows is None else (rows, self.output_size)
+        return self.add_weight(name=name, shape=shape, initializer=initializer)
+
+    def step(self, x: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
+        """One step, as in the textbook: x `(batch, input)`, h and c `(batch, output_size)`.
+
+        Gives the next h and c. `call` computes the same for a whole sequence, sooner; the tests
+        hold the two equal.
+        """
+        f = tf.sigmoid(x @ self.wf + h @ self.uf + self.bf)  # (batch, output_size), as all below
+        i = tf.sigmoid(x @ self.wi + h @ self.ui + self.bi)
+        o = tf.sigmoid(x @ self.wo + h @ self.uo + self.bo)
+        g = tf.tanh(x @ self.wc + h @ self.uc + self.bc)
+        c = f * c + i * g
+        h = o * tf.tanh(c)
+        return h, c
+
+    def call(
+        self, sequences: Tensor, initial_state: Sequence[Tensor] | None = None, mask: Tensor = None
+    ) -> Tensor:
+        """All steps of `sequences` `(batch, time, input)`, from zeros or `initial_state` (h, c)."""
+        x = tf.convert_to_tensor(sequences, dtype=self.compute_dtype)
+        batch, time = tf.shape(x)[0], tf.shape(x)[1]
+        h, c = self._initial_state(batch, initial_state)
+
+        # The four gates side by side: two products where the formulas have eight.
+        w = keras.ops.concatenate([self.wf, self.wi, self.wo, self.wc], axis=1)  # (input, 4*units)
+        u = keras.ops.concatenate([self.uf, self.ui, self.uo, self.uc], axis=1)  # (units, 4*units)
+        b = keras.ops.concatenate([self.bf, self.bi, self.bo, self.bc], axis=0)  # (4*units,)
+
+        # x(t) w + b waits for no earlier step, so it is one product over all of them.
+        xz = tf.tensordot(tf.transpose(x, (1, 0, 2)), w, axes=1) + b  # (time, batch, 4*units)
+        kept = None if mask is None else tf.transpose(tf.cast(mask, tf.bool))[:, :, None]
+        if self.go_backwards:
+            xz = tf.reverse(xz, axis=[0])
+            kept = None if kept is None else tf.reverse(kept, axis=[0])
+
+        # TensorArrays, because the gradient of `xz[t]` is as large as xz itself at every step.
+        xz_at = tf.TensorArray(xz.dtype, size=time).unstack(xz)
+        kept_at = None if kept is None else tf.TensorArray(tf.bool, size=time).unstack(kept)
+        outputs = tf.TensorArray(
+            xz.dtype,
+            size=time if self.return_sequence else 0,
+            element_shape=(sequences.shape[0], self.output_size),
+        )
+
+        def one_step(t: Tensor, h: Tensor, c: Tensor, outputs: Any) -> tuple[Any, ...]:
+            z = xz_at.read(t) + tf.matmul(h, u)  # (batch, 4*units)
+            gates, g = tf.split(z, [3 * self.output_size, self.output_size], axis=1)
+            f, i, o = tf.split(tf.sigmoid(gates), 3, axis=1)  # (batch, units) each
+            next_c = f * c + i * tf.tanh(g)  # (batch, units)
+            next_h = o * tf.tanh(next_c)  # (batch, units)
+            output = next_h
+            if kept_at is not None:
+                keep = kept_at.read(t)  # (batch, 1)
+                next_h = tf.where(keep, next_h, h)
+                next_c = tf.where(keep, next_c, c)
+                output = tf.where(keep, next_h, 0) if self.zero_output_for_mask else next_h
+            if self.return_sequence:
+                outputs = outputs.write(t, output)
+            return t + 1, next_h, next_c, outputs
+
+        _, h, c, outputs = tf.while_loop(
+            lambda t, *_: t < time, one_step, (0, h, c, outputs), maximum_iterations=time
+        )
+        output = h  # (batch, units)
+        if self.return_sequence:
+            output = tf.transpose(outputs.stack(), (1, 0, 2))  # (batch, time, units)
+            output.set_shape((sequences.shape[0], sequences.shape[1], self.output_size))
+        return (output, h, c) if self.return_state else output
+
+    def _initial_state(self, batch: Tensor, given: Sequence[Tensor] | None) -> list[Tensor]:
+        if given is None:
+            return [tf.zeros((batch, self.output_size), dtype=self.compute_dtype) for _ in "hc"]
+        shapes = [tuple(state.shape) for state in given]
+        if [shape[1:] for shape in shapes] != [(self.output_size,)] * 2:
+            raise ValueError(
+                f"{self.name}: initial_state must be h and c, each of shape "
+                f"(batch, {self.output_size}), but the shapes given are {shapes}"
+            )
+        return [tf.convert_to_tensor(state, dtype=self.compute_dtype) for state in given]
+
+    def compute_mask(self, sequences: Tensor, mask: Tensor = None) -> Tensor:
+        """The mask of the output: that of the input where every step is given, else none."""
+        output_mask = mask if self.return_sequence else None
+        return [output_mask, None, None] if self.return_state else output_mask
+
+    def compute_output_shape(self, sequences_shape: Shape, initial_state_shape: Any = None) -> Any:
+        """Shape of the output (and of h and c, with `return_state`)."""
+        batch, time = sequences_shape[0], sequences_shape[1]
+        state = (batch, self.output_size)
+        output = (batch, time, self.output_size) if self.return_sequence else state
+        return (output, state, state) if self.return_state else output
+
+    def get_config(self) -> dict[str, Any]:
+        """What `from_config` needs to make this layer again, without its weights."""
+        return {
+            **super().get_config(),
+            "output_size": self.output_size,
+            "return_sequence": self.return_sequence,
+            "go_backwards": self.go_backwards,
+            "return_state": self.return_state,
+        }

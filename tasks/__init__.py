@@ -1,0 +1,1 @@
+"""Prefect tasks, one stage a file: each adds to a plain function only what Prefect adds."""

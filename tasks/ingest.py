@@ -1,0 +1,29 @@
+"""The task that ingests a corpus."""
+
+from headlines import corpus
+from headlines.artifact import Artifact
+from headlines.catalog import Catalog
+from tasks.reporting import log_stage, show_table
+from tasks.stage import stage
+
+
+@stage("ingest", run_name="ingest {name}", tags=["corpus"], timeout_seconds=1800)
+def ingest_corpus(catalog: Catalog, name: str, source: str, encoding: str) -> Artifact:
+    """Make the corpus from its source, or reuse it where the source is unchanged."""
+    return _shown(name, corpus.ingest(catalog, name, source, encoding))
+
+
+@stage("corpus", run_name="corpus {name}", tags=["corpus"], timeout_seconds=1800)
+def ensure_corpus(catalog: Catalog, name: str) -> Artifact:
+    """The corpus as it is there; the iNews corpus is made where it is missing."""
+    return _shown(name, corpus.ensure(catalog, name))
+
+
+def _shown(name: str, artifact: Artifact) -> Artifact:
+    log_stage(f"corpus {name}", artifact, f"{artifact.counts['rows']} headlines")
+    rows = [
+        {"split": split, "rows": numbers["rows"], **numbers["labels"], "leaked": numbers["leaked"]}
+        for split, numbers in artifact.counts["splits"].items()
+    ]
+    show_table(f"corpus-{name}", rows, f"Corpus {name} by split and label")
+    return artifact

@@ -1,0 +1,35 @@
+"""What the stages show of themselves: log lines, and artifacts in the Prefect UI."""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from prefect.artifacts import create_markdown_artifact, create_table_artifact
+from prefect.logging import get_run_logger
+
+from headlines.artifact import Artifact
+
+
+def log_stage(what: str, artifact: Artifact, detail: str) -> None:
+    """Log what a stage made, or that it reused what was there."""
+    manner = "reused" if artifact.reused else f"made in {artifact.manifest.seconds:.1f} s"
+    get_run_logger().info("%s: %s (%s)", what, manner, detail)
+
+
+def show_table(key: str, rows: Sequence[dict[str, Any]], description: str) -> None:
+    """Show rows as a table artifact in the Prefect UI."""
+    table = [{name: _rounded(value) for name, value in row.items()} for row in rows]
+    create_table_artifact(table=table, key=_slug(key), description=description)
+
+
+def show_markdown(key: str, text: str, description: str) -> None:
+    """Show a short report as a markdown artifact in the Prefect UI."""
+    create_markdown_artifact(markdown=text, key=_slug(key), description=description)
+
+
+def _rounded(value: Any) -> Any:
+    return round(value, 4) if isinstance(value, float) else value
+
+
+def _slug(key: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", key.lower()).strip("-")

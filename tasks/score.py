@@ -1,0 +1,67 @@
+"""The tasks that score one batch: admit, score each chunk, commit, or stop."""
+
+from headlines import registry, runner, scoring
+from headlines.artifact import Artifact
+from headlines.batches import Batch
+from headlines.catalog import Catalog
+from headlines.errors import InputError
+from headlines.scoring import Chunk
+from tasks.reporting import log_stage
+from tasks.stage import stage
+
+
+@stage("model", run_name="model {version}", tags=["model"])
+def read_model(catalog: Catalog, version: str) -> Artifact:
+    """A model version, or the champion, its digests checked."""
+    return registry.named(catalog, version)
+
+
+@stage("admit", run_name="admit {name}", tags=["scoring"], timeout_seconds=7200)
+def admit_batch(
+    catalog: Catalog, name: str, batch: Batch, encoding: str, max_reject_rate: float
+) -> Artifact:
+    """Read a batch into chunks and rejects; refuse one with too many rejects."""
+    admitted = scoring.admit(catalog, batch, encoding)
+    log_stage(
+        f"rows of {name}",
+        admitted,
+        f"{admitted.counts['admitted']} admitted, {admitted.counts['rejected']} rejected",
+    )
+    scoring.check_reject_rate(batch, admitted, max_reject_rate)
+    return admitted
+
+
+@stage("score-chunk", run_name="score {name}", tags=["scoring"])
+def score_chunk(name: str, chunk: Chunk, chunks: int) -> Artifact:
+    """Have a worker score one chunk, and wait for it."""
+    scored = runner.executor(chunks).submit(scoring.score_chunk, chunk).result()
+    log_stage(f"predictions of {name}", scored, f"{scored.counts['scored']} headlines")
+    return scored
+
+
+@stage("commit", run_name="commit {name}", tags=["scoring"], timeout_seconds=3600)
+def commit_batch(
+    catalog: Catalog,
+    name: str,
+    batch: Batch,
+    admitted: Artifact,
+    model: Artifact,
+    scored: list[Artifact],
+) -> Artifact:
+    """Publish the predictions of a batch."""
+    predictions = scoring.commit(catalog, batch, admitted, model, scored)
+    log_stage(f"predictions of {name}", predictions, str(predictions.directory))
+    return predictions
+
+
+@stage("stop", run_name="stop {name}", tags=["scoring"])
+def stop_batch(
+    catalog: Catalog,
+    name: str,
+    batch: Batch,
+    encoding: str,
+    max_reject_rate: float,
+    error: InputError,
+) -> Artifact:
+    """Put a batch that cannot be scored into `failed/`."""
+    return scoring.stop(catalog, batch, encoding, max_reject_rate, error)

@@ -1,0 +1,50 @@
+"""What all stages share as Prefect tasks: how they are retried, and what is kept of them."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, ParamSpec, TypeVar
+
+from prefect import Task, task
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State, TaskRun
+from prefect.tasks import exponential_backoff
+
+from headlines.errors import InputError
+
+RETRIES = 3
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def stage(
+    name: str,
+    *,
+    run_name: str | None = None,
+    tags: Sequence[str] = (),
+    timeout_seconds: float | None = None,
+) -> Callable[[Callable[P, R]], Task[P, R]]:
+    """A Prefect task that is tried again after 1, 2 and 4 seconds, give or take a half.
+
+    Args:
+        name: of the task.
+        run_name: of each run, a template over the task's arguments that says what it works on.
+        tags: for filters and limits in Prefect.
+        timeout_seconds: for tasks that are called; Prefect cannot end one that was submitted.
+    """
+    return task(
+        name=name,
+        task_run_name=run_name,
+        tags=list(tags),
+        timeout_seconds=timeout_seconds,
+        retries=RETRIES,
+        retry_delay_seconds=exponential_backoff(backoff_factor=1),
+        retry_jitter_factor=0.5,
+        retry_condition_fn=_worth_retrying,
+        # Not Prefect's result cache: it knows a file by its path alone. The artifacts are ours.
+        cache_policy=NO_CACHE,
+        persist_result=False,
+    )
+
+
+def _worth_retrying(_task: Any, _run: TaskRun, state: State[Any]) -> bool:
+    return not isinstance(state.data, InputError)  # wrong input stays wrong

@@ -1,0 +1,53 @@
+"""The task that trains a model."""
+
+from typing import TYPE_CHECKING
+
+from prefect.logging import get_run_logger
+
+from headlines import registry, training
+from headlines.artifact import Artifact
+from headlines.catalog import Catalog
+from tasks.reporting import log_stage, show_table
+from tasks.stage import stage
+
+if TYPE_CHECKING:
+    from lstm_model.training import EpochReport
+
+
+@stage("look-for-models", run_name="look for models", tags=["model"])
+def never_trained(catalog: Catalog) -> bool:
+    """Whether there never was a model; completes the promotion of a first one if it was cut off."""
+    registry.complete_first(catalog)
+    return registry.is_empty(catalog)
+
+
+# No timeout: training is long on purpose, and goes on from its last epoch when it is retried.
+@stage("train", run_name="train {preset}", tags=["model"])
+def train_model(catalog: Catalog, preset: str, corpus: Artifact, tokens: Artifact) -> Artifact:
+    """Train a model, or reuse the one that is there."""
+    logger = get_run_logger()
+
+    def log_epoch(report: "EpochReport") -> None:
+        logger.info(
+            "epoch %d of at most %d: loss %.4f, accuracy %.3f; dev loss %.4f, accuracy %.3f, "
+            "macro-F1 %.3f; %.1f s, at most %.0f s to go",
+            report.epoch,
+            report.epochs,
+            report.loss,
+            report.accuracy,
+            report.dev_loss,
+            report.dev_accuracy,
+            report.dev_macro_f1,
+            report.seconds,
+            report.eta_seconds,
+        )
+
+    artifact = training.train(catalog, corpus, tokens, training.preset_named(preset), log_epoch)
+    dev = artifact.counts["dev"]
+    log_stage(
+        f"model {artifact.directory.name}",
+        artifact,
+        f"dev accuracy {dev['accuracy']:.3f}, macro-F1 {dev['macro_f1']:.3f}",
+    )
+    show_table("training", [{"model": artifact.directory.name, **dev}], "The trained model on dev")
+    return artifact

@@ -1,0 +1,54 @@
+"""Small data and classifiers that the tests of this room share."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from lstm_model.bundle import Bundle
+from lstm_model.presets import PRESETS, Preset, weight_shapes
+from lstm_model.vocabulary import Vocabulary
+
+WORDS = ["股市", "大涨", "下跌", "地震", "伤亡", "夺冠", "天气", "晴", "AI", "5G", "!", "《", "》"]
+
+
+@pytest.fixture
+def make_preset() -> Callable[..., Preset]:
+    """A preset small enough to train in a second; any field can be set otherwise."""
+
+    def make(**fields: Any) -> Preset:
+        small: dict[str, Any] = {
+            "name": "small",
+            "min_count": 1,
+            "embedding_size": 6,
+            "units": 5,
+            "batch_size": 8,
+            "epochs": 4,
+            "patience": None,
+            "seed": 3,
+        }
+        return dataclasses.replace(PRESETS["default"], **{**small, **fields})
+
+    return make
+
+
+@pytest.fixture
+def make_bundle(make_preset: Callable[..., Preset]) -> Callable[..., Bundle]:
+    """A classifier with random weights, large enough that its probabilities differ."""
+
+    def make(**fields: Any) -> Bundle:
+        preset = make_preset(**fields)
+        vocabulary = Vocabulary.build([WORDS], preset.rules)
+        rng = np.random.default_rng(1)
+        weights = {
+            name: rng.standard_normal(shape, np.float32) * np.float32(0.5)
+            for name, shape in weight_shapes(preset, len(vocabulary)).items()
+        }
+        history = [{"epoch": 1, "loss": 1.0, "dev_macro_f1": 0.5}]
+        return Bundle(preset, vocabulary, weights, history, best_epoch=1)
+
+    return make

@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+from itertools import product
+
+import keras
+import numpy as np
+import pytest
+
+from lstm_model.classifier import MaxMeanPooling, build_classifier
+from lstm_model.presets import PRESETS, weight_shapes
+
+
+def test_the_notebooks_classifier_has_2348771_weights() -> None:
+    assert build_classifier(PRESETS["notebook"], 18_188).count_params() == 2_348_771
+
+
+@pytest.mark.parametrize(
+    ("bidirectional", "pooling"), list(product([False, True], ["last", "max_mean"]))
+)
+def test_the_weights_are_those_of_the_preset(make_preset, bidirectional, pooling) -> None:
+    preset = make_preset(bidirectional=bidirectional, pooling=pooling)
+    model = build_classifier(preset, 11)
+    shapes = {weight.path: tuple(weight.shape) for weight in model.weights}
+    assert shapes == weight_shapes(preset, 11)
+    probabilities = model.predict(np.array([[2, 3, 0], [0, 0, 0]]), verbose=0)
+    assert probabilities.shape == (2, 3)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-6)
+    longer = model.predict(np.array([[2, 3, 0, 0, 0, 0]]), verbose=0)
+    np.testing.assert_allclose(longer[0], probabilities[0], atol=1e-6)
+
+
+def test_pooling_sees_the_kept_steps_alone() -> None:
+    steps = np.array([[[1.0, -4], [3, -2], [9, 9]], [[5, 5], [5, 5], [5, 5]]], dtype=np.float32)
+    mask = np.array([[True, True, False], [False, False, False]])
+    pooled = MaxMeanPooling()(steps, mask=mask)
+    np.testing.assert_allclose(pooled, [[3, -2, 2, -3], [0, 0, 0, 0]])
+    np.testing.assert_allclose(MaxMeanPooling()(steps)[0], [9, 9, 13 / 3, 1], atol=1e-6)
+
+
+def test_saved_and_loaded(make_preset, tmp_path) -> None:
+    model = build_classifier(make_preset(), 11)
+    model.save(tmp_path / "model.keras")
+    again = keras.saving.load_model(tmp_path / "model.keras")
+    ids = np.array([[2, 3, 0]])
+    np.testing.assert_array_equal(again.predict(ids, verbose=0), model.predict(ids, verbose=0))

@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+import platform
+from itertools import product
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lstm_model import PackedScorer
+from lstm_model.bundle import BundleError, write_bundle
+from lstm_model.classifier import build_classifier
+from lstm_model.packed import BLOCK
+
+WORDS = ["股市", "大涨", "下跌", "地震", "AI", "!", " ", "没见过"]
+ROWS = [
+    ["股市", "大涨"],
+    [],
+    ["没见过", "AI", "!", "地震"],
+    [" "],
+    ["下跌"] * 9,
+    ["AI", "股市", "地震", "下跌", "大涨", "没见过", "股市"],
+    ["没见过"],
+]
+ARCHITECTURES = list(
+    product([False, True], ["last", "max_mean"], [None, 5], ["verbatim", "text_vectorization"])
+)
+
+
+@pytest.mark.parametrize(("bidirectional", "pooling", "length", "rules"), ARCHITECTURES)
+def test_the_probabilities_are_those_of_the_keras_model(
+    make_bundle, bidirectional, pooling, length, rules
+) -> None:
+    bundle = make_bundle(
+        bidirectional=bidirectional, pooling=pooling, padded_length=length, rules=rules
+    )
+    model = build_classifier(bundle.preset, len(bundle.vocabulary))
+    for weight in model.weights:
+        weight.assign(bundle.weights[weight.path])
+    expected = model.predict(bundle.vocabulary.encode(ROWS, length), verbose=0)
+    probabilities = PackedScorer(bundle).predict(ROWS)
+    assert probabilities.dtype == np.float32
+    np.testing.assert_allclose(probabilities, expected, atol=1e-5)
+    assert np.ptp(probabilities, axis=0).max() > 0.02  # the rows do differ
+
+
+def test_loaded_from_disk_it_gives_the_same_bits(make_bundle, tmp_path) -> None:
+    write_bundle(tmp_path, make_bundle())
+    first = PackedScorer.load(tmp_path).predict(ROWS)
+    np.testing.assert_array_equal(first, PackedScorer(make_bundle()).predict(ROWS))
+    np.testing.assert_array_equal(first, PackedScorer.load(tmp_path).predict(ROWS))
+    with pytest.raises(BundleError):
+        PackedScorer.load(tmp_path / "missing")
+
+
+rows = st.lists(st.lists(st.sampled_from(WORDS), max_size=12), min_size=1, max_size=40)
+
+
+@pytest.mark.parametrize(
+    ("bidirectional", "pooling"), list(product([False, True], ["last", "max_mean"]))
+)
+def test_neighbours_and_order_do_not_matter(make_bundle, bidirectional, pooling) -> None:
+    scorer = PackedScorer(make_bundle(bidirectional=bidirectional, pooling=pooling, units=32))
+
+    @settings(max_examples=40, deadline=None)
+    @given(rows, st.randoms(use_true_random=False))
+    def holds(batch, random) -> None:
+        together = scorer.predict(batch)
+        order = list(range(len(batch)))
+        random.shuffle(order)
+        shuffled = scorer.predict([batch[n] for n in order])
+        alone = np.concatenate([scorer.predict([row]) for row in batch])
+        np.testing.assert_allclose(shuffled, together[order], rtol=0, atol=1e-6)
+        np.testing.assert_allclose(alone, together, rtol=0, atol=1e-6)
+        if platform.machine() == "x86_64":
+            np.testing.assert_array_equal(shuffled, together[order])
+            np.testing.assert_array_equal(alone, together)
+        np.testing.assert_array_equal(scorer.predict(batch), together)
+        np.testing.assert_allclose(together.sum(axis=1), 1, atol=1e-6)
+
+    holds()
+
+
+def test_more_rows_than_a_block(make_bundle) -> None:
+    scorer = PackedScorer(make_bundle())
+    many = [ROWS[n % len(ROWS)] for n in range(2 * BLOCK + 3)]
+    expected = scorer.predict(ROWS)
+    np.testing.assert_allclose(
+        scorer.predict(many),
+        [expected[n % len(ROWS)] for n in range(len(many))],
+        rtol=0,
+        atol=1e-6,
+    )
+
+
+def test_one_endless_row_costs_its_own_words_alone(make_bundle) -> None:
+    scorer = PackedScorer(make_bundle())
+    batch = [["股市"] * 20_000, *[["大涨"]] * 2000]
+    probabilities = scorer.predict(batch)
+    np.testing.assert_allclose(probabilities[1:], scorer.predict(batch[1:]), rtol=0, atol=1e-6)
+
+
+def test_rows_are_cut_at_the_length_of_the_training(make_bundle) -> None:
+    scorer = PackedScorer(make_bundle(padded_length=3))
+    long, cut = ["股市", "大涨", "下跌", "地震"], ["股市", "大涨", "下跌"]
+    probabilities = scorer.predict([long, cut])
+    np.testing.assert_allclose(probabilities[0], probabilities[1], rtol=0, atol=1e-6)
+
+
+def test_no_rows(make_bundle) -> None:
+    probabilities = PackedScorer(make_bundle()).predict([])
+    assert probabilities.shape == (0, 3)
+    assert probabilities.dtype == np.float32

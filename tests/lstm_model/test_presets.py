@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from lstm_model.presets import PRESETS, Preset, weight_shapes
+
+
+@pytest.mark.parametrize("name", sorted(PRESETS))
+def test_a_preset_survives_json(name: str) -> None:
+    preset = PRESETS[name]
+    assert preset.name == name
+    assert Preset.from_dict(json.loads(json.dumps(preset.to_dict()))) == preset
+
+
+def test_the_notebook_has_the_notebooks_sizes() -> None:
+    notebook = PRESETS["notebook"]
+    sizes = weight_shapes(notebook, 18_188)
+    assert sum(_product(shape) for shape in sizes.values()) == 2_348_771
+    assert notebook.rules == "text_vectorization"
+    assert notebook.padded_length == 44
+    assert (notebook.batch_size, notebook.epochs, notebook.validation_split) == (32, 20, 0.1)
+    assert notebook.keep_leaked_titles
+    assert not PRESETS["default"].keep_leaked_titles
+
+
+def _product(shape: tuple[int, ...]) -> int:
+    product = 1
+    for size in shape:
+        product *= size
+    return product
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("name", 3),
+        ("rules", "loose"),
+        ("pooling", "mean"),
+        ("pooling", ["last"]),
+        ("padded_length", 0),
+        ("padded_length", "44"),
+        ("min_count", 0),
+        ("embedding_size", 1.5),
+        ("units", True),
+        ("bidirectional", 1),
+        ("dropout", 1),
+        ("dropout", -0.1),
+        ("dropout", float("nan")),
+        ("label_smoothing", "0.1"),
+        ("batch_size", 0),
+        ("epochs", 0),
+        ("learning_rate", 0),
+        ("learning_rate", float("inf")),
+        ("patience", 0),
+        ("validation_split", 1.0),
+        ("keep_leaked_titles", None),
+        ("seed", -1),
+    ],
+)
+def test_a_bad_value_is_refused_by_name(field: str, value: object) -> None:
+    with pytest.raises(ValueError, match=rf"preset: {field}"):
+        Preset.from_dict({**PRESETS["notebook"].to_dict(), field: value})
+
+
+def test_unknown_and_missing_fields_are_refused_by_name() -> None:
+    data = PRESETS["default"].to_dict()
+    with pytest.raises(ValueError, match="unknown field 'unit'"):
+        Preset.from_dict({**data, "unit": 3})
+    del data["units"]
+    with pytest.raises(ValueError, match="'units' is missing"):
+        Preset.from_dict(data)

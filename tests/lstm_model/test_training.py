@@ -1,0 +1,255 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+import logging
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lstm_model import PackedScorer
+from lstm_model.bundle import read_bundle, write_bundle
+from lstm_model.examples import Examples, macro_f1
+from lstm_model.presets import PRESETS, Preset
+from lstm_model.training import EpochReport, Trained, TrainingError, train
+
+
+def toy(rows: int, seed: int) -> Examples:
+    """Rows whose label is that of the one telling word near their end."""
+    rng = np.random.default_rng(seed)
+    telling, filling = ["涨", "平", "跌"], ["股市", "今天", "公司", "市场", "5G"]
+    token_lists, labels = [], []
+    for _ in range(rows):
+        words = [str(word) for word in rng.choice(filling + telling, rng.integers(1, 9))]
+        label = int(rng.integers(3))
+        token_lists.append([*words, telling[label], *words[: label % 2]])
+        labels.append(label)
+    return Examples(token_lists, np.array(labels))
+
+
+TRAIN, DEV = toy(60, seed=1), toy(30, seed=2)
+
+
+@pytest.fixture(scope="module")
+def preset() -> Preset:
+    return dataclasses.replace(
+        PRESETS["default"],
+        name="small",
+        min_count=1,
+        embedding_size=6,
+        units=5,
+        dropout=0.4,
+        batch_size=8,
+        epochs=4,
+        patience=None,
+        learning_rate=0.02,
+    )
+
+
+@pytest.fixture(scope="module")
+def undisturbed(preset: Preset, tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    return train(preset, TRAIN, DEV, tmp_path_factory.mktemp("undisturbed"))
+
+
+def assert_same(trained: Trained, expected: Trained) -> None:
+    """The same weights to the last bit, and the same history."""
+    assert trained.history == expected.history
+    assert trained.best_epoch == expected.best_epoch
+    assert list(trained.weights) == list(expected.weights)
+    for name, weight in expected.weights.items():
+        np.testing.assert_array_equal(trained.weights[name], weight, err_msg=name)
+
+
+class Stopped(Exception):
+    pass
+
+
+def stop_after(epoch: int):
+    def on_epoch(report: EpochReport) -> None:
+        if report.epoch == epoch:
+            raise Stopped
+
+    return on_epoch
+
+
+def test_it_learns(undisturbed: Trained, preset: Preset) -> None:
+    assert undisturbed.history[-1]["dev_accuracy"] > 0.6
+    assert [epoch["epoch"] for epoch in undisturbed.history] == [1, 2, 3, 4]
+    assert undisturbed.best_epoch == 4  # without patience, the last
+    assert len(undisturbed.seconds) == 4
+    assert undisturbed.preset == preset
+    assert {weight.dtype for weight in undisturbed.weights.values()} == {np.dtype(np.float32)}
+
+
+def test_two_runs_end_with_the_same_bits(undisturbed, preset, tmp_path) -> None:
+    assert_same(train(preset, TRAIN, DEV, tmp_path), undisturbed)
+
+
+def test_another_seed_ends_elsewhere(undisturbed, preset, tmp_path) -> None:
+    other = train(dataclasses.replace(preset, seed=9, epochs=1), TRAIN, DEV, tmp_path)
+    assert other.history[0] != undisturbed.history[0]
+
+
+@pytest.mark.parametrize("epoch", [1, 3])
+def test_stopped_and_started_again_it_ends_with_the_same_bits(
+    undisturbed, preset, tmp_path, epoch
+) -> None:
+    with pytest.raises(Stopped):
+        train(preset, TRAIN, DEV, tmp_path, stop_after(epoch))
+    seen: list[int] = []
+    resumed = train(preset, TRAIN, DEV, tmp_path, lambda report: seen.append(report.epoch))
+    assert seen == list(range(epoch + 1, 5))
+    assert_same(resumed, undisturbed)
+
+
+KILLED = """
+import json, os, pathlib, signal, sys
+import numpy as np
+from lstm_model.examples import Examples
+from lstm_model.presets import PRESETS, Preset
+from lstm_model.training import train
+
+def kill(report):
+    if report.epoch == 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+preset, directory, rows, labels, dev_rows, dev_labels = json.load(sys.stdin)
+train(
+    Preset.from_dict(preset),
+    Examples(rows, np.array(labels)),
+    Examples(dev_rows, np.array(dev_labels)),
+    pathlib.Path(directory),
+    kill,
+)
+"""
+
+
+def test_killed_and_started_again_it_ends_with_the_same_bits(undisturbed, preset, tmp_path) -> None:
+    given = [preset.to_dict(), str(tmp_path)]
+    for examples in (TRAIN, DEV):
+        given += [examples.token_lists, examples.labels.tolist()]
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED], input=json.dumps(given).encode(), capture_output=True
+    )
+    assert done.returncode == -signal.SIGKILL, done.stderr.decode()
+    seen: list[int] = []
+    resumed = train(preset, TRAIN, DEV, tmp_path, lambda report: seen.append(report.epoch))
+    assert seen == [3, 4]
+    assert_same(resumed, undisturbed)
+
+
+def test_with_patience_the_best_epoch_is_kept_over_a_stop(preset, tmp_path) -> None:
+    # So high a learning rate that the macro-F1 goes up and down.
+    restless = dataclasses.replace(preset, patience=2, epochs=12, learning_rate=0.1)
+    expected = train(restless, TRAIN, DEV, tmp_path / "undisturbed")
+    scores = [epoch["dev_macro_f1"] for epoch in expected.history]
+    assert scores[expected.best_epoch - 1] == max(scores)
+    assert expected.best_epoch == 1 + scores.index(max(scores))
+    assert len(scores) == min(12, expected.best_epoch + 2)
+    assert expected.best_epoch < len(scores)
+    with pytest.raises(Stopped):
+        train(restless, TRAIN, DEV, tmp_path, stop_after(expected.best_epoch + 1))
+    assert_same(train(restless, TRAIN, DEV, tmp_path), expected)
+
+    predicted = PackedScorer(expected).predict(DEV.token_lists).argmax(axis=1)
+    best = expected.history[expected.best_epoch - 1]
+    assert np.mean(predicted == DEV.labels) == pytest.approx(best["dev_accuracy"])
+    assert macro_f1(DEV.labels, predicted) == pytest.approx(best["dev_macro_f1"])
+
+
+def test_a_finished_training_is_not_run_again(undisturbed, preset, tmp_path) -> None:
+    train(preset, TRAIN, DEV, tmp_path)
+    stored = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    again = train(preset, TRAIN, DEV, tmp_path, stop_after(1))
+    assert_same(again, undisturbed)
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == stored
+
+
+def test_another_training_in_the_directory_is_not_resumed(undisturbed, preset, tmp_path) -> None:
+    with pytest.raises(Stopped):
+        train(dataclasses.replace(preset, dropout=0.1), TRAIN, DEV, tmp_path, stop_after(3))
+    with pytest.raises(Stopped):
+        train(
+            preset, Examples(TRAIN.token_lists[1:], TRAIN.labels[1:]), DEV, tmp_path, stop_after(1)
+        )
+    assert_same(train(preset, TRAIN, DEV, tmp_path), undisturbed)
+
+
+@pytest.mark.parametrize("damaged", [1, 2])
+def test_from_a_damaged_checkpoint_it_falls_back(
+    undisturbed, preset, tmp_path, caplog, damaged
+) -> None:
+    with pytest.raises(Stopped):
+        train(preset, TRAIN, DEV, tmp_path, stop_after(3))
+    for path in sorted(tmp_path.glob("*.safetensors"))[-damaged:]:
+        content = bytearray(path.read_bytes())
+        content[-1] ^= 1
+        path.write_bytes(content)
+    seen: list[int] = []
+    with caplog.at_level(logging.WARNING):
+        resumed = train(preset, TRAIN, DEV, tmp_path, lambda report: seen.append(report.epoch))
+    assert "epoch-0003.json is damaged" in caplog.text
+    assert seen == ([3, 4] if damaged == 1 else [1, 2, 3, 4])
+    assert_same(resumed, undisturbed)
+
+
+def test_reports_tell_how_far_it_is(preset, tmp_path) -> None:
+    reports: list[EpochReport] = []
+    trained = train(dataclasses.replace(preset, epochs=2), TRAIN, DEV, tmp_path, reports.append)
+    assert [(report.epoch, report.epochs) for report in reports] == [(1, 2), (2, 2)]
+    assert reports[0].eta_seconds == reports[0].seconds > 0
+    assert reports[1].eta_seconds == 0
+    for report, epoch in zip(reports, trained.history, strict=True):
+        assert all(getattr(report, name) == value for name, value in epoch.items())
+
+
+def test_the_loss_on_dev_is_the_cross_entropy_of_the_scorer(undisturbed) -> None:
+    probabilities = PackedScorer(undisturbed).predict(DEV.token_lists)
+    right = probabilities[np.arange(len(DEV.labels)), DEV.labels]
+    expected = -np.log(right).mean()
+    assert undisturbed.history[-1]["dev_loss"] == pytest.approx(expected, abs=1e-5)
+
+
+def test_the_last_rows_serve_as_dev(preset, tmp_path) -> None:
+    split = dataclasses.replace(preset, validation_split=0.2, padded_length=6, epochs=1)
+    trained = train(split, TRAIN, None, tmp_path)
+    predicted = PackedScorer(trained).predict(TRAIN.token_lists[48:]).argmax(axis=1)
+    expected = np.mean(predicted == TRAIN.labels[48:])
+    assert trained.history[0]["dev_accuracy"] == pytest.approx(expected)
+
+
+def test_rows_without_words_do_not_disturb(preset, tmp_path) -> None:
+    rows = Examples([[], [" "], *TRAIN.token_lists], np.append([0, 1], TRAIN.labels))
+    trained = train(dataclasses.replace(preset, batch_size=1, epochs=1), rows, DEV, tmp_path)
+    assert np.isfinite(trained.history[0]["loss"])
+
+
+def test_what_it_gives_is_a_bundle(undisturbed, tmp_path) -> None:
+    write_bundle(tmp_path, undisturbed)
+    again = read_bundle(tmp_path)
+    assert again.vocabulary == undisturbed.vocabulary
+    np.testing.assert_array_equal(
+        PackedScorer(again).predict(DEV.token_lists),
+        PackedScorer(undisturbed).predict(DEV.token_lists),
+    )
+
+
+def test_bad_examples_are_refused_before_anything_is_written(preset, tmp_path: Path) -> None:
+    directory = tmp_path / "checkpoints"
+    with pytest.raises(ValueError, match="train: the label of row 1 is 3"):
+        train(preset, Examples([["a"], ["b"]], np.array([0, 3])), DEV, directory)
+    with pytest.raises(ValueError, match="dev: there are no rows"):
+        train(preset, TRAIN, Examples([], np.array([], dtype=int)), directory)
+    with pytest.raises(ValueError, match="dev must be given"):
+        train(preset, TRAIN, None, directory)
+    assert not directory.exists()
+
+
+def test_a_loss_that_is_no_number_ends_the_training(preset, tmp_path) -> None:
+    with pytest.raises(TrainingError, match=r"the loss is nan in epoch 1, batch \d+"):
+        train(dataclasses.replace(preset, learning_rate=1e38), TRAIN, DEV, tmp_path)
+    assert not list(tmp_path.iterdir())
