@@ -4,9 +4,6 @@ Importing this package sets what the project needs of Prefect and TensorFlow, un
 environment says otherwise, and imports neither.
 """
 
-import os
+from flows.surroundings import settle
 
-from flows.surroundings import surroundings
-
-for _name, _value in surroundings().items():
-    os.environ.setdefault(_name, _value)
+settle()

@@ -9,8 +9,9 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
+from flows.surroundings import settle
 from headlines.errors import BatchesStopped, InputError
 
 _Result = dict[str, Any]
@@ -22,6 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         if options.data:
             os.environ["HEADLINES_DATA"] = options.data
+            settle()
         options.verb(options)
     except InputError as error:
         _fail(str(error), 2)
@@ -38,20 +40,26 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _fail(f"{type(error).__name__}: {error}", 1)
 
 
-def _fail(message: str, status: int) -> None:
+def _fail(message: str, status: int) -> NoReturn:
     line = " ".join(message.split())
     print(f"headlines: {line}", file=sys.stderr)
     sys.exit(status)
 
 
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """Leave with one line, as for every other wrong input."""
+        _fail(f"{message}; see `{self.prog} --help`", 2)
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="headlines",
         description="Labels Chinese news headlines as positive, neutral or negative.",
         epilog="Data lies below HEADLINES_DATA (default: data). Exit status: 0 done, 1 the run "
         "failed, 2 the input or the call is wrong.",
     )
-    common = argparse.ArgumentParser(add_help=False)
+    common = _Parser(add_help=False)
     common.add_argument("--data", metavar="DIR", help="data root, instead of HEADLINES_DATA")
     common.add_argument("--json", action="store_true", help="print the result as JSON")
     verbs = parser.add_subparsers(metavar="VERB", required=True)
@@ -152,7 +160,7 @@ def _writable_root() -> None:
 
 def _ingest(options: argparse.Namespace) -> None:
     from headlines.catalog import checked_name
-    from headlines.corpus import CorpusFiles
+    from headlines.corpus_files import CorpusFiles
 
     name = options.name or Path(options.source).stem
     checked_name(name, "corpus name")
@@ -388,7 +396,7 @@ def _batch_lines(batches: Sequence[_Result]) -> list[str]:
         )
         lines.append(f"  predictions: {batch['predictions']}")
         lines += [f"  {_prediction_line(row)}" for row in samples(BatchResult(**batch))]
-    return lines or ["no batches"]
+    return lines
 
 
 def _night_lines(result: _Result) -> list[str]:
@@ -397,7 +405,7 @@ def _night_lines(result: _Result) -> list[str]:
         f"model: {result['model']}",
         *_figure_lines(result["figures"]),
         f"evaluation: {result['evaluation']}",
-        *_batch_lines(result["batches"]),
+        *(_batch_lines(result["batches"]) or [f"no batches in {result['inbox']}"]),
         *(f"skipped {name}: {reason}" for name, reason in result["skipped"].items()),
         f"report: {result['report']}",
     ]

@@ -63,6 +63,7 @@ def nightly(
     ]
     report = report_night(catalog, model.directory.name, results, inbox.skipped)
     night = {
+        "inbox": str(catalog.inbox),
         "model": model.directory.name,
         "evaluation": str(evaluation.directory),
         "figures": evaluation.counts["metrics"],

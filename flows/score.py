@@ -1,5 +1,6 @@
 """The flow `score`: batches of headlines into predictions, each exactly once."""
 
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -105,3 +106,7 @@ def score(
     if stopped:
         raise stopped[0]
     return {"model": model.directory.name, "batches": [asdict(result) for result in results]}
+
+
+if __name__ == "__main__":
+    score(sys.argv[1:])

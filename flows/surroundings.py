@@ -1,17 +1,27 @@
 """The environment that the flows need: settings of Prefect and TensorFlow."""
 
 import contextlib
+import os
 
 from headlines.catalog import Catalog
 from headlines.errors import InputError
 
+_settled: dict[str, str] = {}
 
-def surroundings() -> dict[str, str]:
-    """Environment variables and their values.
 
-    Prefect keeps its home below the data root, so that another Prefect set-up of the same person
-    is not touched.
+def settle() -> None:
+    """Set what the flows need, unless the environment says otherwise.
+
+    Called before Prefect is imported, and again when the data root is another one than before.
     """
+    for name, value in _surroundings().items():
+        if os.environ.get(name) == _settled.get(name):  # nobody's, or ours from before
+            os.environ[name] = _settled[name] = value
+
+
+def _surroundings() -> dict[str, str]:
+    # Prefect's home lies below the data root: another Prefect set-up of the same person is not
+    # touched.
     variables = {
         # The embedded server takes 15-21 s to start; Prefect gives up after 20.
         "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "60",

@@ -10,12 +10,15 @@ Every stage turns inputs into one artifact. This module alone writes and reads t
 """
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import itertools
 import json
 import logging
 import os
+import re
+import secrets
 import shutil
 import socket
 import time
@@ -32,6 +35,9 @@ MANIFEST = "_manifest.json"
 _FORMAT = 1
 _log = logging.getLogger(__name__)
 _draft_numbers = itertools.count()
+# Tells this process from one before it that had the same id, as in a container started again.
+_PROCESS = secrets.token_hex(4)
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @dataclass(frozen=True)
@@ -105,7 +111,7 @@ class Manifest:
 
     def to_json(self) -> str:
         """The manifest as the text of its file."""
-        return json.dumps({"format": _FORMAT, **asdict(self)}, ensure_ascii=False, indent=2) + "\n"
+        return sealed({"format": _FORMAT, **asdict(self)})
 
     @classmethod
     def from_json(cls, text: str) -> "Manifest":
@@ -115,7 +121,7 @@ class Manifest:
             ValueError: it is not one of this format.
         """
         try:
-            data = json.loads(text)
+            data = unsealed(text)
             if data.pop("format") != _FORMAT:
                 raise ValueError("its format is not known")
             data["inputs"] = tuple(Source(**source) for source in data["inputs"])
@@ -125,7 +131,7 @@ class Manifest:
                 inside = PurePosixPath(entry.path)
                 if inside.is_absolute() or ".." in inside.parts:
                     raise ValueError(f"the file name {entry.path!r} leaves the artifact")
-        except (KeyError, TypeError, AttributeError, json.JSONDecodeError) as error:
+        except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"the manifest cannot be read ({error})") from error
         return manifest
 
@@ -169,6 +175,24 @@ def digest_of(data: object) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def sealed(data: Mapping[str, Any]) -> str:
+    """Plain data as JSON text that ends with a digest of all before it."""
+    data = {**data, "digest": digest_of(data)}
+    return json.dumps(data, ensure_ascii=False, indent=2) + "\n"
+
+
+def unsealed(text: str) -> dict[str, Any]:
+    """The plain data in the text that `sealed` gave.
+
+    Raises:
+        ValueError: it is not that text any more.
+    """
+    data = json.loads(text)
+    if not isinstance(data, dict) or data.pop("digest", None) != digest_of(data):
+        raise ValueError("its content is not what its digest says")
+    return data
+
+
 def file_digest(path: Path) -> str:
     """SHA-256 (hexadecimal) of a file's bytes."""
     with path.open("rb") as file:
@@ -198,6 +222,14 @@ def open_artifact(directory: Path) -> Artifact | None:
     manifest = read_manifest(directory)
     if manifest is None:
         return None
+    try:
+        _check_files(directory, manifest)
+    except OSError as error:
+        raise DamagedArtifact(str(directory), str(error)) from error
+    return Artifact(directory, manifest)
+
+
+def _check_files(directory: Path, manifest: Manifest) -> None:
     found = {path.relative_to(directory).as_posix() for path in _data_files(directory)}
     named = {entry.path for entry in manifest.files}
     if found != named:
@@ -210,7 +242,6 @@ def open_artifact(directory: Path) -> Artifact | None:
         path = directory / entry.path
         if path.stat().st_size != entry.bytes or file_digest(path) != entry.sha256:
             raise DamagedArtifact(str(directory), f"{entry.path} is not what the manifest says")
-    return Artifact(directory, manifest)
 
 
 def find(catalog: Catalog, target: Path, key: str) -> Artifact | None:
@@ -230,12 +261,15 @@ def set_aside(catalog: Catalog, target: Path, reason: str) -> Path | None:
     """Move a damaged artifact out of the readers' way, with a warning.
 
     Returns:
-        Where it lies now; None if another process moved it first.
+        Where it lies now; None if another process moved or replaced it first.
     """
-    place = _free_name(catalog.work / "damaged" / target.relative_to(catalog.root))
     with _publishing(catalog):
-        if not target.exists():
+        with contextlib.suppress(DamagedArtifact):
+            # What was found damaged may have been replaced by a whole one since, or while it was
+            # read: that one stays.
+            open_artifact(target)
             return None
+        place = _free_name(catalog.work / "damaged" / target.relative_to(catalog.root))
         place.parent.mkdir(parents=True, exist_ok=True)
         target.rename(place)
     _log.warning("%s is damaged (%s); set aside as %s", target, reason, place)
@@ -264,11 +298,14 @@ def publish(
 
     Returns:
         The artifact: this one, or that of another writer of the same key who was first.
+
+    Raises:
+        OSError: it cannot be written, e.g. for want of space; what stood there stands unchanged.
     """
     if existing := find(catalog, target, recipe.key):
         return existing
     started = time.monotonic()
-    with _draft(catalog) as draft:
+    with _draft(catalog, target) as draft:
         counts = make(draft)
         manifest = Manifest(
             key=recipe.key,
@@ -288,7 +325,7 @@ def publish(
             if (first := _same_key(target, recipe.key)) is not None:
                 return first
             _take_away(catalog, target, keep_superseded=keep_superseded)
-            target.parent.mkdir(parents=True, exist_ok=True)
+            _make_directory(target.parent)
             draft.rename(target)
             sync_directory(target.parent)
     return Artifact(target, manifest, reused=False)
@@ -305,24 +342,29 @@ def _take_away(catalog: Catalog, target: Path, *, keep_superseded: bool) -> None
         return
     if keep_superseded:
         place = _free_name(catalog.superseded(target))
-        place.parent.mkdir(parents=True, exist_ok=True)
+        _make_directory(place.parent)
         target.rename(place)
         sync_directory(place.parent)
         return
-    with _draft(catalog) as bin_directory:
+    with _draft(catalog, target) as bin_directory:
         target.rename(bin_directory / "removed")
 
 
-def write_atomically(path: Path, content: bytes) -> None:
+def write_atomically(catalog: Catalog, path: Path, content: bytes) -> None:
     """Replace one small file as a whole: a reader sees the old content or the new."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}-{next(_draft_numbers)}")
-    try:
-        _write_synced(draft, content)
-        draft.rename(path)
-    finally:
-        draft.unlink(missing_ok=True)
-    sync_directory(path.parent)
+    _make_directory(path.parent)
+    with _draft(catalog, path) as draft:
+        _write_synced(draft / path.name, content)
+        (draft / path.name).rename(path)
+        sync_directory(path.parent)
+
+
+def _make_directory(directory: Path) -> None:
+    """Make a directory, and those above it, so that a power cut does not take them away again."""
+    if not directory.is_dir():
+        _make_directory(directory.parent)
+        directory.mkdir(exist_ok=True)
+        sync_directory(directory.parent)
 
 
 def sync_directory(directory: Path) -> None:
@@ -337,9 +379,9 @@ def sync_directory(directory: Path) -> None:
 def sweep_drafts(catalog: Catalog) -> int:
     """Remove the drafts of processes of this machine that no longer run; return how many."""
     swept = 0
-    for draft in catalog.work.glob(f"draft-{socket.gethostname()}-*"):
-        pid = int(draft.name.rsplit("-", 2)[1])
-        if not _is_running(pid):
+    name = re.compile(rf"draft-{re.escape(socket.gethostname())}-(\d{{1,9}})-([0-9a-f]{{8}})-\d+")
+    for draft in catalog.work.glob("draft-*"):
+        if (found := name.fullmatch(draft.name)) and not _is_running(int(found[1]), found[2]):
             shutil.rmtree(draft, ignore_errors=True)
             swept += 1
     return swept
@@ -369,12 +411,16 @@ def _same_key(target: Path, key: str) -> Artifact | None:
 
 
 @contextlib.contextmanager
-def _draft(catalog: Catalog) -> Iterator[Path]:
-    name = f"draft-{socket.gethostname()}-{os.getpid()}-{next(_draft_numbers)}"
+def _draft(catalog: Catalog, target: Path) -> Iterator[Path]:
+    name = f"draft-{socket.gethostname()}-{os.getpid()}-{_PROCESS}-{next(_draft_numbers)}"
     draft = catalog.work / name
     draft.mkdir(parents=True)
     try:
         yield draft
+    except OSError as error:
+        if error.filename is None and error.errno in _FULL:
+            error.filename = str(target)  # a failed write does not say what it was for
+        raise
     finally:
         shutil.rmtree(draft, ignore_errors=True)  # after a rename there is nothing left of it
 
@@ -415,7 +461,9 @@ def _free_name(path: Path) -> Path:
     return next(candidate for candidate in numbered if not candidate.exists())
 
 
-def _is_running(pid: int) -> bool:
+def _is_running(pid: int, process: str) -> bool:
+    if pid == os.getpid():
+        return process == _PROCESS
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

@@ -1,8 +1,6 @@
 """Ingests a labelled corpus: checked, flagged, typed, and partitioned by split."""
 
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,14 +22,12 @@ from headlines.artifact import (
     set_aside,
 )
 from headlines.catalog import Catalog, checked_name
+from headlines.corpus_files import SPLITS, CorpusFiles, read_rows
 from headlines.errors import DamagedArtifact, InputError
 from headlines.labels import LABELS
 from headlines.rejects import Reject, by_reason, write_rejects
-from headlines.sources import SUFFIXES, Record, read_records
 from headlines.stages import STAGES
-from headlines.text import has_undecodable, problem_of_title, record_id
 
-SPLITS = inews.SPLITS
 SCHEMA = pa.schema(
     [
         pa.field("source", pa.string(), nullable=False),
@@ -46,64 +42,6 @@ SCHEMA = pa.schema(
     ]
 )
 _PART_ROWS = 100_000
-
-
-@dataclass(frozen=True)
-class CorpusFiles:
-    """The files a corpus is made from.
-
-    Attributes:
-        paths: in the order in which their rows are numbered.
-        encoding: of the text files among them.
-        of_inews: whether they are the pickles of the iNews package.
-    """
-
-    paths: tuple[Path, ...]
-    encoding: str
-    of_inews: bool
-
-    @classmethod
-    def named(cls, source: str, encoding: str) -> "CorpusFiles":
-        """The files that a source names: `inews`, a file, or a folder of files.
-
-        Raises:
-            InputError: there is nothing of that name to read.
-        """
-        if source == inews.NAME:
-            return cls(tuple(inews.split_files().values()), "utf-8", of_inews=True)
-        path = Path(source)
-        if not path.is_dir():
-            return cls((path,), encoding, of_inews=False)
-        paths = tuple(sorted(p for p in path.rglob("*") if p.suffix in SUFFIXES and p.is_file()))
-        if not paths:
-            raise InputError(
-                f"the folder has no file that ends in {', '.join(SUFFIXES)}",
-                str(path),
-                "check the path",
-            )
-        return cls(paths, encoding, of_inews=False)
-
-    def preflight(self) -> None:
-        """Read the first row of every file.
-
-        Raises:
-            InputError: a file cannot be read at all.
-        """
-        for path in self.paths:
-            if not path.is_file():
-                raise InputError("no such file or folder", str(path), "check the path")
-            if not self.of_inews:
-                next(read_records(path, self.encoding))
-
-    def records(self) -> Iterator[tuple[str, Record]]:
-        """Every row of every file, with the name of its file."""
-        for path in self.paths:
-            if self.of_inews:
-                records = inews.read_split(path, path.stem)
-            else:
-                records = read_records(path, self.encoding)
-            for record in records:
-                yield path.name, record
 
 
 def ingest(catalog: Catalog, name: str, source: str, encoding: str = "utf-8") -> Artifact:
@@ -131,13 +69,17 @@ def ingest(catalog: Catalog, name: str, source: str, encoding: str = "utf-8") ->
         "corpus",
         STAGES["corpus"].version,
         tuple(Source(str(path.absolute()), file_digest(path)) for path in files.paths),
-        {"name": checked_name(name, "corpus name"), "encoding": files.encoding},
+        {
+            "name": checked_name(name, "corpus name"),
+            "encoding": files.encoding,
+            "files": [path.name for path in files.paths],  # the column `source`
+        },
     )
     target, rejects_target = catalog.corpus(name), catalog.rejected(f"corpus:{name}")
     existing = find(catalog, target, recipe.key)
     if existing and (not existing.counts["rejected"] or find(catalog, rejects_target, recipe.key)):
         return existing
-    rows, rejects = _read(files)
+    rows, rejects = read_rows(files)
     if not rows:
         raise InputError(
             f"none of its {len(rejects)} rows can be used "
@@ -234,59 +176,6 @@ def read_corpus(artifact: Artifact, columns: list[str]) -> pd.DataFrame:
     names = list(dict.fromkeys([*columns, "row"]))
     frame: pd.DataFrame = dataset.to_table(columns=names).to_pandas()
     return frame.sort_values("row", ignore_index=True)[columns]
-
-
-def _read(files: CorpusFiles) -> tuple[list[dict[str, Any]], list[Reject]]:
-    rows: list[dict[str, Any]] = []
-    rejects: list[Reject] = []
-    for row, (source, record) in enumerate(files.records()):
-        try:
-            rows.append({"source": source, "row": row, **_checked(record)})
-        except ValueError as error:
-            rejects.append(Reject(row, str(error), record.raw))
-    return rows, rejects
-
-
-def _checked(record: Record) -> dict[str, Any]:
-    if record.problem:
-        raise ValueError(record.problem)
-    fields = record.fields
-    title, content = fields.get("title"), fields.get("content")
-    if title is not None and not isinstance(title, str):
-        raise ValueError("title is not text")
-    if problem := problem_of_title(title):
-        raise ValueError(problem)
-    assert title is not None
-    if content is not None and not isinstance(content, str):
-        raise ValueError("content is not text")
-    if content is not None and has_undecodable(content):
-        raise ValueError("content has undecodable bytes")
-    identity = record_id(title)
-    return {
-        "record_id": identity,
-        "title": title,
-        "content": content,
-        "label": _label(fields.get("label")),
-        "split": _split(fields.get("split"), identity),
-    }
-
-
-def _label(value: object) -> int | None:
-    if value is None or value == "":
-        return None
-    text = str(value).strip().removesuffix(".0")  # pandas writes whole numbers beside gaps so
-    if text not in {str(label) for label in range(len(LABELS))}:
-        raise ValueError(f"label is not 0 to {len(LABELS) - 1}")
-    return int(text)
-
-
-def _split(value: object, identity: str) -> str:
-    if value is None or value == "":
-        # By the text, so that the same headline never stands on both sides.
-        return ("dev", "test", *["train"] * 8)[int(identity[:8], 16) % 10]
-    if value not in SPLITS:
-        raise ValueError(f"split is not one of {', '.join(SPLITS)}")
-    return str(value)
 
 
 def _flagged(frame: pd.DataFrame) -> pd.DataFrame:

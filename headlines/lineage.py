@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from headlines.artifact import Source, file_digest, open_artifact
+from headlines.artifact import MANIFEST, Source, file_digest, open_artifact
 from headlines.catalog import Catalog
 from headlines.errors import DamagedArtifact, InputError
 
@@ -35,8 +35,11 @@ def lineage(catalog: Catalog, path: Path) -> list[Link]:
         InputError: there is no artifact at the path.
     """
     directory = path.absolute()
-    if directory.is_file():
-        directory = directory.parent
+    if directory.is_file():  # one of an artifact's files, which may lie in folders of it
+        inside = (parent for parent in directory.parents if (parent / MANIFEST).is_file())
+        directory = next(inside, directory.parent)
+    if not (directory / MANIFEST).is_file():
+        raise InputError("no artifact is there", str(path), f"name a directory with a {MANIFEST}")
     try:
         artifact = open_artifact(directory)
     except DamagedArtifact as damage:
@@ -45,10 +48,8 @@ def lineage(catalog: Catalog, path: Path) -> list[Link]:
             damage.directory,
             "run the flow that makes it again",
         ) from damage
-    if artifact is None:
-        raise InputError("no such artifact", str(path), "name a directory with a _manifest.json")
-    source = artifact.as_source(catalog)
-    return list(_walk(catalog, source, 0))
+    assert artifact is not None
+    return list(_walk(catalog, artifact.as_source(catalog), 0))
 
 
 def _walk(catalog: Catalog, source: Source, depth: int) -> Iterator[Link]:

@@ -24,7 +24,10 @@ def predict(titles: Sequence[str], model: str = "champion") -> npt.NDArray[np.fl
 
     Raises:
         InputError: there is no such model, or a title cannot be used.
+        TypeError: `titles` is one title, whose characters would each be taken for a title.
     """
+    if isinstance(titles, str):
+        raise TypeError("predict takes a list of titles, not one title")
     for title in titles:
         if problem := problem_of_title(title):
             raise InputError(problem, f"title {title!r:.40}", "give a headline with text in it")

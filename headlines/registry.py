@@ -1,6 +1,5 @@
 """The models: immutable versions, and the champion among them that scores."""
 
-import json
 import logging
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -12,6 +11,8 @@ from headlines.artifact import (
     locked,
     open_artifact,
     read_manifest,
+    sealed,
+    unsealed,
     write_atomically,
 )
 from headlines.catalog import Catalog
@@ -139,7 +140,7 @@ def champion_history(catalog: Catalog) -> list[Promotion]:
         InputError: the file cannot be read.
     """
     try:
-        data = json.loads(catalog.champion.read_text(encoding="utf-8"))
+        data = unsealed(catalog.champion.read_text(encoding="utf-8"))
         if data["format"] != _FORMAT:
             raise ValueError("its format is not known")
         history = [Promotion(**entry) for entry in data["history"]]
@@ -181,8 +182,7 @@ def promote(catalog: Catalog, version: str, reason: str) -> None:
             "version": version,
             "history": [asdict(promotion) for promotion in history],
         }
-        text = json.dumps(data, ensure_ascii=False, indent=2) + "\n"
-        write_atomically(catalog.champion, text.encode())
+        write_atomically(catalog, catalog.champion, sealed(data).encode())
 
 
 def is_empty(catalog: Catalog) -> bool:
@@ -190,14 +190,14 @@ def is_empty(catalog: Catalog) -> bool:
     return not versions(catalog) and not catalog.champion.exists()
 
 
-def announce_first(catalog: Catalog, key: str) -> None:
+def announce_first(catalog: Catalog) -> None:
     """Note, before the very first model is published, that it is to be the champion.
 
     A run that is killed between publishing and promoting is thereby completed by the next one,
     and told apart from a champion pointer that was lost.
     """
     if is_empty(catalog):
-        write_atomically(_first(catalog), key.encode())
+        write_atomically(catalog, _first(catalog), b"")
 
 
 def complete_first(catalog: Catalog) -> str | None:
@@ -206,16 +206,12 @@ def complete_first(catalog: Catalog) -> str | None:
     Returns:
         The version that was promoted; None where there was nothing to complete.
     """
-    try:
-        key = _first(catalog).read_text(encoding="utf-8")
-    except FileNotFoundError:
-        return None
-    artifact = model_of_key(catalog, key)
-    if artifact is None:
+    models = versions(catalog)
+    if not models or not _first(catalog).exists():
         return None
     promoted = None
-    if not catalog.champion.exists() and len(versions(catalog)) == 1:
-        promoted = artifact.directory.name
+    if not catalog.champion.exists() and len(models) == 1:
+        [promoted] = models
         promote(catalog, promoted, "the first model")
     _first(catalog).unlink(missing_ok=True)
     return promoted

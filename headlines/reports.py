@@ -11,6 +11,7 @@ import jinja2
 import pandas as pd
 
 from headlines.artifact import Manifest, write_atomically
+from headlines.catalog import Catalog
 from headlines.labels import LABELS, LABELS_ZH
 
 _MISTAKES = 50
@@ -87,7 +88,12 @@ def write_evaluation_report(
 
 
 def write_nightly_report(
-    path: Path, night: str, model: str, results: Sequence[BatchResult], skipped: dict[str, str]
+    catalog: Catalog,
+    path: Path,
+    night: str,
+    model: str,
+    results: Sequence[BatchResult],
+    skipped: dict[str, str],
 ) -> None:
     """Write the report of a night: every batch with its outcome, and a few predictions."""
     reasons: Counter[str] = Counter()
@@ -104,7 +110,7 @@ def write_nightly_report(
         skipped=skipped,
         samples=[sample for result in results for sample in samples(result)],
     )
-    write_atomically(path, content.encode())
+    write_atomically(catalog, path, content.encode())
 
 
 def night_summary(model: str, results: Sequence[BatchResult], report: Path) -> str:

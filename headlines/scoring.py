@@ -194,7 +194,8 @@ def score_chunk(chunk: Chunk) -> Artifact:
         "predictions",
         STAGES["predictions"].version,
         (Source(chunk.admitted, chunk.admitted_sha256, chunk.rows),),
-        {"model": chunk.model_key, "segmenter": fingerprint()},
+        # The batch too: another one with the same rows has pieces of its own to take away.
+        {"batch": chunk.batch, "model": chunk.model_key, "segmenter": fingerprint()},
     )
 
     def write_part(draft: Path) -> dict[str, Any]:
@@ -270,10 +271,11 @@ def commit(
             "labels": {name: sum(p.counts["labels"][name] for p in scored) for name in LABELS},
         }
 
+    # Before its predictions are there: a run that is killed must not leave it scored and failed.
+    batches.release(catalog, batch)
     predictions = publish(
         catalog, catalog.prediction(batch.name), recipe, gather_parts, keep_superseded=True
     )
-    batches.release(catalog, batch)
     for artifact in (*scored, admitted):
         remove(catalog, artifact.directory)
     return predictions

@@ -1,11 +1,12 @@
 """Cuts Chinese text into words with jieba's precise mode."""
 
+import contextlib
 import logging
 import os
 import tempfile
 import threading
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,12 @@ def segment(texts: Sequence[str]) -> list[list[str]]:
     """The words of each text, in jieba's precise mode with its hidden Markov model.
 
     Joined, the words of a text are the text.
+
+    Raises:
+        TypeError: `texts` is one text, whose characters would each be taken for a text.
     """
+    if isinstance(texts, str):
+        raise TypeError("segment takes a list of texts, not one text")
     tokenizer = _tokenizer()
     return [tokenizer.lcut(text) for text in texts]
 
@@ -49,8 +55,9 @@ def _loaded_tokenizer() -> Any:
     tokenizer = jieba.Tokenizer()
     # jieba keeps a compiled dictionary in the shared temporary folder, where another user's
     # file may stand in its place.
-    tokenizer.tmp_dir = str(_cache_directory())
-    tokenizer.initialize()
+    with _cache_directory() as directory:
+        tokenizer.tmp_dir = str(directory)
+        tokenizer.initialize()
     return tokenizer
 
 
@@ -62,11 +69,14 @@ def _jieba() -> Any:
     return jieba
 
 
-def _cache_directory() -> Path:
+@contextlib.contextmanager
+def _cache_directory() -> Iterator[Path]:
     home = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    directory = Path(home).expanduser() / "headlines"
-    try:
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError:  # no home to write to; then the dictionary is compiled in each process
-        return Path(tempfile.mkdtemp(prefix="headlines-"))
-    return directory
+    with contextlib.ExitStack() as until_loaded:
+        try:
+            directory = Path(home).expanduser() / "headlines"
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except (OSError, RuntimeError):  # no home; then each process compiles the dictionary
+            temporary = tempfile.TemporaryDirectory(prefix="headlines-")
+            directory = Path(until_loaded.enter_context(temporary))
+        yield directory

@@ -16,4 +16,6 @@ def write_csv(path: Path, frame: pd.DataFrame) -> None:
     for name in safe.columns[safe.dtypes == "str"]:
         starts = safe[name].str.startswith(_FORMULA_STARTS, na=False)
         safe[name] = safe[name].where(~starts, "'" + safe[name])
-    safe.to_csv(path, index=False, encoding="utf-8-sig", lineterminator="\n")
+    # With both signs in the line end, a field that holds either is quoted: else a lone CR in a
+    # title would start a row, and with it a formula.
+    safe.to_csv(path, index=False, encoding="utf-8-sig", lineterminator="\r\n")

@@ -21,11 +21,28 @@ class Stage:
     modules: tuple[str, ...]
 
 
-_READING = ("headlines.sources", "headlines.text")
+_READING = (
+    "headlines.sources",
+    "headlines.sources.delimited",
+    "headlines.sources.jsonl",
+    "headlines.sources.lines",
+    "headlines.sources.parquet",
+    "headlines.sources.record",
+    "headlines.text",
+)
 _MODEL = ("lstm_model.bundle", "lstm_model.packed", "lstm_model.vocabulary")
 
 STAGES = {
-    "corpus": Stage(1, (*_READING, "headlines.inews", "headlines.corpus", "headlines.rejects")),
+    "corpus": Stage(
+        1,
+        (
+            *_READING,
+            "headlines.inews",
+            "headlines.corpus",
+            "headlines.corpus_files",
+            "headlines.rejects",
+        ),
+    ),
     "tokens": Stage(1, ("headlines.segmentation", "headlines.tokens")),
     "model": Stage(
         1,
@@ -38,7 +55,16 @@ STAGES = {
             "lstm_model.vocabulary",
         ),
     ),
-    "evaluation": Stage(1, ("headlines.evaluation", "headlines.metrics", *_MODEL)),
+    "evaluation": Stage(
+        1,
+        (
+            "headlines.evaluation",
+            "headlines.metrics",
+            "headlines.reports",
+            "headlines.spreadsheets",
+            *_MODEL,
+        ),
+    ),
     "admitted": Stage(1, (*_READING, "headlines.scoring", "headlines.rejects")),
     "predictions": Stage(1, ("headlines.segmentation", "headlines.scoring", *_MODEL)),
 }

@@ -36,7 +36,7 @@ def problem_of_title(title: str | None) -> str | None:
         return "title has undecodable bytes"
     if "\x00" in title:
         return "title has a NUL character"
-    if not normalised(title):
+    if not any(sign.isprintable() and not sign.isspace() for sign in title):
         return "title is blank"
     if len(title) > LONGEST_TITLE:
         return f"title is longer than {LONGEST_TITLE} characters"

@@ -98,7 +98,7 @@ def train(
     with locked(catalog, checkpoints.name):
         artifact = registry.model_of_key(catalog, recipe.key)
         if artifact is None:
-            registry.announce_first(catalog, recipe.key)
+            registry.announce_first(catalog)
             target = catalog.model(registry.version_of(recipe.key))
             versions = {
                 name: installed_version(name) for name in ("tensorflow", "keras", "numpy", "jieba")

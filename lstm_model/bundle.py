@@ -67,7 +67,8 @@ def write_bundle(directory: Path, bundle: Bundle) -> None:
         "preset": bundle.preset.to_dict(),
         "weights": weight_shapes(bundle.preset, size),
     }
-    safetensors.numpy.save_file(bundle.weights, directory / WEIGHTS)
+    # Not `save_file`: on a full disk that raises no OSError.
+    (directory / WEIGHTS).write_bytes(safetensors.numpy.save(bundle.weights))
     _write_json(directory / CONFIG, config)
     bundle.vocabulary.save(directory / VOCABULARY)
     _write_json(directory / HISTORY, {"best_epoch": bundle.best_epoch, "epochs": bundle.history})

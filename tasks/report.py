@@ -20,7 +20,7 @@ def report_night(
     """Write the report, and show its summary in the Prefect UI."""
     night = f"{datetime.now(UTC):%Y-%m-%dT%H%M%SZ}"
     path = catalog.reports / "nightly" / f"{night}.html"
-    write_nightly_report(path, night, model, results, skipped)
+    write_nightly_report(catalog, path, night, model, results, skipped)
     rows = [{name: asdict(result)[name] for name in _SHOWN} for result in results]
     show_table("night", rows, f"Batches of the night {night}")
     show_markdown("night-report", night_summary(model, results, path), "The night in short")

@@ -1,0 +1,65 @@
+"""Reads JSON lines: one object a line."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from headlines.errors import InputError
+from headlines.sources.lines import Line
+from headlines.sources.record import TITLE, Record
+
+_DEEPEST = 50  # objects and lists in one another; json and pyarrow recurse, Python does not
+_LINES_BEFORE_TITLE = 1_000  # a file that has shown no title by then has none
+
+
+def jsonl_records(lines: Iterator[Line], path: Path) -> Iterator[Record]:
+    """Every line that is not blank.
+
+    Raises:
+        InputError: none of the first lines is an object with the key `title`; no row is given then.
+    """
+    held: list[Record] = []
+    seen_title = False
+    row = 0
+    for line in lines:
+        text = line.text.strip("\r\n\t ")
+        if not text:
+            continue
+        fields, problem = _json_object(text)
+        held.append(Record(row, fields, line.raw[: len(line.raw) - line.end], problem))
+        row += 1
+        seen_title = seen_title or TITLE in fields
+        if not seen_title and row > _LINES_BEFORE_TITLE:
+            break
+        if seen_title:
+            yield from held
+            held.clear()
+    if held:
+        raise InputError(
+            f"no line is a JSON object with the key {TITLE!r}",
+            str(path),
+            f'write one object a line, e.g. {{"{TITLE}": "…"}}',
+        )
+
+
+def _json_object(text: str) -> tuple[dict[str, Any], str | None]:
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        return {}, f"malformed JSON ({str(error)[:80]})"
+    if not isinstance(value, dict):
+        return {}, "the line is no JSON object"
+    if text.count("[") + text.count("{") > _DEEPEST and _depth(value) > _DEEPEST:
+        return {}, f"the JSON is nested deeper than {_DEEPEST} levels"
+    return value, None
+
+
+def _depth(value: Any) -> int:
+    depth, level = 0, [value]
+    while level := [item for item in level if isinstance(item, dict | list)]:
+        depth += 1
+        level = [
+            inner for item in level for inner in (item.values() if isinstance(item, dict) else item)
+        ]
+    return depth

@@ -1,0 +1,69 @@
+"""Reads Parquet."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from headlines.errors import InputError
+from headlines.sources.record import TITLE, Record, check_columns
+
+
+def parquet_records(path: Path) -> Iterator[Record]:
+    """Every row of a file.
+
+    Raises:
+        InputError: it is damaged, has no column `title` of text, or holds what Python cannot.
+    """
+    try:
+        with pq.ParquetFile(path) as file:
+            schema = file.schema_arrow
+            check_columns(schema.names, path)
+            kind = schema.field(TITLE).type
+            if pa.types.is_dictionary(kind):
+                kind = kind.value_type
+            if not _is_text(kind):
+                raise InputError(
+                    f"the column {TITLE!r} holds {kind}, not text", str(path), "save it as text"
+                )
+            row = 0
+            for batch in file.iter_batches(batch_size=8_192):
+                columns = [_values(batch.column(name), name, path) for name in schema.names]
+                for values in zip(*columns, strict=True):
+                    fields = dict(zip(schema.names, values, strict=True))
+                    yield Record(row, fields)
+                    row += 1
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        reason = str(error).splitlines()[0][:120]
+        raise InputError(
+            f"not a readable Parquet file ({reason})", str(path), "upload it again"
+        ) from error
+
+
+def _values(column: Any, name: str, path: Path) -> list[Any]:
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    if _is_text(column.type):
+        # By way of bytes: Parquet does not promise that its text is UTF-8.
+        as_bytes = column.cast(pa.large_binary()).to_pylist()
+        return [
+            None if value is None else value.decode("utf-8", "surrogateescape")
+            for value in as_bytes
+        ]
+    try:
+        values: list[Any] = column.to_pylist()
+    except (ValueError, OverflowError, KeyError) as error:  # dates beyond Python's, say
+        raise InputError(
+            f"the column {name!r} holds {column.type} that cannot be read ({error})",
+            str(path),
+            "leave the column out, or save it as text",
+        ) from error
+    return values
+
+
+def _is_text(kind: Any) -> bool:
+    return bool(
+        pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
+    )

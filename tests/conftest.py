@@ -1,0 +1,67 @@
+"""Fixtures of all rooms; and no test comes near the data root of the repo or anyone's Prefect."""
+
+import csv
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from headlines.catalog import Catalog
+from lstm_model.presets import PRESETS, Preset
+
+_root = tempfile.TemporaryDirectory(prefix="headlines-tests-")
+os.environ["HEADLINES_DATA"] = _root.name
+os.environ["PREFECT_HOME"] = f"{_root.name}/.prefect"
+
+WORDS = {0: ["获奖", "丰收", "喜讯"], 1: ["公告", "天气", "路线"], 2: ["车祸", "火灾", "受伤"]}
+
+
+@pytest.fixture
+def catalog(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Catalog:
+    """An empty data root of the test's own."""
+    monkeypatch.setenv("HEADLINES_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("HEADLINES_RUNNER", "threads")
+    return Catalog.from_environment()
+
+
+@pytest.fixture
+def small_preset(monkeypatch: pytest.MonkeyPatch) -> str:
+    """A preset that trains in a second."""
+    preset = PRESETS["default"].to_dict() | {
+        "name": "small", "min_count": 1, "embedding_size": 8, "units": 4, "epochs": 3,
+        "batch_size": 8, "patience": None,
+    }  # fmt: skip
+    monkeypatch.setitem(PRESETS, "small", Preset.from_dict(preset))
+    return "small"
+
+
+@pytest.fixture
+def corpus_file(tmp_path: Path) -> Path:
+    """A labelled corpus of 90 headlines whose words give the label away."""
+    path = tmp_path / "news.csv"
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["title", "label", "split"])
+        for number in range(90):
+            label = number % 3
+            word = WORDS[label][number % 9 // 3]
+            split = ("train", "train", "train", "dev", "test")[number // 3 % 5]
+            writer.writerow([f"某地{word}第{number}号", label, split])
+    return path
+
+
+@pytest.fixture
+def write_batch() -> Callable[[Path, list[str]], Path]:
+    """Writes headlines as a CSV batch, with an id and a column that no one asked for."""
+
+    def write(path: Path, titles: list[str]) -> Path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(["id", "title", "source"])
+            writer.writerows([f"n-{number}", title, "搜狐"] for number, title in enumerate(titles))
+        return path
+
+    return write

@@ -1,0 +1,129 @@
+"""Data roots to do harm to, and a process that dies at our word."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow.dataset as ds
+import pytest
+
+from headlines.artifact import MANIFEST, open_artifact
+from headlines.catalog import Catalog
+
+_SCRIPT = Path(__file__).with_name("victim.py")
+
+BATCHES = {
+    "first": ["股市大涨", "", "地震伤亡", "北京晴", "公司夺冠", "下跌", " ", "天气", "大涨", "晴"],
+    "revised": ["北京公司下跌", "", "地震", "夺冠", "天气晴", "股市"],
+    "clean": ["北京公司下跌", "地震", "夺冠"],
+    "unusable": ["", " ", "晴"],
+}
+
+
+class Victim:
+    """A process that does jobs in children of its own; see `victim.py`."""
+
+    def __init__(self, process: "subprocess.Popen[str]") -> None:
+        self.process = process
+
+    def ask(self, job: str, root: Path, harm: dict[str, Any], **arguments: Any) -> dict[str, Any]:
+        """Do a job below a data root; `harm` says what is to befall it."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        request = {"job": job, "arguments": {"root": str(root), **arguments}, **harm}
+        print(json.dumps(request), file=self.process.stdin, flush=True)
+        answer: dict[str, Any] = json.loads(self.process.stdout.readline())
+        return answer
+
+    def do(self, job: str, root: Path, **arguments: Any) -> dict[str, Any]:
+        """Do a job to its end: its `result` and how many `steps` it took."""
+        answer = self.ask(job, root, {}, **arguments)
+        assert "result" in answer, answer.get("traceback", answer)
+        return answer
+
+
+@pytest.fixture(scope="session")
+def victim() -> Iterator[Victim]:
+    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "OPENBLAS_NUM_THREADS": "1"}
+    with subprocess.Popen(
+        [sys.executable, str(_SCRIPT)],
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        yield Victim(process)  # it ends when its standard input is closed
+
+
+@pytest.fixture
+def scored(victim: Victim, tmp_path: Path) -> Path:
+    """A data root with a champion and a batch that it has scored."""
+    root = tmp_path / "scored"
+    victim.do("first_model", root)
+    write_batch(root, "first")
+    assert victim.do("score", root)["result"] == "scored"
+    return root
+
+
+def write_batch(root: Path, kind: str, name: str = "news.csv") -> None:
+    """Put a batch of headlines into the inbox; one of the same name revises the last."""
+    path = root / "inbox" / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lines = [f"n-{number},{title},搜狐\n" for number, title in enumerate(BATCHES[kind])]
+    path.write_text("id,title,source\n" + "".join(lines), encoding="utf-8")
+
+
+def results(root: Path) -> dict[str, dict[str, Any]]:
+    """What readers can see below a root: for each artifact, and each other file, its contents.
+
+    Of manifests and of the champion's history it leaves out what is about the moment alone.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for path in sorted(root.rglob("*")):
+        if not path.is_file() or path.is_relative_to(root / ".work"):
+            continue
+        artifact = next((p for p in path.parents if (p / MANIFEST).is_file()), path.parent)
+        unit = path if artifact == path.parent and not (artifact / MANIFEST).is_file() else artifact
+        name = path.relative_to(artifact).as_posix()
+        content: Any = path.read_bytes()
+        if name in (MANIFEST, "champion.json"):
+            content = json.loads(content)
+            for moment in ("created_at", "seconds", "digest"):
+                content.pop(moment, None)
+            for promotion in content.get("history", []):
+                promotion.pop("at")
+        found.setdefault(unit.relative_to(root).as_posix(), {})[name] = content
+    return found
+
+
+def unopenable(root: Path) -> set[str]:
+    """The directories that stand where artifacts are read, and are none."""
+    found = set()
+    for pattern in ("reports/*", "models/*/", "predictions/*", "rejects/*", "failed/*",
+                    "superseded/*/*", ".work/admitted/*", ".work/chunks/*"):  # fmt: skip
+        for directory in root.glob(pattern):
+            try:
+                assert open_artifact(directory)
+            except Exception as error:
+                found.add(f"{directory}: {error}")
+    return found
+
+
+def predicted(root: Path) -> list[int]:
+    """The rows that are predicted, read as people read them: as one dataset."""
+    directory = Catalog(root).predictions
+    if not directory.is_dir():
+        return []
+    dataset = ds.dataset(directory, format="parquet", partitioning="hive")
+    if not dataset.files:
+        return []
+    return sorted(dataset.to_table(columns=["row"]).column("row").to_pylist())
+
+
+def drafts(root: Path) -> list[str]:
+    """The drafts that lie below a root."""
+    return sorted(path.name for path in Catalog(root).work.glob("draft-*"))

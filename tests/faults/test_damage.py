@@ -1,0 +1,204 @@
+"""Files that were cut, flipped, lost or added: each is found, and what can be made anew is."""
+
+import random
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from headlines import registry
+from headlines.artifact import MANIFEST, find, open_artifact, read_manifest, sealed, unsealed
+from headlines.catalog import Catalog
+from headlines.errors import DamagedArtifact, InputError
+
+from .conftest import Victim, results
+
+FLIPS = 150
+
+
+def files_of(directory: Path) -> list[Path]:
+    return sorted(path for path in directory.rglob("*") if path.is_file())
+
+
+def damages_of(whole: bytes, seed: str) -> Iterator[tuple[str, bytes]]:
+    """Cuts and single flipped bits of a file's bytes, the same ones every time."""
+    seeded = random.Random(seed)
+    end = len(whole) - 1  # text that lacks its last newline says all the same
+    for length in {0, 1, end // 2, end - 1, *(seeded.randrange(end) for _ in range(20))}:
+        yield f"cut to {length} bytes", whole[:length]
+    for _ in range(FLIPS):
+        place, bit = seeded.randrange(len(whole)), seeded.randrange(8)
+        flipped = bytearray(whole)
+        flipped[place] ^= 1 << bit
+        yield f"bit {bit} of byte {place} flipped", bytes(flipped)
+
+
+def every_damage(directory: Path) -> Iterator[str]:
+    """Damage each file below a directory in many ways, mending it after each."""
+    for path in files_of(directory):
+        whole = path.read_bytes()
+        for what, content in damages_of(whole, path.name):
+            path.write_bytes(content)
+            yield f"{path.name}: {what}"
+        path.unlink()
+        yield f"{path.name}: lost"
+        path.mkdir()
+        yield f"{path.name}: a directory"
+        path.rmdir()
+        path.write_bytes(whole)
+
+
+@pytest.fixture
+def example(victim: Victim, tmp_path: Path) -> Path:
+    """An artifact with Parquet and a file in a folder."""
+    victim.do("publish_example", tmp_path / "data", content="股市")
+    return tmp_path / "data" / "reports" / "example"
+
+
+def test_every_damage_to_an_artifact_is_found(example: Path) -> None:
+    tried = 0
+    for what in every_damage(example):
+        with pytest.raises(DamagedArtifact) as refusal:
+            pytest.fail(f"{what}: opened as {open_artifact(example)}")
+        assert refusal.value.directory == str(example), what
+        tried += 1
+    assert tried > 4 * FLIPS
+    assert open_artifact(example)  # it was mended each time
+
+
+@pytest.mark.parametrize(
+    "add",
+    [
+        lambda directory: (directory / "part-9.parquet").write_bytes(b"PAR1"),
+        lambda directory: (directory / "notes" / ".hidden").write_bytes(b""),
+        lambda directory: (directory / "copy").symlink_to(directory / "part-0.parquet"),
+        lambda directory: shutil.copytree(directory, directory / "inner"),
+    ],
+    ids=["a part", "a hidden file", "a link", "an artifact"],
+)
+def test_a_file_too_many_is_found(example: Path, add: Callable[[Path], object]) -> None:
+    add(example)
+    with pytest.raises(DamagedArtifact, match="files not in the manifest"):
+        open_artifact(example)
+
+
+@pytest.mark.parametrize(
+    "name", ["../../../secret", "notes/../../example/part-0.parquet", "/etc/hosts"]
+)
+def test_a_manifest_that_names_a_file_outside_is_refused(example: Path, name: str) -> None:
+    manifest = example / MANIFEST
+    data = unsealed(manifest.read_text(encoding="utf-8"))
+    data["files"][0]["path"] = name
+    manifest.write_text(sealed(data), encoding="utf-8")
+    with pytest.raises(DamagedArtifact, match="leaves the artifact"):
+        read_manifest(example)
+    with pytest.raises(DamagedArtifact, match="leaves the artifact"):
+        open_artifact(example)
+
+
+def test_a_file_in_place_of_an_artifact_is_damage(example: Path) -> None:
+    shutil.rmtree(example)
+    example.write_text("no directory")
+    with pytest.raises(DamagedArtifact):
+        open_artifact(example)
+
+
+@pytest.mark.parametrize("number", range(5))
+def test_what_is_damaged_is_set_aside_and_made_anew(
+    example: Path, victim: Victim, number: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    catalog = Catalog(example.parent.parent)
+    whole = results(catalog.root)
+    key = open_artifact(example).manifest.key
+    path = [*files_of(example), example / "one-too-many"][number]
+    content = path.read_bytes() if path.exists() else b"more"
+    path.write_bytes(content[: len(content) // 2])
+    harmed = {p.relative_to(example): p.read_bytes() for p in files_of(example)}
+
+    assert find(catalog, example, key) is None
+
+    assert not example.exists()
+    aside = catalog.work / "damaged/reports/example~1"
+    assert {p.relative_to(aside): p.read_bytes() for p in files_of(aside)} == harmed
+    assert "is damaged" in caplog.text
+    assert str(aside) in caplog.text
+    victim.do("publish_example", catalog.root, content="股市")
+    assert results(catalog.root) == whole
+
+
+def test_damaged_again_and_again_nothing_is_overwritten(example: Path, victim: Victim) -> None:
+    catalog = Catalog(example.parent.parent)
+    for number in range(1, 4):
+        (example / "notes/readme.txt").write_text(f"damage {number}")
+        victim.do("publish_example", catalog.root, content="股市")
+        aside = catalog.work / f"damaged/reports/example~{number}"
+        assert (aside / "notes/readme.txt").read_text() == f"damage {number}"
+
+
+def test_every_damage_to_a_model_is_refused_and_it_stays(victim: Victim, tmp_path: Path) -> None:
+    catalog = Catalog(tmp_path)
+    victim.do("first_model", catalog.root)
+    directory = catalog.model("first")
+    for what in every_damage(directory):
+        for ask in (lambda: registry.model(catalog, "first"), lambda: registry.champion(catalog)):
+            with pytest.raises(InputError, match="the model is damaged") as refusal:
+                ask()
+            assert refusal.value.where == str(directory), what
+            assert refusal.value.mend
+    assert registry.champion(catalog).directory == directory  # nothing was moved or made anew
+
+
+def test_every_damage_to_the_champion_pointer_is_refused(victim: Victim, tmp_path: Path) -> None:
+    catalog = Catalog(tmp_path)
+    victim.do("first_model", catalog.root)
+    victim.do("second_model", catalog.root)
+    whole = catalog.champion.read_bytes()
+    for what, content in damages_of(whole, "champion"):
+        catalog.champion.write_bytes(content)
+        with pytest.raises(InputError, match="the champion pointer cannot be read") as refusal:
+            registry.champion(catalog)
+        assert refusal.value.where == str(catalog.champion), what
+        assert catalog.champion.read_bytes() == content
+    catalog.champion.write_bytes(whole)
+    assert registry.champion(catalog).directory.name == "second"
+
+
+@pytest.mark.parametrize("name", [MANIFEST, "part-00000.parquet", "part-00001.parquet"])
+def test_damaged_predictions_are_scored_anew(scored: Path, victim: Victim, name: str) -> None:
+    whole = results(scored)
+    path = Catalog(scored).prediction("news.csv") / name
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 4
+    path.write_bytes(content)
+
+    assert victim.do("score", scored)["result"] == "scored"
+
+    assert results(scored) == whole
+    aside = Catalog(scored).work / "damaged/predictions/batch=news.csv~1"
+    assert (aside / name).read_bytes() == content
+
+
+@pytest.mark.parametrize("kind", ["admitted", "chunks"])
+def test_damaged_pieces_of_a_killed_run_are_made_anew(
+    scored: Path, victim: Victim, kind: str
+) -> None:
+    """The run is killed when it has all its pieces, and each of them is damaged then."""
+    catalog = Catalog(scored)
+    whole = results(scored)
+    shutil.rmtree(catalog.predictions)
+    for step in range(1, 100):
+        victim.ask("score", scored, {"die_at": step})
+        pieces = [*(catalog.work / kind).glob("*/*.parquet")]
+        if len([*(catalog.work / "chunks").glob("*")]) == 2:
+            break
+    assert len(pieces) >= 2
+    for piece in pieces:
+        content = bytearray(piece.read_bytes())
+        content[len(content) // 2] ^= 4
+        piece.write_bytes(content)
+
+    assert victim.do("score", scored)["result"] == "scored"
+
+    assert results(scored) == whole
+    assert [*(catalog.work / "damaged" / ".work" / kind).glob("*~1")]

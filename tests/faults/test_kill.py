@@ -1,0 +1,190 @@
+"""Jobs that are killed between any two changes of the file system, and in the middle of a write."""
+
+import random
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from headlines import registry
+from headlines.artifact import sweep_drafts
+from headlines.catalog import Catalog
+from headlines.errors import InputError
+
+from .conftest import BATCHES, Victim, drafts, predicted, results, unopenable, write_batch
+
+SHARE = 4  # a run that is not `slow` takes one step in so many
+Before = Callable[[Victim, Path], Any]
+
+
+def done(job: str, **arguments: Any) -> Before:
+    return lambda victim, root: victim.do(job, root, **arguments)
+
+
+def batch(kind: str) -> Before:
+    return lambda _, root: write_batch(root, kind)
+
+
+def damaged(directory: str) -> Before:
+    return lambda _, root: max((root / directory).glob("*.parquet")).unlink()
+
+
+@dataclass
+class Scenario:
+    """A job and what was done before it.
+
+    Attributes:
+        job: its name.
+        arguments: of the job.
+        before: what makes the data root that it finds.
+        keeps: an artifact that is replaced and must be found in `superseded/` then.
+    """
+
+    job: str
+    arguments: dict[str, Any]
+    before: tuple[Before, ...] = ()
+    keeps: str = ""
+
+
+FIRST, SCORE = done("first_model"), done("score")
+OLD, NEW = (done("publish_example", content=content) for content in ("old", "new"))
+EXAMPLE, NEWS = "reports/example", "predictions/batch=news.csv"
+SCENARIOS = {
+    "publish": Scenario("publish_example", {"content": "new"}),
+    "replace": Scenario("publish_example", {"content": "new"}, (OLD,)),
+    "replace and keep": Scenario(
+        "publish_example", {"content": "new", "keep_superseded": True}, (OLD,), keeps=EXAMPLE
+    ),
+    "replace a damaged one": Scenario(
+        "publish_example", {"content": "new"}, (NEW, damaged(EXAMPLE))
+    ),
+    "first model": Scenario("first_model", {}),
+    "second model": Scenario("second_model", {}, (FIRST,)),
+    "score": Scenario("score", {}, (FIRST, batch("first"))),
+    "score a revision": Scenario(
+        "score", {}, (FIRST, batch("first"), SCORE, batch("revised")), keeps=NEWS
+    ),
+    "score a revision without rejects": Scenario(
+        "score", {}, (FIRST, batch("first"), SCORE, batch("clean")), keeps=NEWS
+    ),
+    "score where predictions are damaged": Scenario(
+        "score", {}, (FIRST, batch("first"), SCORE, damaged(NEWS))
+    ),
+    "stop": Scenario("score", {}, (FIRST, batch("unusable"))),
+    "score what was stopped": Scenario(
+        "score", {"max_reject_rate": 0.9}, (FIRST, batch("unusable"), SCORE)
+    ),
+}
+
+
+class Story:
+    """A scenario's data root before the job and after it, and copies of it that are harmed."""
+
+    def __init__(self, scenario: Scenario, victim: Victim, directory: Path) -> None:
+        self.scenario = scenario
+        self.victim = victim
+        self.start = directory / "start"
+        self.root = directory / "root"  # one place for all copies: nothing may depend on it
+        self.start.mkdir()
+        for prepare in scenario.before:
+            prepare(victim, self.start)
+        self.copy()
+        self.steps = victim.do(scenario.job, self.root, **scenario.arguments)["steps"]
+        self.old, self.new = results(self.start), results(self.root)
+        self.rows = (predicted(self.start), predicted(self.root))
+        self.bad = {
+            path.replace(str(self.start), str(self.root)) for path in unopenable(self.start)
+        }
+        self.file_sizes = sorted({p.stat().st_size for p in self.root.rglob("*") if p.is_file()})
+
+    def copy(self) -> None:
+        shutil.rmtree(self.root, ignore_errors=True)
+        shutil.copytree(self.start, self.root)
+
+    def harmed(self, **harm: Any) -> bool:
+        """Kill the job, look at what it left, and run it again; whether the harm reached it."""
+        self.copy()
+        answer = self.victim.ask(self.scenario.job, self.root, harm, **self.scenario.arguments)
+        assert "error" not in answer, answer
+        place = f"{harm}: {answer}"
+        self.check_left(place)
+
+        self.victim.do(self.scenario.job, self.root, **self.scenario.arguments)
+
+        assert results(self.root) == self.new, place
+        assert not unopenable(self.root), place
+        left = drafts(self.root)
+        assert sweep_drafts(Catalog(self.root)) == len(left), place
+        assert not drafts(self.root), place
+        return bool(answer["signal"])
+
+    def check_left(self, place: str) -> None:
+        """What readers find after the kill is old or new, and whole."""
+        seen = results(self.root)
+        for unit, content in seen.items():
+            if not unit.endswith(".first-champion"):  # the note of what is to be completed
+                assert content in (self.old.get(unit), self.new.get(unit)), (place, unit)
+        assert unopenable(self.root) <= self.bad, place
+        if keeps := self.scenario.keeps:
+            assert self.old[keeps] in seen.values(), place
+        assert predicted(self.root) in ([], *self.rows), place
+
+
+@pytest.fixture(params=SCENARIOS, ids=lambda name: name.replace(" ", "-"))
+def story(request: pytest.FixtureRequest, victim: Victim, tmp_path: Path) -> Story:
+    return Story(SCENARIOS[request.param], victim, tmp_path)
+
+
+def test_killed_at_a_share_of_the_steps(story: Story, request: pytest.FixtureRequest) -> None:
+    seeded = random.Random(request.node.name)
+    for step in seeded.sample(range(1, story.steps + 1), -(-story.steps // SHARE)):
+        assert story.harmed(die_at=step)
+
+
+@pytest.mark.slow
+def test_killed_at_every_step(story: Story) -> None:
+    for step in range(1, story.steps + 1):
+        assert story.harmed(die_at=step)
+
+
+def test_killed_in_the_middle_of_a_write(story: Story) -> None:
+    """The kernel kills it when a file would grow beyond some bytes: half of one, all but one."""
+    sizes = {part for size in story.file_sizes if size for part in (size // 2, size - 1)}
+    killed = [story.harmed(file_limit=size, die_at_limit=True) for size in sorted(sizes)]
+    assert sum(killed) > 2
+
+
+def test_killed_while_the_first_champion_is_made(victim: Victim, tmp_path: Path) -> None:
+    """Whoever wants to score is told at every step what is amiss, or gets the whole champion."""
+    catalog = Catalog(tmp_path / "whole")
+    for step in range(1, victim.do("first_model", catalog.root)["steps"] + 1):
+        catalog = Catalog(tmp_path / str(step))
+        victim.ask("first_model", catalog.root, {"die_at": step})
+        try:
+            assert registry.champion(catalog).directory.name == "first"
+        except InputError as error:
+            message = str(error)
+            assert "no model to score with" in message or "no champion.json says" in message
+        was_published = bool(registry.versions(catalog))
+
+        registry.complete_first(catalog)
+
+        if was_published:
+            assert registry.champion(catalog).directory.name == "first"
+        else:
+            assert registry.is_empty(catalog)
+
+
+def test_the_scenarios_do_what_their_names_say(victim: Victim, tmp_path: Path) -> None:
+    rows = {}
+    for number, (name, scenario) in enumerate(SCENARIOS.items()):
+        (tmp_path / str(number)).mkdir()
+        rows[name] = Story(scenario, victim, tmp_path / str(number)).rows
+    usable = {kind: [n for n, t in enumerate(b) if t.strip()] for kind, b in BATCHES.items()}
+    assert rows["score"] == ([], usable["first"])
+    assert rows["score a revision"] == (usable["first"], usable["revised"])
+    assert rows["stop"] == ([], [])
+    assert rows["score what was stopped"] == ([], usable["unusable"])

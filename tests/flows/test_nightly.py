@@ -1,0 +1,147 @@
+"""The whole job on a small corpus, under Prefect's test server."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import duckdb
+import pandas as pd
+import polars as pl
+import pyarrow.dataset as ds
+import pyarrow.parquet as pq
+import pytest
+
+from headlines import registry
+from headlines.artifact import open_artifact
+from headlines.catalog import Catalog
+from headlines.errors import BatchesStopped, InputError
+from headlines.scoring import PREDICTION_SCHEMA
+
+Writer = Callable[[Path, list[str]], Path]
+
+pytestmark = pytest.mark.usefixtures("prefect_server")
+
+TITLES = ["某地火灾三人受伤", "小学生获奖", "明日天气", "小学生获奖", "关于路线的公告"]
+
+
+def file_bytes(directory: Path) -> dict[str, bytes]:
+    return {p.name: p.read_bytes() for p in sorted(directory.rglob("*")) if p.is_file()}
+
+
+@pytest.fixture
+def corpus(catalog: Catalog, corpus_file: Path) -> str:
+    from flows.ingest import ingest
+
+    ingest(str(corpus_file), "news")
+    return "news"
+
+
+def test_a_night_makes_what_is_missing_and_a_second_one_reuses_all_of_it(
+    catalog: Catalog, corpus: str, small_preset: str, write_batch: Writer
+) -> None:
+    from flows.nightly import nightly
+
+    write_batch(catalog.inbox / "2026-11-20.csv", TITLES)
+    write_batch(catalog.inbox / "late" / "2026-11-19.csv", TITLES[:2])
+    (catalog.inbox / "notes.txt").write_text("no batch", encoding="utf-8")
+
+    first = nightly(corpus, small_preset)
+
+    outcomes = {batch["batch"]: batch["outcome"] for batch in first["batches"]}
+    assert outcomes == {"2026-11-20.csv": "scored", "late/2026-11-19.csv": "scored"}
+    assert list(first["skipped"]) == ["notes.txt"]
+    assert registry.champion(catalog).directory.name == first["model"]
+    report = Path(first["report"]).read_text(encoding="utf-8")
+    assert "2026-11-20.csv" in report
+    assert TITLES[0] in report
+
+    predictions = catalog.prediction("2026-11-20.csv")
+    table = pq.read_table(predictions / "part-00000.parquet", partitioning=None)
+    assert table.schema.equals(PREDICTION_SCHEMA)
+    assert table.column("title").to_pylist() == TITLES
+    assert table.column("id").to_pylist() == [f"n-{n}" for n in range(5)]
+    assert table.column("extra").to_pylist() == ['{"source":"搜狐"}'] * 5
+    before = file_bytes(predictions)
+    corpora = file_bytes(catalog.corpus("news")), file_bytes(catalog.root / "tokens")
+
+    second = nightly(corpus, small_preset)
+
+    assert {batch["outcome"] for batch in second["batches"]} == {"reused"}
+    assert second["model"] == first["model"]
+    assert file_bytes(predictions) == before
+    assert (file_bytes(catalog.corpus("news")), file_bytes(catalog.root / "tokens")) == corpora
+    assert len(registry.versions(catalog)) == 1
+
+
+def test_four_libraries_open_the_predictions_as_one_dataset(
+    catalog: Catalog, corpus: str, small_preset: str, write_batch: Writer
+) -> None:
+    from flows.nightly import nightly
+
+    write_batch(catalog.inbox / "2026-11-20.csv", TITLES)
+    write_batch(catalog.inbox / "late" / "2026-11-19.jsonl.csv", TITLES[:2])
+    nightly(corpus, small_preset)
+
+    expected = sorted(
+        [("2026-11-20.csv", row) for row in range(5)]
+        + [("late/2026-11-19.jsonl.csv", row) for row in range(2)]
+    )
+    folder, everything = str(catalog.predictions), str(catalog.predictions / "**/*.parquet")
+    columns = ["batch", "row"]
+    with_pandas = pd.read_parquet(folder)[columns]
+    with_arrow = ds.dataset(folder, partitioning="hive").to_table(columns).to_pandas()
+    with_duckdb = duckdb.sql(f"select batch, row from '{everything}'").df()
+    with_polars = pl.read_parquet(everything, hive_partitioning=True).select(columns)
+    for frame in (with_pandas, with_arrow, with_duckdb):
+        assert sorted(frame.itertuples(index=False, name=None)) == expected
+    assert sorted(with_polars.rows()) == expected
+
+
+def test_a_batch_that_cannot_be_scored_keeps_no_other_waiting(
+    catalog: Catalog, corpus: str, small_preset: str, write_batch: Writer
+) -> None:
+    from flows.nightly import nightly
+
+    bad = catalog.inbox / "a-bad.csv"
+    write_batch(bad, ["", "", "好消息"])
+    write_batch(catalog.inbox / "b-good.csv", TITLES)
+
+    with pytest.raises(BatchesStopped, match=r"a-bad\.csv"):
+        nightly(corpus, small_preset)
+
+    assert open_artifact(catalog.prediction("b-good.csv")) is not None
+    assert not catalog.prediction("a-bad.csv").exists()
+    rejects = pq.read_table(catalog.rejected("a-bad.csv"), partitioning=None)
+    assert rejects.column("row").to_pylist() == [0, 1]
+    assert rejects.column("raw").to_pylist() == ["n-0,,搜狐".encode(), "n-1,,搜狐".encode()]
+    assert "title is blank" in (catalog.failed("a-bad.csv") / "report.md").read_text("utf-8")
+
+    waiting = nightly(corpus, small_preset)  # unchanged: not tried again, and no failure
+    assert [b["outcome"] for b in waiting["batches"]] == ["waiting", "reused"]
+
+    write_batch(bad, TITLES)
+    mended = nightly(corpus, small_preset)
+    assert [b["outcome"] for b in mended["batches"]] == ["scored", "reused"]
+    assert not catalog.failed("a-bad.csv").exists()
+    assert not catalog.rejected("a-bad.csv").exists()
+
+
+def test_a_lost_champion_stops_the_night(catalog: Catalog, corpus: str, small_preset: str) -> None:
+    from flows.nightly import nightly
+
+    nightly(corpus, small_preset)
+    catalog.champion.unlink()
+
+    with pytest.raises(InputError, match="headlines promote"):
+        nightly(corpus, small_preset)
+    assert len(registry.versions(catalog)) == 1
+
+
+def test_importing_the_flows_package_loads_neither_prefect_nor_tensorflow() -> None:
+    code = "import flows, flows.cli, sys; print([m for m in sys.modules if m in wanted])"
+    code = "wanted = {'prefect', 'tensorflow', 'pandas', 'pyarrow', 'jieba', 'numpy'}; " + code
+    shown = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout
+    assert shown == "[]\n"

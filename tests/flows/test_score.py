@@ -1,0 +1,171 @@
+"""Scoring batches under Prefect's test server: once, again, revised, stopped, retried."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from headlines import registry, scoring
+from headlines.artifact import Artifact, open_artifact
+from headlines.catalog import Catalog
+from headlines.errors import InputError
+from headlines.scoring import Chunk
+
+Writer = Callable[[Path, list[str]], Path]
+
+pytestmark = pytest.mark.usefixtures("prefect_server")
+
+TITLES = ["某地火灾三人受伤", "小学生获奖", "明日天气", "小学生获奖", "关于路线的公告", "喜讯"]
+
+
+@pytest.fixture
+def champion(catalog: Catalog, corpus_file: Path, small_preset: str) -> Artifact:
+    """A model trained on the small corpus."""
+    from flows.ingest import ingest
+    from flows.train import train
+
+    ingest(str(corpus_file), "news")
+    train(small_preset, "news")
+    return registry.champion(catalog)
+
+
+def score(*files: Path, **options: Any) -> list[dict[str, Any]]:
+    from flows.score import score as flow
+
+    batches: list[dict[str, Any]] = flow([str(file) for file in files], **options)["batches"]
+    return batches
+
+
+@pytest.mark.usefixtures("champion")
+def test_the_same_batch_twice_is_scored_once(
+    catalog: Catalog, tmp_path: Path, write_batch: Writer
+) -> None:
+    file = write_batch(tmp_path / "batch.csv", TITLES)
+
+    [first] = score(file)
+    assert first["outcome"] == "scored"
+    assert (first["rows_in"], first["scored"], first["rejected"]) == (6, 6, 0)
+    made = open_artifact(catalog.prediction("batch.csv"))
+
+    [second] = score(file)
+    assert second == first | {"outcome": "reused"}
+    assert open_artifact(catalog.prediction("batch.csv")) == made
+
+
+@pytest.mark.usefixtures("champion")
+def test_a_revised_batch_is_scored_anew_and_the_old_predictions_are_kept(
+    catalog: Catalog, tmp_path: Path, write_batch: Writer
+) -> None:
+    file = write_batch(tmp_path / "batch.csv", [*TITLES, *TITLES, ""])
+    score(file, max_reject_rate=0.5)
+    write_batch(file, TITLES[:3])
+
+    [revised] = score(file)
+
+    assert revised["scored"] == 3
+    assert pq.read_table(catalog.prediction("batch.csv"), partitioning=None).num_rows == 3
+    old = catalog.superseded(catalog.prediction("batch.csv")).with_name("batch=batch.csv~1")
+    superseded = open_artifact(old)
+    assert superseded is not None
+    assert superseded.rows == 12
+    assert not catalog.rejected("batch.csv").exists()
+
+
+@pytest.mark.usefixtures("champion")
+def test_damaged_predictions_are_set_aside_and_made_again(
+    catalog: Catalog, tmp_path: Path, write_batch: Writer
+) -> None:
+    file = write_batch(tmp_path / "batch.csv", TITLES)
+    score(file)
+    part = catalog.prediction("batch.csv") / "part-00000.parquet"
+    whole = part.read_bytes()
+    part.write_bytes(whole[:-1])
+
+    [again] = score(file)
+
+    assert again["outcome"] == "scored"
+    assert part.read_bytes() == whole
+
+
+def test_rescore_replaces_what_another_model_scored(
+    catalog: Catalog,
+    tmp_path: Path,
+    champion: Artifact,
+    monkeypatch: pytest.MonkeyPatch,
+    write_batch: Writer,
+) -> None:
+    from dataclasses import replace
+
+    from flows.train import train
+    from lstm_model.presets import PRESETS
+
+    file = write_batch(tmp_path / "batch.csv", TITLES)
+    score(file)
+    monkeypatch.setitem(PRESETS, "other", replace(PRESETS["small"], name="other", seed=7))
+    train("other", "news")
+    assert registry.champion(catalog).directory == champion.directory  # not promoted by itself
+    [challenger] = set(registry.versions(catalog)) - {champion.directory.name}
+    registry.promote(catalog, challenger, "a test")
+
+    assert score(file)[0]["model"] == champion.directory.name  # a promotion makes nothing due
+    assert score(file, rescore=True)[0]["model"] == challenger
+    assert (catalog.root / "superseded/predictions/batch=batch.csv~1").is_dir()
+
+
+@pytest.mark.usefixtures("champion")
+def test_a_stopped_batch_waits_until_it_is_released(
+    catalog: Catalog, tmp_path: Path, write_batch: Writer
+) -> None:
+    file = write_batch(tmp_path / "batch.csv", [*TITLES, "", " "])
+
+    with pytest.raises(InputError, match=r"2 of 8 rows \(25\.0%\).*title is blank \(2\)"):
+        score(file)
+    with pytest.raises(InputError, match="stopped before and has not changed"):
+        score(file)
+    with pytest.raises(InputError, match="2 of 8 rows"):
+        score(file, release=True)
+    assert not catalog.prediction("batch.csv").exists()
+
+    [scored] = score(file, max_reject_rate=0.3)  # other options: tried again
+    assert (scored["scored"], scored["rejected"]) == (6, 2)
+    assert not catalog.failed("batch.csv").exists()
+
+
+@pytest.mark.usefixtures("champion")
+def test_a_chunk_that_fails_twice_is_tried_again_alone(
+    catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write_batch: Writer
+) -> None:
+    monkeypatch.setattr(scoring, "CHUNK_ROWS", 2)
+    tries: list[int] = []
+    score_chunk = scoring.score_chunk
+
+    def failing(chunk: Chunk) -> Artifact:
+        tries.append(chunk.number)
+        if chunk.number == 1 and tries.count(1) <= 2:
+            raise OSError("the disk was away for a moment")
+        return score_chunk(chunk)
+
+    monkeypatch.setattr(scoring, "score_chunk", failing)
+    file = write_batch(tmp_path / "batch.csv", TITLES)
+
+    [result] = score(file)
+
+    assert result["scored"] == 6
+    assert sorted(tries) == [0, 1, 1, 1, 2]
+    rows = pq.read_table(catalog.prediction("batch.csv"), partitioning=None).column("row")
+    assert rows.to_pylist() == list(range(6))
+    assert not any((catalog.work / "chunks").iterdir())
+
+
+@pytest.mark.usefixtures("champion")
+def test_one_bad_file_does_not_keep_the_others_from_being_scored(
+    catalog: Catalog, tmp_path: Path, write_batch: Writer
+) -> None:
+    bad = write_batch(tmp_path / "bad.csv", ["", ""])
+    good = write_batch(tmp_path / "good.csv", TITLES)
+
+    with pytest.raises(InputError, match=r"bad\.csv"):
+        score(bad, good)
+    assert open_artifact(catalog.prediction("good.csv")) is not None

@@ -1,0 +1,70 @@
+"""What the tests of this room share."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import settings
+
+from headlines.artifact import Artifact, Recipe, Source, publish
+from headlines.catalog import Catalog
+from headlines.corpus import ingest
+
+# The same examples on every run, and none fails for being slow.
+settings.register_profile("headlines", deadline=None, derandomize=True)
+settings.load_profile("headlines")
+
+
+@pytest.fixture
+def catalog(tmp_path: Path) -> Catalog:
+    """A data root of one test."""
+    return Catalog(tmp_path / "data")
+
+
+@pytest.fixture(scope="session")
+def inews_catalog(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
+    """A data root with the iNews corpus; tests only read it."""
+    catalog = Catalog(tmp_path_factory.mktemp("inews") / "data")
+    ingest(catalog, "inews", "inews")
+    return catalog
+
+
+@pytest.fixture(scope="session")
+def inews_corpus(inews_catalog: Catalog) -> Artifact:
+    """The iNews corpus in `inews_catalog`."""
+    return ingest(inews_catalog, "inews", "inews")
+
+
+@pytest.fixture
+def publish_model() -> Callable[..., Artifact]:
+    """Publishes a small classifier with random weights as a model."""
+
+    def publish_random(
+        catalog: Catalog, version: str, sources: tuple[Source, ...] = (), seed: int = 0
+    ) -> Artifact:
+        import dataclasses
+
+        from lstm_model.bundle import Bundle, write_bundle
+        from lstm_model.presets import PRESETS, weight_shapes
+        from lstm_model.vocabulary import Vocabulary
+
+        preset = dataclasses.replace(PRESETS["default"], embedding_size=6, units=5)
+        words = [["股市", "大涨", "下跌", "地震", "伤亡", "夺冠", "天气"]]
+        vocabulary = Vocabulary.build(words, preset.rules)
+        rng = np.random.default_rng(seed)
+        weights = {
+            name: rng.standard_normal(shape, np.float32)
+            for name, shape in weight_shapes(preset, len(vocabulary)).items()
+        }
+
+        def write(draft: Path) -> dict[str, Any]:
+            history = [{"epoch": 1, "loss": 1.0}]
+            write_bundle(draft, Bundle(preset, vocabulary, weights, history, best_epoch=1))
+            return {}
+
+        recipe = Recipe("model", 1, sources, {"seed": seed})
+        return publish(catalog, catalog.model(version), recipe, write)
+
+    return publish_random

@@ -1,0 +1,25 @@
+import pickle
+
+import pytest
+
+from headlines.errors import BatchesStopped, DamagedArtifact, InputError
+
+ERRORS = [
+    InputError("没有标题列", "a.csv", "add one"),
+    DamagedArtifact("corpus/inews", "a file is missing"),
+    BatchesStopped("1 batch stopped", {"stopped": ["a.csv"]}),
+]
+
+
+def test_an_input_error_says_where_what_and_how_to_mend_it() -> None:
+    assert str(InputError("it is empty", "a.csv", "upload it again")) == (
+        "a.csv: it is empty; upload it again"
+    )
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
+def test_errors_cross_a_process_boundary_whole(error: Exception) -> None:
+    again = pickle.loads(pickle.dumps(error))
+    assert type(again) is type(error)
+    assert vars(again) == vars(error)
+    assert str(again) == str(error)

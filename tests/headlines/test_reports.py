@@ -1,0 +1,34 @@
+"""Reports are self-contained, and nothing from a batch becomes HTML."""
+
+import re
+from pathlib import Path
+
+from headlines.catalog import Catalog
+from headlines.reports import BatchResult, night_summary, write_nightly_report
+
+STOPPED = BatchResult("坏.csv", "stopped", message="<img src=x onerror=alert(1)> is no headline")
+SCORED = BatchResult(
+    "好.csv", "scored", rows_in=10, scored=8, rejected=2,
+    reasons={"title is blank": 2}, labels={"positive": 1, "neutral": 3, "negative": 4}, model="m",
+)  # fmt: skip
+
+
+def test_the_night_stands_in_its_report(catalog: Catalog) -> None:
+    path = catalog.reports / "night.html"
+    write_nightly_report(catalog, path, "2026-11-20", "m", [STOPPED, SCORED], {"x.doc": "not read"})
+
+    page = path.read_text(encoding="utf-8")
+
+    assert "<img" not in page
+    assert "&lt;img src=x" in page
+    assert "title is blank" in page
+    assert "x.doc" in page
+    assert "8 headlines scored and 2 rejected in 2 batches" in page
+    assert not re.search(r"(src|href)\s*=\s*[\"']?https?:", page)
+
+
+def test_the_summary_names_what_was_stopped(tmp_path: Path) -> None:
+    summary = night_summary("m", [STOPPED, SCORED, SCORED], tmp_path / "night.html")
+    assert "1 stopped, 2 scored" in summary
+    assert "headlines scored: 16" in summary
+    assert "**stopped** 坏.csv" in summary

@@ -1,0 +1,225 @@
+"""Scoring one batch: the books balance, and the same batch gives the same bytes."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from headlines import registry, runner, scoring
+from headlines.artifact import Artifact, Recipe, publish
+from headlines.batches import Batch
+from headlines.catalog import Catalog
+from headlines.errors import InputError
+from headlines.labels import LABELS
+from headlines.scoring import PREDICTION_SCHEMA, admit, check_reject_rate, chunks_of, commit
+from headlines.segmentation import segment
+from headlines.text import record_id
+from lstm_model.bundle import Bundle, write_bundle
+from lstm_model.packed import PackedScorer
+from lstm_model.presets import PRESETS, Preset, weight_shapes
+from lstm_model.vocabulary import Vocabulary
+
+TITLES = ["某地火灾三人受伤", "小学生获奖", "明日天气", "小学生获奖", "关于路线的公告", "喜讯"]
+# (line of a JSONL batch, whether it can be scored)
+LINES = [
+    ('{"title":"火灾"}', True),
+    ('{"title":"喜讯","id":7,"other":[1,null]}', True),
+    ('{"title":"  \\u3000"}', False),
+    ('{"title":""}', False),
+    ('{"title":null}', False),
+    ('{"id":3}', False),
+    ('{"title":5}', False),
+    ('{"title":"天\\u0000气"}', False),
+    ('{"title":"\\ud800"}', False),
+    ('{"title":"天气"', False),
+    ("[1]", False),
+    ('{"title":"' + "长" * 501 + '"}', False),
+    ('{"title":"' + "长" * 500 + '"}', True),
+]
+
+
+def make_champion(catalog: Catalog) -> Artifact:
+    """A champion with weights that nobody trained."""
+    values = PRESETS["default"].to_dict() | {"embedding_size": 5, "units": 4, "min_count": 1}
+    preset = Preset.from_dict(values)
+    vocabulary = Vocabulary.build(segment(TITLES), preset.rules)
+    random = np.random.default_rng(0)
+    weights = {
+        name: random.normal(size=shape).astype(np.float32)
+        for name, shape in weight_shapes(preset, len(vocabulary)).items()
+    }
+    history = [{"epoch": 1.0}]
+
+    def write(draft: Path) -> dict[str, Any]:
+        write_bundle(draft, Bundle(preset, vocabulary, weights, history, 1))
+        return {}
+
+    recipe = Recipe("model", 1, (), {"preset": preset.to_dict()})
+    model = publish(catalog, catalog.model(registry.version_of(recipe.key)), recipe, write)
+    registry.promote(catalog, model.directory.name, "a test")
+    return model
+
+
+def score(catalog: Catalog, path: Path) -> Artifact:
+    """What the flow does, without Prefect."""
+    batch = Batch.of_file(catalog, path)
+    model = registry.champion(catalog)
+    admitted = admit(catalog, batch, "utf-8")
+    chunks = chunks_of(catalog, batch, admitted, model)
+    pool = runner.executor(len(chunks))
+    scored = list(runner.windowed(pool, scoring.score_chunk, chunks, 2))
+    return commit(catalog, batch, admitted, model, scored)
+
+
+def test_the_predictions_are_the_scorers_own(catalog: Catalog, tmp_path: Path) -> None:
+    model = make_champion(catalog)
+    file = tmp_path / "news.csv"
+    file.write_text("title\n" + "\n".join(TITLES), encoding="utf-8")
+
+    predictions = score(catalog, file)
+
+    table = pq.read_table(predictions.directory / "part-00000.parquet", partitioning=None)
+    assert table.schema.equals(PREDICTION_SCHEMA)
+    expected = PackedScorer.load(model.directory).predict(segment(TITLES))
+    for label, name in enumerate(LABELS):
+        assert table.column(f"p_{name}").to_pylist() == expected[:, label].tolist()
+    assert table.column("label").to_pylist() == expected.argmax(axis=1).tolist()
+    assert table.column("probability").to_pylist() == expected.max(axis=1).tolist()
+    assert table.column("record_id").to_pylist() == [record_id(title) for title in TITLES]
+    assert set(table.column("model").to_pylist()) == {model.directory.name}
+    assert table.column("extra").null_count == len(TITLES)
+    assert [source.sha256 for source in predictions.manifest.inputs] == [
+        Batch.of_file(catalog, file).sha256,
+        model.manifest.key,
+    ]
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@given(chosen=st.lists(st.sampled_from(LINES), min_size=1, max_size=30))
+def test_rows_in_are_rows_scored_and_rejected(
+    tmp_path_factory: pytest.TempPathFactory, chosen: list[tuple[str, bool]]
+) -> None:
+    catalog = Catalog(tmp_path_factory.mktemp("root"))
+    make_champion(catalog)
+    file = catalog.root / "news.jsonl"
+    lines = ['{"title":"火灾"}', *(line for line, _ in chosen)]
+    file.write_text("\n".join(lines), encoding="utf-8")
+    good = [0, *(row for row, (_, scorable) in enumerate(chosen, 1) if scorable)]
+    bad = [row for row in range(len(lines)) if row not in good]
+
+    predictions = score(catalog, file)
+
+    counts = predictions.counts
+    assert (counts["rows_in"], counts["scored"], counts["rejected"]) == (
+        len(lines), len(good), len(bad),
+    )  # fmt: skip
+    table = pq.read_table(predictions.directory, partitioning=None)
+    assert table.column("row").to_pylist() == good
+    assert sum(counts["labels"].values()) == len(good)
+    rejects_directory = catalog.rejected("news.jsonl")
+    assert rejects_directory.exists() == bool(bad)
+    if bad:
+        rejects = pq.read_table(rejects_directory, partitioning=None)
+        assert rejects.column("row").to_pylist() == bad
+        assert rejects.column("raw").to_pylist() == [lines[row].encode() for row in bad]
+        assert all(rejects.column("reason").to_pylist())
+        assert sum(counts["reasons"].values()) == len(bad)
+
+
+def test_other_columns_pass_through_as_json(catalog: Catalog, tmp_path: Path) -> None:
+    make_champion(catalog)
+    file = tmp_path / "news.jsonl"
+    file.write_text('{"title":"火灾","z":"甲","a":[1,null,{"b":true}],"id":12}', encoding="utf-8")
+    table = pq.read_table(score(catalog, file).directory, partitioning=None)
+    assert table.column("extra").to_pylist() == ['{"a":[1,null,{"b":true}],"z":"甲"}']
+    assert json.loads(table.column("extra")[0].as_py())["z"] == "甲"
+    assert table.column("id").to_pylist() == ["12"]
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.parametrize("kind", ["threads", "processes"])
+def test_every_runner_gives_the_same_bytes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, workers: str
+) -> None:
+    monkeypatch.setattr(scoring, "CHUNK_ROWS", 40)
+    file = tmp_path / "news.csv"
+    titles = [f"{TITLES[row % 6]}{'，' * (row % 7)}{row}" for row in range(130)]
+    file.write_text("title\n" + "\n".join(titles), encoding="utf-8")
+
+    def digests(name: str) -> dict[str, str]:
+        catalog = Catalog(tmp_path / name)
+        make_champion(catalog)
+        predictions = score(catalog, file)
+        assert [entry.rows for entry in predictions.manifest.files] == [40, 40, 40, 10]
+        return {entry.path: entry.sha256 for entry in predictions.manifest.files}
+
+    monkeypatch.setenv("HEADLINES_RUNNER", "threads")
+    monkeypatch.setenv("HEADLINES_WORKERS", "1")
+    expected = digests("expected")
+    monkeypatch.setenv("HEADLINES_RUNNER", kind)
+    monkeypatch.setenv("HEADLINES_WORKERS", workers)
+    assert digests("found") == expected
+
+
+def test_finished_chunks_are_not_scored_again(
+    catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scoring, "CHUNK_ROWS", 2)
+    make_champion(catalog)
+    file = tmp_path / "news.csv"
+    file.write_text("title\n" + "\n".join(TITLES), encoding="utf-8")
+    batch, model = Batch.of_file(catalog, file), registry.champion(catalog)
+    admitted = admit(catalog, batch, "utf-8")
+    first, *others = chunks_of(catalog, batch, admitted, model)
+    assert not scoring.score_chunk(first).reused
+
+    assert scoring.score_chunk(first).reused
+    assert not any(scoring.score_chunk(chunk).reused for chunk in others)
+    assert admit(catalog, batch, "utf-8").reused
+
+
+def test_books_that_do_not_balance_are_not_published(
+    catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scoring, "CHUNK_ROWS", 2)
+    make_champion(catalog)
+    file = tmp_path / "news.csv"
+    file.write_text("title\n" + "\n".join(TITLES), encoding="utf-8")
+    batch, model = Batch.of_file(catalog, file), registry.champion(catalog)
+    admitted = admit(catalog, batch, "utf-8")
+    scored = [scoring.score_chunk(c) for c in chunks_of(catalog, batch, admitted, model)]
+
+    with pytest.raises(RuntimeError, match="6 rows in, but 4 scored and 0 rejected"):
+        commit(catalog, batch, admitted, model, scored[:-1])
+    assert not catalog.prediction("news.csv").exists()
+
+
+def test_a_file_that_changes_while_it_is_read_is_refused(
+    catalog: Catalog, tmp_path: Path, write_batch: Callable[[Path, list[str]], Path]
+) -> None:
+    file = write_batch(tmp_path / "news.csv", TITLES)
+    batch = Batch.of_file(catalog, file)
+    with file.open("a", encoding="utf-8") as more:
+        more.write("n-9,喜讯,搜狐\n")
+    with pytest.raises(InputError, match="changed while it was read"):
+        admit(catalog, batch, "utf-8")
+
+
+def test_the_reject_rate_decides(
+    catalog: Catalog, tmp_path: Path, write_batch: Callable[[Path, list[str]], Path]
+) -> None:
+    file = write_batch(tmp_path / "news.csv", ["", *["喜讯"] * 19])
+    batch = Batch.of_file(catalog, file)
+    admitted = admit(catalog, batch, "utf-8")
+    check_reject_rate(batch, admitted, 0.05)
+    with pytest.raises(InputError, match=r"1 of 20 rows \(5\.0%\)"):
+        check_reject_rate(batch, admitted, 0.049)
+    nothing = Batch.of_file(catalog, write_batch(tmp_path / "blank.csv", [""]))
+    with pytest.raises(InputError, match="1 of 1 rows"):
+        check_reject_rate(nothing, admit(catalog, nothing, "utf-8"), 1.0)

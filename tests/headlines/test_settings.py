@@ -1,0 +1,61 @@
+from pathlib import Path
+
+import pytest
+
+from headlines.errors import InputError
+from headlines.settings import Settings
+
+
+@pytest.fixture(autouse=True)
+def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HEADLINES_DATA", "HEADLINES_RUNNER", "HEADLINES_WORKERS"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_defaults(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    settings = Settings.from_environment()
+    assert settings.data_root == tmp_path / "data"
+    assert settings.runner == "processes"
+    assert settings.workers >= 1
+
+
+def test_an_empty_variable_counts_as_unset(monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = Settings.from_environment()
+    for name in ("HEADLINES_DATA", "HEADLINES_RUNNER", "HEADLINES_WORKERS"):
+        monkeypatch.setenv(name, "")
+    assert Settings.from_environment() == expected
+
+
+def test_values_are_taken_from_the_environment(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HEADLINES_DATA", str(tmp_path))
+    monkeypatch.setenv("HEADLINES_RUNNER", "threads")
+    monkeypatch.setenv("HEADLINES_WORKERS", "256")
+    assert Settings.from_environment() == Settings(tmp_path, "threads", 256)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("HEADLINES_DATA", "s3://bucket/prefix"),
+        ("HEADLINES_RUNNER", "Processes"),
+        ("HEADLINES_RUNNER", "slurm"),
+        ("HEADLINES_WORKERS", "0"),
+        ("HEADLINES_WORKERS", "-1"),
+        ("HEADLINES_WORKERS", "257"),
+        ("HEADLINES_WORKERS", "2.0"),
+        ("HEADLINES_WORKERS", "zwei"),
+        ("HEADLINES_WORKERS", "٣"),
+        ("HEADLINES_WORKERS", "²"),
+    ],
+)
+def test_a_bad_value_is_refused_by_the_name_of_its_variable(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(InputError) as caught:
+        Settings.from_environment()
+    assert caught.value.where == name
+    assert repr(value) in caught.value.what
