@@ -11,10 +11,20 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
+from flows.display import (
+    corpus_lines,
+    doctor_lines,
+    evaluation_lines,
+    lineage_lines,
+    model_lines,
+    models_lines,
+    night_lines,
+    prediction_line,
+    score_lines,
+    tokens_lines,
+)
 from flows.surroundings import settle
 from headlines.errors import BatchesStopped, InputError
-
-_Result = dict[str, Any]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -28,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except InputError as error:
         _fail(str(error), 2)
     except BatchesStopped as stopped:
-        _show(options, stopped.result, _night_lines)
+        _show(options, stopped.result, night_lines)
         _fail(str(stopped), 1)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -168,14 +178,14 @@ def _ingest(options: argparse.Namespace) -> None:
     _writable_root()
     from flows.ingest import ingest
 
-    _show(options, ingest(options.source, name, options.encoding), _corpus_lines)
+    _show(options, ingest(options.source, name, options.encoding), corpus_lines)
 
 
 def _segment(options: argparse.Namespace) -> None:
     _corpus_there(options.corpus)
     from flows.segment import segment
 
-    _show(options, segment(options.corpus), _tokens_lines)
+    _show(options, segment(options.corpus), tokens_lines)
 
 
 def _train(options: argparse.Namespace) -> None:
@@ -185,7 +195,7 @@ def _train(options: argparse.Namespace) -> None:
     _corpus_there(options.corpus)
     from flows.train import train
 
-    _show(options, train(options.preset, options.corpus), _model_lines)
+    _show(options, train(options.preset, options.corpus), model_lines)
 
 
 def _evaluate(options: argparse.Namespace) -> None:
@@ -197,7 +207,7 @@ def _evaluate(options: argparse.Namespace) -> None:
     _corpus_there(options.corpus)
     from flows.evaluate import evaluate
 
-    _show(options, evaluate(options.model, options.corpus), _evaluation_lines)
+    _show(options, evaluate(options.model, options.corpus), evaluation_lines)
 
 
 def _score(options: argparse.Namespace) -> None:
@@ -221,7 +231,7 @@ def _score(options: argparse.Namespace) -> None:
         options.rescore,
         options.release,
     )
-    _show(options, result, _score_lines)
+    _show(options, result, score_lines)
 
 
 def _nightly(options: argparse.Namespace) -> None:
@@ -232,7 +242,7 @@ def _nightly(options: argparse.Namespace) -> None:
     from flows.nightly import nightly
 
     result = nightly(options.corpus, options.preset, options.encoding, options.max_reject_rate)
-    _show(options, result, _night_lines)
+    _show(options, result, night_lines)
 
 
 def _corpus_there(name: str) -> None:
@@ -260,7 +270,7 @@ def _predict(options: argparse.Namespace) -> None:
         }
         for title, row in zip(options.titles, predict(options.titles, options.model), strict=True)
     ]
-    _show(options, predictions, lambda rows: [_prediction_line(row) for row in rows])
+    _show(options, predictions, lambda rows: [prediction_line(row) for row in rows])
 
 
 def _models(options: argparse.Namespace) -> None:
@@ -279,7 +289,7 @@ def _models(options: argparse.Namespace) -> None:
         }
         for version, manifest in registry.manifests(catalog).items()
     ]
-    _show(options, rows, _models_lines)
+    _show(options, rows, models_lines)
 
 
 def _promote(options: argparse.Namespace) -> None:
@@ -298,7 +308,7 @@ def _lineage(options: argparse.Namespace) -> None:
     from headlines.lineage import lineage
 
     links = [asdict(link) for link in lineage(Catalog.from_environment(), Path(options.path))]
-    _show(options, links, _lineage_lines)
+    _show(options, links, lineage_lines)
     broken = [link for link in links if link["problem"]]
     if broken:
         _fail(f"{broken[0]['path']}: {broken[0]['problem']}", 1)
@@ -310,133 +320,6 @@ def _doctor(options: argparse.Namespace) -> None:
     from headlines.doctor import examine
 
     checks = [asdict(check) for check in examine()]
-    _show(options, checks, _doctor_lines)
+    _show(options, checks, doctor_lines)
     if not all(check["good"] for check in checks):
         sys.exit(1)
-
-
-# --- what people read ----------------------------------------------------------------------
-
-
-def _manner(result: _Result) -> str:
-    return "reused, nothing to do" if result["reused"] else f"made in {result['seconds']:.1f} s"
-
-
-def _corpus_lines(result: _Result) -> list[str]:
-    counts = result["counts"]
-    lines = [
-        f"corpus: {result['artifact']} ({_manner(result)})",
-        f"rows: {counts['rows_in']} in, {counts['rows']} kept, {counts['rejected']} rejected",
-    ]
-    lines += [f"  rejected: {rows} × {reason}" for reason, rows in counts["reasons"].items()]
-    for split, numbers in counts["splits"].items():
-        labels = ", ".join(f"{name} {rows}" for name, rows in numbers["labels"].items())
-        lines.append(
-            f"{split}: {numbers['rows']} rows ({labels}), {numbers['duplicates']} duplicates, "
-            f"{numbers['label_conflicts']} with two labels, {numbers['leaked']} leaked"
-        )
-    return lines
-
-
-def _tokens_lines(result: _Result) -> list[str]:
-    counts = result["counts"]
-    segmented = 0 if result["reused"] else counts["segmented"]
-    return [
-        f"tokens: {result['artifact']} ({_manner(result)})",
-        f"headlines segmented: {segmented} of {counts['segmented']}",
-    ]
-
-
-def _model_lines(result: _Result) -> list[str]:
-    counts = result["counts"]
-    return [
-        f"model: {result['artifact']} ({_manner(result)})",
-        f"{counts['parameters']:,} parameters, vocabulary {counts['vocabulary']:,}, "
-        f"epoch {counts['best_epoch']} of {counts['epochs']}",
-        f"dev: accuracy {counts['dev']['accuracy']:.3f}, macro-F1 {counts['dev']['macro_f1']:.3f}",
-    ]
-
-
-def _evaluation_lines(result: _Result) -> list[str]:
-    return [
-        f"evaluation: {result['artifact']} ({_manner(result)})",
-        *_figure_lines(result["counts"]["metrics"]),
-        f"report: {result['artifact']}/report.html",
-    ]
-
-
-def _figure_lines(metrics: _Result) -> list[str]:
-    lines = []
-    for split, parts in metrics.items():
-        for part, numbers in parts.items():
-            if numbers["rows"]:
-                lines.append(
-                    f"{split}, {part.replace('_', ' ')}: accuracy {numbers['accuracy']:.3f}, "
-                    f"macro-F1 {numbers['macro_f1']:.3f} ({numbers['rows']} headlines)"
-                )
-    return lines
-
-
-def _score_lines(result: _Result) -> list[str]:
-    return [f"model: {result['model']}", *_batch_lines(result["batches"])]
-
-
-def _batch_lines(batches: Sequence[_Result]) -> list[str]:
-    from headlines.reports import BatchResult, samples
-
-    lines = []
-    for batch in batches:
-        if not batch["predictions"]:
-            lines.append(f"{batch['batch']}: {batch['outcome']}: {batch['message']}")
-            continue
-        again = " (scored before, reused)" if batch["outcome"] == "reused" else ""
-        lines.append(
-            f"{batch['batch']}: {batch['rows_in']} rows in, {batch['scored']} scored, "
-            f"{batch['rejected']} rejected{again}"
-        )
-        lines.append(f"  predictions: {batch['predictions']}")
-        lines += [f"  {_prediction_line(row)}" for row in samples(BatchResult(**batch))]
-    return lines
-
-
-def _night_lines(result: _Result) -> list[str]:
-    return [
-        "",
-        f"model: {result['model']}",
-        *_figure_lines(result["figures"]),
-        f"evaluation: {result['evaluation']}",
-        *(_batch_lines(result["batches"]) or [f"no batches in {result['inbox']}"]),
-        *(f"skipped {name}: {reason}" for name, reason in result["skipped"].items()),
-        f"report: {result['report']}",
-    ]
-
-
-def _prediction_line(row: _Result) -> str:
-    from headlines.labels import LABELS, LABELS_ZH
-
-    chinese = LABELS_ZH[LABELS.index(row["label_name"])]
-    return f"{row['label_name']:<8} {chinese}  {row['probability']:.3f}  {row['title']}"
-
-
-def _models_lines(rows: Sequence[_Result]) -> list[str]:
-    lines = [
-        f"{'*' if row['champion'] else ' '} {row['version']}  {row['preset']:<10} dev accuracy "
-        f"{row['dev']['accuracy']:.3f}, macro-F1 {row['dev']['macro_f1']:.3f}"
-        for row in rows
-    ]
-    return lines or ["no models yet; `headlines train` makes one"]
-
-
-def _lineage_lines(links: Sequence[_Result]) -> list[str]:
-    return [
-        f"{'  ' * link['depth']}{link['what']} {link['path']} {link['digest'][:16]}"
-        + (f"  !! {link['problem']}" if link["problem"] else "")
-        for link in links
-    ]
-
-
-def _doctor_lines(checks: Sequence[_Result]) -> list[str]:
-    return [
-        f"{'ok  ' if check['good'] else 'WRONG'} {check['name']}: {check['message']}"
-        for check in checks
-    ]

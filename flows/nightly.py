@@ -8,12 +8,14 @@ from prefect import flow
 
 from flows.quiet import without_tracebacks
 from flows.score import score_batch
-from headlines.artifact import Artifact, sweep_drafts
+from headlines.admission import MAX_REJECT_RATE
+from headlines.artifact import Artifact
 from headlines.batches import Batch, State, read_inbox, state_of
 from headlines.catalog import Catalog
+from headlines.drafts import sweep_drafts
 from headlines.errors import BatchesStopped, InputError
 from headlines.reports import BatchResult
-from headlines.scoring import MAX_REJECT_RATE, batch_result
+from headlines.scoring import batch_result
 from tasks.evaluate import evaluate_model
 from tasks.ingest import ensure_corpus
 from tasks.report import report_night

@@ -9,6 +9,7 @@ from prefect import flow
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.quiet import without_tracebacks
+from headlines.admission import MAX_REJECT_RATE
 from headlines.artifact import Artifact
 from headlines.batches import (
     Batch,
@@ -23,7 +24,7 @@ from headlines.batches import (
 from headlines.catalog import Catalog
 from headlines.errors import InputError
 from headlines.reports import BatchResult
-from headlines.scoring import MAX_REJECT_RATE, batch_result, chunks_of
+from headlines.scoring import batch_result, chunks_of
 from tasks.score import admit_batch, commit_batch, read_model, score_chunk, stop_batch
 
 without_tracebacks()

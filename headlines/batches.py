@@ -6,19 +6,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from headlines.artifact import (
-    Recipe,
-    Source,
-    digest_of,
-    file_digest,
-    locked,
-    open_artifact,
-    read_manifest,
-    remove,
-    set_aside,
-)
+from headlines.artifact import open_artifact, read_manifest, remove, set_aside
 from headlines.catalog import Catalog, checked_batch
+from headlines.drafts import locked
 from headlines.errors import DamagedArtifact, InputError
+from headlines.manifest import Recipe, Source, digest_of, file_digest
 from headlines.sources import SUFFIXES
 
 

@@ -11,9 +11,6 @@ import pyarrow.parquet as pq
 from headlines import inews
 from headlines.artifact import (
     Artifact,
-    Recipe,
-    Source,
-    file_digest,
     find,
     open_artifact,
     publish,
@@ -25,6 +22,7 @@ from headlines.catalog import Catalog, checked_name
 from headlines.corpus_files import SPLITS, CorpusFiles, read_rows
 from headlines.errors import DamagedArtifact, InputError
 from headlines.labels import LABELS
+from headlines.manifest import Recipe, Source, file_digest
 from headlines.rejects import Reject, by_reason, write_rejects
 from headlines.stages import STAGES
 

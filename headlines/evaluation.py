@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from headlines.artifact import Artifact, Recipe, publish
+from headlines.artifact import Artifact, publish
 from headlines.catalog import Catalog
 from headlines.corpus import read_corpus
 from headlines.labels import LABELS
+from headlines.manifest import Recipe
 from headlines.metrics import figures
 from headlines.reports import write_evaluation_report
 from headlines.spreadsheets import write_csv

@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from headlines.artifact import MANIFEST, Source, file_digest, open_artifact
+from headlines.artifact import open_artifact
 from headlines.catalog import Catalog
 from headlines.errors import DamagedArtifact, InputError
+from headlines.manifest import MANIFEST, Source, file_digest
 
 
 @dataclass(frozen=True)

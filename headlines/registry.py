@@ -5,18 +5,11 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from headlines.artifact import (
-    Artifact,
-    Manifest,
-    locked,
-    open_artifact,
-    read_manifest,
-    sealed,
-    unsealed,
-    write_atomically,
-)
+from headlines.artifact import Artifact, open_artifact, read_manifest
 from headlines.catalog import Catalog
+from headlines.drafts import locked, write_atomically
 from headlines.errors import DamagedArtifact, InputError
+from headlines.manifest import Manifest, sealed, unsealed
 
 _FORMAT = 1
 _log = logging.getLogger(__name__)

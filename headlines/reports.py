@@ -10,9 +10,10 @@ from typing import Any
 import jinja2
 import pandas as pd
 
-from headlines.artifact import Manifest, write_atomically
 from headlines.catalog import Catalog
+from headlines.drafts import write_atomically
 from headlines.labels import LABELS, LABELS_ZH
+from headlines.manifest import Manifest
 
 _MISTAKES = 50
 _SAMPLES = 5

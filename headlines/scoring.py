@@ -1,4 +1,4 @@
-"""Scores one batch: admit its rows in chunks, score each chunk, commit them as predictions.
+"""Scores an admitted batch: each chunk, then all of them committed as its predictions.
 
 Chunks are artifacts of their own below `.work`, so a run that was killed finds those that were
 finished. Chunk boundaries depend on the rows alone.
@@ -14,42 +14,22 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from headlines import batches, registry
-from headlines.artifact import (
-    Artifact,
-    Recipe,
-    Source,
-    file_digest,
-    publish,
-    read_manifest,
-    remove,
-)
+from headlines import admission, batches, registry
+from headlines.artifact import Artifact, publish, read_manifest, remove
 from headlines.batches import Batch
 from headlines.catalog import Catalog
 from headlines.errors import InputError
 from headlines.labels import LABELS
-from headlines.rejects import Reject, by_reason, write_rejects
+from headlines.manifest import Recipe, Source
 from headlines.reports import BatchResult
 from headlines.segmentation import fingerprint, segment
-from headlines.sources import TITLE, Record, read_records, to_json
+from headlines.sources import read_records
 from headlines.stages import STAGES
-from headlines.text import has_undecodable, problem_of_title, record_id
+from headlines.text import record_id
 
 if TYPE_CHECKING:
     from lstm_model.packed import PackedScorer
 
-CHUNK_ROWS = 10_000
-MAX_REJECT_RATE = 0.05
-ID = "id"
-
-ADMITTED_SCHEMA = pa.schema(
-    [
-        pa.field("row", pa.int64(), nullable=False),
-        pa.field("id", pa.string()),
-        pa.field("title", pa.string(), nullable=False),
-        pa.field("extra", pa.string()),
-    ]
-)
 PREDICTION_SCHEMA = pa.schema(
     [
         pa.field("row", pa.int64(), nullable=False),
@@ -101,70 +81,6 @@ def preflight(catalog: Catalog, batch: Batch, encoding: str) -> None:
     next(read_records(batch.path, encoding))
 
 
-def admit(catalog: Catalog, batch: Batch, encoding: str) -> Artifact:
-    """Read a batch, write its usable rows as chunks, and publish the others as rejects.
-
-    Raises:
-        InputError: the file cannot be read, or changed while it was read.
-    """
-    recipe = _admission(catalog, batch, encoding)
-
-    def write_chunks(draft: Path) -> dict[str, Any]:
-        rejects: list[Reject] = []
-        rows = admitted = 0
-        chunk: list[dict[str, Any]] = []
-        number = 0
-        for record in read_records(batch.path, encoding):
-            rows += 1
-            try:
-                chunk.append(_admitted(record))
-            except ValueError as error:
-                rejects.append(Reject(record.row, str(error), record.raw))
-            if len(chunk) == CHUNK_ROWS:
-                _write_chunk(draft, number, chunk)
-                admitted, number, chunk = admitted + len(chunk), number + 1, []
-        if chunk:
-            _write_chunk(draft, number, chunk)
-            admitted += len(chunk)
-        if rejects:
-            write_rejects(draft / "rejects.parquet", rejects)
-        if file_digest(batch.path) != batch.sha256:
-            raise InputError(
-                "the file changed while it was read", str(batch.path), "score it when it is whole"
-            )
-        return {
-            "rows_in": rows,
-            "admitted": admitted,
-            "rejected": len(rejects),
-            "reasons": by_reason(rejects),
-        }
-
-    admitted = publish(catalog, _admitted_directory(catalog, recipe), recipe, write_chunks)
-    _publish_rejects(catalog, batch, admitted)
-    return admitted
-
-
-def check_reject_rate(batch: Batch, admitted: Artifact, max_reject_rate: float) -> None:
-    """See that a batch is good enough to publish predictions of it.
-
-    Raises:
-        InputError: more than that share of its rows was rejected, or all were.
-    """
-    counts = admitted.counts
-    rate = counts["rejected"] / counts["rows_in"]
-    if rate <= max_reject_rate and counts["admitted"]:
-        return
-    commonest = "; ".join(
-        f"{reason} ({rows})" for reason, rows in list(counts["reasons"].items())[:3]
-    )
-    raise InputError(
-        f"{counts['rejected']} of {counts['rows_in']} rows ({rate:.1%}) cannot be used, more "
-        f"than {max_reject_rate:.1%}: {commonest}",
-        str(batch.path),
-        "mend the file, or allow more with --max-reject-rate",
-    )
-
-
 def chunks_of(catalog: Catalog, batch: Batch, admitted: Artifact, model: Artifact) -> list[Chunk]:
     """The pieces of an admitted batch, to be scored by one model."""
     return [
@@ -199,7 +115,7 @@ def score_chunk(chunk: Chunk) -> Artifact:
     )
 
     def write_part(draft: Path) -> dict[str, Any]:
-        rows = pq.read_table(chunk.admitted, schema=ADMITTED_SCHEMA)
+        rows = pq.read_table(chunk.admitted, schema=admission.ADMITTED_SCHEMA)
         table = predictions_table(rows, _scorer(chunk.root, chunk.model), chunk.model)
         pq.write_table(table, draft / "part.parquet", compression="zstd")
         labels = np.bincount(table.column("label").to_numpy(), minlength=len(LABELS))
@@ -297,7 +213,7 @@ def stop(
         return {"what": error.what, "where": error.where, "mend": error.mend}
 
     stopped = publish(catalog, catalog.failed(batch.name), recipe, write_report)
-    remove(catalog, _admitted_directory(catalog, _admission(catalog, batch, encoding)))
+    admission.discard(catalog, batch, encoding)
     return stopped
 
 
@@ -322,61 +238,6 @@ def batch_result(catalog: Catalog, batch: Batch, outcome: str) -> BatchResult:
         labels=counts["labels"],
         model=counts["model"],
     )
-
-
-def _admission(catalog: Catalog, batch: Batch, encoding: str) -> Recipe:
-    return Recipe(
-        "admitted",
-        STAGES["admitted"].version,
-        (batch.as_source(catalog),),
-        {"batch": batch.name, "encoding": encoding, "chunk_rows": CHUNK_ROWS},
-    )
-
-
-def _admitted_directory(catalog: Catalog, admission: Recipe) -> Path:
-    return catalog.work / "admitted" / admission.key[:16]
-
-
-def _admitted(record: Record) -> dict[str, Any]:
-    if record.problem:
-        raise ValueError(record.problem)
-    fields = dict(record.fields)
-    title = fields.pop(TITLE, None)
-    if title is not None and not isinstance(title, str):
-        raise ValueError("title is not text")
-    if problem := problem_of_title(title):
-        raise ValueError(problem)
-    identity = fields.pop(ID, None)
-    identity = None if identity is None else str(identity)
-    extra = to_json(fields) if fields else None
-    for name, value in (("id", identity), ("another column", extra)):
-        if value is not None and has_undecodable(value):
-            raise ValueError(f"{name} has undecodable bytes")
-    return {"row": record.row, "id": identity, "title": title, "extra": extra}
-
-
-def _publish_rejects(catalog: Catalog, batch: Batch, admitted: Artifact) -> None:
-    target = catalog.rejected(batch.name)
-    if not admitted.counts["rejected"]:
-        remove(catalog, target, keep_superseded=True)
-        return
-    recipe = Recipe(
-        "rejects",
-        STAGES["admitted"].version,
-        (batch.as_source(catalog, admitted.counts["rows_in"]),),
-        admitted.manifest.config,
-    )
-
-    def copy_rejects(draft: Path) -> dict[str, Any]:
-        shutil.copyfile(admitted.directory / "rejects.parquet", draft / "part-00000.parquet")
-        return {"rejected": admitted.counts["rejected"], "reasons": admitted.counts["reasons"]}
-
-    publish(catalog, target, recipe, copy_rejects, keep_superseded=True)
-
-
-def _write_chunk(draft: Path, number: int, rows: list[dict[str, Any]]) -> None:
-    table = pa.Table.from_pylist(rows, schema=ADMITTED_SCHEMA)
-    pq.write_table(table, draft / f"chunk-{number:05d}.parquet", compression="zstd")
 
 
 @lru_cache(maxsize=2)

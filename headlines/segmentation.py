@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from headlines.artifact import file_digest
+from headlines.manifest import file_digest
 
 _loading = threading.Lock()
 

@@ -65,6 +65,6 @@ STAGES = {
             *_MODEL,
         ),
     ),
-    "admitted": Stage(1, (*_READING, "headlines.scoring", "headlines.rejects")),
+    "admitted": Stage(1, (*_READING, "headlines.admission", "headlines.rejects")),
     "predictions": Stage(1, ("headlines.segmentation", "headlines.scoring", *_MODEL)),
 }

@@ -9,8 +9,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from headlines import runner
-from headlines.artifact import Artifact, Recipe, publish
+from headlines.artifact import Artifact, publish
 from headlines.catalog import Catalog
+from headlines.manifest import Recipe
 from headlines.segmentation import fingerprint, segment
 from headlines.settings import Settings
 from headlines.stages import STAGES

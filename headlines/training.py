@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from headlines import registry
-from headlines.artifact import Artifact, Recipe, locked, publish
+from headlines.artifact import Artifact, publish
 from headlines.catalog import Catalog
 from headlines.corpus import read_corpus
+from headlines.drafts import locked
 from headlines.errors import InputError
 from headlines.labels import LABELS
+from headlines.manifest import Recipe
 from headlines.metrics import figures
 from headlines.reports import write_training_report
 from headlines.stages import STAGES

@@ -1,6 +1,6 @@
 """The tasks that score one batch: admit, score each chunk, commit, or stop."""
 
-from headlines import registry, runner, scoring
+from headlines import admission, registry, runner, scoring
 from headlines.artifact import Artifact
 from headlines.batches import Batch
 from headlines.catalog import Catalog
@@ -21,13 +21,13 @@ def admit_batch(
     catalog: Catalog, name: str, batch: Batch, encoding: str, max_reject_rate: float
 ) -> Artifact:
     """Read a batch into chunks and rejects; refuse one with too many rejects."""
-    admitted = scoring.admit(catalog, batch, encoding)
+    admitted = admission.admit(catalog, batch, encoding)
     log_stage(
         f"rows of {name}",
         admitted,
         f"{admitted.counts['admitted']} admitted, {admitted.counts['rejected']} rejected",
     )
-    scoring.check_reject_rate(batch, admitted, max_reject_rate)
+    admission.check_reject_rate(batch, admitted, max_reject_rate)
     return admitted
 
 

@@ -11,8 +11,9 @@ from typing import Any
 import pyarrow.dataset as ds
 import pytest
 
-from headlines.artifact import MANIFEST, open_artifact
+from headlines.artifact import open_artifact
 from headlines.catalog import Catalog
+from headlines.manifest import MANIFEST
 
 _SCRIPT = Path(__file__).with_name("victim.py")
 

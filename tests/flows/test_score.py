@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from headlines import registry, scoring
+from headlines import admission, registry, scoring
 from headlines.artifact import Artifact, open_artifact
 from headlines.catalog import Catalog
 from headlines.errors import InputError
@@ -137,7 +137,7 @@ def test_a_stopped_batch_waits_until_it_is_released(
 def test_a_chunk_that_fails_twice_is_tried_again_alone(
     catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write_batch: Writer
 ) -> None:
-    monkeypatch.setattr(scoring, "CHUNK_ROWS", 2)
+    monkeypatch.setattr(admission, "CHUNK_ROWS", 2)
     tries: list[int] = []
     score_chunk = scoring.score_chunk
 

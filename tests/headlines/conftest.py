@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
-from headlines.artifact import Artifact, Recipe, Source, publish
+from headlines.artifact import Artifact, publish
 from headlines.catalog import Catalog
 from headlines.corpus import ingest
+from headlines.manifest import Recipe, Source
 
 # The same examples on every run, and none fails for being slow.
 settings.register_profile("headlines", deadline=None, derandomize=True)

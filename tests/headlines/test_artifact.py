@@ -14,23 +14,18 @@ import pyarrow.parquet as pq
 import pytest
 
 from headlines.artifact import (
-    MANIFEST,
     Artifact,
-    Manifest,
-    Recipe,
-    Source,
     find,
-    locked,
     open_artifact,
     publish,
     read_manifest,
     remove,
     set_aside,
-    sweep_drafts,
-    write_atomically,
 )
 from headlines.catalog import Catalog
+from headlines.drafts import locked, sweep_drafts, write_atomically
 from headlines.errors import DamagedArtifact
+from headlines.manifest import MANIFEST, Manifest, Recipe, Source
 
 SOURCE = Source("inbox/a.csv", "a" * 64, 3)
 
@@ -270,7 +265,7 @@ def test_a_manifest_edited_by_hand_is_damage(catalog: Catalog, target: Path, fie
 
 
 def test_a_manifest_of_another_format_is_refused() -> None:
-    from headlines.artifact import sealed
+    from headlines.manifest import sealed
 
     with pytest.raises(ValueError, match="format is not known"):
         Manifest.from_json(sealed({"format": 2}))
@@ -372,7 +367,8 @@ def test_a_draft_that_an_ended_process_left_is_in_nobodys_way(
     """In a container started again the process has the same id, and counts drafts from 0 again."""
     script = (
         "import os, sys; os.getpid = lambda: 7; from pathlib import Path\n"
-        "from headlines.artifact import Recipe, publish; from headlines.catalog import Catalog\n"
+        "from headlines.artifact import publish\n"
+        "from headlines.manifest import Recipe; from headlines.catalog import Catalog\n"
         "c = Catalog(Path(sys.argv[1])); end = lambda draft: os._exit(0) if sys.argv[2] else {}\n"
         "publish(c, c.reports / 'example', Recipe('example', 1, (), {}), end)"
     )
@@ -384,7 +380,7 @@ def test_a_draft_that_an_ended_process_left_is_in_nobodys_way(
 
 def test_a_lock_is_held_until_its_holder_ends_however_it_ends(catalog: Catalog) -> None:
     script = (
-        "import sys; from pathlib import Path; from headlines.artifact import locked\n"
+        "import sys; from pathlib import Path; from headlines.drafts import locked\n"
         "from headlines.catalog import Catalog\n"
         "with locked(Catalog(Path(sys.argv[1])), 'test'):\n"
         "    print('held', flush=True); sys.stdin.read()"

@@ -5,11 +5,12 @@ from typing import Any
 
 import pytest
 
-from headlines.artifact import Artifact, Recipe, Source, file_digest, publish
+from headlines.artifact import Artifact, publish
 from headlines.catalog import Catalog
 from headlines.corpus import ingest
 from headlines.errors import InputError
 from headlines.lineage import Link, lineage
+from headlines.manifest import Recipe, Source, file_digest
 from headlines.tokens import segment_corpus
 
 

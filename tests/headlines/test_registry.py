@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 
 from headlines import registry
-from headlines.artifact import Recipe, publish
+from headlines.artifact import publish
 from headlines.catalog import Catalog
 from headlines.errors import InputError
+from headlines.manifest import Recipe
 
 
 def make_model(catalog: Catalog, version: str) -> str:

@@ -11,13 +11,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from headlines import registry, runner, scoring
-from headlines.artifact import Artifact, Recipe, publish
+from headlines import admission, registry, runner, scoring
+from headlines.admission import admit, check_reject_rate
+from headlines.artifact import Artifact, publish
 from headlines.batches import Batch
 from headlines.catalog import Catalog
 from headlines.errors import InputError
 from headlines.labels import LABELS
-from headlines.scoring import PREDICTION_SCHEMA, admit, check_reject_rate, chunks_of, commit
+from headlines.manifest import Recipe
+from headlines.scoring import PREDICTION_SCHEMA, chunks_of, commit
 from headlines.segmentation import segment
 from headlines.text import record_id
 from lstm_model.bundle import Bundle, write_bundle
@@ -147,7 +149,7 @@ def test_other_columns_pass_through_as_json(catalog: Catalog, tmp_path: Path) ->
 def test_every_runner_gives_the_same_bytes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, workers: str
 ) -> None:
-    monkeypatch.setattr(scoring, "CHUNK_ROWS", 40)
+    monkeypatch.setattr(admission, "CHUNK_ROWS", 40)
     file = tmp_path / "news.csv"
     titles = [f"{TITLES[row % 6]}{'，' * (row % 7)}{row}" for row in range(130)]
     file.write_text("title\n" + "\n".join(titles), encoding="utf-8")
@@ -170,7 +172,7 @@ def test_every_runner_gives_the_same_bytes(
 def test_finished_chunks_are_not_scored_again(
     catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(scoring, "CHUNK_ROWS", 2)
+    monkeypatch.setattr(admission, "CHUNK_ROWS", 2)
     make_champion(catalog)
     file = tmp_path / "news.csv"
     file.write_text("title\n" + "\n".join(TITLES), encoding="utf-8")
@@ -187,7 +189,7 @@ def test_finished_chunks_are_not_scored_again(
 def test_books_that_do_not_balance_are_not_published(
     catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(scoring, "CHUNK_ROWS", 2)
+    monkeypatch.setattr(admission, "CHUNK_ROWS", 2)
     make_champion(catalog)
     file = tmp_path / "news.csv"
     file.write_text("title\n" + "\n".join(TITLES), encoding="utf-8")

@@ -1,0 +1,140 @@
+"""What the command line shows people of a result, in lines of text."""
+
+from collections.abc import Sequence
+from typing import Any
+
+Result = dict[str, Any]
+
+
+def _manner(result: Result) -> str:
+    return "reused, nothing to do" if result["reused"] else f"made in {result['seconds']:.1f} s"
+
+
+def corpus_lines(result: Result) -> list[str]:
+    """A corpus: its rows by split and label."""
+    counts = result["counts"]
+    lines = [
+        f"corpus: {result['artifact']} ({_manner(result)})",
+        f"rows: {counts['rows_in']} in, {counts['rows']} kept, {counts['rejected']} rejected",
+    ]
+    lines += [f"  rejected: {rows} × {reason}" for reason, rows in counts["reasons"].items()]
+    for split, numbers in counts["splits"].items():
+        labels = ", ".join(f"{name} {rows}" for name, rows in numbers["labels"].items())
+        lines.append(
+            f"{split}: {numbers['rows']} rows ({labels}), {numbers['duplicates']} duplicates, "
+            f"{numbers['label_conflicts']} with two labels, {numbers['leaked']} leaked"
+        )
+    return lines
+
+
+def tokens_lines(result: Result) -> list[str]:
+    """A token cache: how much was segmented."""
+    counts = result["counts"]
+    segmented = 0 if result["reused"] else counts["segmented"]
+    return [
+        f"tokens: {result['artifact']} ({_manner(result)})",
+        f"headlines segmented: {segmented} of {counts['segmented']}",
+    ]
+
+
+def model_lines(result: Result) -> list[str]:
+    """A model: its size and its figures on dev."""
+    counts = result["counts"]
+    return [
+        f"model: {result['artifact']} ({_manner(result)})",
+        f"{counts['parameters']:,} parameters, vocabulary {counts['vocabulary']:,}, "
+        f"epoch {counts['best_epoch']} of {counts['epochs']}",
+        f"dev: accuracy {counts['dev']['accuracy']:.3f}, macro-F1 {counts['dev']['macro_f1']:.3f}",
+    ]
+
+
+def evaluation_lines(result: Result) -> list[str]:
+    """An evaluation: its figures and its report."""
+    return [
+        f"evaluation: {result['artifact']} ({_manner(result)})",
+        *_figure_lines(result["counts"]["metrics"]),
+        f"report: {result['artifact']}/report.html",
+    ]
+
+
+def _figure_lines(metrics: Result) -> list[str]:
+    lines = []
+    for split, parts in metrics.items():
+        for part, numbers in parts.items():
+            if numbers["rows"]:
+                lines.append(
+                    f"{split}, {part.replace('_', ' ')}: accuracy {numbers['accuracy']:.3f}, "
+                    f"macro-F1 {numbers['macro_f1']:.3f} ({numbers['rows']} headlines)"
+                )
+    return lines
+
+
+def score_lines(result: Result) -> list[str]:
+    """Batches that were scored, with a few predictions each."""
+    return [f"model: {result['model']}", *_batch_lines(result["batches"])]
+
+
+def _batch_lines(batches: Sequence[Result]) -> list[str]:
+    from headlines.reports import BatchResult, samples
+
+    lines = []
+    for batch in batches:
+        if not batch["predictions"]:
+            lines.append(f"{batch['batch']}: {batch['outcome']}: {batch['message']}")
+            continue
+        again = " (scored before, reused)" if batch["outcome"] == "reused" else ""
+        lines.append(
+            f"{batch['batch']}: {batch['rows_in']} rows in, {batch['scored']} scored, "
+            f"{batch['rejected']} rejected{again}"
+        )
+        lines.append(f"  predictions: {batch['predictions']}")
+        lines += [f"  {prediction_line(row)}" for row in samples(BatchResult(**batch))]
+    return lines
+
+
+def night_lines(result: Result) -> list[str]:
+    """A night: model, figures, batches, report."""
+    return [
+        "",
+        f"model: {result['model']}",
+        *_figure_lines(result["figures"]),
+        f"evaluation: {result['evaluation']}",
+        *(_batch_lines(result["batches"]) or [f"no batches in {result['inbox']}"]),
+        *(f"skipped {name}: {reason}" for name, reason in result["skipped"].items()),
+        f"report: {result['report']}",
+    ]
+
+
+def prediction_line(row: Result) -> str:
+    """One prediction."""
+    from headlines.labels import LABELS, LABELS_ZH
+
+    chinese = LABELS_ZH[LABELS.index(row["label_name"])]
+    return f"{row['label_name']:<8} {chinese}  {row['probability']:.3f}  {row['title']}"
+
+
+def models_lines(rows: Sequence[Result]) -> list[str]:
+    """All models, the champion marked."""
+    lines = [
+        f"{'*' if row['champion'] else ' '} {row['version']}  {row['preset']:<10} dev accuracy "
+        f"{row['dev']['accuracy']:.3f}, macro-F1 {row['dev']['macro_f1']:.3f}"
+        for row in rows
+    ]
+    return lines or ["no models yet; `headlines train` makes one"]
+
+
+def lineage_lines(links: Sequence[Result]) -> list[str]:
+    """What an artifact was made from, indented by distance."""
+    return [
+        f"{'  ' * link['depth']}{link['what']} {link['path']} {link['digest'][:16]}"
+        + (f"  !! {link['problem']}" if link["problem"] else "")
+        for link in links
+    ]
+
+
+def doctor_lines(checks: Sequence[Result]) -> list[str]:
+    """What was looked at, and what is amiss."""
+    return [
+        f"{'ok  ' if check['good'] else 'WRONG'} {check['name']}: {check['message']}"
+        for check in checks
+    ]

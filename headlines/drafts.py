@@ -1,0 +1,117 @@
+"""Writing that a kill or a power cut leaves either undone or done: drafts, syncs and locks."""
+
+import contextlib
+import errno
+import fcntl
+import itertools
+import os
+import re
+import secrets
+import shutil
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+from headlines.catalog import Catalog
+
+_draft_numbers = itertools.count()
+# Tells this process from one before it that had the same id, as in a container started again.
+_PROCESS = secrets.token_hex(4)
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+@contextlib.contextmanager
+def drafted(catalog: Catalog, target: Path) -> Iterator[Path]:
+    """A directory to write in what is to stand at `target`; removed with what is left of it.
+
+    Raises:
+        OSError: a write failed; where the disk is full, it names `target`.
+    """
+    name = f"draft-{socket.gethostname()}-{os.getpid()}-{_PROCESS}-{next(_draft_numbers)}"
+    draft = catalog.work / name
+    draft.mkdir(parents=True)
+    try:
+        yield draft
+    except OSError as error:
+        if error.filename is None and error.errno in _FULL:
+            error.filename = str(target)  # a failed write does not say what it was for
+        raise
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)  # after a rename there is nothing left of it
+
+
+def write_atomically(catalog: Catalog, path: Path, content: bytes) -> None:
+    """Replace one small file as a whole: a reader sees the old content or the new."""
+    make_directory(path.parent)
+    with drafted(catalog, path) as draft:
+        write_synced(draft / path.name, content)
+        (draft / path.name).rename(path)
+        sync_directory(path.parent)
+
+
+def make_directory(directory: Path) -> None:
+    """Make a directory, and those above it, so that a power cut does not take them away again."""
+    if not directory.is_dir():
+        make_directory(directory.parent)
+        directory.mkdir(exist_ok=True)
+        sync_directory(directory.parent)
+
+
+def sync_directory(directory: Path) -> None:
+    """Have the file system write a directory's entries to disk."""
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sweep_drafts(catalog: Catalog) -> int:
+    """Remove the drafts of processes of this machine that no longer run; return how many."""
+    swept = 0
+    name = re.compile(rf"draft-{re.escape(socket.gethostname())}-(\d{{1,9}})-([0-9a-f]{{8}})-\d+")
+    for draft in catalog.work.glob("draft-*"):
+        if (found := name.fullmatch(draft.name)) and not _is_running(int(found[1]), found[2]):
+            shutil.rmtree(draft, ignore_errors=True)
+            swept += 1
+    return swept
+
+
+@contextlib.contextmanager
+def locked(catalog: Catalog, name: str) -> Iterator[None]:
+    """Hold a lock of the data root that the processes of one machine respect."""
+    catalog.work.mkdir(parents=True, exist_ok=True)
+    with (catalog.work / f"{name}.lock").open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def write_synced(path: Path, content: bytes) -> None:
+    """Write a file, and have it written to disk."""
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def sync_tree(directory: Path) -> None:
+    """Have all files below a directory written to disk, and the directories' entries."""
+    for path in directory.rglob("*"):
+        if path.is_dir():
+            sync_directory(path)
+        else:
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
+    sync_directory(directory)
+
+
+def _is_running(pid: int, process: str) -> bool:
+    if pid == os.getpid():
+        return process == _PROCESS
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
