@@ -1,9 +1,13 @@
 """What the command line shows people of a result, in lines of text."""
 
+import itertools
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 Result = dict[str, Any]
+
+_BATCHES = 20  # shown at the most; the report has all
 
 
 def _manner(result: Result) -> str:
@@ -14,7 +18,7 @@ def corpus_lines(result: Result) -> list[str]:
     """A corpus: its rows by split and label."""
     counts = result["counts"]
     lines = [
-        f"corpus: {result['artifact']} ({_manner(result)})",
+        f"corpus: {_shown(result['artifact'])} ({_manner(result)})",
         f"rows: {counts['rows_in']} in, {counts['rows']} kept, {counts['rejected']} rejected",
     ]
     lines += [f"  rejected: {rows} × {reason}" for reason, rows in counts["reasons"].items()]
@@ -32,7 +36,7 @@ def tokens_lines(result: Result) -> list[str]:
     counts = result["counts"]
     segmented = 0 if result["reused"] else counts["segmented"]
     return [
-        f"tokens: {result['artifact']} ({_manner(result)})",
+        f"tokens: {_shown(result['artifact'])} ({_manner(result)})",
         f"headlines segmented: {segmented} of {counts['segmented']}",
     ]
 
@@ -41,7 +45,7 @@ def model_lines(result: Result) -> list[str]:
     """A model: its size and its figures on dev."""
     counts = result["counts"]
     return [
-        f"model: {result['artifact']} ({_manner(result)})",
+        f"model: {_shown(result['artifact'])} ({_manner(result)})",
         f"{counts['parameters']:,} parameters, vocabulary {counts['vocabulary']:,}, "
         f"epoch {counts['best_epoch']} of {counts['epochs']}",
         f"dev: accuracy {counts['dev']['accuracy']:.3f}, macro-F1 {counts['dev']['macro_f1']:.3f}",
@@ -51,9 +55,9 @@ def model_lines(result: Result) -> list[str]:
 def evaluation_lines(result: Result) -> list[str]:
     """An evaluation: its figures and its report."""
     return [
-        f"evaluation: {result['artifact']} ({_manner(result)})",
+        f"evaluation: {_shown(result['artifact'])} ({_manner(result)})",
         *_figure_lines(result["counts"]["metrics"]),
-        f"report: {result['artifact']}/report.html",
+        f"report: {_shown(result['artifact'])}/report.html",
     ]
 
 
@@ -78,7 +82,7 @@ def _batch_lines(batches: Sequence[Result]) -> list[str]:
     from headlines.reports import BatchResult, samples
 
     lines = []
-    for batch in batches:
+    for batch in batches[:_BATCHES]:
         if not batch["predictions"]:
             lines.append(f"{batch['batch']}: {batch['outcome']}: {batch['message']}")
             continue
@@ -87,9 +91,19 @@ def _batch_lines(batches: Sequence[Result]) -> list[str]:
             f"{batch['batch']}: {batch['rows_in']} rows in, {batch['scored']} scored, "
             f"{batch['rejected']} rejected{again}"
         )
-        lines.append(f"  predictions: {batch['predictions']}")
+        lines.append(f"  predictions: {_shown(batch['predictions'])}")
+    if len(batches) > _BATCHES:
+        lines.append(f"… and {len(batches) - _BATCHES} more batches")
+    with_predictions = (batch for batch in batches if batch["predictions"])
+    for batch in itertools.islice(with_predictions, 1):
         lines += [f"  {prediction_line(row)}" for row in samples(BatchResult(**batch))]
     return lines
+
+
+def _shown(path: str) -> str:
+    """The path from here, if it lies below."""
+    inside = Path(path).is_relative_to(Path.cwd())
+    return str(Path(path).relative_to(Path.cwd())) if inside else path
 
 
 def night_lines(result: Result) -> list[str]:
@@ -98,10 +112,10 @@ def night_lines(result: Result) -> list[str]:
         "",
         f"model: {result['model']}",
         *_figure_lines(result["figures"]),
-        f"evaluation: {result['evaluation']}",
-        *(_batch_lines(result["batches"]) or [f"no batches in {result['inbox']}"]),
+        f"evaluation: {_shown(result['evaluation'])}",
+        *(_batch_lines(result["batches"]) or [f"no batches in {_shown(result['inbox'])}"]),
         *(f"skipped {name}: {reason}" for name, reason in result["skipped"].items()),
-        f"report: {result['report']}",
+        f"report: {_shown(result['report'])}",
     ]
 
 

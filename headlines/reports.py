@@ -16,7 +16,8 @@ from headlines.labels import LABELS, LABELS_ZH
 from headlines.manifest import Manifest
 
 _MISTAKES = 50
-_SAMPLES = 5
+_SAMPLES = 5  # predictions shown of a batch
+_SAMPLED = 20  # batches of which some are shown
 
 
 @dataclass(frozen=True)
@@ -100,6 +101,7 @@ def write_nightly_report(
     reasons: Counter[str] = Counter()
     for result in results:
         reasons.update(result.reasons)
+    new = [result for result in results if result.outcome == "scored"]
     content = _rendered(
         "nightly.html",
         title=f"Night {night}",
@@ -109,7 +111,7 @@ def write_nightly_report(
         rejected=sum(result.rejected for result in results),
         reasons=dict(reasons.most_common()),
         skipped=skipped,
-        samples=[sample for result in results for sample in samples(result)],
+        samples=[sample for result in new[:_SAMPLED] for sample in samples(result)],
     )
     write_atomically(catalog, path, content.encode())
 
