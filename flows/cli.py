@@ -38,8 +38,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except InputError as error:
         _fail(str(error), 2)
     except BatchesStopped as stopped:
-        _show(options, stopped.result, night_lines)
-        _fail(str(stopped), 1)
+        of_a_night = "report" in stopped.result
+        _show(options, stopped.result, night_lines if of_a_night else score_lines)
+        _fail(str(stopped), 1 if of_a_night else 2)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
@@ -170,10 +171,12 @@ def _writable_root() -> None:
 
 def _ingest(options: argparse.Namespace) -> None:
     from headlines.catalog import checked_name
+    from headlines.corpus import require_own_name
     from headlines.corpus_files import CorpusFiles
 
     name = options.name or Path(options.source).stem
     checked_name(name, "corpus name")
+    require_own_name(name, options.source)
     CorpusFiles.named(options.source, options.encoding).preflight()
     _writable_root()
     from flows.ingest import ingest
@@ -211,15 +214,18 @@ def _evaluate(options: argparse.Namespace) -> None:
 
 
 def _score(options: argparse.Namespace) -> None:
-    from headlines.batches import Batch
+    from headlines.batches import Batch, refuse_namesakes
     from headlines.catalog import Catalog
     from headlines.scoring import preflight
 
     if options.batch is not None and len(options.files) > 1:
         raise InputError("it names one batch, and there are more files", "--batch", "drop it")
     catalog = Catalog.from_environment()
-    for file in options.files:
-        preflight(catalog, Batch.of_file(catalog, Path(file), options.batch), options.encoding)
+    batches = [Batch.of_file(catalog, Path(file), options.batch) for file in options.files]
+    for batch in batches:
+        preflight(catalog, batch, options.encoding)
+    if options.batch is None:
+        refuse_namesakes(catalog, batches)
     _writable_root()
     from flows.score import score
 

@@ -58,11 +58,11 @@ def nightly(
     if never_trained(catalog):
         train_model(catalog, preset, ingested, tokens)
     model = read_model(catalog, "champion")
-    evaluation = evaluate_model(catalog, model.directory.name, model, ingested, tokens)
     inbox = read_inbox(catalog)
     results = [
         _outcome(catalog, batch, model, encoding, max_reject_rate) for batch in inbox.batches
     ]
+    evaluation = evaluate_model(catalog, model.directory.name, model, ingested, tokens)
     report = report_night(catalog, model.directory.name, results, inbox.skipped)
     night = {
         "inbox": str(catalog.inbox),
@@ -83,12 +83,12 @@ def _outcome(
     catalog: Catalog, batch: Batch, model: Artifact, encoding: str, max_reject_rate: float
 ) -> BatchResult:
     """One batch's outcome; what goes wrong with it does not keep the others waiting."""
-    state = state_of(catalog, batch, encoding, max_reject_rate)
-    if state is State.FAILED:
-        return batch_result(catalog, batch, "waiting")
-    if state is State.SCORED:
-        return batch_result(catalog, batch, "reused")
     try:
+        state = state_of(catalog, batch)
+        if state is State.FAILED:
+            return batch_result(catalog, batch, "waiting")
+        if state is State.SCORED:
+            return batch_result(catalog, batch, "reused")
         return score_batch(batch.name, batch, model, encoding, max_reject_rate, rescore=False)
     except InputError as error:
         return BatchResult(batch.name, "stopped", message=str(error))

@@ -15,6 +15,7 @@ from headlines.batches import (
     Batch,
     State,
     claimed,
+    refuse_namesakes,
     state_of,
     waiting_error,
 )
@@ -22,7 +23,7 @@ from headlines.batches import (
     release as release_batch,
 )
 from headlines.catalog import Catalog
-from headlines.errors import InputError
+from headlines.errors import BatchesStopped, InputError
 from headlines.reports import BatchResult
 from headlines.scoring import batch_result, chunks_of
 from tasks.score import admit_batch, commit_batch, read_model, score_chunk, stop_batch
@@ -48,7 +49,7 @@ def score_batch(
     """Score one batch if it is due; put it into `failed/` if it cannot be scored."""
     catalog = Catalog.from_environment()
     with claimed(catalog, batch):
-        state = state_of(catalog, batch, encoding, max_reject_rate)
+        state = state_of(catalog, batch)
         if state is State.FAILED:
             raise waiting_error(catalog, batch)
         if state is State.SCORED and not rescore:
@@ -56,7 +57,8 @@ def score_batch(
         try:
             admitted = admit_batch(catalog, name, batch, encoding, max_reject_rate)
         except InputError as error:
-            stop_batch(catalog, name, batch, encoding, max_reject_rate, error)
+            if state is not State.SCORED:  # predictions that stand are not made a failure
+                stop_batch(catalog, name, batch, encoding, error)
             raise
         chunks = chunks_of(catalog, batch, admitted, model)
         scored: list[Artifact] = []
@@ -90,23 +92,29 @@ def score(
         release: try batches again that were stopped and have not changed.
 
     Raises:
-        InputError: a batch was stopped; those after it were scored all the same.
+        InputError: two files are namesakes, or the one file was stopped.
+        BatchesStopped: some of several files were stopped; the others were scored.
     """
     catalog = Catalog.from_environment()
     model = read_model(catalog, "champion")
     batches = [Batch.of_file(catalog, Path(file), batch) for file in files]
+    if batch is None:
+        refuse_namesakes(catalog, batches)
     results: list[BatchResult] = []
-    stopped: list[InputError] = []
     for one in batches:
         if release:
             release_batch(catalog, one)
         try:
             results.append(score_batch(one.name, one, model, encoding, max_reject_rate, rescore))
         except InputError as error:
-            stopped.append(error)
+            if len(batches) == 1:
+                raise
+            results.append(BatchResult(one.name, "stopped", message=str(error)))
+    scored = {"model": model.directory.name, "batches": [asdict(result) for result in results]}
+    stopped = [result.batch for result in results if result.outcome == "stopped"]
     if stopped:
-        raise stopped[0]
-    return {"model": model.directory.name, "batches": [asdict(result) for result in results]}
+        raise BatchesStopped(f"stopped: {', '.join(stopped)}", scored)
+    return scored
 
 
 if __name__ == "__main__":

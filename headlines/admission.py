@@ -1,4 +1,4 @@
-"""Admits a batch: its usable rows as chunks to be scored, the others as rejects."""
+"""Admits a batch: its usable rows as chunks to be scored, the others beside them as rejects."""
 
 import shutil
 from pathlib import Path
@@ -18,6 +18,7 @@ from headlines.stages import STAGES
 from headlines.text import has_undecodable, problem_of_title
 
 CHUNK_ROWS = 10_000
+REJECTS = "rejects.parquet"
 MAX_REJECT_RATE = 0.05
 ID = "id"
 
@@ -32,7 +33,7 @@ ADMITTED_SCHEMA = pa.schema(
 
 
 def admit(catalog: Catalog, batch: Batch, encoding: str) -> Artifact:
-    """Read a batch, write its usable rows as chunks, and publish the others as rejects.
+    """Read a batch; write its usable rows as chunks, and the others as rejects.
 
     Raises:
         InputError: the file cannot be read, or changed while it was read.
@@ -57,7 +58,7 @@ def admit(catalog: Catalog, batch: Batch, encoding: str) -> Artifact:
             _write_chunk(draft, number, chunk)
             admitted += len(chunk)
         if rejects:
-            write_rejects(draft / "rejects.parquet", rejects)
+            write_rejects(draft / REJECTS, rejects)
         if file_digest(batch.path) != batch.sha256:
             raise InputError(
                 "the file changed while it was read", str(batch.path), "score it when it is whole"
@@ -69,9 +70,7 @@ def admit(catalog: Catalog, batch: Batch, encoding: str) -> Artifact:
             "reasons": by_reason(rejects),
         }
 
-    admitted = publish(catalog, _admitted_directory(catalog, recipe), recipe, write_chunks)
-    _publish_rejects(catalog, batch, admitted)
-    return admitted
+    return publish(catalog, _admitted_directory(catalog, recipe), recipe, write_chunks)
 
 
 def check_reject_rate(batch: Batch, admitted: Artifact, max_reject_rate: float) -> None:
@@ -91,8 +90,35 @@ def check_reject_rate(batch: Batch, admitted: Artifact, max_reject_rate: float) 
         f"{counts['rejected']} of {counts['rows_in']} rows ({rate:.1%}) cannot be used, more "
         f"than {max_reject_rate:.1%}: {commonest}",
         str(batch.path),
-        "mend the file, or allow more with --max-reject-rate",
+        "mend the file, or allow more with --max-reject-rate and --release",
     )
+
+
+def publish_rejects(catalog: Catalog, batch: Batch, admitted: Artifact) -> None:
+    """Publish the rows of a batch that could not be used, if there are any."""
+    target = catalog.rejected(batch.name)
+    if not admitted.counts["rejected"]:
+        remove(catalog, target, keep_superseded=True)
+        return
+    recipe = Recipe(
+        "rejects",
+        STAGES["admitted"].version,
+        (batch.as_source(catalog, admitted.counts["rows_in"]),),
+        admitted.manifest.config,
+    )
+
+    def copy_rejects(draft: Path) -> dict[str, Any]:
+        shutil.copyfile(admitted.directory / REJECTS, draft / "part-00000.parquet")
+        return {"rejected": admitted.counts["rejected"], "reasons": admitted.counts["reasons"]}
+
+    publish(catalog, target, recipe, copy_rejects, keep_superseded=True)
+
+
+def copy_rejects(catalog: Catalog, batch: Batch, encoding: str, target: Path) -> None:
+    """Copy the rejects of a batch that was read, if there are any, into a directory."""
+    path = _admitted_directory(catalog, _admission(catalog, batch, encoding)) / REJECTS
+    if path.exists():
+        shutil.copyfile(path, target / REJECTS)
 
 
 def discard(catalog: Catalog, batch: Batch, encoding: str) -> None:
@@ -129,25 +155,6 @@ def _admitted(record: Record) -> dict[str, Any]:
         if value is not None and has_undecodable(value):
             raise ValueError(f"{name} has undecodable bytes")
     return {"row": record.row, "id": identity, "title": title, "extra": extra}
-
-
-def _publish_rejects(catalog: Catalog, batch: Batch, admitted: Artifact) -> None:
-    target = catalog.rejected(batch.name)
-    if not admitted.counts["rejected"]:
-        remove(catalog, target, keep_superseded=True)
-        return
-    recipe = Recipe(
-        "rejects",
-        STAGES["admitted"].version,
-        (batch.as_source(catalog, admitted.counts["rows_in"]),),
-        admitted.manifest.config,
-    )
-
-    def copy_rejects(draft: Path) -> dict[str, Any]:
-        shutil.copyfile(admitted.directory / "rejects.parquet", draft / "part-00000.parquet")
-        return {"rejected": admitted.counts["rejected"], "reasons": admitted.counts["reasons"]}
-
-    publish(catalog, target, recipe, copy_rejects, keep_superseded=True)
 
 
 def _write_chunk(draft: Path, number: int, rows: list[dict[str, Any]]) -> None:

@@ -13,7 +13,7 @@ import contextlib
 import itertools
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -192,30 +192,39 @@ def publish(
         with _publishing(catalog):
             if (first := _same_key(target, recipe.key)) is not None:
                 return first
-            _take_away(catalog, target, keep_superseded=keep_superseded)
-            make_directory(target.parent)
-            draft.rename(target)
+            with _out_of_the_way(catalog, target, keep_superseded=keep_superseded):
+                make_directory(target.parent)
+                draft.rename(target)
             sync_directory(target.parent)
     return Artifact(target, manifest, reused=False)
 
 
 def remove(catalog: Catalog, target: Path, *, keep_superseded: bool = False) -> None:
     """Take an artifact away in one step, into `superseded/` if it is to be kept."""
-    with _publishing(catalog):
-        _take_away(catalog, target, keep_superseded=keep_superseded)
+    with _publishing(catalog), _out_of_the_way(catalog, target, keep_superseded=keep_superseded):
+        pass
 
 
-def _take_away(catalog: Catalog, target: Path, *, keep_superseded: bool) -> None:
+@contextlib.contextmanager
+def _out_of_the_way(catalog: Catalog, target: Path, *, keep_superseded: bool) -> Iterator[None]:
+    """Move what stands at `target` away, for good if all goes well meanwhile; else put it back."""
     if not target.exists():
+        yield
         return
-    if keep_superseded:
-        place = _free_name(catalog.superseded(target))
-        make_directory(place.parent)
+    with contextlib.ExitStack() as cleanup:
+        if keep_superseded:
+            place = _free_name(catalog.superseded(target))
+            make_directory(place.parent)
+        else:
+            place = cleanup.enter_context(drafted(catalog, target)) / "removed"
         target.rename(place)
-        sync_directory(place.parent)
-        return
-    with drafted(catalog, target) as bin_directory:
-        target.rename(bin_directory / "removed")
+        try:
+            yield
+        except BaseException:
+            place.rename(target)
+            raise
+        if keep_superseded:
+            sync_directory(place.parent)
 
 
 def _publishing(catalog: Catalog) -> contextlib.AbstractContextManager[None]:
@@ -233,7 +242,15 @@ def _same_key(target: Path, key: str) -> Artifact | None:
 
 
 def _data_files(directory: Path) -> list[Path]:
-    return sorted(p for p in directory.rglob("*") if p.is_file() and p != directory / MANIFEST)
+    # Hidden files are none of ours: file managers and network file systems leave them anywhere.
+    # But DuckDB and Polars read hidden Parquet, so a stray one is damage.
+    return sorted(
+        path
+        for path in directory.rglob("*")
+        if path.is_file()
+        and path != directory / MANIFEST
+        and (not path.name.startswith(".") or path.suffix == ".parquet")
+    )
 
 
 def _described(directory: Path, path: Path) -> DataFile:

@@ -1,7 +1,8 @@
 """The batches of headlines in the inbox: their names, and which of them are due."""
 
 import contextlib
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -20,7 +21,7 @@ class State(StrEnum):
     DUE = "due"  # no predictions by any model
     REVISED = "revised"  # there are predictions, but of other bytes
     SCORED = "scored"
-    FAILED = "failed"  # stopped before, and its bytes and options are still the same
+    FAILED = "failed"  # stopped before, and its bytes are still the same
 
 
 @dataclass(frozen=True)
@@ -43,15 +44,28 @@ class Batch:
         """The batch in a file.
 
         Raises:
-            InputError: the file is missing, or the name cannot become a partition.
+            InputError: the file is missing or cannot be read, or the name cannot become a
+                partition.
         """
-        path = path.absolute()
+        path = path.parent.resolve() / path.name  # one identity, however the path is spelt
         if not path.is_file():
             raise InputError("no such file", str(path), "check the path")
         if name is None:
             inside = path.is_relative_to(catalog.inbox)
             name = path.relative_to(catalog.inbox).as_posix() if inside else path.name
-        return cls(checked_batch(name), path, file_digest(path))
+        if Path(name).suffix not in SUFFIXES:
+            # Without the ending, a reader of the dataset may take `2026-11-20` for a date.
+            raise InputError(
+                f"the batch name {name!r} does not end in one of {', '.join(SUFFIXES)}",
+                str(path),
+                "name it like a file",
+            )
+        try:
+            return cls(checked_batch(name), path, file_digest(path))
+        except OSError as error:
+            raise InputError(
+                f"the file cannot be read ({error.strerror})", str(path), "check its permissions"
+            ) from error
 
     def as_source(self, catalog: Catalog, rows: int | None = None) -> Source:
         """The file as the input of an artifact."""
@@ -74,9 +88,13 @@ class Inbox:
 def read_inbox(catalog: Catalog) -> Inbox:
     """Every file of the inbox, hidden ones left out."""
     inbox = Inbox([], {})
+    folder = catalog.inbox.resolve()
     for path in sorted(catalog.inbox.rglob("*")):
         name = path.relative_to(catalog.inbox)
-        if not path.is_file() or any(part.startswith(".") for part in name.parts):
+        if (path.is_dir() and not path.is_symlink()) or any(p.startswith(".") for p in name.parts):
+            continue
+        if not path.resolve().is_relative_to(folder):
+            inbox.skipped[name.as_posix()] = "it is a link that leads out of the inbox"
             continue
         if path.suffix not in SUFFIXES:
             inbox.skipped[name.as_posix()] = f"its ending is not one of {', '.join(SUFFIXES)}"
@@ -88,30 +106,54 @@ def read_inbox(catalog: Catalog) -> Inbox:
     return inbox
 
 
-def failure_recipe(batch: Batch, catalog: Catalog, encoding: str, max_reject_rate: float) -> Recipe:
-    """What a failure depends on: the batch's bytes and the options it was read with."""
-    config = {"batch": batch.name, "encoding": encoding, "max_reject_rate": max_reject_rate}
-    return Recipe("failed", 1, (batch.as_source(catalog),), config)
+def refuse_namesakes(catalog: Catalog, batches: Sequence[Batch]) -> None:
+    """See that no two files would stand for one batch.
+
+    Raises:
+        InputError: two of the files have one name, or predictions of that name are of another
+            file in another place.
+    """
+    names = Counter(batch.name for batch in batches)
+    for batch in batches:
+        mend = "rename it, or score it by itself with --batch NAME"
+        if names[batch.name] > 1:
+            raise InputError(f"another file is named {batch.name!r} too", str(batch.path), mend)
+        try:
+            scored = read_manifest(catalog.prediction(batch.name))
+        except DamagedArtifact:
+            continue
+        if scored is None or scored.inputs[0].sha256 == batch.sha256:
+            continue
+        if scored.inputs[0].path != batch.as_source(catalog).path:
+            raise InputError(
+                f"the batch {batch.name!r} is another file, {scored.inputs[0].path}",
+                str(batch.path),
+                f"{mend} (--batch {batch.name} makes it a revision of that one)",
+            )
 
 
-def state_of(catalog: Catalog, batch: Batch, encoding: str, max_reject_rate: float) -> State:
+def failure_recipe(catalog: Catalog, batch: Batch) -> Recipe:
+    """What a failure depends on: the batch and its bytes."""
+    return Recipe("failed", 1, (batch.as_source(catalog),), {"batch": batch.name})
+
+
+def state_of(catalog: Catalog, batch: Batch) -> State:
     """Whether a batch is due. Damaged predictions are set aside with a warning: due again."""
-    try:
-        failed = read_manifest(catalog.failed(batch.name))
-    except DamagedArtifact:
-        failed = None
-    if failed and failed.key == failure_recipe(batch, catalog, encoding, max_reject_rate).key:
-        return State.FAILED
     target = catalog.prediction(batch.name)
     try:
         predictions = open_artifact(target)
     except DamagedArtifact as damage:
         set_aside(catalog, target, damage.reason)
-        return State.DUE
-    if predictions is None:
-        return State.DUE
-    same = predictions.manifest.inputs[0].sha256 == batch.sha256
-    return State.SCORED if same else State.REVISED
+        predictions = None
+    if predictions and predictions.manifest.inputs[0].sha256 == batch.sha256:
+        return State.SCORED
+    try:
+        failed = read_manifest(catalog.failed(batch.name))
+    except DamagedArtifact:
+        failed = None
+    if failed and failed.key == failure_recipe(catalog, batch).key:
+        return State.FAILED
+    return State.REVISED if predictions else State.DUE
 
 
 @contextlib.contextmanager

@@ -63,6 +63,7 @@ def ingest(catalog: Catalog, name: str, source: str, encoding: str = "utf-8") ->
     """
     files = CorpusFiles.named(source, encoding)
     files.preflight()
+    require_own_name(name, source)
     recipe = Recipe(
         "corpus",
         STAGES["corpus"].version,
@@ -95,7 +96,11 @@ def ingest(catalog: Catalog, name: str, source: str, encoding: str = "utf-8") ->
                 piece = part.iloc[start : start + _PART_ROWS]
                 table = pa.Table.from_pandas(piece, schema=SCHEMA, preserve_index=False)
                 pq.write_table(table, folder / f"part-{number:05d}.parquet", compression="zstd")
-        return {"source": source, **_counts(frame, rejects)}
+        # The files may have been replaced while they were read.
+        if [source.sha256 for source in recipe.sources] != [file_digest(p) for p in files.paths]:
+            raise InputError("a file changed while it was read", source, "ingest it again")
+        origin = source if files.of_inews else str(Path(source).absolute())
+        return {"source": origin, **_counts(frame, rejects)}
 
     def write_corpus_rejects(draft: Path) -> dict[str, Any]:
         write_rejects(draft / "part-00000.parquet", rejects)
@@ -107,6 +112,20 @@ def ingest(catalog: Catalog, name: str, source: str, encoding: str = "utf-8") ->
     else:
         remove(catalog, rejects_target)
     return publish(catalog, target, recipe, write_corpus)
+
+
+def require_own_name(name: str, source: str) -> None:
+    """See that only the packaged corpus is called by its name: it is remade from the package.
+
+    Raises:
+        InputError: another source would take the name.
+    """
+    if name == inews.NAME and source != inews.NAME:
+        raise InputError(
+            f"the name {name!r} is kept for the packaged corpus",
+            source,
+            "choose another with --name",
+        )
 
 
 def require(catalog: Catalog, name: str) -> None:
@@ -137,6 +156,7 @@ def ensure(catalog: Catalog, name: str) -> Artifact:
         artifact = open_artifact(target)
     except DamagedArtifact as damage:
         source, encoding = _origin(target, name)
+        CorpusFiles.named(source, encoding).preflight()
         set_aside(catalog, target, damage.reason)
         return ingest(catalog, name, source, encoding)
     if artifact is not None:

@@ -1,5 +1,7 @@
 """Errors that a person can act on."""
 
+from typing import Any
+
 
 class InputError(Exception):
     """The input or the call is wrong; trying again unchanged would fail again.
@@ -36,14 +38,14 @@ class DamagedArtifact(Exception):
 
 
 class BatchesStopped(Exception):
-    """A night is over, and some of its batches could not be scored.
+    """A run is over, and some of its batches could not be scored.
 
     Args:
         message: which ones, in one line.
-        result: the night's result, as plain data.
+        result: the run's result, as plain data.
     """
 
-    def __init__(self, message: str, result: dict[str, object]) -> None:
+    def __init__(self, message: str, result: dict[str, Any]) -> None:
         super().__init__(message, result)
         self.message = message
         self.result = result

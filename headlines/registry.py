@@ -36,7 +36,7 @@ def version_of(key: str) -> str:
 
 
 def versions(catalog: Catalog) -> list[str]:
-    """The names of all models, oldest first."""
+    """The names of all models, in order of the day they were made on."""
     if not catalog.models.is_dir():
         return []
     return sorted(
@@ -68,7 +68,9 @@ def model_of_key(catalog: Catalog, key: str) -> Artifact | None:
     """
     for version in versions(catalog):
         if version.endswith(f"-{key[:8]}"):
-            return model(catalog, version)
+            artifact = model(catalog, version)
+            if artifact.manifest.key == key:
+                return artifact
     return None
 
 
@@ -196,17 +198,20 @@ def announce_first(catalog: Catalog) -> None:
 def complete_first(catalog: Catalog) -> str | None:
     """Promote the first model if it was announced and has no champion beside it.
 
+    Of two that were trained at the same time, the one that was there first is promoted.
+
     Returns:
         The version that was promoted; None where there was nothing to complete.
     """
-    models = versions(catalog)
-    if not models or not _first(catalog).exists():
-        return None
-    promoted = None
-    if not catalog.champion.exists() and len(models) == 1:
-        [promoted] = models
-        promote(catalog, promoted, "the first model")
-    _first(catalog).unlink(missing_ok=True)
+    with locked(catalog, "first-champion"):
+        made = {version: made.created_at for version, made in manifests(catalog).items()}
+        if not made or not _first(catalog).exists():
+            return None
+        promoted = None
+        if not catalog.champion.exists():
+            promoted = min(made, key=lambda version: (made[version], version))
+            promote(catalog, promoted, "the first model")
+        _first(catalog).unlink(missing_ok=True)
     return promoted
 
 

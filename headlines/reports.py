@@ -99,16 +99,17 @@ def write_nightly_report(
 ) -> None:
     """Write the report of a night: every batch with its outcome, and a few predictions."""
     reasons: Counter[str] = Counter()
-    for result in results:
-        reasons.update(result.reasons)
     new = [result for result in results if result.outcome == "scored"]
+    for result in new:
+        reasons.update(result.reasons)
     content = _rendered(
         "nightly.html",
         title=f"Night {night}",
         model=model,
         batches=[asdict(result) for result in results],
-        scored=sum(result.scored for result in results),
-        rejected=sum(result.rejected for result in results),
+        scored=sum(result.scored for result in new),
+        rejected=sum(result.rejected for result in new),
+        new=len(new),
         reasons=dict(reasons.most_common()),
         skipped=skipped,
         samples=[sample for result in new[:_SAMPLED] for sample in samples(result)],
@@ -120,11 +121,12 @@ def night_summary(model: str, results: Sequence[BatchResult], report: Path) -> s
     """The night in a few lines of markdown."""
     outcomes = Counter(result.outcome for result in results)
     told = ", ".join(f"{number} {outcome}" for outcome, number in outcomes.items()) or "none"
+    new = [result for result in results if result.outcome == "scored"]
     lines = [
         f"- model: `{model}`",
         f"- batches: {told}",
-        f"- headlines scored: {sum(result.scored for result in results)}",
-        f"- rows rejected: {sum(result.rejected for result in results)}",
+        f"- headlines scored: {sum(result.scored for result in new)}",
+        f"- rows rejected: {sum(result.rejected for result in new)}",
         f"- report: `{report}`",
     ]
     lines += [f"- **stopped** {r.batch}: {r.message}" for r in results if r.outcome == "stopped"]

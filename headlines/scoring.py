@@ -150,7 +150,7 @@ def predictions_table(rows: pa.Table, scorer: "PackedScorer", model: str) -> pa.
 def commit(
     catalog: Catalog, batch: Batch, admitted: Artifact, model: Artifact, scored: list[Artifact]
 ) -> Artifact:
-    """Publish the predictions of a batch; `admit` has published its rejects before them.
+    """Publish the predictions of a batch, its rejects before them.
 
     What stood there before (a batch revised, or scored by another model) goes to `superseded/`.
 
@@ -189,6 +189,7 @@ def commit(
 
     # Before its predictions are there: a run that is killed must not leave it scored and failed.
     batches.release(catalog, batch)
+    admission.publish_rejects(catalog, batch, admitted)
     predictions = publish(
         catalog, catalog.prediction(batch.name), recipe, gather_parts, keep_superseded=True
     )
@@ -197,11 +198,11 @@ def commit(
     return predictions
 
 
-def stop(
-    catalog: Catalog, batch: Batch, encoding: str, max_reject_rate: float, error: InputError
-) -> Artifact:
-    """Put a batch that cannot be scored into `failed/`, with a report that says why."""
-    recipe = batches.failure_recipe(batch, catalog, encoding, max_reject_rate)
+def stop(catalog: Catalog, batch: Batch, encoding: str, error: InputError) -> Artifact:
+    """Put a batch that cannot be scored into `failed/`: why, and the rows that are to blame.
+
+    The rejects of predictions that stand from before are left as they are.
+    """
 
     def write_report(draft: Path) -> dict[str, Any]:
         text = (
@@ -210,8 +211,11 @@ def stop(
             f"`headlines score --release` and its file.\n"
         )
         (draft / "report.md").write_text(text, encoding="utf-8")
+        admission.copy_rejects(catalog, batch, encoding, draft)
         return {"what": error.what, "where": error.where, "mend": error.mend}
 
+    batches.release(catalog, batch)  # what was said of it before, with other options perhaps
+    recipe = batches.failure_recipe(catalog, batch)
     stopped = publish(catalog, catalog.failed(batch.name), recipe, write_report)
     admission.discard(catalog, batch, encoding)
     return stopped

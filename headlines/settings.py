@@ -51,4 +51,4 @@ class Settings:
                 "HEADLINES_WORKERS",
                 "use a whole number from 1 to 256",
             )
-        return cls(Path(root).absolute(), runner, int(workers))
+        return cls(Path(root).expanduser().resolve(), runner, int(workers))

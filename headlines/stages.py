@@ -50,6 +50,7 @@ STAGES = {
             "headlines.training",
             "lstm_model.bundle",
             "lstm_model.classifier",
+            "lstm_model.examples",
             "lstm_model.layer",
             "lstm_model.training",
             "lstm_model.vocabulary",
@@ -66,5 +67,7 @@ STAGES = {
         ),
     ),
     "admitted": Stage(1, (*_READING, "headlines.admission", "headlines.rejects")),
-    "predictions": Stage(1, ("headlines.segmentation", "headlines.scoring", *_MODEL)),
+    "predictions": Stage(
+        1, ("headlines.segmentation", "headlines.scoring", "headlines.text", *_MODEL)
+    ),
 }

@@ -69,15 +69,15 @@ def train(
         from lstm_model.bundle import write_bundle
         from lstm_model.packed import PackedScorer
 
+        dev = examples(corpus, tokens, "dev")  # before the training: it may not be there
         trained = lstm_model.training.train(
             preset,
             examples(corpus, tokens, "train", keep_leaked=preset.keep_leaked_titles),
-            None if preset.validation_split else examples(corpus, tokens, "dev"),
+            None if preset.validation_split else dev,
             checkpoints,
             on_epoch,
         )
         write_bundle(draft, trained)
-        dev = examples(corpus, tokens, "dev")
         predicted = PackedScorer.load(draft).predict(dev.token_lists).argmax(axis=1)
         metrics = {"dev": figures(dev.labels, predicted)}
         text = json.dumps(metrics, ensure_ascii=False, indent=2) + "\n"

@@ -60,8 +60,7 @@ def stop_batch(
     name: str,
     batch: Batch,
     encoding: str,
-    max_reject_rate: float,
     error: InputError,
 ) -> Artifact:
     """Put a batch that cannot be scored into `failed/`."""
-    return scoring.stop(catalog, batch, encoding, max_reject_rate, error)
+    return scoring.stop(catalog, batch, encoding, error)

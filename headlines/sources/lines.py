@@ -38,7 +38,7 @@ def check_encoding(path: Path, encoding: str) -> None:
                 str(path),
                 f"add --encoding {_guessed_encoding(head)}, or save it as UTF-8",
             )
-    elif good > bad and good + bad >= 3 and not _is_wide(encoding):
+    elif good > bad and not _is_wide(encoding):
         raise InputError(f"the file is UTF-8, not {encoding}", str(path), "leave --encoding away")
 
 

@@ -72,16 +72,22 @@ def test_every_damage_to_an_artifact_is_found(example: Path) -> None:
     "add",
     [
         lambda directory: (directory / "part-9.parquet").write_bytes(b"PAR1"),
-        lambda directory: (directory / "notes" / ".hidden").write_bytes(b""),
+        lambda directory: (directory / "notes" / ".part-9.parquet").write_bytes(b""),
         lambda directory: (directory / "copy").symlink_to(directory / "part-0.parquet"),
         lambda directory: shutil.copytree(directory, directory / "inner"),
     ],
-    ids=["a part", "a hidden file", "a link", "an artifact"],
+    ids=["a part", "a hidden part", "a link", "an artifact"],
 )
 def test_a_file_too_many_is_found(example: Path, add: Callable[[Path], object]) -> None:
     add(example)
     with pytest.raises(DamagedArtifact, match="files not in the manifest"):
         open_artifact(example)
+
+
+def test_what_a_file_manager_leaves_is_no_damage(example: Path) -> None:
+    (example / ".DS_Store").write_bytes(b"\0")
+    (example / "notes" / ".nfs000000001").write_bytes(b"")
+    assert open_artifact(example) is not None
 
 
 @pytest.mark.parametrize(

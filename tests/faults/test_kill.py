@@ -76,7 +76,7 @@ SCENARIOS = {
     ),
     "stop": Scenario("score", {}, (FIRST, batch("unusable"))),
     "score what was stopped": Scenario(
-        "score", {"max_reject_rate": 0.9}, (FIRST, batch("unusable"), SCORE)
+        "score", {"max_reject_rate": 0.9, "release": True}, (FIRST, batch("unusable"), SCORE)
     ),
 }
 
@@ -99,7 +99,12 @@ class Story:
         self.bad = {
             path.replace(str(self.start), str(self.root)) for path in unopenable(self.start)
         }
-        self.file_sizes = sorted({p.stat().st_size for p in self.root.rglob("*") if p.is_file()})
+        written = [path for path in self.root.rglob("*") if path.is_file() and self.is_new(path)]
+        self.file_sizes = {path.stat().st_size for path in written}
+
+    def is_new(self, path: Path) -> bool:
+        before = self.start / path.relative_to(self.root)
+        return not before.is_file() or before.read_bytes() != path.read_bytes()
 
     def copy(self) -> None:
         shutil.rmtree(self.root, ignore_errors=True)

@@ -195,20 +195,22 @@ def promote(root: str) -> None:
     registry.promote(Catalog(Path(root)), "second", "better")
 
 
-def score(root: str, max_reject_rate: float = 0.5) -> str:
+def score(root: str, max_reject_rate: float = 0.5, release: bool = False) -> str:
     """Score the batch in the inbox with the champion, or stop it, in the steps the flow takes."""
     catalog = Catalog(Path(root))
     one = Batch.of_file(catalog, catalog.inbox / "news.csv")
     model = registry.champion(catalog)
     with batches.claimed(catalog, one):
-        state = batches.state_of(catalog, one, "utf-8", max_reject_rate)
+        if release:
+            batches.release(catalog, one)
+        state = batches.state_of(catalog, one)
         if state in (State.FAILED, State.SCORED):
             return state.value
         try:
             admitted = admission.admit(catalog, one, "utf-8")
             admission.check_reject_rate(one, admitted, max_reject_rate)
         except InputError as error:
-            scoring.stop(catalog, one, "utf-8", max_reject_rate, error)
+            scoring.stop(catalog, one, "utf-8", error)
             return "stopped"
         pieces = scoring.chunks_of(catalog, one, admitted, model)
         scored = [scoring.score_chunk(piece) for piece in pieces]

@@ -112,7 +112,7 @@ def test_a_batch_that_cannot_be_scored_keeps_no_other_waiting(
 
     assert open_artifact(catalog.prediction("b-good.csv")) is not None
     assert not catalog.prediction("a-bad.csv").exists()
-    rejects = pq.read_table(catalog.rejected("a-bad.csv"), partitioning=None)
+    rejects = pq.read_table(catalog.failed("a-bad.csv") / "rejects.parquet", partitioning=None)
     assert rejects.column("row").to_pylist() == [0, 1]
     assert rejects.column("raw").to_pylist() == ["n-0,,搜狐".encode(), "n-1,,搜狐".encode()]
     assert "title is blank" in (catalog.failed("a-bad.csv") / "report.md").read_text("utf-8")

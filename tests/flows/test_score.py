@@ -10,7 +10,7 @@ import pytest
 from headlines import admission, registry, scoring
 from headlines.artifact import Artifact, open_artifact
 from headlines.catalog import Catalog
-from headlines.errors import InputError
+from headlines.errors import BatchesStopped, InputError
 from headlines.scoring import Chunk
 
 Writer = Callable[[Path, list[str]], Path]
@@ -128,7 +128,7 @@ def test_a_stopped_batch_waits_until_it_is_released(
         score(file, release=True)
     assert not catalog.prediction("batch.csv").exists()
 
-    [scored] = score(file, max_reject_rate=0.3)  # other options: tried again
+    [scored] = score(file, max_reject_rate=0.3, release=True)
     assert (scored["scored"], scored["rejected"]) == (6, 2)
     assert not catalog.failed("batch.csv").exists()
 
@@ -166,6 +166,21 @@ def test_one_bad_file_does_not_keep_the_others_from_being_scored(
     bad = write_batch(tmp_path / "bad.csv", ["", ""])
     good = write_batch(tmp_path / "good.csv", TITLES)
 
-    with pytest.raises(InputError, match=r"bad\.csv"):
+    with pytest.raises(BatchesStopped, match=r"bad\.csv") as stopped:
         score(bad, good)
+    outcomes = [batch["outcome"] for batch in stopped.value.result["batches"]]
+    assert outcomes == ["stopped", "scored"]
     assert open_artifact(catalog.prediction("good.csv")) is not None
+
+
+@pytest.mark.usefixtures("champion")
+def test_a_namesake_from_elsewhere_does_not_replace_a_batch(
+    catalog: Catalog, tmp_path: Path, write_batch: Writer
+) -> None:
+    first = write_batch(tmp_path / "mon" / "n.csv", TITLES)
+    other = write_batch(tmp_path / "tue" / "n.csv", TITLES[:2])
+    score(first)
+    with pytest.raises(InputError, match="--batch NAME"):
+        score(other)
+    assert score(other, batch="tue.csv")[0]["scored"] == 2
+    assert score(other, batch="n.csv")[0]["scored"] == 2  # a revision, by express wish
