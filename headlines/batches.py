@@ -53,7 +53,7 @@ class Batch:
         if name is None:
             inside = path.is_relative_to(catalog.inbox)
             name = path.relative_to(catalog.inbox).as_posix() if inside else path.name
-        if Path(name).suffix not in SUFFIXES:
+        if Path(checked_batch(name)).suffix not in SUFFIXES:
             # Without the ending, a reader of the dataset may take `2026-11-20` for a date.
             raise InputError(
                 f"the batch name {name!r} does not end in one of {', '.join(SUFFIXES)}",
@@ -61,7 +61,7 @@ class Batch:
                 "name it like a file",
             )
         try:
-            return cls(checked_batch(name), path, file_digest(path))
+            return cls(name, path, file_digest(path))
         except OSError as error:
             raise InputError(
                 f"the file cannot be read ({error.strerror})", str(path), "check its permissions"

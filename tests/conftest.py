@@ -2,14 +2,19 @@
 
 import csv
 import os
+import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+import absl.logging
 import pytest
 
 from headlines.catalog import Catalog
 from lstm_model.presets import PRESETS, Preset
+
+# TensorFlow's logging library closes its stream when Prefect sets up logging: not pytest's own.
+absl.logging.get_absl_handler().python_handler.stream = sys.__stderr__
 
 _root = tempfile.TemporaryDirectory(prefix="headlines-tests-")
 os.environ["HEADLINES_DATA"] = _root.name
