@@ -12,7 +12,7 @@ from headlines.admission import MAX_REJECT_RATE
 from headlines.artifact import Artifact
 from headlines.batches import Batch, State, read_inbox, state_of
 from headlines.catalog import Catalog
-from headlines.drafts import sweep_drafts
+from headlines.drafts import sweep_drafts, sweep_pieces
 from headlines.errors import BatchesStopped, InputError
 from headlines.reports import BatchResult
 from headlines.scoring import batch_result
@@ -53,6 +53,7 @@ def nightly(
     """
     catalog = Catalog.from_environment()
     sweep_drafts(catalog)
+    sweep_pieces(catalog)
     ingested = ensure_corpus(catalog, corpus)
     tokens = segment_corpus(catalog, corpus, ingested)
     if never_trained(catalog):

@@ -9,6 +9,7 @@ import re
 import secrets
 import shutil
 import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from headlines.catalog import Catalog
 _draft_numbers = itertools.count()
 # Tells this process from one before it that had the same id, as in a container started again.
 _PROCESS = secrets.token_hex(4)
+_PIECES_KEPT_SECONDS = 7 * 24 * 3600
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -73,6 +75,16 @@ def sweep_drafts(catalog: Catalog) -> int:
     for draft in catalog.work.glob("draft-*"):
         if (found := name.fullmatch(draft.name)) and not _is_running(int(found[1]), found[2]):
             shutil.rmtree(draft, ignore_errors=True)
+            swept += 1
+    return swept
+
+
+def sweep_pieces(catalog: Catalog) -> int:
+    """Remove the pieces of batches that no run has come back to for a week; return how many."""
+    swept = 0
+    for piece in (*catalog.work.glob("admitted/*"), *catalog.work.glob("chunks/*")):
+        if piece.stat().st_mtime < time.time() - _PIECES_KEPT_SECONDS:
+            shutil.rmtree(piece, ignore_errors=True)
             swept += 1
     return swept
 

@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from headlines.artifact import (
     set_aside,
 )
 from headlines.catalog import Catalog
-from headlines.drafts import locked, sweep_drafts, write_atomically
+from headlines.drafts import locked, sweep_drafts, sweep_pieces, write_atomically
 from headlines.errors import DamagedArtifact
 from headlines.manifest import MANIFEST, Manifest, Recipe, Source
 
@@ -359,6 +360,19 @@ def test_drafts_of_ended_processes_are_swept_and_no_others(catalog: Catalog) -> 
 def test_sweeping_where_nothing_ever_was(catalog: Catalog) -> None:
     assert sweep_drafts(catalog) == 0
     assert not catalog.root.exists()
+
+
+def test_pieces_that_no_run_came_back_to_are_swept(catalog: Catalog) -> None:
+    week = 7 * 24 * 3600
+    pieces = [
+        catalog.work / kind / age for kind in ("admitted", "chunks") for age in ("old", "new")
+    ]
+    for piece in pieces:
+        piece.mkdir(parents=True)
+        if piece.name == "old":
+            os.utime(piece, (time.time() - week - 60,) * 2)
+    assert sweep_pieces(catalog) == 2
+    assert [piece.name for piece in pieces if piece.exists()] == ["new", "new"]
 
 
 def test_a_draft_that_an_ended_process_left_is_in_nobodys_way(
