@@ -28,6 +28,7 @@ def _surroundings() -> dict[str, str]:
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         # What the plain modules log belongs to the run that called them.
         "PREFECT_LOGGING_EXTRA_LOGGERS": "headlines,lstm_model",
+        "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
         "TF_CPP_MIN_LOG_LEVEL": "3",
         "TF_ENABLE_ONEDNN_OPTS": "0",  # its sums depend on the number of threads
     }
