@@ -71,8 +71,19 @@ def _parser() -> argparse.ArgumentParser:
         "failed, 2 the input or the call is wrong.",
     )
     common = _Parser(add_help=False)
-    common.add_argument("--data", metavar="DIR", help="data root, instead of HEADLINES_DATA")
-    common.add_argument("--json", action="store_true", help="print the result as JSON")
+    for place, unless_given in ((parser, None), (common, argparse.SUPPRESS)):
+        place.add_argument(
+            "--data",
+            metavar="DIR",
+            default=unless_given,
+            help="data root, instead of HEADLINES_DATA",
+        )
+        place.add_argument(
+            "--json",
+            action="store_true",
+            default=unless_given,
+            help="print the result as JSON",
+        )
     verbs = parser.add_subparsers(metavar="VERB", required=True)
 
     def verb(name: str, run: Callable[[argparse.Namespace], None], help: str) -> Any:

@@ -90,7 +90,7 @@ def check_reject_rate(batch: Batch, admitted: Artifact, max_reject_rate: float) 
         f"{counts['rejected']} of {counts['rows_in']} rows ({rate:.1%}) cannot be used, more "
         f"than {max_reject_rate:.1%}: {commonest}",
         str(batch.path),
-        "mend the file, or allow more with --max-reject-rate and --release",
+        "mend the file, or allow more with --max-reject-rate",
     )
 
 

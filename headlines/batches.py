@@ -172,9 +172,11 @@ def release(catalog: Catalog, batch: Batch) -> None:
 def waiting_error(catalog: Catalog, batch: Batch) -> InputError:
     """Why a batch in `failed/` waits there."""
     manifest = read_manifest(catalog.failed(batch.name))
-    what = manifest.counts["what"] if manifest else "it is in failed/"
+    if manifest is None:
+        raise RuntimeError(f"the batch {batch.name} is no longer in failed/")
     return InputError(
-        f"the batch was stopped before and has not changed since: {what}",
+        f"the batch was stopped before and has not changed since: {manifest.counts['what']}",
         str(batch.path),
-        "mend the file, or try it again with --release",
+        f"{manifest.counts['mend']}; unchanged, it is tried again with "
+        "`headlines score --release` and its file alone",
     )

@@ -49,6 +49,8 @@ def examine() -> list[Check]:
             checks.append(Check(name, True, look()))
         except InputError as error:
             checks.append(Check(name, False, str(error)))
+            if look is _settings:
+                break  # the checks below it would only say the same again
     return checks
 
 

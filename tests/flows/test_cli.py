@@ -188,3 +188,18 @@ def test_prefects_home_follows_the_data_root(tmp_path: Path) -> None:
             check=True,
         ).stdout
         assert shown.splitlines()[-1] == str(expected)
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_common_options_stand_before_or_after_the_verb(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    before: bool,
+) -> None:
+    monkeypatch.setenv("HEADLINES_DATA", str(tmp_path / "other"))
+    monkeypatch.setenv("PREFECT_HOME", "kept")
+    options = ["--data", str(tmp_path / "root"), "--json"]
+    main([*options, "doctor"] if before else ["doctor", *options])
+    checks = {check["name"]: check["message"] for check in json.loads(capsys.readouterr().out)}
+    assert checks["data root"].startswith(f"{tmp_path / 'root'},")
