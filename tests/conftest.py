@@ -19,6 +19,9 @@ absl.logging.get_absl_handler().python_handler.stream = sys.__stderr__
 _root = tempfile.TemporaryDirectory(prefix="headlines-tests-")
 os.environ["HEADLINES_DATA"] = _root.name
 os.environ["PREFECT_HOME"] = f"{_root.name}/.prefect"
+# Now and then a request to the test server waits for a lock of its SQLite, and all others with it,
+# until the client gives up and asks again: not after Prefect's 60 seconds.
+os.environ.setdefault("PREFECT_API_REQUEST_TIMEOUT", "15")
 
 WORDS = {0: ["获奖", "丰收", "喜讯"], 1: ["公告", "天气", "路线"], 2: ["车祸", "火灾", "受伤"]}
 
