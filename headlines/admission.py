@@ -107,11 +107,11 @@ def publish_rejects(catalog: Catalog, batch: Batch, admitted: Artifact) -> None:
         admitted.manifest.config,
     )
 
-    def copy_rejects(draft: Path) -> dict[str, Any]:
+    def write_part(draft: Path) -> dict[str, Any]:
         shutil.copyfile(admitted.directory / REJECTS, draft / "part-00000.parquet")
         return {"rejected": admitted.counts["rejected"], "reasons": admitted.counts["reasons"]}
 
-    publish(catalog, target, recipe, copy_rejects, keep_superseded=True)
+    publish(catalog, target, recipe, write_part, keep_superseded=True)
 
 
 def copy_rejects(catalog: Catalog, batch: Batch, encoding: str, target: Path) -> None:

@@ -169,15 +169,23 @@ def test_every_runner_gives_the_same_bytes(
     assert digests("found") == expected
 
 
-def test_finished_chunks_are_not_scored_again(
+def in_chunks_of_two(
     catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+) -> tuple[Batch, Artifact, Artifact]:
+    """A batch of six headlines, the champion, and the batch admitted as three chunks."""
     monkeypatch.setattr(admission, "CHUNK_ROWS", 2)
     make_champion(catalog)
     file = tmp_path / "news.csv"
     file.write_text("title\n" + "\n".join(TITLES), encoding="utf-8")
     batch, model = Batch.of_file(catalog, file), registry.champion(catalog)
     admitted = admit(catalog, batch, "utf-8")
+    return batch, model, admitted
+
+
+def test_finished_chunks_are_not_scored_again(
+    catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch, model, admitted = in_chunks_of_two(catalog, tmp_path, monkeypatch)
     first, *others = chunks_of(catalog, batch, admitted, model)
     assert not scoring.score_chunk(first).reused
 
@@ -189,12 +197,7 @@ def test_finished_chunks_are_not_scored_again(
 def test_books_that_do_not_balance_are_not_published(
     catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(admission, "CHUNK_ROWS", 2)
-    make_champion(catalog)
-    file = tmp_path / "news.csv"
-    file.write_text("title\n" + "\n".join(TITLES), encoding="utf-8")
-    batch, model = Batch.of_file(catalog, file), registry.champion(catalog)
-    admitted = admit(catalog, batch, "utf-8")
+    batch, model, admitted = in_chunks_of_two(catalog, tmp_path, monkeypatch)
     scored = [scoring.score_chunk(c) for c in chunks_of(catalog, batch, admitted, model)]
 
     with pytest.raises(RuntimeError, match="6 rows in, but 4 scored and 0 rejected"):
