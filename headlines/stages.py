@@ -45,13 +45,14 @@ STAGES = {
     ),
     "tokens": Stage(1, ("headlines.segmentation", "headlines.tokens")),
     "model": Stage(
-        1,
+        2,
         (
             "headlines.training",
             "lstm_model.bundle",
             "lstm_model.classifier",
             "lstm_model.examples",
             "lstm_model.layer",
+            "lstm_model.recurrence",
             "lstm_model.training",
             "lstm_model.vocabulary",
         ),

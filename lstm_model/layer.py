@@ -22,6 +22,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from lstm_model.recurrence import recurrence
+
 Tensor = Any  # neither TensorFlow nor Keras has types to offer
 Shape = tuple[int | None, ...]
 
@@ -47,11 +49,15 @@ class CustomLSTM(keras.Layer):
         return_sequence: give the output of every step.
         go_backwards: read the last step first.
         return_state: give `(output, h, c)`, the last two after the last step.
+        dropout: share of the input's values zeroed in training, the same ones at every step.
+        recurrent_dropout: share of h's values that the gates do not see in training, the same ones
+            at every step (Gal and Ghahramani, NeurIPS 2016).
+        seed: of the dropout; None: another one each time.
 
     Raises:
-        ValueError: `output_size` is no positive integer; the input is not of rank 3, or its last
-            axis is unknown or not the one the layer was built for; `initial_state` is not two
-            tensors of shape `(batch, output_size)`.
+        ValueError: `output_size` is no positive integer; a dropout is not a share below 1; the
+            input is not of rank 3, or its last axis is unknown or not the one the layer was built
+            for; `initial_state` is not two tensors of shape `(batch, output_size)`.
     """
 
     stateful = False  # `keras.layers.Bidirectional` asks; every call starts anew
@@ -62,15 +68,26 @@ class CustomLSTM(keras.Layer):
         return_sequence: bool = False,
         go_backwards: bool = False,
         return_state: bool = False,
+        dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+        seed: int | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         if not isinstance(output_size, int) or isinstance(output_size, bool) or output_size < 1:
             raise ValueError(f"output_size must be a positive integer, but is {output_size!r}")
+        for name, rate in (("dropout", dropout), ("recurrent_dropout", recurrent_dropout)):
+            if not isinstance(rate, int | float) or not 0 <= rate < 1:
+                raise ValueError(f"{name} must be a number from 0 to below 1, but is {rate!r}")
         self.output_size = output_size
         self.return_sequence = return_sequence
         self.go_backwards = go_backwards
         self.return_state = return_state
+        self.dropout = dropout
+        self.recurrent_dropout = recurrent_dropout
+        self.seed = seed
+        if dropout or recurrent_dropout:
+            self.seed_generator = keras.random.SeedGenerator(seed)
         # `keras.layers.Bidirectional` sets this: it joins two sequences that end at other places.
         self.zero_output_for_mask = False
         self.supports_masking = True
@@ -123,58 +140,47 @@ class CustomLSTM(keras.Layer):
         return h, c
 
     def call(
-        self, sequences: Tensor, initial_state: Sequence[Tensor] | None = None, mask: Tensor = None
+        self,
+        sequences: Tensor,
+        initial_state: Sequence[Tensor] | None = None,
+        mask: Tensor = None,
+        training: bool = False,
     ) -> Tensor:
         """All steps of `sequences` `(batch, time, input)`, from zeros or `initial_state` (h, c)."""
         x = tf.convert_to_tensor(sequences, dtype=self.compute_dtype)
-        batch, time = tf.shape(x)[0], tf.shape(x)[1]
+        batch = tf.shape(x)[0]
         h, c = self._initial_state(batch, initial_state)
+        h_mask = None
+        if training and self.dropout:
+            x *= self._dropout_mask(self.dropout, (batch, 1, x.shape[2]))  # the same at every step
+        if training and self.recurrent_dropout:
+            h_mask = self._dropout_mask(self.recurrent_dropout, (batch, self.output_size))
 
         # The four gates side by side: two products where the formulas have eight.
-        w = keras.ops.concatenate([self.wf, self.wi, self.wo, self.wc], axis=1)  # (input, 4*units)
-        u = keras.ops.concatenate([self.uf, self.ui, self.uo, self.uc], axis=1)  # (units, 4*units)
-        b = keras.ops.concatenate([self.bf, self.bi, self.bo, self.bc], axis=0)  # (4*units,)
+        w = keras.ops.concatenate([self.wf, self.wi, self.wc, self.wo], axis=1)  # (input, 4*units)
+        u = keras.ops.concatenate([self.uf, self.ui, self.uc, self.uo], axis=1)  # (units, 4*units)
+        b = keras.ops.concatenate([self.bf, self.bi, self.bc, self.bo], axis=0)  # (4*units,)
 
         # x(t) w + b waits for no earlier step, so it is one product over all of them.
         xz = tf.tensordot(tf.transpose(x, (1, 0, 2)), w, axes=1) + b  # (time, batch, 4*units)
-        kept = None if mask is None else tf.transpose(tf.cast(mask, tf.bool))[:, :, None]
+        keep = None if mask is None else tf.transpose(tf.cast(mask, tf.bool))[:, :, None]
         if self.go_backwards:
             xz = tf.reverse(xz, axis=[0])
-            kept = None if kept is None else tf.reverse(kept, axis=[0])
+            keep = None if keep is None else tf.reverse(keep, axis=[0])
 
-        # TensorArrays, because the gradient of `xz[t]` is as large as xz itself at every step.
-        xz_at = tf.TensorArray(xz.dtype, size=time).unstack(xz)
-        kept_at = None if kept is None else tf.TensorArray(tf.bool, size=time).unstack(kept)
-        outputs = tf.TensorArray(
-            xz.dtype,
-            size=time if self.return_sequence else 0,
-            element_shape=(sequences.shape[0], self.output_size),
-        )
-
-        def one_step(t: Tensor, h: Tensor, c: Tensor, outputs: Any) -> tuple[Any, ...]:
-            z = xz_at.read(t) + tf.matmul(h, u)  # (batch, 4*units)
-            gates, g = tf.split(z, [3 * self.output_size, self.output_size], axis=1)
-            f, i, o = tf.split(tf.sigmoid(gates), 3, axis=1)  # (batch, units) each
-            next_c = f * c + i * tf.tanh(g)  # (batch, units)
-            next_h = o * tf.tanh(next_c)  # (batch, units)
-            output = next_h
-            if kept_at is not None:
-                keep = kept_at.read(t)  # (batch, 1)
-                next_h = tf.where(keep, next_h, h)
-                next_c = tf.where(keep, next_c, c)
-                output = tf.where(keep, next_h, 0) if self.zero_output_for_mask else next_h
-            if self.return_sequence:
-                outputs = outputs.write(t, output)
-            return t + 1, next_h, next_c, outputs
-
-        _, h, c, outputs = tf.while_loop(
-            lambda t, *_: t < time, one_step, (0, h, c, outputs), maximum_iterations=time
-        )
+        every_step = self.return_sequence
+        outputs, h, c = recurrence(xz, u, h, c, keep, h_mask, every_step)  # (time, batch, units)
         output = h  # (batch, units)
-        if self.return_sequence:
-            output = tf.transpose(outputs.stack(), (1, 0, 2))  # (batch, time, units)
+        if every_step:
+            if keep is not None and self.zero_output_for_mask:
+                outputs = tf.where(keep, outputs, tf.zeros((), outputs.dtype))
+            output = tf.transpose(outputs, (1, 0, 2))  # (batch, time, units)
             output.set_shape((sequences.shape[0], sequences.shape[1], self.output_size))
         return (output, h, c) if self.return_state else output
+
+    def _dropout_mask(self, rate: float, shape: tuple[Any, ...]) -> Tensor:
+        ones = tf.ones(shape, dtype=self.compute_dtype)
+        return keras.random.dropout(ones, rate, seed=self.seed_generator)
 
     def _initial_state(self, batch: Tensor, given: Sequence[Tensor] | None) -> list[Tensor]:
         if given is None:
@@ -207,4 +213,7 @@ class CustomLSTM(keras.Layer):
             "return_sequence": self.return_sequence,
             "go_backwards": self.go_backwards,
             "return_state": self.return_state,
+            "dropout": self.dropout,
+            "recurrent_dropout": self.recurrent_dropout,
+            "seed": self.seed,
         }
