@@ -82,8 +82,9 @@ def output_check(model: Artifact, corpus: Artifact, tokens: Artifact, split: str
         read_tokens(tokens, split), on=["row", "record_id"], how="left", validate="one_to_one"
     )
     token_lists = [list(words) for words in joined["tokens"]]
-    probabilities = PackedScorer.load(model.directory).predict(token_lists)
-    predictions = probabilities.argmax(axis=1).astype(np.int8)
+    scorer = PackedScorer.load(model.directory)
+    probabilities = scorer.predict(token_lists)
+    predictions = scorer.labels(probabilities)
     labels = joined["label"].to_numpy(np.int8)
     names = np.array(LABELS)
     return pd.DataFrame(
@@ -95,7 +96,7 @@ def output_check(model: Artifact, corpus: Artifact, tokens: Artifact, split: str
             "label_name": names[labels],
             "prediction": predictions,
             "prediction_name": names[predictions],
-            "probability": probabilities.max(axis=1),
+            "probability": np.take_along_axis(probabilities, predictions[:, None], axis=1)[:, 0],
             **{f"p_{name}": probabilities[:, label] for label, name in enumerate(LABELS)},
             "correct": labels == predictions,
             "leaked": joined["leaked"],

@@ -26,6 +26,16 @@ def predict(titles: Sequence[str], model: str = "champion") -> npt.NDArray[np.fl
         InputError: there is no such model, or a title cannot be used.
         TypeError: `titles` is one title, whose characters would each be taken for a title.
     """
+    return classify(titles, model)[0]
+
+
+def classify(
+    titles: Sequence[str], model: str = "champion"
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int8]]:
+    """What `predict` gives, and the label of each title: int8, shape (titles,).
+
+    The label is the model's own choice, by its class thresholds (see `lstm_model.calibration`).
+    """
     if isinstance(titles, str):
         raise TypeError("predict takes a list of titles, not one title")
     for title in titles:
@@ -34,4 +44,6 @@ def predict(titles: Sequence[str], model: str = "champion") -> npt.NDArray[np.fl
     from lstm_model.packed import PackedScorer
 
     artifact = registry.named(Catalog.from_environment(), model)
-    return PackedScorer.load(artifact.directory).predict(segment(titles))
+    scorer = PackedScorer.load(artifact.directory)
+    probabilities = scorer.predict(segment(titles))
+    return probabilities, scorer.labels(probabilities)

@@ -131,7 +131,7 @@ def predictions_table(rows: pa.Table, scorer: "PackedScorer", model: str) -> pa.
     """Predictions of admitted rows: a table of `PREDICTION_SCHEMA`, one row each, in order."""
     titles = rows.column("title").to_pylist()
     probabilities = scorer.predict(segment(titles))
-    labels = probabilities.argmax(axis=1).astype(np.int8)
+    labels = scorer.labels(probabilities)
     columns = {
         "row": rows.column("row"),
         "record_id": [record_id(title) for title in titles],
@@ -139,7 +139,7 @@ def predictions_table(rows: pa.Table, scorer: "PackedScorer", model: str) -> pa.
         "title": rows.column("title"),
         "label": labels,
         "label_name": [LABELS[label] for label in labels],
-        "probability": probabilities.max(axis=1),
+        "probability": np.take_along_axis(probabilities, labels[:, None], axis=1)[:, 0],
         **{f"p_{name}": probabilities[:, label] for label, name in enumerate(LABELS)},
         "model": [model] * len(titles),
         "extra": rows.column("extra"),

@@ -30,7 +30,13 @@ _READING = (
     "headlines.sources.record",
     "headlines.text",
 )
-_MODEL = ("lstm_model.bundle", "lstm_model.packed", "lstm_model.vocabulary")
+_MODEL = (
+    "lstm_model.bundle",
+    "lstm_model.calibration",
+    "lstm_model.folding",
+    "lstm_model.packed",
+    "lstm_model.vocabulary",
+)
 
 STAGES = {
     "corpus": Stage(
@@ -48,10 +54,14 @@ STAGES = {
         2,
         (
             "headlines.training",
+            "lstm_model.batching",
             "lstm_model.bundle",
+            "lstm_model.calibration",
             "lstm_model.classifier",
             "lstm_model.examples",
+            "lstm_model.folding",
             "lstm_model.layer",
+            "lstm_model.optimizer",
             "lstm_model.recurrence",
             "lstm_model.training",
             "lstm_model.vocabulary",

@@ -78,7 +78,8 @@ def train(
             on_epoch,
         )
         write_bundle(draft, trained)
-        predicted = PackedScorer.load(draft).predict(dev.token_lists).argmax(axis=1)
+        scorer = PackedScorer.load(draft)
+        predicted = scorer.labels(scorer.predict(dev.token_lists))
         metrics = {"dev": figures(dev.labels, predicted)}
         text = json.dumps(metrics, ensure_ascii=False, indent=2) + "\n"
         (draft / "metrics.json").write_text(text, encoding="utf-8")

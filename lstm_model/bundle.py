@@ -1,18 +1,23 @@
 """The model bundle: a trained classifier as a directory of data files.
 
     weights.safetensors   the weights, float32, named and shaped as `presets.weight_shapes` says
-    config.json           format, preset, size of the vocabulary, classes, names and shapes
+    table.npy             what the scorer folds them into, where `folding.fold` gives it
     vocabulary.json       words and text rules
+    calibration.json      temperature and class thresholds
     history.json          the figures of every epoch, and which epoch's weights these are
+    config.json           format, preset, size of the vocabulary, classes, names and shapes, and
+                          the SHA-256 of the files above
 
-Reading runs nothing that is stored, and checks names, types and shapes before it loads a weight.
+Reading runs nothing that is stored, and checks digests, names, types and shapes before it loads a
+weight.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +26,15 @@ import safetensors
 import safetensors.numpy
 from numpy.typing import NDArray
 
+from lstm_model.calibration import Calibration
+from lstm_model.folding import fold, table_shape
 from lstm_model.presets import CLASSES, Preset, weight_shapes
 from lstm_model.vocabulary import Vocabulary
 
-FILE_FORMAT = "lstm_model.bundle/1"
-WEIGHTS, CONFIG = "weights.safetensors", "config.json"
-VOCABULARY, HISTORY = "vocabulary.json", "history.json"
+FILE_FORMAT = "lstm_model.bundle/2"
+CONFIG = "config.json"
+WEIGHTS, TABLE, VOCABULARY = "weights.safetensors", "table.npy", "vocabulary.json"
+CALIBRATION, HISTORY = "calibration.json", "history.json"
 
 
 class BundleError(ValueError):
@@ -44,6 +52,7 @@ class Bundle:
         history: for each epoch `epoch`, `loss`, `accuracy`, `dev_loss`, `dev_accuracy`,
             `dev_macro_f1`.
         best_epoch: the epoch that the weights are from.
+        calibration: what is made of its logits.
     """
 
     preset: Preset
@@ -51,6 +60,7 @@ class Bundle:
     weights: dict[str, NDArray[np.float32]]
     history: list[dict[str, float]]
     best_epoch: int
+    calibration: Calibration = field(default_factory=Calibration, kw_only=True)
 
 
 def write_bundle(directory: Path, bundle: Bundle) -> None:
@@ -59,6 +69,16 @@ def write_bundle(directory: Path, bundle: Bundle) -> None:
     Durability and publishing at once are the caller's.
     """
     directory.mkdir(parents=True, exist_ok=True)
+    # Not `save_file`: on a full disk that raises no OSError.
+    (directory / WEIGHTS).write_bytes(safetensors.numpy.save(bundle.weights))
+    files = [WEIGHTS, VOCABULARY, CALIBRATION, HISTORY]
+    table = fold(bundle.preset, bundle.weights)
+    if table is not None:
+        np.save(directory / TABLE, table, allow_pickle=False)
+        files.append(TABLE)
+    bundle.vocabulary.save(directory / VOCABULARY)
+    _write_json(directory / CALIBRATION, bundle.calibration.to_dict())
+    _write_json(directory / HISTORY, {"best_epoch": bundle.best_epoch, "epochs": bundle.history})
     size = len(bundle.vocabulary)
     config = {
         "format": FILE_FORMAT,
@@ -66,12 +86,9 @@ def write_bundle(directory: Path, bundle: Bundle) -> None:
         "vocabulary_size": size,
         "preset": bundle.preset.to_dict(),
         "weights": weight_shapes(bundle.preset, size),
+        "sha256": {name: _sha256(directory / name) for name in sorted(files)},
     }
-    # Not `save_file`: on a full disk that raises no OSError.
-    (directory / WEIGHTS).write_bytes(safetensors.numpy.save(bundle.weights))
     _write_json(directory / CONFIG, config)
-    bundle.vocabulary.save(directory / VOCABULARY)
-    _write_json(directory / HISTORY, {"best_epoch": bundle.best_epoch, "epochs": bundle.history})
 
 
 def read_bundle(directory: Path) -> Bundle:
@@ -92,8 +109,11 @@ def read_bundle(directory: Path) -> Bundle:
         )
     try:
         preset = Preset.from_dict(_object(config.get("preset")))
+        digests = _object(config.get("sha256"))
     except ValueError as error:
         raise BundleError(f"{directory / CONFIG}: {error}") from error
+    for name in (WEIGHTS, VOCABULARY, CALIBRATION, HISTORY):
+        _check_digest(directory / name, digests.get(name))
     try:
         vocabulary = Vocabulary.load(directory / VOCABULARY)
     except (OSError, ValueError) as error:
@@ -104,9 +124,50 @@ def read_bundle(directory: Path) -> Bundle:
             f"{directory / VOCABULARY}: {size} words by {vocabulary.rules!r}, where {CONFIG} has "
             f"{config.get('vocabulary_size')!r} by {preset.rules!r}"
         )
+    if table_shape(preset, size) is not None:
+        _check_digest(directory / TABLE, digests.get(TABLE))
     weights = _read_weights(directory / WEIGHTS, weight_shapes(preset, size))
+    try:
+        calibration = Calibration.from_dict(_read_json(directory / CALIBRATION))
+    except ValueError as error:
+        raise BundleError(f"{directory / CALIBRATION}: {error}") from error
     history, best_epoch = _read_history(directory / HISTORY)
-    return Bundle(preset, vocabulary, weights, history, best_epoch)
+    return Bundle(preset, vocabulary, weights, history, best_epoch, calibration=calibration)
+
+
+def read_table(directory: Path, bundle: Bundle) -> NDArray[np.float32] | None:
+    """The table that `write_bundle` folded, mapped from its file; None where it folds none.
+
+    Whoever has read the bundle has checked the file's digest.
+
+    Raises:
+        BundleError: it cannot be mapped, or is of another type or shape.
+    """
+    shape = table_shape(bundle.preset, len(bundle.vocabulary))
+    if shape is None:
+        return None
+    path = directory / TABLE
+    try:
+        table = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise BundleError(f"{path}: {error}") from error
+    if table.dtype != np.float32 or table.shape != shape:
+        raise BundleError(f"{path}: {table.dtype} {table.shape}, not float32 {shape}")
+    return np.asarray(table)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _check_digest(path: Path, expected: Any) -> None:
+    try:
+        found = _sha256(path)
+    except OSError as error:
+        raise BundleError(f"{path}: {error}") from error
+    if found != expected:
+        raise BundleError(f"{path}: its SHA-256 is {found}, where {CONFIG} has {expected!r}")
 
 
 def _read_weights(path: Path, shapes: dict[str, tuple[int, ...]]) -> dict[str, NDArray[np.float32]]:

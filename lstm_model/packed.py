@@ -2,50 +2,57 @@
 
 The Keras model multiplies every word's vector with the input weights, and steps every row to the
 length of the longest. Here
-- the input projection is folded into the embedding once (`E w + b`): a word costs a row lookup;
+- the input projection is folded into the embedding once (see `folding`), and the table is mapped
+  from the bundle's file: processes that score with one model share it;
 - rows are sorted by length, the longest first, so that those still alive at a step are the first
   ones, and only they are stepped.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lstm_model.bundle import Bundle, read_bundle
-from lstm_model.presets import CLASSES
+from lstm_model.bundle import Bundle, read_bundle, read_table
+from lstm_model.folding import TILE, fold, project, side_by_side, tiled
+from lstm_model.presets import CLASSES, directions
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
 
 BLOCK = 1024  # rows worked on together: their state stays in the processor's cache
-# Products are made of so many rows each. In a taller matrix BLAS rounds a row by its place; in one
-# of eight rows it rounds all alike (seen with OpenBLAS' kernels from Nehalem to SkylakeX).
-TILE = 8
 
 
 class PackedScorer:
     """Probabilities of the classes, from a bundle, equal to those of the Keras model within 1e-5.
 
     A row gets the same bits from run to run, and whatever its place and its neighbours are (where
-    NumPy's BLAS is not OpenBLAS on x86-64: the same within rounding). A scorer never changes after
-    loading, so threads may share one.
+    NumPy's BLAS is not OpenBLAS on x86-64: the same within rounding). Threads may share a scorer.
 
     Attributes:
         preset: what the classifier was trained with.
         vocabulary: its words.
+        calibration: how probabilities and labels come from the logits.
     """
 
-    def __init__(self, bundle: Bundle) -> None:
-        """Prepare to score with `bundle`; `load` does so from a directory."""
+    def __init__(self, bundle: Bundle, table: Floats | None = None) -> None:
+        """Prepare to score with `bundle`; `load` does so from a directory.
+
+        `table` is what `fold` makes of the bundle, if it is there already.
+        """
         self.preset = bundle.preset
         self.vocabulary = bundle.vocabulary
-        self._forward = _Direction(bundle, "forward")
-        self._backward = _Direction(bundle, "backward") if bundle.preset.bidirectional else None
+        self.calibration = bundle.calibration
+        if table is None:
+            table = fold(bundle.preset, bundle.weights)
+        self._lstms = [
+            _LSTM(bundle, name, None if table is None else table[place])
+            for place, name in enumerate(directions(bundle.preset))
+        ]
         self._kernel = bundle.weights["dense/kernel"]  # (features, classes)
         self._bias = bundle.weights["dense/bias"]  # (classes,)
 
@@ -56,7 +63,8 @@ class PackedScorer:
         Raises:
             BundleError: the bundle is missing, damaged or not one of ours.
         """
-        return cls(read_bundle(Path(bundle_dir)))
+        bundle = read_bundle(Path(bundle_dir))
+        return cls(bundle, read_table(Path(bundle_dir), bundle))
 
     def predict(self, token_lists: Sequence[Sequence[str]]) -> Floats:
         """Probabilities `(rows, 3)`, float32, in the order of `token_lists`.
@@ -68,45 +76,50 @@ class PackedScorer:
         rows = [self.vocabulary.ids(tokens)[:cut] for tokens in token_lists]
         steps = np.array([len(row) for row in rows], dtype=np.int64)  # (rows,)
         longest_first = np.argsort(-steps, kind="stable")
-        probabilities = np.empty((len(rows), CLASSES), dtype=np.float32)
+        logits = np.empty((len(rows), CLASSES), dtype=np.float32)
         for start in range(0, len(rows), BLOCK):
             block = longest_first[start : start + BLOCK]
             ids = np.fromiter(chain.from_iterable(rows[n] for n in block), dtype=np.int64)
-            probabilities[block] = self._predict_sorted(ids, steps[block])
-        return probabilities
+            logits[block] = self._logits(ids, steps[block])
+        return self.calibration.probabilities(logits)
 
-    def _predict_sorted(self, ids: Ints, steps: Ints) -> Floats:
-        """Probabilities of the rows that stand in `ids` `(words,)` one behind the other.
+    def labels(self, probabilities: Floats) -> NDArray[np.int8]:
+        """The label of each row of what `predict` gave: see `Calibration.labels`."""
+        return self.calibration.labels(probabilities)
+
+    def _logits(self, ids: Ints, steps: Ints) -> Floats:
+        """Logits of the rows that stand in `ids` `(words,)` one behind the other.
 
         `steps` `(rows,)` has the words of each, and falls.
         """
         pool = _last if self.preset.pooling == "last" else _max_mean
         ends = np.cumsum(steps)
-        shape = (len(steps), self.preset.units)
-        pooled = [pool(self._forward.outputs(ids, ends - steps, 1, steps), shape, steps)]
-        if self._backward is not None:
-            pooled.append(pool(self._backward.outputs(ids, ends - 1, -1, steps), shape, steps))
+        starts, stride = ends - steps, 1
+        pooled = []
+        for lstm in self._lstms:
+            outputs = lstm.outputs(ids, starts, stride, steps)
+            pooled.append(pool(outputs, (len(steps), self.preset.units), steps))
+            starts, stride = ends - 1, -1  # the second one, if any, reads backwards
         # Both directions' last outputs; or their maxima, then their means.
         features = np.concatenate(
             [part for parts in zip(*pooled, strict=True) for part in parts], axis=1
         )
-        padding = np.zeros((_tiled(len(steps)) - len(steps), features.shape[1]), dtype=np.float32)
-        logits = _product(np.concatenate([features, padding]), self._kernel)[: len(steps)]
-        logits += self._bias  # (rows, classes)
-        exp = np.exp(logits - logits.max(axis=1, keepdims=True))
-        probabilities: Floats = exp / exp.sum(axis=1, keepdims=True)
-        return probabilities
+        return project(features, self._kernel, self._bias)  # (rows, classes)
 
 
-class _Direction:
-    """One LSTM; the formulas are those of `layer.py`."""
+class _LSTM:
+    """One direction; the formulas are those of `layer.py`, the gates in the order f, i, o, c."""
 
-    def __init__(self, bundle: Bundle, name: str) -> None:
-        w, self.u, b = (
-            np.concatenate([bundle.weights[f"{name}/{kind}{gate}"] for gate in "fioc"], axis=-1)
-            for kind in "wub"
-        )  # (input, 4*units), (units, 4*units), (4*units,)
-        self.table = bundle.weights["embedding/embeddings"] @ w + b  # (words, 4*units)
+    def __init__(self, bundle: Bundle, name: str, table: Floats | None) -> None:
+        self.u = side_by_side(bundle.weights, name, "u")  # (units, 4*units)
+        self.gate_inputs: Callable[[Ints, Floats], object]  # of words (n,), into (n, 4*units)
+        if table is not None:
+            # The ids are the vocabulary's own; `clip` spares a copy that `raise` makes.
+            self.gate_inputs = lambda words, out: table.take(words, axis=0, out=out, mode="clip")
+        else:
+            embedding = bundle.weights["embedding/embeddings"]
+            w, b = side_by_side(bundle.weights, name, "w"), side_by_side(bundle.weights, name, "b")
+            self.gate_inputs = lambda words, out: np.copyto(out, project(embedding[words], w, b))
 
     def outputs(self, ids: Ints, first: Ints, stride: int, steps: Ints) -> Iterator[Floats]:
         """For each step, the outputs `(alive, units)` of the rows that still have a word there.
@@ -114,36 +127,31 @@ class _Direction:
         A row reads `ids` from its place in `first` `(rows,)` on, by `stride` (1 or -1), as often
         as `steps` `(rows,)` says; `steps` falls. An output is valid until the next one.
         """
-        units = len(self.u)
-        h = np.zeros((_tiled(len(steps)), units), dtype=np.float32)
-        c = np.zeros((len(steps), units), dtype=np.float32)
-        for t in range(int(steps.max(initial=0))):
-            alive = int(np.count_nonzero(steps > t))
-            words = ids[first[:alive] + stride * t]  # (alive,)
-            z = self.table[words]  # (alive, 4*units)
-            z += _product(h[: _tiled(alive)], self.u)[:alive]
-            f, i, o = np.split(_sigmoid(z[:, : 3 * units]), 3, axis=1)  # (alive, units) each
-            g = np.tanh(z[:, 3 * units :])  # (alive, units)
-            c[:alive] = f * c[:alive] + i * g
-            h[:alive] = o * np.tanh(c[:alive])
-            yield h[:alive]
-
-
-def _tiled(rows: int) -> int:
-    """`rows`, rounded up to whole tiles."""
-    return -(-rows // TILE) * TILE
-
-
-def _product(a: Floats, b: Floats) -> Floats:
-    """`a @ b` for `a` `(tiles * TILE, n)` and `b` `(n, m)`, one product a tile."""
-    tiles = a.reshape(-1, TILE, a.shape[1]) @ b  # (tiles, TILE, m)
-    return tiles.reshape(len(a), -1)
-
-
-def _sigmoid(z: Floats) -> Floats:
-    half = np.float32(0.5)
-    sigmoid: Floats = half + half * np.tanh(half * z)  # exp would overflow far from 0
-    return sigmoid
+        units, half = len(self.u), np.float32(0.5)
+        rows = tiled(len(steps))  # arrays of this height serve all steps: none is made anew
+        h = np.zeros((rows, units), dtype=np.float32)
+        c = np.zeros((rows, units), dtype=np.float32)
+        z = np.empty((rows, 4 * units), dtype=np.float32)
+        x, new = np.empty_like(z), np.empty_like(c)
+        h_tiles, z_tiles = h.reshape(-1, TILE, units), z.reshape(-1, TILE, 4 * units)
+        f, i, o, g = np.split(z, 4, axis=1)  # (rows, units) each, views of z
+        sigmoids = z[:, : 3 * units]
+        longest = int(steps.max(initial=0))
+        for t, alive in enumerate(np.searchsorted(-steps, -np.arange(longest)).tolist()):
+            # `alive` rows have more than t steps; they are the first ones
+            n, tiles = slice(alive), slice(tiled(alive) // TILE)
+            np.matmul(h_tiles[tiles], self.u, out=z_tiles[tiles])
+            self.gate_inputs(ids[first[n] + stride * t], x[n])
+            z[n] += x[n]
+            np.tanh(z[n], out=z[n])
+            sigmoids[n] *= half
+            sigmoids[n] += half
+            np.multiply(i[n], g[n], out=new[n])
+            c[n] *= f[n]
+            c[n] += new[n]
+            np.tanh(c[n], out=h[n])
+            h[n] *= o[n]
+            yield h[n]
 
 
 def _last(outputs: Iterator[Floats], shape: tuple[int, int], steps: Ints) -> list[Floats]:

@@ -32,7 +32,7 @@ class Preset:
         label_smoothing: share of a label's probability spread evenly over the classes in training.
         batch_size: rows a step.
         epochs: passes over the training data, at most.
-        learning_rate: of Adam.
+        learning_rate: of `optimizer.LazyAdam`.
         patience: training ends after so many epochs without a better macro-F1 on dev, and the
             weights of the best epoch are kept; None: all epochs run and the last weights are kept.
         validation_split: share of the training rows, the last ones in their order, that is not
@@ -122,17 +122,21 @@ def _one_of(name: str, value: object, choices: tuple[str, ...]) -> None:
         raise ValueError(f"preset: {name} must be one of {choices}, not {value!r}")
 
 
+def directions(preset: Preset) -> tuple[str, ...]:
+    """Names of the LSTMs."""
+    return ("forward", "backward") if preset.bidirectional else ("forward",)
+
+
 def weight_shapes(preset: Preset, vocabulary_size: int) -> dict[str, tuple[int, ...]]:
     """Name and shape of every weight of the classifier that `preset` describes, in its order."""
     shapes: dict[str, tuple[int, ...]] = {
         "embedding/embeddings": (vocabulary_size, preset.embedding_size)
     }
-    directions = ("forward", "backward") if preset.bidirectional else ("forward",)
-    for direction in directions:
+    for direction in directions(preset):
         for kind, rows in (("w", (preset.embedding_size,)), ("u", (preset.units,)), ("b", ())):
             for gate in "fioc":
                 shapes[f"{direction}/{kind}{gate}"] = (*rows, preset.units)
-    features = preset.units * len(directions) * (2 if preset.pooling == "max_mean" else 1)
+    features = preset.units * len(directions(preset)) * (2 if preset.pooling == "max_mean" else 1)
     shapes["dense/kernel"] = (features, CLASSES)
     shapes["dense/bias"] = (CLASSES,)
     return shapes

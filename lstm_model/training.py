@@ -12,7 +12,7 @@ import hashlib
 import json
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,10 +22,12 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from lstm_model.batching import batches
 from lstm_model.bundle import Bundle
 from lstm_model.checkpoint import Checkpoint, Progress, latest_checkpoint, write_checkpoint
 from lstm_model.classifier import build_classifier
 from lstm_model.examples import Examples, check, digest, macro_f1, split
+from lstm_model.optimizer import LazyAdam
 from lstm_model.presets import CLASSES, Preset, weight_shapes
 from lstm_model.vocabulary import Vocabulary
 
@@ -165,7 +167,7 @@ class _Run:
         tf.config.experimental.enable_op_determinism()
         self.preset = preset
         self.model = build_classifier(preset, len(vocabulary))
-        self.optimizer = keras.optimizers.Adam(preset.learning_rate)
+        self.optimizer = LazyAdam(preset.learning_rate)
         self.optimizer.build(self.model.trainable_variables)
         self.kept: list[NDArray[Any]] = self.model.get_weights()
         self.train_ids = vocabulary.encode(train.token_lists, preset.padded_length)
@@ -180,10 +182,12 @@ class _Run:
     def epoch(self, epoch: int) -> dict[str, float]:
         """Learn from every row once, then measure on dev."""
         rows = len(self.train_labels)
-        order = np.random.default_rng([self.preset.seed, epoch]).permutation(rows)
+        rng = np.random.default_rng([self.preset.seed, epoch])
+        lengths = np.count_nonzero(self.train_ids, axis=1)
+        order = batches(lengths, self.preset.batch_size, rng)
         loss = correct = 0.0
-        for batch, chosen in enumerate(_slices(order, self.preset.batch_size), start=1):
-            ids = self._trim(self.train_ids[chosen])
+        for batch, chosen in enumerate(order, start=1):
+            ids = _trim(self.train_ids[chosen])
             batch_loss, batch_correct = self.learn(ids, self.train_labels[chosen])
             if not math.isfinite(batch_loss):
                 raise TrainingError(
@@ -194,7 +198,10 @@ class _Run:
             correct += float(batch_correct)
 
         probabilities = np.concatenate(
-            [self.predict(self._trim(ids)).numpy() for ids in _slices(self.dev_ids, DEV_BATCH)]
+            [
+                self.predict(_trim(self.dev_ids[at : at + DEV_BATCH])).numpy()
+                for at in range(0, len(self.dev_ids), DEV_BATCH)
+            ]
         )  # (rows, classes)
         right = np.take_along_axis(probabilities, self.dev_labels[:, None], axis=1)
         predicted = probabilities.argmax(axis=1)
@@ -205,12 +212,6 @@ class _Run:
             "dev_accuracy": float(np.mean(predicted == self.dev_labels)),
             "dev_macro_f1": macro_f1(self.dev_labels, predicted),
         }
-
-    def _trim(self, ids: NDArray[np.int32]) -> NDArray[np.int32]:
-        """The batch's ids up to its longest row, unless the preset pads to a length."""
-        if self.preset.padded_length is not None:
-            return ids
-        return ids[:, : max(1, np.count_nonzero(ids.any(axis=0)))]
 
     def _learn(self, ids: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         smoothing = self.preset.label_smoothing
@@ -253,6 +254,6 @@ class _Run:
         self.kept = [arrays[f"kept/{weight.path}"] for weight in self.model.weights]
 
 
-def _slices(rows: NDArray[Any], size: int) -> Iterator[NDArray[Any]]:
-    for start in range(0, len(rows), size):
-        yield rows[start : start + size]
+def _trim(ids: NDArray[np.int32]) -> NDArray[np.int32]:
+    """`ids` `(rows, length)` up to the longest row: the padding behind it changes nothing."""
+    return ids[:, : max(1, np.count_nonzero(ids.any(axis=0)))]

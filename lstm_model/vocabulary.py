@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -39,6 +40,27 @@ _RULES: dict[str, Callable[[Iterable[str]], list[str]]] = {
     "verbatim": _verbatim,
     "text_vectorization": _text_vectorization,
 }
+
+
+class _IdsOfToken(dict[str, tuple[int, ...]]):
+    """The ids that a token becomes, worked out when it is first asked for.
+
+    No text rule joins two tokens, so a row's ids are those of its tokens; and applying the rules is
+    what encoding spends its time on, while most tokens come again.
+    """
+
+    LIMIT = 200_000  # tokens remembered; those of many batches, in some 30 MB
+
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        super().__init__()
+        self._words_of = _RULES[vocabulary.rules]
+        self._id = {word: i for i, word in enumerate(vocabulary.words) if i > UNKNOWN}
+
+    def __missing__(self, token: str) -> tuple[int, ...]:
+        ids = tuple(self._id.get(word, UNKNOWN) for word in self._words_of((token,)))
+        if len(self) < self.LIMIT:
+            self[token] = ids
+        return ids
 
 
 @dataclass(frozen=True)
@@ -87,8 +109,8 @@ class Vocabulary:
         return len(self.words)
 
     @cached_property
-    def _ids(self) -> dict[str, int]:
-        return {word: i for i, word in enumerate(self.words) if i > UNKNOWN}
+    def _ids_of_token(self) -> _IdsOfToken:
+        return _IdsOfToken(self)
 
     def ids(self, tokens: Sequence[str]) -> list[int]:
         """The ids of one row, as many as the text rules leave words of it.
@@ -98,7 +120,7 @@ class Vocabulary:
         """
         if isinstance(tokens, str):
             raise TypeError(f"a row is a list of tokens, not a string: {tokens!r}")
-        return [self._ids.get(word, UNKNOWN) for word in _RULES[self.rules](tokens)]
+        return list(chain.from_iterable(map(self._ids_of_token.__getitem__, tokens)))
 
     def encode(
         self, token_lists: Sequence[Sequence[str]], padded_length: int | None = None

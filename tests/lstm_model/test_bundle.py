@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import dataclasses
+import hashlib
 import json
 import struct
 
@@ -7,9 +9,18 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from lstm_model.bundle import BundleError, read_bundle, write_bundle
+from lstm_model import folding
+from lstm_model.bundle import BundleError, read_bundle, read_table, write_bundle
+from lstm_model.calibration import Calibration
 
-FILES = ["config.json", "history.json", "vocabulary.json", "weights.safetensors"]
+FILES = [
+    "calibration.json",
+    "config.json",
+    "history.json",
+    "table.npy",
+    "vocabulary.json",
+    "weights.safetensors",
+]
 
 
 @pytest.fixture
@@ -30,6 +41,7 @@ def test_written_and_read(stored, bundle) -> None:
     assert again.vocabulary == bundle.vocabulary
     assert again.history == bundle.history
     assert again.best_epoch == bundle.best_epoch
+    assert again.calibration == bundle.calibration
     assert list(again.weights) == list(bundle.weights)
     for name, weight in bundle.weights.items():
         np.testing.assert_array_equal(again.weights[name], weight)
@@ -56,28 +68,53 @@ def test_a_damaged_file_is_refused_by_name(stored, name, damage) -> None:
         read_bundle(stored)
 
 
-@pytest.mark.parametrize("name", FILES)
-def test_no_flipped_byte_does_harm(stored, bundle, name) -> None:
-    """A flip in a number may pass (digests are not kept here); nothing else than BundleError."""
-    path = stored / name
-    content = path.read_bytes()
+def flipped(content: bytes, times: int):
+    """`content` with one bit changed, at so many places."""
     rng = np.random.default_rng(0)
-    for place in rng.integers(0, min(len(content), 1500), 150):
+    for place in rng.integers(0, len(content), times):
         damaged = bytearray(content)
         damaged[place] ^= 1 << int(rng.integers(0, 8))
+        yield bytes(damaged)
+
+
+@pytest.mark.parametrize("name", [name for name in FILES if name != "config.json"])
+def test_a_flipped_bit_is_found(stored, name) -> None:
+    path = stored / name
+    for damaged in flipped(path.read_bytes(), 50):
         path.write_bytes(damaged)
+        with pytest.raises(BundleError, match=rf"{name}: its SHA-256 is"):
+            read_bundle(stored)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_even_with_the_right_digests_no_flipped_bit_does_harm(stored, bundle, name) -> None:
+    """A flip in a number may pass; what does not must be a BundleError and nothing else."""
+    path = stored / name
+    for damaged in flipped(path.read_bytes()[:1500], 150):
+        path.write_bytes(damaged)
+        if name != "config.json":
+            reseal(stored, name)
         try:
             read = read_bundle(stored)
+            read_table(stored, read)
         except BundleError:
             continue
         shapes = {key: weight.shape for key, weight in read.weights.items()}
         assert shapes == {key: weight.shape for key, weight in bundle.weights.items()}
 
 
+def reseal(stored, name) -> None:
+    """Have `config.json` vouch for the file as it is: what a forger would do."""
+    config = json.loads((stored / "config.json").read_text())
+    config["sha256"][name] = hashlib.sha256((stored / name).read_bytes()).hexdigest()
+    (stored / "config.json").write_text(json.dumps(config))
+
+
 def change_weights(stored, change) -> None:
     weights = safetensors.numpy.load_file(stored / "weights.safetensors")
     change(weights)
     safetensors.numpy.save_file(weights, stored / "weights.safetensors")
+    reseal(stored, "weights.safetensors")
 
 
 @pytest.mark.parametrize(
@@ -105,6 +142,7 @@ def test_a_header_that_claims_what_is_not_there_is_refused(stored) -> None:
     header = {"huge": {"dtype": "F32", "shape": shape, "data_offsets": [0, 4 << 40]}}
     text = json.dumps(header).encode()
     (stored / "weights.safetensors").write_bytes(struct.pack("<Q", len(text)) + text)
+    reseal(stored, "weights.safetensors")
     with pytest.raises(BundleError, match=r"weights\.safetensors"):
         read_bundle(stored)
 
@@ -112,6 +150,8 @@ def test_a_header_that_claims_what_is_not_there_is_refused(stored) -> None:
 def change_json(path, **fields) -> None:
     data = json.loads(path.read_text())
     path.write_text(json.dumps({**data, **fields}))
+    if path.name != "config.json":
+        reseal(path.parent, path.name)
 
 
 @pytest.mark.parametrize(
@@ -122,6 +162,8 @@ def change_json(path, **fields) -> None:
         ({"vocabulary_size": 1 << 50}, "words by 'verbatim', where config.json has"),
         ({"preset": None}, "JSON object was expected"),
         ({"preset": {"name": "x"}}, "is missing"),
+        ({"sha256": None}, "JSON object was expected"),
+        ({"sha256": {}}, "where config.json has None"),
     ],
 )
 def test_a_foreign_config_is_refused(stored, fields, message) -> None:
@@ -150,3 +192,50 @@ def test_a_bad_history_is_refused(stored, fields) -> None:
     change_json(stored / "history.json", **fields)
     with pytest.raises(BundleError, match="not a history of epochs"):
         read_bundle(stored)
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"temperature": 0}, "must be above 0, not 0"),
+        ({"temperature": "1"}, "must be above 0, not '1'"),
+        ({"thresholds": [1, 2]}, "must be 3 numbers"),
+        ({"thresholds": 1}, "must be a list"),
+        ({"code": "print()"}, "were expected"),
+    ],
+)
+def test_a_bad_calibration_is_refused(stored, fields, message) -> None:
+    change_json(stored / "calibration.json", **fields)
+    with pytest.raises(BundleError, match=rf"calibration\.json.*{message}"):
+        read_bundle(stored)
+
+
+def test_a_calibration_is_kept(bundle, tmp_path) -> None:
+    calibration = Calibration(1.5, (0.5, 1.0, 2.0))
+    write_bundle(tmp_path, dataclasses.replace(bundle, calibration=calibration))
+    assert read_bundle(tmp_path).calibration == calibration
+
+
+def test_the_table_is_mapped_and_not_copied(stored, bundle) -> None:
+    table = read_table(stored, read_bundle(stored))
+    np.testing.assert_array_equal(table, folding.fold(bundle.preset, bundle.weights))
+    assert isinstance(table.base, np.memmap)
+    assert not table.flags.writeable
+
+
+def test_a_table_of_another_shape_or_type_is_refused(stored) -> None:
+    bundle = read_bundle(stored)
+    for bad in (np.zeros((2, 3), np.float32), np.zeros((2, 2), np.float64)):
+        np.save(stored / "table.npy", bad)
+        with pytest.raises(BundleError, match=r"table\.npy: float.*, not float32"):
+            read_table(stored, bundle)
+    np.save(stored / "table.npy", np.array([{}], dtype=object), allow_pickle=True)
+    with pytest.raises(BundleError, match=r"table\.npy"):
+        read_table(stored, bundle)
+
+
+def test_a_table_that_would_be_too_large_is_not_written(bundle, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(folding, "LIMIT", 100)
+    write_bundle(tmp_path, bundle)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted({*FILES} - {"table.npy"})
+    assert read_table(tmp_path, read_bundle(tmp_path)) is None

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import platform
 from itertools import product
 
@@ -8,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lstm_model import PackedScorer
+from lstm_model import PackedScorer, folding
 from lstm_model.bundle import BundleError, write_bundle
+from lstm_model.calibration import Calibration
 from lstm_model.classifier import build_classifier
 from lstm_model.packed import BLOCK
 
@@ -52,6 +54,30 @@ def test_loaded_from_disk_it_gives_the_same_bits(make_bundle, tmp_path) -> None:
     np.testing.assert_array_equal(first, PackedScorer.load(tmp_path).predict(ROWS))
     with pytest.raises(BundleError):
         PackedScorer.load(tmp_path / "missing")
+
+
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_without_a_table_it_scores_the_same(make_bundle, tmp_path, monkeypatch, bidirectional):
+    bundle = make_bundle(bidirectional=bidirectional)
+    expected = PackedScorer(bundle).predict(ROWS)
+    monkeypatch.setattr(folding, "LIMIT", 100)
+    write_bundle(tmp_path, bundle)
+    for scorer in (PackedScorer(bundle), PackedScorer.load(tmp_path)):
+        probabilities = scorer.predict(ROWS)
+        np.testing.assert_allclose(probabilities, expected, rtol=0, atol=1e-6)
+        alone = np.concatenate([scorer.predict([row]) for row in ROWS])
+        np.testing.assert_allclose(alone, probabilities, rtol=0, atol=1e-6)
+
+
+def test_calibration_is_applied(make_bundle) -> None:
+    plain = PackedScorer(make_bundle())
+    calibration = Calibration(temperature=2.0, thresholds=(1e-6, 1.0, 1.0))
+    scorer = PackedScorer(dataclasses.replace(make_bundle(), calibration=calibration))
+    before, after = plain.predict(ROWS), scorer.predict(ROWS)
+    roots = np.sqrt(before)  # exp(z/2) is the root of exp(z)
+    np.testing.assert_allclose(after, roots / roots.sum(axis=1, keepdims=True), atol=1e-6)
+    np.testing.assert_array_equal(plain.labels(before), before.argmax(axis=1))
+    assert not scorer.labels(after).any()  # so low a threshold makes every row class 0
 
 
 rows = st.lists(st.lists(st.sampled_from(WORDS), max_size=12), min_size=1, max_size=40)

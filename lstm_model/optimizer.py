@@ -1,0 +1,53 @@
+"""`LazyAdam`: Adam that moves only the rows of an embedding that the batch has used."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+Tensor = Any
+
+
+@keras.saving.register_keras_serializable(package="lstm_model")
+class LazyAdam(keras.optimizers.Adam):
+    """Adam (Kingma and Ba, ICLR 2015), but lazy where a gradient has only some rows of a variable.
+
+    Adam moves every row at every step: that of a word that the batch lacks still moves by the
+    momentum of its last gradients, and both its moments decay. Here such a row and its moments stay
+    as they are, so that a step costs by the words of the batch and not by those of the vocabulary.
+    It is another optimiser and not a faster Adam: it ends with other weights. Where a gradient has
+    all rows, it is Adam.
+
+    It does not run under XLA, which has no `tf.unique`.
+
+    Raises:
+        ValueError: `amsgrad`, which is not written lazily, is asked for.
+    """
+
+    def build(self, variables: list[Any]) -> None:
+        """Make the two moments of every variable."""
+        if self.amsgrad:
+            raise ValueError("LazyAdam has no amsgrad; use keras.optimizers.Adam for it")
+        super().build(variables)
+
+    def update_step(self, gradient: Tensor, variable: Tensor, learning_rate: Tensor) -> None:
+        """Move `variable`, or those of its rows that `gradient` has."""
+        if not isinstance(gradient, tf.IndexedSlices):
+            super().update_step(gradient, variable, learning_rate)
+            return
+        # A word that stands in the batch more than once is one row, with the sum of its gradients.
+        rows, place = tf.unique(gradient.indices)
+        g = tf.math.unsorted_segment_sum(gradient.values, place, tf.size(rows))  # (rows, width)
+
+        index = self._get_variable_index(variable)
+        momentum, velocity = self._momentums[index].value, self._velocities[index].value
+        m = self.beta_1 * tf.gather(momentum, rows) + (1 - self.beta_1) * g
+        v = self.beta_2 * tf.gather(velocity, rows) + (1 - self.beta_2) * tf.square(g)
+        step = tf.cast(self.iterations + 1, variable.dtype)
+        rate = tf.cast(learning_rate, variable.dtype)
+        rate *= tf.sqrt(1 - self.beta_2**step) / (1 - self.beta_1**step)
+        momentum.scatter_update(tf.IndexedSlices(m, rows))
+        velocity.scatter_update(tf.IndexedSlices(v, rows))
+        variable.scatter_sub(tf.IndexedSlices(rate * m / (tf.sqrt(v) + self.epsilon), rows))

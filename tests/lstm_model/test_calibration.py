@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from lstm_model.calibration import Calibration
+
+LOGITS = np.random.default_rng(0).normal(0, 3, (50, 3)).astype(np.float32)
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    exp = np.exp(logits.astype(np.float64))
+    return exp / exp.sum(axis=1, keepdims=True)
+
+
+@pytest.mark.parametrize("temperature", [0.5, 1, 3.0])
+def test_probabilities_are_the_softmax_of_the_divided_logits(temperature) -> None:
+    probabilities = Calibration(temperature).probabilities(LOGITS)
+    assert probabilities.dtype == np.float32
+    np.testing.assert_allclose(probabilities, softmax(LOGITS / temperature), atol=1e-6)
+
+
+def test_a_higher_temperature_is_less_sure_and_says_the_same() -> None:
+    cold, warm = Calibration(1.0), Calibration(2.0)
+    before, after = cold.probabilities(LOGITS), warm.probabilities(LOGITS)
+    assert np.all(after.max(axis=1) < before.max(axis=1))
+    np.testing.assert_array_equal(cold.labels(before), warm.labels(after))
+
+
+def test_huge_logits_do_not_overflow() -> None:
+    logits = np.array([[3e4, -3e4, 0], [-3e38, -3e38, -3e38]], dtype=np.float32)
+    probabilities = Calibration().probabilities(logits)
+    np.testing.assert_allclose(probabilities, [[1, 0, 0], [1 / 3] * 3], atol=1e-6)
+
+
+def test_the_label_is_the_most_probable_class() -> None:
+    probabilities = softmax(LOGITS).astype(np.float32)
+    labels = Calibration().labels(probabilities)
+    assert labels.dtype == np.int8
+    np.testing.assert_array_equal(labels, LOGITS.argmax(axis=1))
+    assert Calibration().labels(np.full((1, 3), 1 / 3, np.float32)) == [0]  # level: the first
+
+
+def test_a_lower_threshold_has_the_class_chosen_sooner() -> None:
+    probabilities = np.array([[0.3, 0.5, 0.2], [0.2, 0.5, 0.3], [0.1, 0.8, 0.1]], np.float32)
+    # Multiples of the thresholds: (1.2, 1, 0.2), (0.8, 1, 0.3), (0.4, 1.6, 0.1).
+    calibration = Calibration(thresholds=(0.25, 0.5, 1.0))
+    np.testing.assert_array_equal(calibration.labels(probabilities), [0, 1, 1])
+
+
+def test_no_rows() -> None:
+    empty = np.empty((0, 3), np.float32)
+    assert Calibration().probabilities(empty).shape == (0, 3)
+    assert Calibration().labels(empty).shape == (0,)
+
+
+@pytest.mark.parametrize("bad", [0, -1.0, math.inf, math.nan, "1", None, True])
+def test_bad_numbers_are_refused(bad) -> None:
+    with pytest.raises(ValueError, match="must be above 0"):
+        Calibration(temperature=bad)
+    with pytest.raises(ValueError, match="must be above 0"):
+        Calibration(thresholds=(1.0, bad, 1.0))
+    with pytest.raises(ValueError, match="must be 3 numbers"):
+        Calibration(thresholds=(1.0, 1.0))
+
+
+def test_to_plain_data_and_back() -> None:
+    calibration = Calibration(1.25, (0.5, 1.0, 1.5))
+    assert Calibration.from_dict(calibration.to_dict()) == calibration
+    with pytest.raises(ValueError, match="were expected"):
+        Calibration.from_dict({"temperature": 1.0})
