@@ -15,6 +15,7 @@ from flows.display import (
     corpus_lines,
     doctor_lines,
     evaluation_lines,
+    export_lines,
     lineage_lines,
     model_lines,
     models_lines,
@@ -127,6 +128,11 @@ def _parser() -> argparse.ArgumentParser:
     predict = verb("predict", _predict, "label headlines at once")
     predict.add_argument("titles", nargs="+", metavar="标题")
     predict.add_argument("--model", default="champion", help="a version (default: champion)")
+
+    export = verb("export", _export, "write a model for serving elsewhere")
+    export.add_argument("directory", metavar="DIRECTORY", help="is made; may be there if empty")
+    export.add_argument("--format", required=True, choices=("onnx", "saved_model"))
+    export.add_argument("--model", default="champion", help="a version (default: champion)")
 
     verb("models", _models, "list the models")
     promote = verb("promote", _promote, "make a model the champion")
@@ -275,19 +281,30 @@ def _corpus_there(name: str) -> None:
 
 def _predict(options: argparse.Namespace) -> None:
     from headlines.labels import LABELS
-    from headlines.prediction import predict
+    from headlines.prediction import classify
 
     predictions = [
         {
             "title": title,
-            "label": int(row.argmax()),
-            "label_name": LABELS[row.argmax()],
-            "probability": float(row.max()),
+            "label": int(label),
+            "label_name": LABELS[label],
+            "probability": float(row[label]),
             **{f"p_{name}": float(value) for name, value in zip(LABELS, row, strict=True)},
         }
-        for title, row in zip(options.titles, predict(options.titles, options.model), strict=True)
+        for title, row, label in zip(
+            options.titles, *classify(options.titles, options.model), strict=True
+        )
     ]
     _show(options, predictions, lambda rows: [prediction_line(row) for row in rows])
+
+
+def _export(options: argparse.Namespace) -> None:
+    from headlines.catalog import Catalog
+    from headlines.export import export
+
+    directory = Path(options.directory)
+    result = export(options.model, options.format, directory, Catalog.from_environment())
+    _show(options, result, export_lines)
 
 
 def _models(options: argparse.Namespace) -> None:

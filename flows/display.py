@@ -127,6 +127,15 @@ def prediction_line(row: Result) -> str:
     return f"{row['label_name']:<8} {chinese}  {row['probability']:.3f}  {row['title']}"
 
 
+def export_lines(result: Result) -> list[str]:
+    """An export: what it is, and what its check found."""
+    return [
+        f"export: {_shown(result['directory'])} ({result['format']} of {result['model']})",
+        f"checked on {result['checked']} headlines: probabilities differ from the model's by "
+        f"{result['largest_difference']:.1g} at most",
+    ]
+
+
 def models_lines(rows: Sequence[Result]) -> list[str]:
     """All models, the champion marked."""
     lines = [

@@ -1,0 +1,95 @@
+"""The verb `export`, which runs without Prefect."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from flows.cli import main
+from headlines import registry
+from headlines.artifact import Artifact
+from headlines.catalog import Catalog
+from headlines.corpus import ingest
+from headlines.tokens import segment_corpus
+from headlines.training import preset_named, train
+
+
+@pytest.fixture
+def model(catalog: Catalog, corpus_file: Path, small_preset: str) -> Artifact:
+    """The champion of a data root."""
+    corpus = ingest(catalog, "news", str(corpus_file))
+    return train(catalog, corpus, segment_corpus(catalog, corpus), preset_named(small_preset))
+
+
+def test_the_result_as_json_and_for_people(
+    model: Artifact, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for format in ("onnx", "saved_model"):
+        main(["export", "--format", format, str(tmp_path / format), "--json"])
+        result = json.loads(capfd.readouterr().out)  # and nothing besides
+        assert result.pop("largest_difference") <= 1e-5
+        assert result == {
+            "model": model.directory.name,
+            "format": format,
+            "directory": str(tmp_path / format),
+            "checked": 18,
+        }
+        assert (tmp_path / format / "export.json").is_file()
+
+    named = ["export", "--model", model.directory.name, "--format", "onnx"]
+    main([*named, str(tmp_path / "again")])
+    shown = capfd.readouterr().out.splitlines()
+    assert shown[0] == f"export: {tmp_path / 'again'} (onnx of {model.directory.name})"
+    assert shown[1].startswith("checked on 18 headlines: ")
+    first, again = (tmp_path / name / "model.onnx" for name in ("onnx", "again"))
+    assert again.read_bytes() == first.read_bytes()
+
+
+def test_a_new_process_exports_to_onnx_without_prefect_and_tensorflow(
+    model: Artifact, catalog: Catalog, tmp_path: Path
+) -> None:
+    code = (
+        "import sys\n"
+        "sys.modules['prefect'] = sys.modules['tensorflow'] = None\n"
+        "from flows.cli import main\n"
+        f"main(['--data', {str(catalog.root)!r}, 'export', '--format', 'onnx', 'new'])\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.startswith(f"export: new (onnx of {model.directory.name})")
+    assert done.stderr == ""
+    assert registry.versions(catalog) == [model.directory.name]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("new",), "required: --format"),
+        (("--format", "onnx"), "required: DIRECTORY"),
+        (("--format", "tflite", "new"), "'saved_model'"),
+        (("--format", "onnx", "new"), "headlines train"),
+        (("--format", "onnx", "--model", "none", "new"), "headlines models"),
+        (("--format", "onnx", "."), "name a new directory"),
+    ],
+)
+def test_wrong_input_is_one_line_and_status_2(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: tuple[str, ...],
+    said: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HEADLINES_DATA", str(tmp_path / "root"))
+    (tmp_path / "something").touch()
+    with pytest.raises(SystemExit) as left:
+        main(["export", *arguments])
+    shown = capsys.readouterr()
+    assert left.value.code == 2
+    assert shown.out == ""
+    assert shown.err.count("\n") == 1
+    assert said in shown.err
+    assert list(tmp_path.iterdir()) == [tmp_path / "something"]
