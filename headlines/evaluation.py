@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from headlines import registry
 from headlines.artifact import Artifact, publish
 from headlines.catalog import Catalog
 from headlines.corpus import read_corpus
@@ -74,15 +75,13 @@ def output_check(model: Artifact, corpus: Artifact, tokens: Artifact, split: str
     Columns: `split`, `row`, `title`, `label`, `label_name`, `prediction`, `prediction_name`,
     `probability` (of the prediction), one `p_…` a class, `correct`, `leaked`.
     """
-    from lstm_model.packed import PackedScorer
-
     rows = read_corpus(corpus, ["row", "record_id", "split", "title", "label", "leaked"])
     rows = rows[(rows["split"] == split) & rows["label"].notna()]
     joined = rows.merge(
         read_tokens(tokens, split), on=["row", "record_id"], how="left", validate="one_to_one"
     )
     token_lists = [list(words) for words in joined["tokens"]]
-    scorer = PackedScorer.load(model.directory)
+    scorer = registry.scorer(model)
     probabilities = scorer.predict(token_lists)
     predictions = scorer.labels(probabilities)
     labels = joined["label"].to_numpy(np.int8)

@@ -16,7 +16,6 @@ from headlines.errors import DamagedArtifact, InputError
 from headlines.labels import LABELS
 from headlines.manifest import Source
 from headlines.training import examples
-from lstm_model.bundle import read_bundle
 from lstm_model.export import FORMATS, INSTALL, MissingPackage
 
 
@@ -48,7 +47,7 @@ def export(model: str, format: str, directory: Path, catalog: Catalog) -> dict[s
     target = directory.resolve()
     _require_free(target)
     artifact = registry.named(catalog, model)
-    bundle = read_bundle(artifact.directory)
+    bundle = registry.bundle(artifact)
     try:
         lstm_model.export.require(format)
     except MissingPackage as missing:

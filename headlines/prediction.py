@@ -41,9 +41,6 @@ def classify(
     for title in titles:
         if problem := problem_of_title(title):
             raise InputError(problem, f"title {title!r:.40}", "give a headline with text in it")
-    from lstm_model.packed import PackedScorer
-
-    artifact = registry.named(Catalog.from_environment(), model)
-    scorer = PackedScorer.load(artifact.directory)
+    scorer = registry.scorer(registry.named(Catalog.from_environment(), model))
     probabilities = scorer.predict(segment(titles))
     return probabilities, scorer.labels(probabilities)

@@ -1,15 +1,22 @@
 """The models: immutable versions, and the champion among them that scores."""
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from headlines.artifact import Artifact, open_artifact, read_manifest
 from headlines.catalog import Catalog
 from headlines.drafts import locked, write_atomically
 from headlines.errors import DamagedArtifact, InputError
 from headlines.manifest import Manifest, sealed, unsealed
+
+if TYPE_CHECKING:
+    from lstm_model.bundle import Bundle
+    from lstm_model.packed import PackedScorer
 
 _FORMAT = 1
 _log = logging.getLogger(__name__)
@@ -95,6 +102,44 @@ def model(catalog: Catalog, version: str) -> Artifact:
             "`headlines models` lists those that are there",
         )
     return artifact
+
+
+def bundle(model: Artifact) -> "Bundle":
+    """The bundle of a model.
+
+    Raises:
+        InputError: it cannot be read, such as one that an earlier version has written.
+    """
+    from lstm_model.bundle import read_bundle
+
+    with _unreadable_told(model):
+        return read_bundle(model.directory)
+
+
+def scorer(model: Artifact) -> "PackedScorer":
+    """What scores with a model.
+
+    Raises:
+        InputError: its bundle cannot be read, such as one that an earlier version has written.
+    """
+    from lstm_model.packed import PackedScorer
+
+    with _unreadable_told(model):
+        return PackedScorer.load(model.directory)
+
+
+@contextmanager
+def _unreadable_told(model: Artifact) -> Iterator[None]:
+    from lstm_model.bundle import BundleError
+
+    try:
+        yield
+    except BundleError as error:
+        raise InputError(
+            f"the model cannot be read ({error})",
+            str(model.directory),
+            "train a model with this version (`headlines train`) and promote it",
+        ) from error
 
 
 def named(catalog: Catalog, name: str) -> Artifact:

@@ -248,8 +248,6 @@ def batch_result(catalog: Catalog, batch: Batch, outcome: str) -> BatchResult:
 def _scorer(root: str, version: str) -> "PackedScorer":
     import threadpoolctl
 
-    from lstm_model.packed import PackedScorer
-
     # One BLAS thread: the workers share the cores, and sums round the same on every machine.
     threadpoolctl.threadpool_limits(1, "blas")
-    return PackedScorer.load(registry.model(Catalog(Path(root)), version).directory)
+    return registry.scorer(registry.model(Catalog(Path(root)), version))

@@ -74,6 +74,19 @@ def test_a_damaged_model_is_refused_and_not_made_anew(catalog: Catalog) -> None:
     assert (catalog.model(version) / "weights").read_text() == "other"
 
 
+def test_a_model_that_this_version_cannot_read_is_refused(catalog: Catalog) -> None:
+    def write(draft: Path) -> dict[str, Any]:
+        (draft / "config.json").write_text('{"format": "lstm_model.bundle/1"}')
+        return {}
+
+    publish(catalog, catalog.model("old"), Recipe("model", 1, (), {}), write)
+    old = registry.model(catalog, "old")
+    for ask in (registry.scorer, registry.bundle):
+        with pytest.raises(InputError, match=r"the format is 'lstm_model\.bundle/1'") as refusal:
+            ask(old)
+        assert "train a model with this version" in refusal.value.mend
+
+
 def test_manifests_leaves_out_what_has_none(
     catalog: Catalog, caplog: pytest.LogCaptureFixture
 ) -> None:
