@@ -109,4 +109,6 @@ def _champion() -> str:
     catalog = Catalog.from_environment()
     if registry.is_empty(catalog):
         return "no model yet; `headlines nightly` or `headlines train` makes the first"
-    return registry.champion(catalog).directory.name
+    champion = registry.champion(catalog)
+    registry.bundle(champion)
+    return champion.directory.name

@@ -75,9 +75,9 @@ def preflight(catalog: Catalog, batch: Batch, encoding: str) -> None:
     """Find out what can be known of a batch at once, before anything is started for it.
 
     Raises:
-        InputError: there is no champion, or the file cannot be read.
+        InputError: there is no champion that can be read, or the file cannot be.
     """
-    registry.champion(catalog)
+    registry.bundle(registry.champion(catalog))
     next(read_records(batch.path, encoding))
 
 

@@ -12,8 +12,10 @@ from tasks.stage import stage
 
 @stage("model", run_name="model {version}", tags=["model"])
 def read_model(catalog: Catalog, version: str) -> Artifact:
-    """A model version, or the champion, its digests checked."""
-    return registry.named(catalog, version)
+    """A model version, or the champion, which was read once: what is wrong with it shows here."""
+    model = registry.named(catalog, version)
+    registry.bundle(model)
+    return model
 
 
 @stage("admit", run_name="admit {name}", tags=["scoring"], timeout_seconds=7200)

@@ -93,7 +93,7 @@ def test_scoring_on_a_disk_that_fills_up(victim: Victim, small_disk: Path) -> No
     )
 
 
-@pytest.mark.parametrize(("job", "files"), [("second_model", 5), ("promote", 1)])
+@pytest.mark.parametrize(("job", "files"), [("second_model", 7), ("promote", 1)])
 def test_a_model_and_its_promotion_on_a_full_disk(
     victim: Victim, small_disk: Path, job: str, files: int
 ) -> None:

@@ -1,0 +1,288 @@
+"""The layer and its training: `CustomLSTM` beside `keras.layers.LSTM`.
+
+    python -m benchmarks.lstm [--rounds 7] [--seeds 5]
+
+Three parts. A gradient step of the layer alone, at the notebook's sizes (batch 32, 44 steps, 128
+in, 32 units), and how it grows with batch, steps and units. An epoch of the notebook's classifier:
+`train` as this project runs it beside `Model.fit` on batches padded to 44. And with `--seeds` the
+accuracy on dev that both end with after the notebook's 20 epochs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import tempfile
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.inews import examples
+from benchmarks.measure import (
+    Peer,
+    Run,
+    best_options,
+    machine,
+    medians,
+    needs_tensorflow,
+    show_table,
+    straight_line,
+)
+from lstm_model.examples import Examples, macro_f1, split
+from lstm_model.presets import PRESETS
+from lstm_model.vocabulary import Vocabulary
+
+BATCH, STEPS, INPUT, UNITS = 32, 44, 128, 32
+NOTEBOOK = PRESETS["notebook"]
+
+
+# What a peer prepares, in its own process. What is returned is what is timed.
+
+
+@needs_tensorflow
+def gradient_step(layer: str) -> Run:
+    """Output, and gradients by the weights and the input, of one layer as a `tf.function`.
+
+    `layer`: `ours`; `keras`; or `textbook`, the six formulas in a `tf.while_loop`, differentiated
+    by TensorFlow.
+    """
+    import keras
+    import tensorflow as tf
+
+    from lstm_model.layer import CustomLSTM
+
+    def textbook(one: CustomLSTM, x: Any) -> Any:
+        steps = tf.shape(x)[1]
+        inputs = tf.TensorArray(tf.float32, size=steps).unstack(tf.transpose(x, (1, 0, 2)))
+        zeros = tf.zeros((tf.shape(x)[0], one.units))
+        return tf.while_loop(
+            lambda t, *_: t < steps,
+            lambda t, h, c: (t + 1, *one.step(inputs.read(t), h, c)),
+            (0, zeros, zeros),
+            maximum_iterations=steps,
+        )[1]
+
+    made: dict[tuple[int, int], Callable[[Any], Any]] = {}
+
+    def compiled(units: int) -> Callable[[Any], Any]:
+        one = keras.layers.LSTM(units) if layer == "keras" else CustomLSTM(units)
+        one.build((None, None, INPUT))
+
+        @tf.function(input_signature=[tf.TensorSpec((None, None, INPUT))])
+        def step(x: Any) -> Any:
+            with tf.GradientTape() as tape:
+                tape.watch(x)
+                y = textbook(one, x) if layer == "textbook" else one(x)
+                loss = tf.reduce_sum(y * y)
+            return tape.gradient(loss, [x, *[w.value for w in one.trainable_weights]])
+
+        return step
+
+    def run(batch: int = BATCH, steps: int = STEPS, units: int = UNITS) -> None:
+        if (units, 0) not in made:
+            made[units, 0] = compiled(units)
+        x = tf.random.stateless_normal((batch, steps, INPUT), seed=(0, 0))
+        made[units, 0](x)
+
+    return run
+
+
+@needs_tensorflow
+def our_epoch(train: Examples) -> Run:
+    """An epoch of `train`, without its measurement on dev."""
+    from lstm_model.training import _Run
+
+    vocabulary = Vocabulary.build(train.token_lists, NOTEBOOK.rules)
+    few = Examples(train.token_lists[:1], train.labels[:1])
+    learning = _Run(NOTEBOOK, vocabulary, split(NOTEBOOK, train, None)[0], few)
+    epochs = iter(range(1, 1000))
+    return lambda: learning.epoch(next(epochs))
+
+
+@needs_tensorflow
+def keras_epoch(train: Examples) -> Run:
+    """An epoch of `Model.fit` on padded batches."""
+    fit = keras_fit(train, seed=0)
+    fit(1)  # traces
+    return lambda steps_per_execution: fit(1, steps_per_execution)
+
+
+def keras_fit(train: Examples, seed: int) -> Callable[..., Any]:
+    import keras
+
+    from benchmarks.keras_peer import keras_classifier
+
+    keras.utils.set_random_seed(seed)
+    vocabulary = Vocabulary.build(train.token_lists, NOTEBOOK.rules)
+    model = keras_classifier(NOTEBOOK, len(vocabulary))
+    compiled: list[int] = []
+    rows = split(NOTEBOOK, train, None)[0]
+    ids = vocabulary.encode(rows.token_lists, NOTEBOOK.padded_length)
+
+    def fit(epochs: int, steps_per_execution: int = 1) -> Any:
+        if compiled[-1:] != [steps_per_execution]:
+            compiled.append(steps_per_execution)
+            model.compile(
+                keras.optimizers.Adam(NOTEBOOK.learning_rate),
+                "sparse_categorical_crossentropy",
+                steps_per_execution=steps_per_execution,
+            )
+        model.fit(ids, rows.labels, batch_size=NOTEBOOK.batch_size, epochs=epochs, verbose=0)
+        return model, vocabulary
+
+    return fit
+
+
+@needs_tensorflow
+def our_accuracy(train: Examples, dev: Examples) -> Run:
+    """Accuracy and macro-F1 on dev after a training with a seed."""
+    from lstm_model.packed import PackedScorer
+    from lstm_model.training import train as run_training
+
+    def run(seed: int) -> tuple[float, float]:
+        with tempfile.TemporaryDirectory() as directory:
+            trained = run_training(replace(NOTEBOOK, seed=seed), train, None, Path(directory))
+        return figures(PackedScorer(trained).predict(dev.token_lists), dev)
+
+    return run
+
+
+@needs_tensorflow
+def keras_accuracy(train: Examples, dev: Examples) -> Run:
+    """The same of `Model.fit`."""
+
+    def run(seed: int) -> tuple[float, float]:
+        model, vocabulary = keras_fit(train, seed)(NOTEBOOK.epochs)
+        ids = vocabulary.encode(dev.token_lists, NOTEBOOK.padded_length)
+        return figures(model.predict(ids, verbose=0), dev)
+
+    return run
+
+
+def figures(probabilities: Any, dev: Examples) -> tuple[float, float]:
+    predicted = probabilities.argmax(axis=1)
+    return float(np.mean(predicted == dev.labels)), macro_f1(dev.labels, predicted)
+
+
+# The measurements.
+
+
+def layers(rounds: int) -> None:
+    """A gradient step of each layer, and how it grows."""
+    names = {
+        "this project, `CustomLSTM`": "ours",
+        "`keras.layers.LSTM`": "keras",
+        "the six formulas in `tf.while_loop`": "textbook",
+    }
+    peers = [
+        Peer(name, threads, gradient_step, layer=layer)
+        for name, layer in names.items()
+        for threads in (1, 2)
+    ]
+    for peer in peers:
+        peer.seconds()  # traces
+    trial = medians([(peer, {}) for peer in peers], 15)
+    best = [min(range(at, at + 2), key=trial.__getitem__) for at in range(0, len(peers), 2)]
+    chosen = [peers[place] for place in best]
+    seconds = medians([(peer, {}) for peer in chosen], 10 * rounds)
+    show_table(
+        ("a gradient step", "threads", "ms", "ratio", "peak memory, MiB"),
+        [
+            (
+                peer.name,
+                str(peer.threads),
+                f"{1e3 * one:.2f}",
+                f"{one / seconds[0]:.2f}",
+                f"{peer.peak_memory() / 2**20:.0f}",
+            )
+            for peer, one in zip(chosen, seconds, strict=True)
+        ],
+    )
+    rows = []
+    for name, values in (
+        ("batch", (32, 128, 256, 512)),
+        ("steps", (22, 44, 88, 176)),
+        ("units", (16, 32, 64, 128)),
+    ):
+        for peer in chosen[:2]:
+            for value in values:
+                peer.seconds(**{name: value})  # traces
+            ms = [1e3 * medians([(peer, {name: value})], 3 * rounds)[0] for value in values]
+            _, fit = straight_line(values, ms)
+            cells = ", ".join(f"{v}: {one:.1f}" for v, one in zip(values, ms, strict=True))
+            rows.append((f"{name}, {peer.name}", cells, f"{fit:.4f}"))
+    show_table(("with more", "ms", "R² of a straight line"), rows)
+    for peer in peers:
+        peer.close()
+
+
+def epochs(train: Examples, rounds: int) -> None:
+    """An epoch at the notebook's sizes."""
+    ours = [Peer("this project, `train`", threads, our_epoch, train=train) for threads in (1, 2)]
+    keras = [
+        Peer("`Model.fit`, `keras.layers.LSTM`", threads, keras_epoch, train=train)
+        for threads in (1, 2)
+    ]
+    options: list[dict[str, Any]] = [{"steps_per_execution": steps} for steps in (1, 16)]
+    tried = [(peer, best_options(peer, [{}], 2)) for peer in ours]
+    tried += [(peer, best_options(peer, options, 2)) for peer in keras]
+    seconds = medians(tried, 2)
+    best = [tried[int(np.argmin(seconds[:2]))], tried[2 + int(np.argmin(seconds[2:]))]]
+    seconds = medians(best, rounds)
+    show_table(
+        ("an epoch", "threads", "seconds", "ratio", "peak memory, MiB"),
+        [
+            (
+                f"{peer.name}{f', {chosen}' if chosen else ''}",
+                str(peer.threads),
+                f"{one:.2f}",
+                f"{one / seconds[0]:.1f}",
+                f"{peer.peak_memory() / 2**20:.0f}",
+            )
+            for (peer, chosen), one in zip(best, seconds, strict=True)
+        ],
+    )
+    for peer in (*ours, *keras):
+        peer.close()
+
+
+def accuracies(train: Examples, dev: Examples, seeds: int) -> None:
+    """Whether the quicker training ends as well: dev, after 20 epochs, mean and spread."""
+    inputs = {"train": train, "dev": dev}
+    cores = len(os.sched_getaffinity(0))
+    rows = []
+    for name, prepare in (
+        ("this project, `train`", our_accuracy),
+        ("`Model.fit`", keras_accuracy),
+    ):
+        peer = Peer(name, cores, prepare, **inputs)
+        found = [peer.result(seed=seed) for seed in range(seeds)]
+        cells = [
+            f"{statistics.fmean(values):.3f} ± {statistics.stdev(values):.3f} "
+            f"({min(values):.3f} to {max(values):.3f})"
+            for values in zip(*found, strict=True)
+        ]
+        rows.append((name, *cells))
+        peer.close()
+    show_table((f"{seeds} seeds", "dev accuracy", "dev macro-F1"), rows)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--seeds", type=int, default=0, help="trainings of each; 0: none")
+    options = parser.parse_args()
+    print(f"{machine()}\n")
+    layers(options.rounds)
+    train = examples("train")
+    epochs(train, options.rounds)
+    if options.seeds:
+        accuracies(train, examples("dev"), options.seeds)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,282 @@
+"""Headlines scored: `PackedScorer` beside Keras, `tf.function` and ONNX Runtime.
+
+    python -m benchmarks.scorer [--preset notebook] [--rounds 15]
+
+All get the 999 headlines of the test split, cut into words. `PackedScorer` starts from the words;
+the others from arrays of word ids made beforehand, which is in their favour. Each peer is tried
+with one and two threads and several heights of a batch, once with the rows as they come and once
+sorted by length with the padding trimmed, as their users may do themselves; the tables have the
+best of each. The weights are random: the time does not
+depend on them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.inews import examples
+from benchmarks.measure import (
+    Peer,
+    Run,
+    best_options,
+    machine,
+    medians,
+    needs_tensorflow,
+    show_table,
+    straight_line,
+)
+from lstm_model.bundle import Bundle, read_bundle, write_bundle
+from lstm_model.export import export
+from lstm_model.packed import PackedScorer
+from lstm_model.presets import PRESETS, Preset, weight_shapes
+from lstm_model.vocabulary import Vocabulary
+
+Ids = NDArray[np.int32]
+Tokens = Sequence[Sequence[str]]
+BATCHES = (32, 128, 999)
+
+
+# What a peer prepares, in its own process. What is returned is what is timed.
+
+
+def packed(bundle: Path, tokens: Tokens) -> Run:
+    """This project: from words to probabilities."""
+    scorer = PackedScorer.load(bundle)
+    return lambda: scorer.predict(tokens)
+
+
+@needs_tensorflow
+def keras_predict(bundle: Path, tokens: Tokens, ours: bool) -> Run:
+    """`Model.predict`, with `CustomLSTM` or with `keras.layers.LSTM`."""
+    model, ids = keras_model(bundle, ours), encoded(bundle, tokens)
+
+    def run(batch: int, by_length: bool) -> Any:
+        if by_length:
+            return in_batches(lambda rows: model.predict_on_batch(rows), ids, batch, by_length)
+        return model.predict(ids, batch_size=batch, verbose=0)
+
+    return run
+
+
+@needs_tensorflow
+def tf_function(bundle: Path, tokens: Tokens) -> Run:
+    """The model with `keras.layers.LSTM` as a `tf.function` that takes any batch and length."""
+    import tensorflow as tf
+
+    model, ids = keras_model(bundle, ours=False), encoded(bundle, tokens)
+    signature = [tf.TensorSpec((None, None), tf.int32)]
+    call = tf.function(lambda rows: model(rows, training=False), input_signature=signature)
+    return lambda batch, by_length: in_batches(
+        lambda rows: call(rows).numpy(), ids, batch, by_length
+    )
+
+
+def onnx_runtime(bundle: Path, tokens: Tokens, model: Path) -> Run:
+    """The bundle exported to ONNX, whose operators have an LSTM."""
+    import onnxruntime
+
+    ids = encoded(bundle, tokens)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = int(os.environ["OMP_NUM_THREADS"])
+    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    name = session.get_inputs()[0].name
+    return lambda batch, by_length: in_batches(
+        lambda rows: session.run(None, {name: rows})[0], ids, batch, by_length
+    )
+
+
+def keras_model(directory: Path, ours: bool) -> Any:
+    """The bundle's classifier, with our recurrent layers or with those of Keras."""
+    from benchmarks.keras_peer import keras_classifier, with_weights
+    from lstm_model.classifier import build_classifier
+
+    bundle = read_bundle(directory)
+    size = len(bundle.vocabulary)
+    if not ours:
+        return with_weights(keras_classifier(bundle.preset, size), bundle.preset, bundle.weights)
+    model = build_classifier(bundle.preset, size)
+    for variable in model.weights:
+        variable.assign(bundle.weights[variable.path])
+    return model
+
+
+def encoded(directory: Path, tokens: Tokens) -> Ids:
+    bundle = read_bundle(directory)
+    return bundle.vocabulary.encode(tokens, bundle.preset.padded_length)
+
+
+def in_batches(predict: Callable[[Ids], Any], ids: Ids, batch: int, by_length: bool) -> Any:
+    """`predict` for all rows, in their order again."""
+    lengths = np.count_nonzero(ids, axis=1)
+    order = np.argsort(lengths, kind="stable") if by_length else np.arange(len(ids))
+    found = []
+    for at in range(0, len(ids), batch):
+        rows = order[at : at + batch]
+        found.append(predict(ids[rows, : max(1, lengths[rows].max())] if by_length else ids[rows]))
+    probabilities = np.empty((len(ids), 3), dtype=np.float32)
+    probabilities[order] = np.concatenate(found)
+    return probabilities
+
+
+# The measurements.
+
+
+def random_bundle(preset: Preset, tokens: Tokens) -> Bundle:
+    vocabulary = Vocabulary.build(tokens, preset.rules, preset.min_count)
+    rng = np.random.default_rng(0)
+    weights = {
+        name: rng.standard_normal(shape, np.float32) * np.float32(0.3)
+        for name, shape in weight_shapes(preset, len(vocabulary)).items()
+    }
+    return Bundle(preset, vocabulary, weights, [], 1)
+
+
+def compare(bundle: Path, onnx: Path, tokens: Tokens, rounds: int) -> None:
+    """The peers at their best, in milliseconds and as ratios."""
+    inputs = {"bundle": bundle, "tokens": tokens}
+    this = Peer("this project, `PackedScorer`", 1, packed, **inputs)
+    expected = this.result()
+    best: list[tuple[Peer, dict[str, Any]]] = [(this, {})]
+    for name, prepare, more in (
+        ("ONNX Runtime", onnx_runtime, {"model": onnx}),
+        ("`tf.function`, `keras.layers.LSTM`", tf_function, {}),
+        ("`Model.predict`, `keras.layers.LSTM`", keras_predict, {"ours": False}),
+        ("`Model.predict`, `CustomLSTM`", keras_predict, {"ours": True}),
+    ):
+        peers = [Peer(name, threads, prepare, **inputs, **more) for threads in (1, 2)]
+        for by_length in (False, True):
+            choices = [{"batch": batch, "by_length": by_length} for batch in BATCHES]
+            tried = [(peer, best_options(peer, choices)) for peer in peers]
+            seconds = medians(tried, 3)
+            peer, options = tried[seconds.index(min(seconds))]
+            np.testing.assert_allclose(peer.result(**options), expected, atol=1e-5)
+            best.append((peer, options))
+    seconds = medians(best, rounds)
+    rows = []
+    for (peer, options), one in zip(best, seconds, strict=True):
+        how = " sorted by length" if options.get("by_length") else " as they come"
+        rows.append(
+            (
+                peer.name,
+                f"{peer.threads}",
+                f"{options['batch']}{how}" if options else "",
+                f"{1e3 * one:.1f}",
+                f"{one / seconds[0]:.1f}",
+                f"{len(tokens) / one:,.0f}",
+                f"{peer.peak_memory() / 2**20:.0f}",
+            )
+        )
+    show_table(
+        ("", "threads", "rows a batch", "ms", "ratio", "headlines a second", "peak memory, MiB"),
+        rows,
+    )
+
+
+COLD = {
+    "this project, `PackedScorer`": """
+from lstm_model.packed import PackedScorer
+PackedScorer.load({bundle!r}).predict([{words!r}])""",
+    "ONNX Runtime": """
+import numpy as np
+from pathlib import Path
+from onnxruntime import InferenceSession
+from lstm_model.vocabulary import Vocabulary
+session = InferenceSession({onnx!r}, providers=["CPUExecutionProvider"])
+ids = Vocabulary.load(Path({bundle!r}, "vocabulary.json")).encode([{words!r}])
+session.run(None, {{session.get_inputs()[0].name: ids}})""",
+    "Keras SavedModel": """
+import tensorflow as tf
+from pathlib import Path
+from lstm_model.vocabulary import Vocabulary
+model = tf.saved_model.load({saved_model!r})
+ids = Vocabulary.load(Path({bundle!r}, "vocabulary.json")).encode([{words!r}])
+model.signatures["serving_default"](tf.constant(ids))""",
+}
+
+
+def cold_start(paths: dict[str, str], words: list[str], rounds: int) -> None:
+    """From the start of a process to the probabilities of one headline."""
+    found: dict[str, list[float]] = {name: [] for name in COLD}
+    for _ in range(rounds):
+        for name, program in COLD.items():
+            began = time.perf_counter()
+            command = [sys.executable, "-c", program.format(**paths, words=words)]
+            subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
+            found[name].append(time.perf_counter() - began)
+    medians_of = {name: statistics.median(seconds) for name, seconds in found.items()}
+    first = next(iter(medians_of.values()))
+    show_table(
+        ("cold start", "seconds", "ratio"),
+        [(name, f"{one:.2f}", f"{one / first:.1f}") for name, one in medians_of.items()],
+    )
+
+
+def growth(preset: Preset, train: Tokens, tokens: Tokens, rounds: int) -> None:
+    """How the cost of `PackedScorer` grows with rows, words a row, and units."""
+    words = [word for row in train for word in row]
+    scorer = PackedScorer(random_bundle(preset, train))
+    many = [list(row) for row in (*tokens, *train)]
+    by_rows = {rows: (scorer, many * 4, rows) for rows in (1000, 5000, 10000, 20000)}
+    uncut = PackedScorer(random_bundle(replace(preset, padded_length=None), train))
+    by_words = {
+        length: (uncut, [words[at : at + length] for at in range(0, 1000 * 40, 40)], 1000)
+        for length in (10, 20, 40, 80)
+    }
+    by_units = {
+        units: (PackedScorer(random_bundle(replace(preset, units=units), train)), many, 1000)
+        for units in (16, 32, 64, 128)
+    }
+    rows = []
+    for name, cases in (("headlines", by_rows), ("words", by_words), ("units", by_units)):
+        seconds = {case: [] for case in cases}
+        for _ in range(rounds):
+            for case, (one, lists, count) in cases.items():
+                given = lists[:count]
+                began = time.perf_counter()
+                one.predict(given)
+                seconds[case].append(time.perf_counter() - began)
+        ms = {case: 1e3 * statistics.median(found) for case, found in seconds.items()}
+        _, fit = straight_line(list(ms), list(ms.values()))
+        cells = ", ".join(f"{case:,}: {one:.1f}" for case, one in ms.items())
+        rows.append((name, cells, f"{fit:.4f}"))
+    show_table(("with more", "ms", "R² of a straight line"), rows)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--preset", default="notebook", choices=PRESETS)
+    parser.add_argument("--rounds", type=int, default=15)
+    options = parser.parse_args()
+    preset = PRESETS[options.preset]
+    train, tokens = examples("train").token_lists, examples("test").token_lists
+    print(f"{machine()}; preset {preset.name}, {len(tokens)} headlines\n")
+    with tempfile.TemporaryDirectory() as directory:
+        bundle = random_bundle(preset, train)
+        write_bundle(Path(directory, "bundle"), bundle)
+        for format in ("onnx", "saved_model"):
+            export(bundle, Path(directory, format), tokens[:50], format)
+        paths = {
+            "bundle": str(Path(directory, "bundle")),
+            "onnx": str(Path(directory, "onnx", "model.onnx")),
+            "saved_model": str(Path(directory, "saved_model", "saved_model")),
+        }
+        compare(Path(paths["bundle"]), Path(paths["onnx"]), tokens, options.rounds)
+        cold_start(paths, list(tokens[0]), 5)
+    growth(preset, train, tokens, 7)
+
+
+if __name__ == "__main__":
+    main()
