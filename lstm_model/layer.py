@@ -37,7 +37,8 @@ class CustomLSTM(keras.Layer):
     gives for that step.
 
     Output `(batch, output_size)`, or `(batch, time, output_size)` with `return_sequence`, there in
-    the order in which the steps were read: with `go_backwards`, the last one first, as Keras does.
+    the order in which the steps were read: with `go_backwards`, the last one first, as Keras does;
+    and so is the mask of the output, which Keras leaves as it was.
 
     Weights: `wf wi wo wc` `(input, output_size)`, Glorot uniform; `uf ui uo uc`
     `(output_size, output_size)`, orthogonal; `bf bi bo bc` `(output_size,)`, zero, but ones for
@@ -57,10 +58,13 @@ class CustomLSTM(keras.Layer):
     Raises:
         ValueError: `output_size` is no positive integer; a dropout is not a share below 1; the
             input is not of rank 3, or its last axis is unknown or not the one the layer was built
-            for; `initial_state` is not two tensors of shape `(batch, output_size)`.
+            for; the mask is not of shape `(batch, time)`; `initial_state` is not two tensors of
+            shape `(batch, output_size)`.
     """
 
-    stateful = False  # `keras.layers.Bidirectional` asks; every call starts anew
+    # `keras.layers.Bidirectional` asks: every call starts anew.
+    stateful = False
+    states = None
 
     def __init__(
         self,
@@ -149,7 +153,10 @@ class CustomLSTM(keras.Layer):
         """All steps of `sequences` `(batch, time, input)`, from zeros or `initial_state` (h, c)."""
         x = tf.convert_to_tensor(sequences, dtype=self.compute_dtype)
         batch = tf.shape(x)[0]
-        h, c = self._initial_state(batch, initial_state)
+        h, c = self._initial_state(x, initial_state)
+        if mask is None:  # Keras passes the one that comes with the input, but not with a state
+            mask = getattr(sequences, "_keras_mask", None)
+        keep = None if mask is None else self._keep(x, mask)
         h_mask = None
         if training and self.dropout:
             x *= self._dropout_mask(self.dropout, (batch, 1, x.shape[2]))  # the same at every step
@@ -161,9 +168,12 @@ class CustomLSTM(keras.Layer):
         u = keras.ops.concatenate([self.uf, self.ui, self.uc, self.uo], axis=1)  # (units, 4*units)
         b = keras.ops.concatenate([self.bf, self.bi, self.bc, self.bo], axis=0)  # (4*units,)
 
-        # x(t) w + b waits for no earlier step, so it is one product over all of them.
-        xz = tf.tensordot(tf.transpose(x, (1, 0, 2)), w, axes=1) + b  # (time, batch, 4*units)
-        keep = None if mask is None else tf.transpose(tf.cast(mask, tf.bool))[:, :, None]
+        # x(t) w + b waits for no earlier step, so it is one product over all of them. b is in it as
+        # the weights of an input that is always 1: the gradient of a sum in float16 is a sum in
+        # float16, of as many numbers as there are steps and rows, but a product adds in float32.
+        x1 = tf.pad(tf.transpose(x, (1, 0, 2)), [[0, 0], [0, 0], [0, 1]], constant_values=1)
+        wb = keras.ops.concatenate([w, b[None]], axis=0)  # (input + 1, 4*units)
+        xz = tf.tensordot(x1, wb, axes=1)  # (time, batch, 4*units)
         if self.go_backwards:
             xz = tf.reverse(xz, axis=[0])
             keep = None if keep is None else tf.reverse(keep, axis=[0])
@@ -182,20 +192,34 @@ class CustomLSTM(keras.Layer):
         ones = tf.ones(shape, dtype=self.compute_dtype)
         return keras.random.dropout(ones, rate, seed=self.seed_generator)
 
-    def _initial_state(self, batch: Tensor, given: Sequence[Tensor] | None) -> list[Tensor]:
+    def _initial_state(self, x: Tensor, given: Sequence[Tensor] | None) -> list[Tensor]:
         if given is None:
-            return [tf.zeros((batch, self.output_size), dtype=self.compute_dtype) for _ in "hc"]
-        shapes = [tuple(state.shape) for state in given]
-        if [shape[1:] for shape in shapes] != [(self.output_size,)] * 2:
+            shape = (tf.shape(x)[0], self.output_size)
+            return [tf.zeros(shape, dtype=self.compute_dtype) for _ in "hc"]
+        states = [tf.convert_to_tensor(state, dtype=self.compute_dtype) for state in given]
+        expected = tf.TensorShape((x.shape[0], self.output_size))
+        if len(states) != 2 or not all(expected.is_compatible_with(s.shape) for s in states):
             raise ValueError(
                 f"{self.name}: initial_state must be h and c, each of shape "
-                f"(batch, {self.output_size}), but the shapes given are {shapes}"
+                f"(batch, {self.output_size}), but the shapes given are "
+                f"{[tuple(state.shape) for state in states]}, the input's {tuple(x.shape)}"
             )
-        return [tf.convert_to_tensor(state, dtype=self.compute_dtype) for state in given]
+        return states
+
+    def _keep(self, x: Tensor, mask: Tensor) -> Tensor:
+        mask = tf.cast(mask, tf.bool)
+        if not mask.shape.is_compatible_with(x.shape[:2]):
+            raise ValueError(
+                f"{self.name}: the mask must be of shape (batch, time), but its shape is "
+                f"{tuple(mask.shape)}, the input's {tuple(x.shape)}"
+            )
+        return tf.transpose(mask)[:, :, None]  # (time, batch, 1)
 
     def compute_mask(self, sequences: Tensor, mask: Tensor = None) -> Tensor:
-        """The mask of the output: that of the input where every step is given, else none."""
+        """The mask of the output: that of its steps where every step is given, else none."""
         output_mask = mask if self.return_sequence else None
+        if output_mask is not None and self.go_backwards:
+            output_mask = keras.ops.flip(output_mask, axis=1)
         return [output_mask, None, None] if self.return_state else output_mask
 
     def compute_output_shape(self, sequences_shape: Shape, initial_state_shape: Any = None) -> Any:

@@ -40,10 +40,13 @@ def recurrence(
 
     Returns:
         Outputs `(time, batch, units)`, h and c `(batch, units)`, differentiable by the first four
-        arguments, once.
+        arguments; so is the gradient.
     """
-    time, units = tf.shape(xz)[0], u.shape[0]
+    time, batch, units = tf.shape(xz)[0], tf.shape(xz)[1], u.shape[0]
     dtype = xz.dtype
+    if xz.shape[0] == 0:  # XLA compiles no loop over nothing
+        nothing = tf.matmul(tf.reduce_sum(xz, axis=0), u, transpose_b=True)  # (batch, units), zeros
+        return xz[:, :, :units], h + nothing, c + nothing
 
     def per_step(tensor: Tensor) -> Any:
         # TensorArrays, because the gradient of `xz[t]` is as large as xz itself at every step.
@@ -51,6 +54,12 @@ def recurrence(
 
     def collected(width: int) -> Any:
         return tf.TensorArray(dtype, size=time, element_shape=(xz.shape[1], width))
+
+    def stacked(array: Any, width: int) -> Tensor:
+        if xz.shape[1] is not None:
+            return array.stack()
+        # An empty list of elements of unknown size TensorFlow can concatenate, but not stack.
+        return tf.reshape(array.concat(), (time, batch, width))
 
     # sigmoid(z) = 1/2 + 1/2 tanh(z/2): with the right scale one tanh serves all four gates.
     scale = tf.constant([0.5] * 2 * units + [1.0] * units + [0.5] * units, dtype)
@@ -81,7 +90,7 @@ def recurrence(
         _, h, c, *arrays = tf.while_loop(
             lambda t, *_: t < time, forwards, (0, h, c, *arrays), maximum_iterations=time
         )
-        gates, hs, cs = (array.stack() for array in arrays)
+        gates, hs, cs = map(stacked, arrays, (4 * units, units, units))
 
         def gradient(d_outputs: Tensor, dh: Tensor, dc: Tensor) -> tuple[Tensor, ...]:
             f, i, g, o = tf.split(gates, 4, axis=2)  # (time, batch, units) each
@@ -129,7 +138,7 @@ def recurrence(
                 (time - 1, dh, dc, collected(4 * units)),
                 maximum_iterations=time,
             )
-            dz = dzs.stack()  # (time, batch, 4*units)
+            dz = stacked(dzs, 4 * units)  # (time, batch, 4*units)
             seen = earlier_h if h_mask is None else earlier_h * h_mask
             du = tf.matmul(
                 tf.reshape(seen, (-1, units)), tf.reshape(dz, (-1, 4 * units)), transpose_a=True
