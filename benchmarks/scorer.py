@@ -131,6 +131,37 @@ def in_batches(predict: Callable[[Ids], Any], ids: Ids, batch: int, by_length: b
     return probabilities
 
 
+# The same from files on disk: what is timed reads the model too. All is imported before.
+
+
+def load_packed(bundle: Path, tokens: Tokens) -> Run:
+    """This project: bundle and words in, probabilities out."""
+    return lambda: PackedScorer.load(bundle).predict(tokens)
+
+
+def load_onnx(bundle: Path, tokens: Tokens, model: Path) -> Run:
+    """The exported model and its vocabulary."""
+    return lambda: onnx_runtime(bundle, tokens, model)(128, by_length=False)
+
+
+@needs_tensorflow
+def load_saved_model(bundle: Path, tokens: Tokens, model: Path) -> Run:
+    """The exported SavedModel and its vocabulary."""
+    import tensorflow as tf
+
+    def run() -> Any:
+        signature = tf.saved_model.load(model).signatures["serving_default"]
+        return signature(tf.constant(encoded(bundle, tokens)))["probabilities"].numpy()
+
+    return run
+
+
+@needs_tensorflow
+def load_keras(bundle: Path, tokens: Tokens) -> Run:
+    """The weights of the bundle in a model with `keras.layers.LSTM`."""
+    return lambda: keras_predict(bundle, tokens, ours=False)(batch=999, by_length=False)
+
+
 # The measurements.
 
 
@@ -183,6 +214,30 @@ def compare(bundle: Path, onnx: Path, tokens: Tokens, rounds: int) -> None:
         ("", "threads", "rows a batch", "ms", "ratio", "headlines a second", "peak memory, MiB"),
         rows,
     )
+
+
+def compare_from_disk(paths: dict[str, str], tokens: Tokens, rounds: int) -> None:
+    """From files to the probabilities of all headlines, in a process that has imported all."""
+    inputs = {"bundle": Path(paths["bundle"]), "tokens": tokens}
+    onnx, saved_model = Path(paths["onnx"]), paths["saved_model"]
+    peers = [
+        Peer("this project, `PackedScorer`", 1, load_packed, **inputs),
+        Peer("ONNX Runtime", 2, load_onnx, **inputs, model=onnx),
+        Peer("Keras SavedModel", 2, load_saved_model, **inputs, model=saved_model),
+        Peer("`Model.predict`, `keras.layers.LSTM`", 2, load_keras, **inputs),
+    ]
+    for peer in peers:
+        np.testing.assert_allclose(peer.result(), peers[0].result(), atol=1e-5)
+    seconds = medians([(peer, {}) for peer in peers], rounds)
+    show_table(
+        ("model on disk to probabilities", "ms", "ratio"),
+        [
+            (peer.name, f"{1e3 * one:.0f}", f"{one / seconds[0]:.1f}")
+            for peer, one in zip(peers, seconds, strict=True)
+        ],
+    )
+    for peer in peers:
+        peer.close()
 
 
 COLD = {
@@ -274,6 +329,7 @@ def main() -> None:
             "saved_model": str(Path(directory, "saved_model", "saved_model")),
         }
         compare(Path(paths["bundle"]), Path(paths["onnx"]), tokens, options.rounds)
+        compare_from_disk(paths, tokens, options.rounds)
         cold_start(paths, list(tokens[0]), 5)
     growth(preset, train, tokens, 7)
 
