@@ -125,6 +125,8 @@ def main() -> None:
     )
     parser.add_argument("--seeds", type=int, default=3, help="trainings of each variant")
     options = parser.parse_args()
+    if options.seeds < 1:
+        parser.error("--seeds must be 1 or more")
     tf.config.experimental.enable_op_determinism()
     train, dev = examples("train"), examples("dev")
     print(f"{machine()}\n", flush=True)

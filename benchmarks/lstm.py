@@ -205,10 +205,12 @@ def layers(rounds: int) -> None:
         ("steps", (22, 44, 88, 176)),
         ("units", (16, 32, 64, 128)),
     ):
-        for peer in chosen[:2]:
-            for value in values:
-                peer.seconds(**{name: value})  # traces
-            ms = [1e3 * medians([(peer, {name: value})], 3 * rounds)[0] for value in values]
+        runs = [(peer, {name: value}) for peer in chosen[:2] for value in values]
+        for peer, options in runs:
+            peer.seconds(**options)  # traces
+        seconds = medians(runs, 3 * rounds)
+        for place, peer in enumerate(chosen[:2]):
+            ms = [1e3 * one for one in seconds[place * len(values) : (place + 1) * len(values)]]
             _, fit = straight_line(values, ms)
             cells = ", ".join(f"{v}: {one:.1f}" for v, one in zip(values, ms, strict=True))
             rows.append((f"{name}, {peer.name}", cells, f"{fit:.4f}"))
@@ -227,6 +229,8 @@ def epochs(train: Examples, rounds: int) -> None:
     options: list[dict[str, Any]] = [{"steps_per_execution": steps} for steps in (1, 16)]
     tried = [(peer, best_options(peer, [{}], 2)) for peer in ours]
     tried += [(peer, best_options(peer, options, 2)) for peer in keras]
+    for peer, chosen in tried:
+        peer.seconds(**chosen)  # other options were tried last: traces again
     seconds = medians(tried, 2)
     best = [tried[int(np.argmin(seconds[:2]))], tried[2 + int(np.argmin(seconds[2:]))]]
     seconds = medians(best, rounds)
@@ -273,6 +277,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--seeds", type=int, default=0, help="trainings of each; 0: none")
     options = parser.parse_args()
+    if options.seeds == 1:
+        parser.error("one seed has no spread: --seeds 2 or more")
     print(f"{machine()}\n")
     layers(options.rounds)
     train = examples("train")

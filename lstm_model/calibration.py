@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from lstm_model.presets import CLASSES
 
 Floats = NDArray[np.float32]
+_LEAST, _MOST = 0.001, 1000  # beyond them float32 loses the probabilities
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Calibration:
             chosen sooner.
 
     Raises:
-        ValueError: a number is missing, not finite or not above 0.
+        ValueError: a number is missing, or not from 0.001 to 1000.
     """
 
     temperature: float = 1.0
@@ -39,8 +39,11 @@ class Calibration:
             raise ValueError(f"thresholds must be {CLASSES} numbers, not {self.thresholds!r}")
         for value in (self.temperature, *self.thresholds):
             number = isinstance(value, int | float) and not isinstance(value, bool)
-            if not number or not math.isfinite(value) or value <= 0:
-                raise ValueError(f"temperature and thresholds must be above 0, not {value!r}")
+            if not number or not _LEAST <= value <= _MOST:
+                raise ValueError(
+                    f"temperature and thresholds must be from {_LEAST} to {_MOST}, "
+                    f"not {value!r:.40}"
+                )
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, ready for JSON."""

@@ -25,7 +25,7 @@ from lstm_model.presets import CLASSES
 from lstm_model.vocabulary import Vocabulary
 
 FORMATS = {"onnx": "lstm_model.export_onnx", "saved_model": "lstm_model.export_saved_model"}
-INSTALL = 'pip install "headlines[export]"'
+INSTALL = "pip install onnx onnxruntime"
 DESCRIPTION = "export.json"
 FILE_FORMAT = "lstm_model.export/1"
 TOLERANCE = 1e-5  # of a probability

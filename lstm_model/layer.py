@@ -20,6 +20,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from lstm_model.recurrence import recurrence
@@ -78,17 +79,19 @@ class CustomLSTM(keras.Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if not isinstance(output_size, int) or isinstance(output_size, bool) or output_size < 1:
+        whole = isinstance(output_size, int | np.integer) and not isinstance(output_size, bool)
+        if not whole or output_size < 1:
             raise ValueError(f"output_size must be a positive integer, but is {output_size!r}")
         for name, rate in (("dropout", dropout), ("recurrent_dropout", recurrent_dropout)):
-            if not isinstance(rate, int | float) or not 0 <= rate < 1:
+            number = isinstance(rate, int | float | np.floating) and not isinstance(rate, bool)
+            if not number or not 0 <= rate < 1:
                 raise ValueError(f"{name} must be a number from 0 to below 1, but is {rate!r}")
-        self.output_size = output_size
+        self.output_size = int(output_size)
         self.return_sequence = return_sequence
         self.go_backwards = go_backwards
         self.return_state = return_state
-        self.dropout = dropout
-        self.recurrent_dropout = recurrent_dropout
+        self.dropout = float(dropout)
+        self.recurrent_dropout = float(recurrent_dropout)
         self.seed = seed
         if dropout or recurrent_dropout:
             self.seed_generator = keras.random.SeedGenerator(seed)

@@ -23,13 +23,15 @@ class LazyAdam(keras.optimizers.Adam):
     It does not run under XLA, which has no `tf.unique`.
 
     Raises:
-        ValueError: `amsgrad`, which is not written lazily, is asked for.
+        ValueError: `amsgrad` or `weight_decay`, which are not lazy, are asked for.
     """
 
     def build(self, variables: list[Any]) -> None:
         """Make the two moments of every variable."""
-        if self.amsgrad:
-            raise ValueError("LazyAdam has no amsgrad; use keras.optimizers.Adam for it")
+        if self.amsgrad or self.weight_decay:
+            raise ValueError(
+                "LazyAdam has no amsgrad and no weight_decay; use keras.optimizers.Adam for them"
+            )
         super().build(variables)
 
     def update_step(self, gradient: Tensor, variable: Tensor, learning_rate: Tensor) -> None:

@@ -1,4 +1,4 @@
-"""`PackedScorer`: the classifier in NumPy alone, without a step spent on padding.
+"""`PackedScorer`: the classifier in NumPy, without a step spent on padding.
 
 The Keras model multiplies every word's vector with the input weights, and steps every row to the
 length of the longest. Here

@@ -25,6 +25,7 @@ FILE_FORMAT = "lstm_model.vocabulary/1"
 # the ideographic space U+3000 is a word: `str.lower` and `str.split` would do otherwise.
 _LOWER_AND_STRIP = str.maketrans(string.ascii_uppercase, string.ascii_lowercase, string.punctuation)
 _WHITESPACE = re.compile(r"[ \t\n\v\f\r]+")
+_NO_ASCII = re.compile(r"[^\x00-\x7f]+")
 
 
 def _verbatim(tokens: Iterable[str]) -> list[str]:
@@ -57,7 +58,10 @@ class _IdsOfToken(dict[str, tuple[int, ...]]):
         self._id = {word: i for i, word in enumerate(vocabulary.words) if i > UNKNOWN}
 
     def __missing__(self, token: str) -> tuple[int, ...]:
-        ids = tuple(self._id.get(word, UNKNOWN) for word in self._words_of((token,)))
+        if _NO_ASCII.fullmatch(token) and token.strip():  # no rule changes such a token
+            ids: tuple[int, ...] = (self._id.get(token, UNKNOWN),)
+        else:
+            ids = tuple(self._id.get(word, UNKNOWN) for word in self._words_of((token,)))
         if len(self) < self.LIMIT:
             self[token] = ids
         return ids
@@ -162,5 +166,5 @@ class Vocabulary:
             if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
                 raise ValueError("`words` is not a list of strings")
             return cls(tuple(words), data["rules"])
-        except ValueError as error:  # JSON and UTF-8 errors are ValueErrors too
+        except (ValueError, RecursionError) as error:  # JSON and UTF-8 errors are ValueErrors too
             raise ValueError(f"{path} is not a vocabulary: {error}") from error

@@ -49,5 +49,6 @@ def test_rows_meet_others_in_the_next_epoch() -> None:
 
 def test_short_and_long_batches_come_mixed() -> None:
     means = np.array([LENGTHS[batch].mean() for batch in drawn(0)])
-    half = len(means) // 2
-    assert abs(means[:half].mean() - means[half:].mean()) < 5
+    # Within a window they were sorted; shuffled, the next batch is longer as often as shorter.
+    rising = np.mean(np.diff(means) > 0)
+    assert 0.35 < rising < 0.65

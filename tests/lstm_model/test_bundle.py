@@ -197,8 +197,8 @@ def test_a_bad_history_is_refused(stored, fields) -> None:
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"temperature": 0}, "must be above 0, not 0"),
-        ({"temperature": "1"}, "must be above 0, not '1'"),
+        ({"temperature": 0}, "must be from 0.001 to 1000, not 0"),
+        ({"temperature": "1"}, "must be from 0.001 to 1000, not '1'"),
         ({"thresholds": [1, 2]}, "must be 3 numbers"),
         ({"thresholds": 1}, "must be a list"),
         ({"code": "print()"}, "were expected"),
@@ -232,6 +232,49 @@ def test_a_table_of_another_shape_or_type_is_refused(stored) -> None:
     np.save(stored / "table.npy", np.array([{}], dtype=object), allow_pickle=True)
     with pytest.raises(BundleError, match=r"table\.npy"):
         read_table(stored, bundle)
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04junk", b"\x93NUMPY\x01\x00"])
+def test_a_table_of_another_format_is_refused(stored, content) -> None:
+    bundle = read_bundle(stored)
+    (stored / "table.npy").write_bytes(content)
+    with pytest.raises(BundleError, match=r"table\.npy"):
+        read_table(stored, bundle)
+
+
+def test_an_archive_or_a_value_that_is_no_number_for_a_table_is_refused(stored) -> None:
+    bundle = read_bundle(stored)
+    table = np.array(read_table(stored, bundle))
+    with (stored / "table.npy").open("wb") as file:
+        np.savez(file, table=table)
+    with pytest.raises(BundleError, match=r"table\.npy"):
+        read_table(stored, bundle)
+    table[0, 3, 2] = np.nan
+    np.save(stored / "table.npy", table)
+    with pytest.raises(BundleError, match="not a finite number"):
+        read_table(stored, bundle)
+
+
+@pytest.mark.parametrize("name", [name for name in FILES if name.endswith(".json")])
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"temperature": ' + "9" * 401 + "}"])
+def test_no_json_however_odd_is_another_error(stored, name, text) -> None:
+    (stored / name).write_text(text)
+    if name != "config.json":
+        reseal(stored, name)
+    with pytest.raises(BundleError, match=name):
+        read_bundle(stored)
+
+
+@pytest.mark.parametrize("number", [10**400, 1e-39])
+def test_numbers_beyond_all_measure_are_refused(stored, number) -> None:
+    change_json(stored / "calibration.json", temperature=number)
+    with pytest.raises(BundleError, match=r"calibration\.json"):
+        read_bundle(stored)
+    change_json(stored / "calibration.json", temperature=1)
+    change_json(stored / "history.json", epochs=[{"loss": number}])
+    if isinstance(number, int):
+        with pytest.raises(BundleError, match="not a history"):
+            read_bundle(stored)
 
 
 def test_a_table_that_would_be_too_large_is_not_written(bundle, tmp_path, monkeypatch) -> None:

@@ -85,6 +85,7 @@ def test_in_a_compiled_model_it_leaves_unused_words_alone(tmp_path) -> None:
     assert int(again.optimizer.iterations) == 80
 
 
-def test_amsgrad_is_refused() -> None:
-    with pytest.raises(ValueError, match="no amsgrad"):
-        LazyAdam(amsgrad=True).build([keras.Variable(START)])
+@pytest.mark.parametrize("option", [{"amsgrad": True}, {"weight_decay": 0.1}])
+def test_what_is_not_lazy_is_refused(option) -> None:
+    with pytest.raises(ValueError, match="no amsgrad and no weight_decay"):
+        LazyAdam(**option).build([keras.Variable(START)])

@@ -71,7 +71,7 @@ def test_without_a_table_it_scores_the_same(make_bundle, tmp_path, monkeypatch, 
 
 def test_calibration_is_applied(make_bundle) -> None:
     plain = PackedScorer(make_bundle())
-    calibration = Calibration(temperature=2.0, thresholds=(1e-6, 1.0, 1.0))
+    calibration = Calibration(temperature=2.0, thresholds=(0.001, 1.0, 1.0))
     scorer = PackedScorer(dataclasses.replace(make_bundle(), calibration=calibration))
     before, after = plain.predict(ROWS), scorer.predict(ROWS)
     roots = np.sqrt(before)  # exp(z/2) is the root of exp(z)

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import re
+import string
 
 import keras
 import numpy as np
@@ -130,3 +132,23 @@ def test_what_is_no_vocabulary_is_refused(tmp_path, content: bytes) -> None:
 def test_unknown_rules() -> None:
     with pytest.raises(ValueError, match="text rules must be one of"):
         Vocabulary.build([["a"]], "loose")  # type: ignore[arg-type]
+
+
+@given(st.lists(st.text(max_size=6), max_size=12))
+def test_a_row_has_the_ids_of_what_the_rules_make_of_it(tokens) -> None:
+    for rules in ("verbatim", "text_vectorization"):
+        # Words as a file may hold them, though no rule would give them.
+        vocabulary = Vocabulary(("", "[UNK]", "Ab", "ab", "股市", "\u3000", " ", "!"), rules)
+        known = {word: place for place, word in enumerate(vocabulary.words) if place > 1}
+        for _ in range(2):  # the second time from memory
+            found = vocabulary.ids([*tokens, "AB", "股市", "\u3000", "a b!", "!"])
+            words = words_by_the_rules([*tokens, "AB", "股市", "\u3000", "a b!", "!"], rules)
+            assert found == [known.get(word, 1) for word in words]
+
+
+def words_by_the_rules(tokens: list[str], rules: str) -> list[str]:
+    if rules == "verbatim":
+        return [token for token in tokens if token.strip()]
+    lowered = "".join(c.lower() if c.isascii() else c for c in " ".join(tokens))
+    kept = "".join(c for c in lowered if c not in string.punctuation)
+    return [word for word in re.split("[ \t\n\v\f\r]+", kept) if word]
