@@ -57,8 +57,8 @@ RUNS = 60  # of a peer, at most
 def packed(bundle: Path, tokens: Tokens) -> Run:
     """This project: from words to probabilities.
 
-    A vocabulary remembers the tokens it has met. So each run has one of its own, which has met those
-    of the dev split and not these.
+    A vocabulary remembers the tokens it has met. So each run has one of its own, which has met
+    those of the dev split and not these.
     """
     others = examples("dev").token_lists
     scorer = PackedScorer.load(bundle)
