@@ -6,6 +6,7 @@ hold where the milliseconds do not; and a process of its own tells what a peer n
 
 from __future__ import annotations
 
+import atexit
 import multiprocessing
 import os
 import platform
@@ -16,7 +17,9 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-Run = Callable[..., Any]  # does the work once; its options are keywords
+# Does the work once; its options are keywords. It may have an attribute `before`: a function that
+# is called before each run and not timed.
+Run = Callable[..., Any]
 
 
 class Peer:
@@ -37,11 +40,10 @@ class Peer:
         limits["TF_CPP_MIN_LOG_LEVEL"] = "3"
         before = {variable: os.environ.get(variable) for variable in limits}
         os.environ.update(limits)
-        self._process = context.Process(
-            target=_serve, args=(other, threads, prepare, inputs), daemon=True
-        )
+        self._process = context.Process(target=_serve, args=(other, threads, prepare, inputs))
         self._process.start()
         other.close()  # so that an end of the process is an end of the connection too
+        atexit.register(self._connection.close)  # and the other way round, whatever happens here
         for variable, value in before.items():
             if value is None:
                 del os.environ[variable]
@@ -86,6 +88,7 @@ def _serve(connection: Connection, threads: int, prepare: Callable[..., Run], in
         if question == "peak_memory":
             connection.send(_peak_memory())
             continue
+        getattr(run, "before", lambda: None)()
         began = time.perf_counter()
         result = run(**options)
         seconds = time.perf_counter() - began
