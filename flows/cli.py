@@ -8,10 +8,12 @@ import json
 import os
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NoReturn
 
 from flows.display import (
+    cache_lines,
     corpus_lines,
     doctor_lines,
     evaluation_lines,
@@ -139,6 +141,8 @@ def _parser() -> argparse.ArgumentParser:
     promote.add_argument("version", metavar="VERSION")
     lineage = verb("lineage", _lineage, "show what an artifact was made from")
     lineage.add_argument("path", metavar="PATH", help="directory of an artifact")
+    cache = verb("cache", _cache, "show what the token cache holds, or remove some of it")
+    cache.add_argument("--prune", metavar="NAME", help="remove the words of one segmenter")
     verb("doctor", _doctor, "check the set-up and say what to mend")
     return parser
 
@@ -202,7 +206,7 @@ def _ingest(options: argparse.Namespace) -> None:
 
 
 def _segment(options: argparse.Namespace) -> None:
-    _corpus_there(options.corpus)
+    _preflight(options.corpus)
     from flows.segment import segment
 
     _show(options, segment(options.corpus), tokens_lines)
@@ -212,7 +216,7 @@ def _train(options: argparse.Namespace) -> None:
     from headlines.training import preset_named
 
     preset_named(options.preset)
-    _corpus_there(options.corpus)
+    _preflight(options.corpus)
     from flows.train import train
 
     _show(options, train(options.preset, options.corpus), model_lines)
@@ -224,7 +228,7 @@ def _evaluate(options: argparse.Namespace) -> None:
 
     catalog = Catalog.from_environment()
     registry.named(catalog, options.model)
-    _corpus_there(options.corpus)
+    _preflight(options.corpus)
     from flows.evaluate import evaluate
 
     _show(options, evaluate(options.model, options.corpus), evaluation_lines)
@@ -261,19 +265,22 @@ def _nightly(options: argparse.Namespace) -> None:
     from headlines.training import preset_named
 
     preset_named(options.preset)
-    _corpus_there(options.corpus)
+    _preflight(options.corpus)
     from flows.nightly import nightly
 
     result = nightly(options.corpus, options.preset, options.encoding, options.max_reject_rate)
     _show(options, result, night_lines)
 
 
-def _corpus_there(name: str) -> None:
+def _preflight(corpus: str) -> None:
+    """Refuse at once what the flow would refuse seconds later."""
     from headlines.catalog import Catalog
     from headlines.corpus import require
+    from headlines.segmentation import Segmenter
 
     _writable_root()
-    require(Catalog.from_environment(), name)
+    Segmenter.from_environment()
+    require(Catalog.from_environment(), corpus)
 
 
 # --- verbs that answer at once -------------------------------------------------------------
@@ -305,6 +312,17 @@ def _export(options: argparse.Namespace) -> None:
     directory = Path(options.directory)
     result = export(options.model, options.format, directory, Catalog.from_environment())
     _show(options, result, export_lines)
+
+
+def _cache(options: argparse.Namespace) -> None:
+    from headlines import token_cache
+    from headlines.catalog import Catalog
+
+    catalog = Catalog.from_environment()
+    if options.prune is not None:
+        token_cache.prune(catalog, options.prune)
+    rows = [{**asdict(one), "days": one.days} for one in token_cache.kept(catalog)]
+    _show(options, rows, cache_lines)
 
 
 def _models(options: argparse.Namespace) -> None:

@@ -37,8 +37,20 @@ def tokens_lines(result: Result) -> list[str]:
     segmented = 0 if result["reused"] else counts["segmented"]
     return [
         f"tokens: {_shown(result['artifact'])} ({_manner(result)})",
-        f"headlines segmented: {segmented} of {counts['segmented']}",
+        f"headlines segmented: {segmented} of {counts['segmented'] + counts['reused']}",
     ]
+
+
+def cache_lines(rows: Sequence[Result]) -> list[str]:
+    """What the token cache holds, a line a segmenter."""
+    from headlines.segmentation import described
+
+    lines = [
+        f"{row['name']}  {row['rows']:>9,} headlines  {row['bytes'] / 2**20:>7.1f} MiB  "
+        f"{row['days']:>4} days  {described(row['segmenter'])}"
+        for row in rows
+    ]
+    return lines or ["the token cache is empty; `headlines segment` fills it"]
 
 
 def model_lines(result: Result) -> list[str]:

@@ -73,6 +73,11 @@ class Catalog:
         """The token cache of one key."""
         return self.root / "tokens" / key[:16]
 
+    @property
+    def words(self) -> Path:
+        """The words of texts by their content, a directory for each segmenter."""
+        return self.root / "tokens" / "by-content"
+
     def model(self, version: str) -> Path:
         """The bundle of one version."""
         return self.models / checked_name(version, "model version")

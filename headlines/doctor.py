@@ -11,6 +11,7 @@ from pathlib import Path
 from headlines import inews, registry
 from headlines.catalog import Catalog
 from headlines.errors import InputError
+from headlines.segmentation import Segmenter
 from headlines.settings import Settings
 
 _PYTHONS = ((3, 11), (3, 14))
@@ -84,7 +85,11 @@ def _packages() -> str:
 
 def _settings() -> str:
     settings = Settings.from_environment()
-    return f"{settings.workers} workers ({settings.runner})"
+    segmenter = Segmenter.from_environment()
+    words = f"words by {segmenter.runs_on}" + f", {segmenter.dictionary}" * bool(
+        segmenter.dictionary
+    )
+    return f"{settings.workers} workers ({settings.runner}), {words}"
 
 
 def _data_root() -> str:
@@ -110,5 +115,5 @@ def _champion() -> str:
     if registry.is_empty(catalog):
         return "no model yet; `headlines nightly` or `headlines train` makes the first"
     champion = registry.champion(catalog)
-    registry.bundle(champion)
+    registry.scorer(champion, Segmenter.from_environment().fingerprint())
     return champion.directory.name

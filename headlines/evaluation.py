@@ -81,7 +81,7 @@ def output_check(model: Artifact, corpus: Artifact, tokens: Artifact, split: str
         read_tokens(tokens, split), on=["row", "record_id"], how="left", validate="one_to_one"
     )
     token_lists = [list(words) for words in joined["tokens"]]
-    scorer = registry.scorer(model)
+    scorer = registry.scorer(model, tokens.manifest.config["segmenter"])
     probabilities = scorer.predict(token_lists)
     predictions = scorer.labels(probabilities)
     labels = joined["label"].to_numpy(np.int8)

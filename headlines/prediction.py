@@ -8,7 +8,7 @@ import numpy.typing as npt
 from headlines import registry
 from headlines.catalog import Catalog
 from headlines.errors import InputError
-from headlines.segmentation import segment
+from headlines.segmentation import Segmenter
 from headlines.text import problem_of_title
 
 
@@ -41,6 +41,8 @@ def classify(
     for title in titles:
         if problem := problem_of_title(title):
             raise InputError(problem, f"title {title!r:.40}", "give a headline with text in it")
-    scorer = registry.scorer(registry.named(Catalog.from_environment(), model))
-    probabilities = scorer.predict(segment(titles))
+    segmenter = Segmenter.from_environment()
+    artifact = registry.named(Catalog.from_environment(), model)
+    scorer = registry.scorer(artifact, segmenter.fingerprint())
+    probabilities = scorer.predict(segmenter.cut(titles))
     return probabilities, scorer.labels(probabilities)

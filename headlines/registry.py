@@ -6,13 +6,14 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from headlines.artifact import Artifact, open_artifact, read_manifest
 from headlines.catalog import Catalog
 from headlines.drafts import locked, write_atomically
 from headlines.errors import DamagedArtifact, InputError
 from headlines.manifest import Manifest, sealed, unsealed
+from headlines.segmentation import described, same_words
 
 if TYPE_CHECKING:
     from lstm_model.bundle import Bundle
@@ -116,16 +117,30 @@ def bundle(model: Artifact) -> "Bundle":
         return read_bundle(model.directory)
 
 
-def scorer(model: Artifact) -> "PackedScorer":
+def scorer(model: Artifact, segmenter: dict[str, Any]) -> "PackedScorer":
     """What scores with a model.
 
+    Args:
+        segmenter: the fingerprint of the segmenter that cuts the words it is to score.
+
     Raises:
-        InputError: its bundle cannot be read, such as one that an earlier version has written.
+        InputError: its bundle cannot be read, such as one that an earlier version has written; or
+            it was trained on words that another segmenter has cut.
     """
     from lstm_model.packed import PackedScorer
 
     with _unreadable_told(model):
-        return PackedScorer.load(model.directory)
+        scorer = PackedScorer.load(model.directory)
+    trained_on = model.manifest.config.get("segmenter", {})  # early models do not say
+    if not same_words(segmenter, trained_on):
+        raise InputError(
+            f"the model was trained on other words than it is to score ({described(trained_on)}; "
+            f"now {described(segmenter)})",
+            str(model.directory),
+            "set HEADLINES_ENGINE and HEADLINES_DICTIONARY as they were for its training, or train "
+            "a model with the present ones",
+        )
+    return scorer
 
 
 @contextmanager

@@ -22,7 +22,7 @@ from headlines.errors import InputError
 from headlines.labels import LABELS
 from headlines.manifest import Recipe, Source
 from headlines.reports import BatchResult
-from headlines.segmentation import fingerprint, segment
+from headlines.segmentation import Segmenter
 from headlines.sources import read_records
 from headlines.stages import STAGES
 from headlines.text import record_id
@@ -69,6 +69,7 @@ class Chunk:
     rows: int
     model: str
     model_key: str
+    segmenter: Segmenter
 
 
 def preflight(catalog: Catalog, batch: Batch, encoding: str) -> None:
@@ -77,7 +78,7 @@ def preflight(catalog: Catalog, batch: Batch, encoding: str) -> None:
     Raises:
         InputError: there is no champion that can be read, or the file cannot be.
     """
-    registry.bundle(registry.champion(catalog))
+    registry.scorer(registry.champion(catalog), Segmenter.from_environment().fingerprint())
     next(read_records(batch.path, encoding))
 
 
@@ -93,6 +94,7 @@ def chunks_of(catalog: Catalog, batch: Batch, admitted: Artifact, model: Artifac
             rows=entry.rows or 0,
             model=model.directory.name,
             model_key=model.manifest.key,
+            segmenter=Segmenter.from_environment(),
         )
         for number, entry in enumerate(
             entry for entry in admitted.manifest.files if entry.path.startswith("chunk-")
@@ -111,12 +113,17 @@ def score_chunk(chunk: Chunk) -> Artifact:
         STAGES["predictions"].version,
         (Source(chunk.admitted, chunk.admitted_sha256, chunk.rows),),
         # The batch too: another one with the same rows has pieces of its own to take away.
-        {"batch": chunk.batch, "model": chunk.model_key, "segmenter": fingerprint()},
+        {
+            "batch": chunk.batch,
+            "model": chunk.model_key,
+            "segmenter": chunk.segmenter.fingerprint(),
+        },
     )
 
     def write_part(draft: Path) -> dict[str, Any]:
         rows = pq.read_table(chunk.admitted, schema=admission.ADMITTED_SCHEMA)
-        table = predictions_table(rows, _scorer(chunk.root, chunk.model), chunk.model)
+        scorer = _scorer(chunk.root, chunk.model, chunk.segmenter)
+        table = predictions_table(rows, scorer, chunk.segmenter, chunk.model)
         pq.write_table(table, draft / "part.parquet", compression="zstd")
         labels = np.bincount(table.column("label").to_numpy(), minlength=len(LABELS))
         return {
@@ -127,10 +134,12 @@ def score_chunk(chunk: Chunk) -> Artifact:
     return publish(catalog, catalog.work / "chunks" / recipe.key[:16], recipe, write_part)
 
 
-def predictions_table(rows: pa.Table, scorer: "PackedScorer", model: str) -> pa.Table:
+def predictions_table(
+    rows: pa.Table, scorer: "PackedScorer", segmenter: Segmenter, model: str
+) -> pa.Table:
     """Predictions of admitted rows: a table of `PREDICTION_SCHEMA`, one row each, in order."""
     titles = rows.column("title").to_pylist()
-    probabilities = scorer.predict(segment(titles))
+    probabilities = scorer.predict(segmenter.cut(titles))
     labels = scorer.labels(probabilities)
     columns = {
         "row": rows.column("row"),
@@ -171,7 +180,7 @@ def commit(
         {
             "batch": batch.name,
             "encoding": admitted.manifest.config["encoding"],
-            "segmenter": fingerprint(),
+            "segmenter": Segmenter.from_environment().fingerprint(),
         },
     )
 
@@ -245,9 +254,9 @@ def batch_result(catalog: Catalog, batch: Batch, outcome: str) -> BatchResult:
 
 
 @lru_cache(maxsize=2)
-def _scorer(root: str, version: str) -> "PackedScorer":
+def _scorer(root: str, version: str, segmenter: Segmenter) -> "PackedScorer":
     import threadpoolctl
 
     # One BLAS thread: the workers share the cores, and sums round the same on every machine.
     threadpoolctl.threadpool_limits(1, "blas")
-    return registry.scorer(registry.model(Catalog(Path(root)), version))
+    return registry.scorer(registry.model(Catalog(Path(root)), version), segmenter.fingerprint())

@@ -30,6 +30,14 @@ _READING = (
     "headlines.sources.record",
     "headlines.text",
 )
+_SEGMENTATION = (
+    "headlines.segmentation.lac",
+    "headlines.segmentation.lac_files",
+    "headlines.segmentation.fast",
+    "headlines.segmentation.segmenter",
+    "headlines.segmentation.stock",
+    "lstm_model.folding",
+)
 _MODEL = (
     "lstm_model.bundle",
     "lstm_model.calibration",
@@ -49,7 +57,8 @@ STAGES = {
             "headlines.rejects",
         ),
     ),
-    "tokens": Stage(1, ("headlines.segmentation", "headlines.tokens")),
+    "words": Stage(1, (*_SEGMENTATION, "headlines.token_cache")),
+    "tokens": Stage(2, (*_SEGMENTATION, "headlines.token_cache", "headlines.tokens")),
     "model": Stage(
         2,
         (
@@ -78,7 +87,5 @@ STAGES = {
         ),
     ),
     "admitted": Stage(1, (*_READING, "headlines.admission", "headlines.rejects")),
-    "predictions": Stage(
-        1, ("headlines.segmentation", "headlines.scoring", "headlines.text", *_MODEL)
-    ),
+    "predictions": Stage(1, (*_SEGMENTATION, "headlines.scoring", "headlines.text", *_MODEL)),
 }

@@ -60,7 +60,7 @@ def train(
         "model",
         STAGES["model"].version,
         (corpus.as_source(catalog), tokens.as_source(catalog)),
-        {"preset": preset.to_dict()},
+        {"preset": preset.to_dict(), "segmenter": tokens.manifest.config["segmenter"]},
     )
     checkpoints = catalog.work / f"training-{recipe.key[:16]}"
 

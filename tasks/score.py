@@ -6,6 +6,7 @@ from headlines.batches import Batch
 from headlines.catalog import Catalog
 from headlines.errors import InputError
 from headlines.scoring import Chunk
+from headlines.segmentation import Segmenter
 from tasks.reporting import log_stage
 from tasks.stage import stage
 
@@ -14,7 +15,7 @@ from tasks.stage import stage
 def read_model(catalog: Catalog, version: str) -> Artifact:
     """A model version, or the champion, which was read once: what is wrong with it shows here."""
     model = registry.named(catalog, version)
-    registry.bundle(model)
+    registry.scorer(model, Segmenter.from_environment().fingerprint())
     return model
 
 

@@ -11,6 +11,8 @@ from tasks.stage import stage
 def segment_corpus(catalog: Catalog, name: str, corpus: Artifact) -> Artifact:
     """Make the token cache of a corpus, or reuse it."""
     artifact = tokens.segment_corpus(catalog, corpus)
-    segmented = 0 if artifact.reused else artifact.counts["segmented"]
-    log_stage(f"tokens of {name}", artifact, f"{segmented} headlines segmented")
+    counts = artifact.counts
+    found = 0 if artifact.reused else counts["segmented"]
+    cached = artifact.rows if artifact.reused else counts["reused"]
+    log_stage(f"tokens of {name}", artifact, f"{found} headlines segmented, {cached} reused")
     return artifact

@@ -31,7 +31,7 @@ from headlines.catalog import Catalog
 from headlines.drafts import sweep_drafts
 from headlines.errors import InputError
 from headlines.manifest import Recipe
-from headlines.segmentation import segment
+from headlines.segmentation import Segmenter, segment
 from lstm_model.bundle import Bundle, write_bundle
 from lstm_model.presets import PRESETS, weight_shapes
 from lstm_model.vocabulary import Vocabulary
@@ -173,7 +173,8 @@ def publish_model(root: str, version: str, seed: int) -> Artifact:
         write_bundle(draft, Bundle(preset, vocabulary, weights, [], best_epoch=0))
         return {"seed": seed}
 
-    return publish(catalog, catalog.model(version), Recipe("model", 1, (), {"seed": seed}), make)
+    config = {"seed": seed, "segmenter": Segmenter().fingerprint()}
+    return publish(catalog, catalog.model(version), Recipe("model", 1, (), config), make)
 
 
 def first_model(root: str) -> None:

@@ -12,6 +12,7 @@ from headlines.artifact import Artifact, publish
 from headlines.catalog import Catalog
 from headlines.corpus import ingest
 from headlines.manifest import Recipe, Source
+from headlines.segmentation import Segmenter
 
 # The same examples on every run, and none fails for being slow.
 settings.register_profile("headlines", deadline=None, derandomize=True)
@@ -43,7 +44,11 @@ def publish_model() -> Callable[..., Artifact]:
     """Publishes a small classifier with random weights as a model."""
 
     def publish_random(
-        catalog: Catalog, version: str, sources: tuple[Source, ...] = (), seed: int = 0
+        catalog: Catalog,
+        version: str,
+        sources: tuple[Source, ...] = (),
+        seed: int = 0,
+        segmenter: Segmenter = Segmenter(),  # noqa: B008  # it cannot be changed
     ) -> Artifact:
         import dataclasses
 
@@ -65,7 +70,8 @@ def publish_model() -> Callable[..., Artifact]:
             write_bundle(draft, Bundle(preset, vocabulary, weights, history, best_epoch=1))
             return {}
 
-        recipe = Recipe("model", 1, sources, {"seed": seed})
+        config = {"seed": seed, "segmenter": segmenter.fingerprint()}
+        recipe = Recipe("model", 1, sources, config)
         return publish(catalog, catalog.model(version), recipe, write)
 
     return publish_random

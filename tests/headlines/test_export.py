@@ -80,7 +80,8 @@ def test_others_get_the_same_probabilities_from_onnx(made: Made, tmp_path: Path,
     described = json.loads((target / "export.json").read_text("utf-8"))
     assert described["version"] == VERSION
     assert described["labels"] == ["positive", "neutral", "negative"]
-    assert described["segmenter"]["engine"] == "jieba"
+    assert described["segmenter"] == made.tokens.manifest.config["segmenter"]
+    assert described["segmenter"]["jieba"] == "0.42.1"  # whose words others are to cut
     assert list(target.parent.iterdir()) == [target]
 
 

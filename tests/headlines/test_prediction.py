@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -46,6 +47,26 @@ def test_a_title_gets_the_same_alone_as_among_others() -> None:
     np.testing.assert_array_equal(together[0], together[4])
     for title, row in zip(TITLES, together, strict=True):
         np.testing.assert_array_equal(predict([title])[0], row)
+
+
+@pytest.mark.usefixtures("models")
+def test_every_engine_of_the_same_words_gives_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    titles = [*TITLES, "股市大涨3.5%，AI概念股下跌", "㐀地震text-indent伤亡"]
+    expected = predict(titles)
+    for engine in ("fast", "jieba"):
+        monkeypatch.setenv("HEADLINES_ENGINE", engine)
+        np.testing.assert_array_equal(predict(titles), expected)
+
+
+@pytest.mark.usefixtures("models")
+def test_words_that_the_model_does_not_know_from_its_training_are_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    dictionary = tmp_path / "words.txt"
+    dictionary.write_text("股市大涨\n", encoding="utf-8")
+    monkeypatch.setenv("HEADLINES_DICTIONARY", str(dictionary))
+    with pytest.raises(InputError, match="was trained on other words"):
+        predict(TITLES)
 
 
 @pytest.mark.usefixtures("models")

@@ -1,15 +1,17 @@
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from headlines import registry
-from headlines.artifact import publish
+from headlines.artifact import Artifact, publish
 from headlines.catalog import Catalog
 from headlines.errors import InputError
-from headlines.manifest import Recipe
+from headlines.manifest import MANIFEST, Recipe, sealed, unsealed
+from headlines.segmentation import Segmenter
 
 
 def make_model(catalog: Catalog, version: str) -> str:
@@ -81,10 +83,57 @@ def test_a_model_that_this_version_cannot_read_is_refused(catalog: Catalog) -> N
 
     publish(catalog, catalog.model("old"), Recipe("model", 1, (), {}), write)
     old = registry.model(catalog, "old")
-    for ask in (registry.scorer, registry.bundle):
+    for ask in (lambda one: registry.scorer(one, Segmenter().fingerprint()), registry.bundle):
         with pytest.raises(InputError, match=r"the format is 'lstm_model\.bundle/1'") as refusal:
             ask(old)
         assert "train a model with this version" in refusal.value.mend
+
+
+def test_a_model_that_does_not_say_what_words_it_was_trained_on_is_refused(
+    catalog: Catalog, publish_model: Callable[..., Artifact]
+) -> None:
+    """As those that were trained before there was a choice."""
+    path = publish_model(catalog, "early").directory / MANIFEST
+    data = unsealed(path.read_text(encoding="utf-8"))
+    del data["config"]["segmenter"]
+    path.write_text(sealed(data), encoding="utf-8")
+    for segmenter in (Segmenter(), Segmenter("jieba"), Segmenter("paddle")):
+        with pytest.raises(InputError, match="trained on other words") as refusal:
+            registry.scorer(registry.model(catalog, "early"), segmenter.fingerprint())
+        assert "train a model" in refusal.value.mend
+
+
+@pytest.mark.parametrize(("trained", "present"), [("fast", "jieba"), ("jieba", "fast")])
+def test_a_model_scores_the_words_of_every_engine_that_cuts_them_alike(
+    catalog: Catalog, publish_model: Callable[..., Artifact], trained: str, present: str
+) -> None:
+    model = publish_model(catalog, "one", segmenter=Segmenter(trained))
+    scorer = registry.scorer(model, Segmenter(present).fingerprint())
+    assert scorer.predict([["股市", "大涨"]]).shape == (1, 3)
+
+
+@pytest.mark.parametrize("engine", ["fast", "jieba"])
+def test_a_model_does_not_score_other_words_than_those_it_was_trained_on(
+    catalog: Catalog, tmp_path: Path, publish_model: Callable[..., Artifact], engine: str
+) -> None:
+    dictionary, other = tmp_path / "words.txt", tmp_path / "other.txt"
+    dictionary.write_text("股市大涨\n", encoding="utf-8")
+    other.write_text("股市大跌\n", encoding="utf-8")
+    plain = publish_model(catalog, "plain", segmenter=Segmenter(engine))
+    own = publish_model(catalog, "own", segmenter=Segmenter(engine, dictionary=dictionary))
+    assert registry.scorer(own, Segmenter("jieba", dictionary=dictionary).fingerprint())
+    for model, segmenter in (
+        (plain, Segmenter(engine, dictionary=dictionary)),
+        (plain, Segmenter(engine, mode="search")),
+        (plain, Segmenter(engine, hmm=False)),
+        (own, Segmenter(engine)),
+        (own, Segmenter(engine, dictionary=other)),
+    ):
+        with pytest.raises(InputError, match="was trained on other words") as refusal:
+            registry.scorer(model, segmenter.fingerprint())
+        assert refusal.value.where == str(model.directory)
+        for way_out in ("HEADLINES_ENGINE", "HEADLINES_DICTIONARY", "train a model"):
+            assert way_out in refusal.value.mend
 
 
 def test_manifests_leaves_out_what_has_none(

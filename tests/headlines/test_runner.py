@@ -153,3 +153,4 @@ def test_workers_load_neither_prefect_nor_tensorflow_though_the_caller_has(tmp_p
         assert "headlines.segmentation" in modules
         packages = {name.partition(".")[0] for name in modules}
         assert packages.isdisjoint({"prefect", "tensorflow", "keras", "fastapi", "sqlalchemy"})
+        assert {"jieba", "headlines.segmentation._jieba"}.isdisjoint(modules)

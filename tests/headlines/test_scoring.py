@@ -19,8 +19,8 @@ from headlines.catalog import Catalog
 from headlines.errors import InputError
 from headlines.labels import LABELS
 from headlines.manifest import Recipe
-from headlines.scoring import PREDICTION_SCHEMA, chunks_of, commit
-from headlines.segmentation import segment
+from headlines.scoring import PREDICTION_SCHEMA, chunks_of, commit, preflight
+from headlines.segmentation import Segmenter, segment
 from headlines.text import record_id
 from lstm_model.bundle import Bundle, write_bundle
 from lstm_model.packed import PackedScorer
@@ -62,7 +62,8 @@ def make_champion(catalog: Catalog) -> Artifact:
         write_bundle(draft, Bundle(preset, vocabulary, weights, history, 1))
         return {}
 
-    recipe = Recipe("model", 1, (), {"preset": preset.to_dict()})
+    config = {"preset": preset.to_dict(), "segmenter": Segmenter().fingerprint()}
+    recipe = Recipe("model", 1, (), config)
     model = publish(catalog, catalog.model(registry.version_of(recipe.key)), recipe, write)
     registry.promote(catalog, model.directory.name, "a test")
     return model
@@ -167,6 +168,39 @@ def test_every_runner_gives_the_same_bytes(
     monkeypatch.setenv("HEADLINES_RUNNER", kind)
     monkeypatch.setenv("HEADLINES_WORKERS", workers)
     assert digests("found") == expected
+
+
+def test_every_engine_of_the_same_words_gives_the_same_bytes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "news.csv"
+    titles = [*TITLES, "火灾text-indent天气1.5em", "㐀地获奖", "喜讯\x1c公告"]
+    file.write_text("title\n" + "\n".join(titles), encoding="utf-8")
+    found = []
+    for engine in ("fast", "jieba"):
+        monkeypatch.setenv("HEADLINES_ENGINE", engine)
+        catalog = Catalog(tmp_path / engine)
+        make_champion(catalog)
+        predictions = score(catalog, file)
+        assert predictions.manifest.config["segmenter"]["engine"] == engine
+        found.append([(entry.path, entry.sha256) for entry in predictions.manifest.files])
+    assert found[0] == found[1]
+
+
+def test_a_champion_of_other_words_stops_the_batch_before_anything_is_made(
+    catalog: Catalog,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    write_batch: Callable[[Path, list[str]], Path],
+) -> None:
+    make_champion(catalog)
+    batch = Batch.of_file(catalog, write_batch(tmp_path / "news.csv", TITLES))
+    preflight(catalog, batch, "utf-8")
+    dictionary = tmp_path / "words.txt"
+    dictionary.write_text("小学生获奖\n", encoding="utf-8")
+    monkeypatch.setenv("HEADLINES_DICTIONARY", str(dictionary))
+    with pytest.raises(InputError, match="was trained on other words"):
+        preflight(catalog, batch, "utf-8")
 
 
 def in_chunks_of_two(

@@ -1,0 +1,216 @@
+"""Texts cut into words: this project beside jieba, alone and parallel, and `rjieba` as it is.
+
+    python -m benchmarks.segment [--rounds 5]
+
+On all headlines of the iNews corpus and on 2,000 of its bodies. What jieba 0.42.1 gives is the
+reference: the share of texts with the very same words stands beside the speed. A second table tells
+when the token cache is worth having: a chunk of texts cut, and found again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+import pyarrow as pa
+
+from benchmarks.measure import Peer, Run, machine, medians, show_table
+from headlines import runner
+from headlines.catalog import Catalog
+from headlines.inews import read_split, split_files
+from headlines.segmentation import Segmenter
+from headlines.token_cache import read_words, words_of
+
+Texts = Sequence[str]
+PIECE = 200_000  # characters a worker gets at once
+
+
+def corpus(column: str) -> list[str]:
+    """All texts of one column of the corpus, `title` or `content`."""
+    return [
+        row.fields[column]
+        for split, path in split_files().items()
+        for row in read_split(path, split)
+    ]
+
+
+# What a peer prepares, in its own process. What is returned is what is timed.
+
+
+def stock(texts: Texts) -> Run:
+    """jieba as it comes."""
+    jieba = quiet_jieba()
+    jieba.initialize()
+    return lambda: [jieba.lcut(text) for text in texts]
+
+
+def stock_parallel(texts: Texts) -> Run:
+    """jieba with its own processes, which share the lines of one long text."""
+    jieba = quiet_jieba()
+    jieba.initialize()
+    jieba.enable_parallel(2)
+    lines = [" ".join(text.splitlines()) for text in texts]
+    return lambda: jieba.lcut("\n".join(lines))
+
+
+def port(texts: Texts) -> Run:
+    """`rjieba` as it comes."""
+    import rjieba
+
+    rjieba.cut("")
+    return lambda: [rjieba.cut(text) for text in texts]
+
+
+def this_project(texts: Texts) -> Run:
+    """`Segmenter`, in one process."""
+    segmenter = Segmenter()
+    segmenter.cut(["中国"])
+    return lambda: segmenter.cut(texts)
+
+
+def this_project_in_processes(texts: Texts) -> Run:
+    """`Segmenter` in the workers that the pipeline has, and as there: what comes back is Arrow."""
+    from benchmarks.segment import cut_to_arrow  # not that of `__main__`, which workers do not have
+
+    os.environ["PYTHONPATH"] = str(Path(__file__).parent.parent)  # nor is this module installed
+    pool = runner.executor(2)
+    pieces = in_pieces(texts)
+    list(runner.windowed(pool, cut_to_arrow, pieces, 4))
+    return lambda: pa.concat_arrays(runner.windowed(pool, cut_to_arrow, pieces, 4))
+
+
+def cut_to_arrow(texts: Texts) -> pa.Array:
+    """The words of each text, as a worker hands them back."""
+    return pa.array(Segmenter().cut(texts))
+
+
+def quiet_jieba():  # type: ignore[no-untyped-def]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import jieba
+    jieba.setLogLevel(logging.WARNING)
+    return jieba
+
+
+def in_pieces(texts: Texts) -> list[list[str]]:
+    pieces: list[list[str]] = [[]]
+    characters = 0
+    for text in texts:
+        if characters > PIECE:
+            pieces.append([])
+            characters = 0
+        pieces[-1].append(text)
+        characters += len(text)
+    return pieces
+
+
+PEERS = {
+    "jieba": (stock, "import jieba; jieba.setLogLevel(40); jieba.lcut('中国')"),
+    "jieba, `enable_parallel(2)`": (stock_parallel, None),
+    "`rjieba`": (port, "import rjieba; rjieba.cut('中国')"),
+    "this project": (
+        this_project,
+        "from headlines.segmentation import segment; segment(['中国'])",
+    ),
+    "this project, 2 processes": (this_project_in_processes, None),
+}
+
+
+def start_up(program: str, rounds: int) -> float:
+    """Seconds from the start of a process to the first words."""
+    found = []
+    for _ in range(rounds):
+        began = time.perf_counter()
+        subprocess.run([sys.executable, "-W", "ignore", "-c", program], check=True)
+        found.append(time.perf_counter() - began)
+    return statistics.median(found)
+
+
+def compare(name: str, texts: Texts, rounds: int) -> None:
+    """All peers on the same texts."""
+    peers = [Peer(peer, 1, prepare, texts=texts) for peer, (prepare, _) in PEERS.items()]
+    expected = peers[0].result()
+    seconds = medians([(peer, {}) for peer in peers], rounds)
+    characters = sum(map(len, texts))
+    rows = []
+    for peer, one in zip(peers, seconds, strict=True):
+        same = "–"
+        if peer.name != "jieba, `enable_parallel(2)`":  # it gives one list for all lines
+            found = peer.result()
+            found = found.to_pylist() if isinstance(found, pa.Array) else found
+            equal = sum(one == other for one, other in zip(found, expected, strict=True))
+            same = f"{100 * equal / len(texts):.2f} %"
+        program = PEERS[peer.name][1]
+        rows.append(
+            (
+                peer.name,
+                f"{characters / one / 1e6:.2f}",
+                f"{seconds[0] / one:.1f}",
+                same,
+                f"{start_up(program, 3):.2f}" if program else "–",
+                f"{peer.peak_memory() / 2**20:.0f}",
+            )
+        )
+        peer.close()
+    show_table(
+        (
+            f"{len(texts):,} {name}",
+            "million characters a second",
+            "times jieba",
+            "texts as jieba cuts them",
+            "start-up, s",
+            "peak memory, MiB",
+        ),
+        rows,
+    )
+
+
+def cache(texts: dict[str, Texts], rounds: int) -> None:
+    """A chunk of 2,000 texts cut, cut and kept, and found."""
+    rows = []
+    for name, all_texts in texts.items():
+        chunk = list(all_texts[:2000])
+        for engine in ("fast", "jieba"):
+            segmenter = Segmenter(engine)
+            segmenter.cut(["中国"])
+            cut, kept, found = [], [], []
+            for _ in range(rounds):
+                with tempfile.TemporaryDirectory() as directory:
+                    catalog = Catalog(Path(directory))
+                    began = time.perf_counter()
+                    segmenter.cut(chunk)
+                    cut.append(time.perf_counter() - began)
+                    began = time.perf_counter()
+                    words_of(catalog, segmenter, chunk)
+                    kept.append(time.perf_counter() - began)
+                    began = time.perf_counter()
+                    read_words(words_of(catalog, segmenter, chunk))
+                    found.append(time.perf_counter() - began)
+            ms = [1e3 * statistics.median(times) for times in (cut, kept, found)]
+            rows.append((f"2,000 {name}, {engine}", *(f"{one:.1f}" for one in ms)))
+    show_table(("", "cut, ms", "cut and kept, ms", "found, ms"), rows)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5)
+    options = parser.parse_args()
+    print(f"{machine()}\n")
+    texts = {"headlines": corpus("title"), "bodies": corpus("content")}
+    # All headlines are cut in a few hundredths of a second: five times over is easier to time.
+    compare("headlines, five times", texts["headlines"] * 5, options.rounds)
+    compare("bodies", texts["bodies"][:2000], options.rounds)
+    cache(texts, options.rounds)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,137 @@
+"""The words of texts, kept by their content: a text that was cut before is not cut again.
+
+Texts are kept in chunks, not one by one: looking a single headline up takes longer than cutting it
+(see `benchmarks/segment.py`). Where a chunk ends depends on the texts alone, so a text that is
+added, changed or taken out renews the chunk that holds it, and those behind it stay as they are.
+"""
+
+import hashlib
+import zlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from headlines.artifact import Artifact, publish, read_manifest, remove
+from headlines.catalog import Catalog
+from headlines.errors import DamagedArtifact, InputError
+from headlines.manifest import Recipe, digest_of
+from headlines.segmentation import Segmenter
+from headlines.stages import STAGES
+
+SCHEMA = pa.schema([pa.field("tokens", pa.list_(pa.string()), nullable=False)])
+_MEAN_ROWS, _MOST_ROWS = 2_000, 8_000  # of a chunk
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What the cache holds of one segmenter.
+
+    Attributes:
+        segmenter: its fingerprint.
+        name: the directory below `tokens/by-content`, to prune it by.
+        chunks: how many there are.
+        rows: how many texts they hold.
+        bytes: their size on disk.
+        newest: when the newest was made, ISO 8601 in UTC.
+    """
+
+    segmenter: dict[str, Any]
+    name: str
+    chunks: int
+    rows: int
+    bytes: int
+    newest: str
+
+    @property
+    def days(self) -> int:
+        """Whole days since the newest was made."""
+        return (datetime.now(UTC) - datetime.fromisoformat(self.newest)).days
+
+
+def ends_chunk(text: str, rows: int) -> bool:
+    """Whether the chunk of so many rows ends behind this text, its last."""
+    # About one text in `_MEAN_ROWS`, whatever stands before it.
+    by_chance = zlib.crc32(text.encode("utf-8", "surrogatepass")) % _MEAN_ROWS == 0
+    return by_chance or rows >= _MOST_ROWS
+
+
+def words_of(catalog: Catalog, segmenter: Segmenter, texts: list[str]) -> Artifact:
+    """The words of a chunk of texts, in their order: cut, or found."""
+    fingerprint = segmenter.fingerprint()
+    texts_digest = hashlib.sha256()
+    for text in texts:
+        content = text.encode("utf-8", "surrogatepass")
+        texts_digest.update(len(content).to_bytes(8, "big") + content)
+    recipe = Recipe(
+        "words",
+        STAGES["words"].version,
+        (),
+        {"segmenter": fingerprint, "texts": texts_digest.hexdigest()},
+    )
+
+    def write(draft: Path) -> dict[str, Any]:
+        table = pa.table({"tokens": segmenter.cut(texts)}, schema=SCHEMA)
+        pq.write_table(table, draft / "words.parquet", compression="zstd")
+        return {"rows": len(texts)}
+
+    place = catalog.words / digest_of(fingerprint)[:16] / recipe.key[:16]
+    return publish(catalog, place, recipe, write)
+
+
+def read_words(artifact: Artifact) -> pa.ChunkedArray:
+    """The lists of words of a chunk, in the order of its texts."""
+    return pq.read_table(artifact.files(".parquet")[0], schema=SCHEMA).column("tokens")
+
+
+def kept(catalog: Catalog) -> list[Kept]:
+    """What the cache holds, the segmenter used last first."""
+    found = []
+    for directory in _directories(catalog):
+        manifests = [manifest for manifest in _manifests(directory.iterdir()) if manifest]
+        if manifests:
+            found.append(
+                Kept(
+                    segmenter=manifests[0].config["segmenter"],
+                    name=directory.name,
+                    chunks=len(manifests),
+                    rows=sum(manifest.counts["rows"] for manifest in manifests),
+                    bytes=sum(file.bytes for manifest in manifests for file in manifest.files),
+                    newest=max(manifest.created_at for manifest in manifests),
+                )
+            )
+    return sorted(found, key=lambda one: one.newest, reverse=True)
+
+
+def prune(catalog: Catalog, name: str) -> None:
+    """Remove the words of one segmenter, by the `name` that `kept` gives.
+
+    Raises:
+        InputError: there is none of that name.
+    """
+    directory = next((one for one in _directories(catalog) if one.name == name), None)
+    if directory is None:
+        raise InputError(
+            f"there are no words of {name!r}",
+            str(catalog.words),
+            "`headlines cache` lists what is there",
+        )
+    remove(catalog, directory)
+
+
+def _directories(catalog: Catalog) -> list[Path]:
+    if not catalog.words.is_dir():
+        return []
+    return sorted(path for path in catalog.words.iterdir() if path.is_dir())
+
+
+def _manifests(directories: Iterable[Path]) -> Iterator[Any]:
+    for directory in directories:
+        try:
+            yield read_manifest(directory)
+        except DamagedArtifact:
+            continue  # the next run that needs it sets it aside

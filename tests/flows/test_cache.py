@@ -1,0 +1,43 @@
+"""The verb `cache`, which runs without Prefect."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from flows.cli import main
+from headlines.catalog import Catalog
+from headlines.corpus import ingest
+from headlines.tokens import segment_corpus
+
+
+def test_it_shows_and_removes_the_words_of_a_segmenter(
+    catalog: Catalog,
+    corpus_file: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def shown(*arguments: str) -> list[str]:
+        main(["cache", *arguments])
+        return capsys.readouterr().out.splitlines()
+
+    assert shown() == ["the token cache is empty; `headlines segment` fills it"]
+    corpus = ingest(catalog, "news", str(corpus_file))
+    segment_corpus(catalog, corpus)
+    monkeypatch.setenv("HEADLINES_ENGINE", "jieba")
+    segment_corpus(catalog, corpus)
+
+    jieba, fast = shown()  # the one used last stands first
+    assert jieba.endswith("0 days  jieba")
+    assert fast.endswith("0 days  fast")
+    assert f"{corpus.rows} headlines" in fast
+
+    [left] = json.loads("\n".join(shown("--json", "--prune", jieba.split()[0])))
+    assert left["segmenter"]["engine"] == "fast"
+    assert left["rows"] == corpus.rows
+    assert [path.name for path in catalog.words.iterdir()] == [left["name"]]
+
+    with pytest.raises(SystemExit) as left_with:
+        main(["cache", "--prune", "../corpus"])
+    assert left_with.value.code == 2
+    assert "`headlines cache` lists" in capsys.readouterr().err
