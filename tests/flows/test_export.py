@@ -72,7 +72,7 @@ def test_a_new_process_exports_to_onnx_without_prefect_and_tensorflow(
         (("--format", "tflite", "new"), "'saved_model'"),
         (("--format", "onnx", "new"), "headlines train"),
         (("--format", "onnx", "--model", "none", "new"), "headlines models"),
-        (("--format", "onnx", "."), "name a new directory"),
+        (("--format", "onnx", "."), "name a directory that is not there"),
     ],
 )
 def test_wrong_input_is_one_line_and_status_2(
