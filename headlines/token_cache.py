@@ -89,7 +89,7 @@ def read_words(artifact: Artifact) -> pa.ChunkedArray:
 
 
 def kept(catalog: Catalog) -> list[Kept]:
-    """What the cache holds, the segmenter used last first."""
+    """What the cache holds, the words made last first."""
     found = []
     for directory in _directories(catalog):
         manifests = [manifest for manifest in _manifests(directory.iterdir()) if manifest]
