@@ -59,7 +59,8 @@ def stock_parallel(texts: Texts) -> Run:
     jieba.initialize()
     jieba.enable_parallel(2)
     lines = [" ".join(text.splitlines()) for text in texts]
-    return lambda: jieba.lcut("\n".join(lines))
+    # Not `lcut`, which stays serial.
+    return lambda: list(jieba.cut("\n".join(lines)))
 
 
 def port(texts: Texts) -> Run:
@@ -138,11 +139,12 @@ def start_up(program: str, rounds: int) -> float:
 def compare(name: str, texts: Texts, rounds: int) -> None:
     """All peers on the same texts."""
     peers = [Peer(peer, 1, prepare, texts=texts) for peer, (prepare, _) in PEERS.items()]
-    expected = peers[0].result()
     seconds = medians([(peer, {}) for peer in peers], rounds)
+    memory = [peer.peak_memory() for peer in peers]  # before a result is sent over
+    expected = peers[0].result()
     characters = sum(map(len, texts))
     rows = []
-    for peer, one in zip(peers, seconds, strict=True):
+    for peer, one, peak in zip(peers, seconds, memory, strict=True):
         same = "–"
         if peer.name != "jieba, `enable_parallel(2)`":  # it gives one list for all lines
             found = peer.result()
@@ -157,7 +159,7 @@ def compare(name: str, texts: Texts, rounds: int) -> None:
                 f"{seconds[0] / one:.1f}",
                 same,
                 f"{start_up(program, 3):.2f}" if program else "–",
-                f"{peer.peak_memory() / 2**20:.0f}",
+                f"{peak / 2**20:.0f}" if program else "–",
             )
         )
         peer.close()

@@ -131,7 +131,13 @@ def scorer(model: Artifact, segmenter: dict[str, Any]) -> "PackedScorer":
 
     with _unreadable_told(model):
         scorer = PackedScorer.load(model.directory)
-    trained_on = model.manifest.config.get("segmenter", {})  # early models do not say
+    trained_on = model.manifest.config.get("segmenter")
+    if trained_on is None:
+        raise InputError(
+            "the model was made before models recorded whose words they were trained on",
+            str(model.directory),
+            "train a model with this version (`headlines train`) and promote it",
+        )
     if not same_words(segmenter, trained_on):
         raise InputError(
             f"the model was trained on other words than it is to score ({described(trained_on)}; "

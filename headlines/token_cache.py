@@ -5,9 +5,10 @@ Texts are kept in chunks, not one by one: looking a single headline up takes lon
 added, changed or taken out renews the chunk that holds it, and those behind it stay as they are.
 """
 
+import contextlib
 import hashlib
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -92,7 +93,7 @@ def kept(catalog: Catalog) -> list[Kept]:
     """What the cache holds, the words made last first."""
     found = []
     for directory in _directories(catalog):
-        manifests = [manifest for manifest in _manifests(directory.iterdir()) if manifest]
+        manifests = [manifest for manifest in _manifests(directory) if manifest]
         if manifests:
             found.append(
                 Kept(
@@ -129,9 +130,8 @@ def _directories(catalog: Catalog) -> list[Path]:
     return sorted(path for path in catalog.words.iterdir() if path.is_dir())
 
 
-def _manifests(directories: Iterable[Path]) -> Iterator[Any]:
-    for directory in directories:
-        try:
-            yield read_manifest(directory)
-        except DamagedArtifact:
-            continue  # the next run that needs it sets it aside
+def _manifests(directory: Path) -> Iterator[Any]:
+    with contextlib.suppress(FileNotFoundError):  # pruned by someone else meanwhile
+        for chunk in directory.iterdir():
+            with contextlib.suppress(DamagedArtifact):  # the next run that needs it sets it aside
+                yield read_manifest(chunk)

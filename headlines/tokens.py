@@ -99,5 +99,9 @@ def _chunks(path: Path) -> Iterator[_Chunk]:
 
 def _segmented(catalog: Catalog, segmenter: Segmenter, chunk: _Chunk) -> tuple[pa.Table, bool]:
     words = words_of(catalog, segmenter, chunk.title)
-    columns = {"row": chunk.row, "record_id": chunk.record_id, "tokens": read_words(words)}
+    try:
+        tokens = read_words(words)
+    except FileNotFoundError:  # the cache was pruned this moment
+        tokens = pa.chunked_array([segmenter.cut(chunk.title)], type=SCHEMA.field("tokens").type)
+    columns = {"row": chunk.row, "record_id": chunk.record_id, "tokens": tokens}
     return pa.table(columns, schema=SCHEMA), words.reused

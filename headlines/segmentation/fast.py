@@ -6,7 +6,9 @@ The port has jieba's dictionary and its hidden Markov model. Where the two diffe
 - runs of ASCII that jieba's model splits once more (`text-indent` is three words, `1.5em` two):
   split here as jieba does;
 - characters of which one holds that they are Han, or white space, and the other not: a text that
-  has one is left to jieba itself. So is one that Rust cannot take, with half a surrogate pair.
+  has one is left to jieba itself. So is one that Rust cannot take, with half a surrogate pair;
+- a character three times running: the ways to cut it are level but for rounding, and the two round
+  their sums of logarithms differently. The block with such a run is left to jieba.
 
 The full mode, which the port takes for another thing, is jieba's own.
 """
@@ -24,6 +26,8 @@ _DISPUTED = re.compile(
     "[^\x00-\x1b\x20-\u33ff\u4e00-\u9fd5\ua000-\ud7ff\ue000-\uf8ff\ufb00-\uffff"
     "\U00010000-\U0001ffff]"
 )
+_RUN_OF_ONE = re.compile(r"([\u4e00-\u9fd5])\1\1")
+_BLOCK = re.compile("([\u4e00-\u9fd5a-zA-Z0-9+#&._%-]+)")  # `re_han_default`: jieba cuts each alone
 _MARK = re.compile(r"[+#&._%-]")  # with letters and digits, what jieba holds together at first
 _RUN = re.compile(r"[a-zA-Z0-9+#&._%-]{2,}")
 _PARTS = re.compile(r"([a-zA-Z0-9]+(?:\.[0-9]+)?%?)")  # `re_skip` of `jieba.finalseg`
@@ -37,11 +41,21 @@ def precise(texts: Sequence[str], hmm: bool) -> list[list[str]]:
     for text in texts:
         if _DISPUTED.search(text):
             words.append(stock.tokenizer().lcut(text, HMM=hmm))
+        elif _RUN_OF_ONE.search(text):
+            words.append([word for block in _BLOCK.split(text) for word in _block(block, hmm)])
         elif hmm and _MARK.search(text):
             words.append(_split_runs(cut(text, True)))
         else:
             words.append(cut(text, hmm))
     return words
+
+
+def _block(text: str, hmm: bool) -> list[str]:
+    if _RUN_OF_ONE.search(text):
+        words: list[str] = stock.tokenizer().lcut(text, HMM=hmm)
+        return words
+    found: list[str] = _port().cut(text, hmm)
+    return _split_runs(found) if hmm else found
 
 
 def search(texts: Sequence[str], hmm: bool) -> list[list[str]]:

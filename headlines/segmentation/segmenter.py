@@ -84,6 +84,8 @@ class Segmenter:
                 "leave them out, or use the engine fast or jieba",
             )
         if self.dictionary is not None:
+            # Workers may have another working directory.
+            object.__setattr__(self, "dictionary", Path(self.dictionary).expanduser().resolve())
             object.__setattr__(self, "digest", stock.digest_of(self.dictionary))
 
     @property

@@ -98,7 +98,7 @@ def test_a_model_that_does_not_say_what_words_it_was_trained_on_is_refused(
     del data["config"]["segmenter"]
     path.write_text(sealed(data), encoding="utf-8")
     for segmenter in (Segmenter(), Segmenter("jieba"), Segmenter("paddle")):
-        with pytest.raises(InputError, match="trained on other words") as refusal:
+        with pytest.raises(InputError, match="before models recorded") as refusal:
             registry.scorer(registry.model(catalog, "early"), segmenter.fingerprint())
         assert "train a model" in refusal.value.mend
 

@@ -749,3 +749,13 @@ def test_the_package_has_no_other_names() -> None:
     missing: Any = "segments"
     with pytest.raises(AttributeError, match="no attribute 'segments'"):
         getattr(headlines, missing)
+
+
+@pytest.mark.parametrize(
+    "text", ["心心心心翰", "兵兵兵兵兵", "网友赞赞赞赞赞", "哈哈哈哈哈哈哈", "重要的事说三遍遍遍遍"]
+)
+@pytest.mark.parametrize("hmm", [False, True])
+def test_a_run_of_one_character_is_cut_as_jieba_cuts_it(text: str, hmm: bool) -> None:
+    # The ways to cut it are level but for rounding, and the port rounds otherwise.
+    assert Segmenter(hmm=hmm).cut([text]) == [jieba.lcut(text, HMM=hmm)]
+    assert Segmenter(mode="search", hmm=hmm).cut([text]) == [jieba.lcut_for_search(text, HMM=hmm)]

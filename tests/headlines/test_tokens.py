@@ -143,7 +143,7 @@ def test_a_failure_half_way_leaves_no_tokens_and_the_chunks_that_were_done(
         broken.setattr(Segmenter, "cut", fail_late)
         with pytest.raises(RuntimeError, match="out of memory"):
             segment_corpus(catalog, corpus)
-    runner.executor(1).submit(int).result()  # the worker is done with what it had begun
+        runner.executor(1).submit(int).result()  # the worker is done with what it had begun
     assert list((catalog.root / "tokens").iterdir()) == [catalog.words]
     assert list(catalog.work.glob("draft-*")) == []
 
