@@ -59,6 +59,7 @@ class Chunk:
         rows: how many rows it has.
         model: version that scores.
         model_key: key of that version's artifact.
+        segmenter: what cuts its titles, the same for all pieces of the batch.
     """
 
     root: str
@@ -83,7 +84,8 @@ def preflight(catalog: Catalog, batch: Batch, encoding: str) -> None:
 
 
 def chunks_of(catalog: Catalog, batch: Batch, admitted: Artifact, model: Artifact) -> list[Chunk]:
-    """The pieces of an admitted batch, to be scored by one model."""
+    """The pieces of an admitted batch, to be scored by one model and cut by one segmenter."""
+    segmenter = Segmenter.from_environment()
     return [
         Chunk(
             root=str(catalog.root),
@@ -94,7 +96,7 @@ def chunks_of(catalog: Catalog, batch: Batch, admitted: Artifact, model: Artifac
             rows=entry.rows or 0,
             model=model.directory.name,
             model_key=model.manifest.key,
-            segmenter=Segmenter.from_environment(),
+            segmenter=segmenter,
         )
         for number, entry in enumerate(
             entry for entry in admitted.manifest.files if entry.path.startswith("chunk-")
@@ -180,7 +182,7 @@ def commit(
         {
             "batch": batch.name,
             "encoding": admitted.manifest.config["encoding"],
-            "segmenter": Segmenter.from_environment().fingerprint(),
+            "segmenter": scored[0].manifest.config["segmenter"],
         },
     )
 

@@ -1,8 +1,9 @@
 """The words of texts, kept by their content: a text that was cut before is not cut again.
 
 Texts are kept in chunks, not one by one: looking a single headline up takes longer than cutting it
-(see `benchmarks/segment.py`). Where a chunk ends depends on the texts alone, so a text that is
-added, changed or taken out renews the chunk that holds it, and those behind it stay as they are.
+(see `benchmarks/segment.py`). Where a chunk ends depends on the texts, not on their places, so a
+text that is added, changed or taken out renews the chunk that holds it, seldom a next one too, and
+those behind stay as they are.
 """
 
 import contextlib
@@ -25,7 +26,9 @@ from headlines.segmentation import Segmenter
 from headlines.stages import STAGES
 
 SCHEMA = pa.schema([pa.field("tokens", pa.list_(pa.string()), nullable=False)])
-_MEAN_ROWS, _MOST_ROWS = 2_000, 8_000  # of a chunk
+# Rows of a chunk. Without a least number, a headline that ends one and comes often would make many.
+_LEAST_ROWS, _MOST_ROWS = 500, 8_000
+_ONE_IN = 1_500  # texts ends a chunk that has its least: it has 2,000 rows in the mean
 
 
 @dataclass(frozen=True)
@@ -56,9 +59,9 @@ class Kept:
 
 def ends_chunk(text: str, rows: int) -> bool:
     """Whether the chunk of so many rows ends behind this text, its last."""
-    # About one text in `_MEAN_ROWS`, whatever stands before it.
-    by_chance = zlib.crc32(text.encode("utf-8", "surrogatepass")) % _MEAN_ROWS == 0
-    return by_chance or rows >= _MOST_ROWS
+    if not _LEAST_ROWS <= rows < _MOST_ROWS:
+        return rows >= _MOST_ROWS
+    return zlib.crc32(text.encode("utf-8", "surrogatepass")) % _ONE_IN == 0
 
 
 def words_of(catalog: Catalog, segmenter: Segmenter, texts: list[str]) -> Artifact:

@@ -27,7 +27,7 @@ class Segmenter:
     """How texts are cut into words.
 
     Attributes:
-        engine: `fast` gives the words of `jieba` 0.42.1, some ten times sooner; `jieba` is the
+        engine: `fast` gives the words of `jieba` 0.42.1, twelve times as soon; `jieba` is the
             reference; `paddle` is jieba's paddle mode, another model with other words.
         mode: `precise`: each character in one word; `search`: and the words within long words;
             `full`: all words of the dictionary that the text has.

@@ -7,6 +7,7 @@ it (about a second, 130 MB) and no file is kept.
 
 import hashlib
 import importlib.util
+import logging
 import re
 import sys
 import threading
@@ -17,6 +18,10 @@ from typing import Any
 
 from headlines.errors import InputError
 
+# jieba's `re_han_default`: it divides a text at all other characters, and cuts what is between.
+BLOCK = re.compile("([\u4e00-\u9fd5a-zA-Z0-9+#&._%-]+)")
+
+_log = logging.getLogger(__name__)
 _loading = threading.Lock()
 _ENTRY = re.compile(r"(?P<word>.+?)(?: (?P<frequency>[0-9]+))?(?: [a-z]+)?", re.DOTALL)
 _MOST_DIGITS = 15  # of a frequency: all of the dictionary's own together have 8
@@ -46,7 +51,7 @@ def digest_of(user_dictionary: Path) -> str:
         InputError: it cannot.
     """
     content = _content(user_dictionary)
-    _parsed(content, str(user_dictionary))
+    _warn_of_words_never_cut(content, str(user_dictionary))
     return hashlib.sha256(content).hexdigest()
 
 
@@ -123,6 +128,20 @@ def _parsed(content: bytes, where: str) -> tuple[tuple[str, int | None], ...]:
             )
         found.append((word, int(frequency) if frequency else None))
     return tuple(found)
+
+
+@lru_cache(maxsize=4)
+def _warn_of_words_never_cut(content: bytes, where: str) -> None:
+    """jieba divides a text at white space and most signs first, and takes such words in silence."""
+    never = [word for word, _ in _parsed(content, where) if not BLOCK.fullmatch(word)]
+    if never:
+        _log.warning(
+            "%s: %s of its words can never be cut, for jieba divides a text at white space and "
+            "most signs first (the first is %r)",
+            where,
+            len(never),
+            never[0][:60],
+        )
 
 
 @cache

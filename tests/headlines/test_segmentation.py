@@ -330,7 +330,7 @@ for engine in ("jieba", "fast", "fast"):
     Segmenter(engine, "full").cut({TITLES!r})
     Segmenter(engine, dictionary=path).cut({TITLES!r})
     Segmenter(engine).cut({[*TITLES, LEFT_TO_JIEBA]!r})
-print(json.dumps(said))
+print(json.dumps([one for one in said if "the fast engine" in one[1]]))
 """
     assert words_in_a_new_process(program) == [
         ["WARNING", "with full mode the fast engine leaves the cutting to jieba"],
@@ -413,6 +413,20 @@ def test_a_line_that_cannot_be_used_is_refused_by_file_and_number(
     assert refusal.value.what.startswith(f"line {line} is ")
     assert len(str(refusal.value)) < 400
     str(refusal.value).encode()
+
+
+def test_words_that_can_never_be_cut_are_told_once(
+    dictionary: Callable[..., Path], caplog: pytest.LogCaptureFixture
+) -> None:
+    path = dictionary("云计算 -5\n好用 300\nEdu Trust认证 2000\n")
+    segmenter = Segmenter(dictionary=path)
+    Segmenter(dictionary=path)
+    told = [record.getMessage() for record in caplog.records]
+    assert len(told) == 1
+    assert told[0].startswith(f"{path}: 2 of its words can never be cut")
+    assert "云计算 -5" in told[0]
+    for text in ("云计算 -5", "Edu Trust认证"):
+        assert text not in segmenter.cut([text])[0]
 
 
 def test_a_dictionary_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
@@ -718,11 +732,11 @@ def loaded_after(statements: str) -> set[str]:
     [
         ("import headlines", set()),
         ("import headlines.sources, headlines.settings, headlines.catalog", set()),
-        ("from headlines import segment; segment", set()),
-        ("from headlines import segment; segment(['股市大涨3.5%，AI'])", set()),
+        ("from headlines import segment; segment", {"numpy"}),
+        ("from headlines import segment; segment(['股市大涨3.5%，AI'])", {"numpy"}),
         (
             "from headlines import segment; segment(['股市大涨'], 'jieba')",
-            {"headlines.segmentation._jieba"},
+            {"headlines.segmentation._jieba", "numpy"},
         ),
         ("from headlines import predict; predict", {"numpy"}),
     ],

@@ -27,14 +27,14 @@ from headlines.segmentation import Segmenter
 from headlines.token_cache import ends_chunk, kept, prune, read_words, words_of
 from headlines.tokens import read_tokens, segment_corpus
 
-MEAN_ROWS = 20
 TITLES = [f"第{n}届科技大会在某地召开" for n in range(200)]
 Rows = list[str]
 
 
 @pytest.fixture(autouse=True)
 def _small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(token_cache, "_MEAN_ROWS", MEAN_ROWS)
+    monkeypatch.setattr(token_cache, "_LEAST_ROWS", 1)
+    monkeypatch.setattr(token_cache, "_ONE_IN", 20)
     monkeypatch.setenv("HEADLINES_RUNNER", "threads")
     monkeypatch.setenv("HEADLINES_WORKERS", "2")
 
@@ -85,12 +85,34 @@ def forget_tokens(catalog: Catalog) -> None:
 # Chunks
 
 
-def test_about_one_text_in_so_many_ends_a_chunk(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def _chunks_as_they_come(monkeypatch: pytest.MonkeyPatch, _small_chunks: None) -> None:
     monkeypatch.undo()
-    ends = sum(ends_chunk(f"第{n}届科技大会", 1) for n in range(100_000))
-    assert 25 < ends < 100  # a chunk has 2,000 rows
-    assert ends_chunk("第1届科技大会", 8_000)
-    assert not ends_chunk("第1届科技大会", 7_999)
+
+
+@pytest.mark.usefixtures("_chunks_as_they_come")
+def test_chunks_have_about_two_thousand_rows() -> None:
+    sizes = [len(chunk) for chunk in chunks([f"第{n}届科技大会" for n in range(200_000)])]
+    assert 1_600 < sum(sizes) / len(sizes) < 2_400
+    assert 500 <= min(sizes[:-1]) < max(sizes) <= 8_000
+
+
+@pytest.mark.usefixtures("_chunks_as_they_come")
+def test_a_headline_that_comes_often_makes_no_small_chunks() -> None:
+    ending = next(text for n in range(100_000) if ends_chunk(text := f"第{n}届科技大会", 500))
+    assert [len(chunk) for chunk in chunks([ending] * 1_000)] == [500, 500]
+
+
+@pytest.mark.usefixtures("_chunks_as_they_come")
+def test_a_row_renews_few_chunks_of_many() -> None:
+    titles = [f"第{n}届科技大会" for n in range(40_000)]
+    before = set(chunks(titles))
+    renewed = [
+        len(set(chunks([*titles[:place], "插入的标题", *titles[place:]])) - before)
+        for place in range(7, len(titles), 1_001)
+    ]
+    assert sum(renewed) / len(renewed) < 2
+    assert max(renewed) <= 4
 
 
 def test_the_titles_of_these_tests_make_several_chunks() -> None:
@@ -107,7 +129,7 @@ def test_chunks_do_not_depend_on_what_stands_before(
     most: int, one: Rows, other: Rows, shared: Rows
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(token_cache, "_MEAN_ROWS", 4)
+        patch.setattr(token_cache, "_ONE_IN", 4)
         patch.setattr(token_cache, "_MOST_ROWS", most)
         behind_one, behind_other = chunks(one + shared), chunks(other + shared)
         first = next((n for n, text in enumerate(shared, 1) if ends_chunk(text, 1)), None)
@@ -127,7 +149,7 @@ def test_a_row_renews_at_most_two_chunks(texts: Rows, data: st.DataObject) -> No
     taken = data.draw(st.integers(0, 1))
     put = data.draw(st.lists(st.text(max_size=3), max_size=1))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(token_cache, "_MEAN_ROWS", 4)
+        patch.setattr(token_cache, "_ONE_IN", 4)
         before = chunks(texts)
         after = chunks(texts[:place] + put + texts[place + taken :])
     assert len([chunk for chunk in after if chunk not in before]) <= 2
@@ -276,14 +298,14 @@ def test_a_damaged_chunk_is_set_aside_and_made_anew(
 
 # Several processes, and killed ones
 
-RUN = f"""
+RUN = """
 import json, os, signal, sys
 from headlines import token_cache
 from headlines.artifact import open_artifact
 from headlines.catalog import Catalog
 from headlines.tokens import segment_corpus
 
-token_cache._MEAN_ROWS = {MEAN_ROWS}
+token_cache._LEAST_ROWS, token_cache._ONE_IN = 1, 20
 renames, die_at = 0, int(sys.argv[1])
 
 def die(event, arguments):

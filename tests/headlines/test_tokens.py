@@ -25,7 +25,8 @@ def corpus(catalog: Catalog, tmp_path: Path) -> Artifact:
 @pytest.fixture
 def _small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Several chunks a file, and several reads a chunk."""
-    monkeypatch.setattr(token_cache, "_MEAN_ROWS", 7)
+    monkeypatch.setattr(token_cache, "_LEAST_ROWS", 1)
+    monkeypatch.setattr(token_cache, "_ONE_IN", 7)
     monkeypatch.setattr(module, "_READ_ROWS", 3)
     monkeypatch.setenv("HEADLINES_RUNNER", "threads")
 
