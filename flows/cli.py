@@ -5,14 +5,17 @@ Prefect and TensorFlow are imported only by the verb that needs them.
 
 import argparse
 import json
+import math
 import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from datetime import date
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from flows.display import (
+    archive_lines,
     cache_lines,
     corpus_lines,
     doctor_lines,
@@ -24,10 +27,14 @@ from flows.display import (
     night_lines,
     prediction_line,
     score_lines,
+    stream_line,
     tokens_lines,
 )
 from flows.surroundings import settle
 from headlines.errors import BatchesStopped, InputError
+
+if TYPE_CHECKING:
+    from headlines.sources import Reading
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -116,14 +123,49 @@ def _parser() -> argparse.ArgumentParser:
     _add_corpus(evaluate)
 
     score = verb("score", _score, "score files of headlines with the champion")
-    score.add_argument("files", nargs="+", metavar="FILE", help="with a column title")
-    score.add_argument("--batch", metavar="NAME", help="name of the batch, for one FILE")
+    score.add_argument(
+        "files",
+        nargs="+",
+        metavar="FILE",
+        help="with a column title; - alone: standard input to JSON lines on standard output",
+    )
+    score.add_argument(
+        "--batch", metavar="NAME", help="name of the batch; several FILEs are one then"
+    )
     score.add_argument("--rescore", action="store_true", help="also what another model scored")
     score.add_argument("--release", action="store_true", help="also what was stopped before")
+    score.add_argument(
+        "--csv", metavar="OUT.csv", help="also the predictions as CSV for spreadsheets, of one FILE"
+    )
+    score.add_argument(
+        "--format",
+        choices=("csv", "tsv", "jsonl", "parquet"),
+        help="of standard input (default: jsonl)",
+    )
+    score.add_argument(
+        "--rejects",
+        metavar="OUT.jsonl",
+        help="unusable rows of standard input (default: to standard error)",
+    )
     _add_reading(score)
 
     nightly = verb("nightly", _nightly, "make what is missing, then score all due batches")
     nightly.add_argument("--preset", default="default", help="of a first champion")
+    nightly.add_argument(
+        "--settle",
+        type=_duration,
+        default=0,
+        metavar="SECONDS",
+        help="leave batches that changed less than that ago (default: 0)",
+    )
+    for option, end in (("--from", "first"), ("--to", "last")):
+        nightly.add_argument(
+            option,
+            dest=f"{end}_day",
+            type=_day,
+            metavar="DAY",
+            help=f"{end} day of the batches to score, as 2026-11-20 in their names",
+        )
     _add_corpus(nightly)
     _add_reading(nightly)
 
@@ -135,6 +177,16 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("directory", metavar="DIRECTORY", help="is made; may be there if empty")
     export.add_argument("--format", required=True, choices=("onnx", "saved_model"))
     export.add_argument("--model", default="champion", help="a version (default: champion)")
+
+    archive = verb("archive", _archive, "move old batches that were scored out of the inbox")
+    archive.add_argument(
+        "--older-than",
+        type=_duration,
+        default=30,
+        metavar="DAYS",
+        help="that did not change for so long (default: 30)",
+    )
+    archive.add_argument("--dry-run", action="store_true", help="only show what would be moved")
 
     verb("models", _models, "list the models")
     promote = verb("promote", _promote, "make a model the champion")
@@ -158,12 +210,44 @@ def _add_encoding(parser: argparse.ArgumentParser) -> None:
 def _add_reading(parser: argparse.ArgumentParser) -> None:
     _add_encoding(parser)
     parser.add_argument(
+        "--title-column", default="title", metavar="NAME", help="of the headlines (default: title)"
+    )
+    parser.add_argument(
+        "--id-column", default="id", metavar="NAME", help="of your own ids (default: id)"
+    )
+    parser.add_argument(
+        "--long-titles",
+        choices=("reject", "cut"),
+        default="reject",
+        help="what becomes of titles of more than 500 characters (default: reject)",
+    )
+    parser.add_argument(
         "--max-reject-rate",
         type=_share,
         default=0.05,
         metavar="SHARE",
         help="stop a batch with more unusable rows than this (default: 0.05)",
     )
+
+
+def _reading(options: argparse.Namespace) -> "Reading":
+    from headlines.sources import Reading
+
+    return Reading(options.encoding, options.title_column, options.id_column, options.long_titles)
+
+
+def _duration(text: str) -> float:
+    value = float(text)
+    if not 0 <= value < math.inf:
+        raise argparse.ArgumentTypeError("a number that is not below 0 is wanted")
+    return value
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is no day such as 2026-11-20") from error
 
 
 def _share(text: str) -> float:
@@ -235,40 +319,95 @@ def _evaluate(options: argparse.Namespace) -> None:
 
 
 def _score(options: argparse.Namespace) -> None:
-    from headlines.batches import Batch, refuse_namesakes
+    from headlines.batches import named_batches
     from headlines.catalog import Catalog
     from headlines.scoring import preflight
+    from headlines.whole_files import require_target
 
-    if options.batch is not None and len(options.files) > 1:
-        raise InputError("it names one batch, and there are more files", "--batch", "drop it")
+    if "-" in options.files:
+        _score_stream(options)
+        return
+    _refuse(options, "format", "rejects", reason="it goes with standard input")
+    reading = _reading(options)
     catalog = Catalog.from_environment()
-    batches = [Batch.of_file(catalog, Path(file), options.batch) for file in options.files]
+    batches = named_batches(catalog, [Path(file) for file in options.files], options.batch)
+    if options.csv is not None:
+        if len(batches) > 1:
+            raise InputError("it is of one batch, and there are more", "--csv", "name one FILE")
+        require_target(catalog, Path(options.csv), "--csv")
+        if Path(options.csv).resolve() in (file.resolve() for file in batches[0].files):
+            raise InputError("it would replace the headlines", "--csv", "name another file")
     for batch in batches:
-        preflight(catalog, batch, options.encoding)
-    if options.batch is None:
-        refuse_namesakes(catalog, batches)
+        preflight(catalog, batch, reading)
     _writable_root()
     from flows.score import score
 
     result = score(
         options.files,
         options.batch,
-        options.encoding,
-        options.max_reject_rate,
-        options.rescore,
-        options.release,
+        max_reject_rate=options.max_reject_rate,
+        rescore=options.rescore,
+        release=options.release,
+        **asdict(reading),
     )
+    if options.csv is not None:
+        from headlines.spreadsheets import write_predictions_csv
+
+        [scored] = result["batches"]
+        write_predictions_csv(Path(options.csv), Path(scored["predictions"]), scored["batch"])
+        result["csv"] = str(Path(options.csv).absolute())
     _show(options, result, score_lines)
 
 
+def _score_stream(options: argparse.Namespace) -> None:
+    """Score standard input at once, without Prefect."""
+    from headlines.catalog import Catalog
+    from headlines.pipe import score_stream
+    from headlines.whole_files import require_target
+
+    if options.files != ["-"]:
+        raise InputError("it stands alone", "-", "score files in a call of their own")
+    _refuse(options, "batch", "rescore", "release", "csv", reason="standard input is no batch")
+    catalog = Catalog.from_environment()
+    if options.rejects is not None:
+        require_target(catalog, Path(options.rejects), "--rejects")
+    counts = score_stream(
+        catalog,
+        sys.stdin.buffer,
+        sys.stdout.buffer,
+        sys.stderr.buffer if options.rejects is None else Path(options.rejects),
+        options.format or "jsonl",
+        _reading(options),
+        options.max_reject_rate,
+    )
+    print(stream_line(counts), file=sys.stderr)
+
+
+def _refuse(options: argparse.Namespace, *names: str, reason: str) -> None:
+    for name in names:
+        if getattr(options, name):
+            raise InputError(reason, f"--{name}", "leave it away")
+
+
 def _nightly(options: argparse.Namespace) -> None:
+    from headlines.days import Days
     from headlines.training import preset_named
 
+    reading = _reading(options)
+    Days(options.first_day, options.last_day)  # refused at once if they are none
     preset_named(options.preset)
     _preflight(options.corpus)
     from flows.nightly import nightly
 
-    result = nightly(options.corpus, options.preset, options.encoding, options.max_reject_rate)
+    result = nightly(
+        options.corpus,
+        options.preset,
+        max_reject_rate=options.max_reject_rate,
+        settle_seconds=options.settle,
+        first_day=options.first_day,
+        last_day=options.last_day,
+        **asdict(reading),
+    )
     _show(options, result, night_lines)
 
 
@@ -312,6 +451,15 @@ def _export(options: argparse.Namespace) -> None:
     directory = Path(options.directory)
     result = export(options.model, options.format, directory, Catalog.from_environment())
     _show(options, result, export_lines)
+
+
+def _archive(options: argparse.Namespace) -> None:
+    from headlines.archive import archive
+    from headlines.catalog import Catalog
+
+    _writable_root()
+    archived = archive(Catalog.from_environment(), options.older_than, options.dry_run)
+    _show(options, asdict(archived), archive_lines)
 
 
 def _cache(options: argparse.Namespace) -> None:

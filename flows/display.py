@@ -7,7 +7,7 @@ from typing import Any
 
 Result = dict[str, Any]
 
-_BATCHES = 20  # shown at the most; the report has all
+_BATCHES = 20  # shown at the most, and of files that are none; the report has all
 
 
 def _manner(result: Result) -> str:
@@ -87,7 +87,16 @@ def _figure_lines(metrics: Result) -> list[str]:
 
 def score_lines(result: Result) -> list[str]:
     """Batches that were scored, with a few predictions each."""
-    return [f"model: {result['model']}", *_batch_lines(result["batches"])]
+    lines = [f"model: {result['model']}", *_batch_lines(result["batches"])]
+    return [*lines, f"csv: {_shown(result['csv'])}"] if "csv" in result else lines
+
+
+def stream_line(counts: Result) -> str:
+    """A stream that was scored."""
+    return (
+        f"headlines: {counts['rows_in']} rows in, {counts['scored']} scored, "
+        f"{counts['rejected']} rejected"
+    )
 
 
 def _batch_lines(batches: Sequence[Result]) -> list[str]:
@@ -120,15 +129,40 @@ def _shown(path: str) -> str:
 
 def night_lines(result: Result) -> list[str]:
     """A night: model, figures, batches, report."""
+    skipped = [f"skipped {name}: {reason}" for name, reason in result["skipped"].items()]
+    if len(skipped) > _BATCHES:
+        skipped[_BATCHES:] = [f"… and {len(skipped) - _BATCHES} more files skipped"]
     return [
         "",
         f"model: {result['model']}",
         *_figure_lines(result["figures"]),
         f"evaluation: {_shown(result['evaluation'])}",
-        *(_batch_lines(result["batches"]) or [f"no batches in {_shown(result['inbox'])}"]),
-        *(f"skipped {name}: {reason}" for name, reason in result["skipped"].items()),
+        *(_inbox_lines(result) or [f"no batches in {_shown(result['inbox'])}"]),
+        *skipped,
         f"report: {_shown(result['report'])}",
     ]
+
+
+def _inbox_lines(result: Result) -> list[str]:
+    lines = _batch_lines(result["batches"])
+    if result["reused"]:
+        lines.append(f"scored before, nothing to do: {result['reused']} batches")
+    left_out = (f"{number} {why}" for why, number in result["left_out"].items() if number)
+    if told := ", ".join(left_out):
+        lines.append(f"left out: {told}")
+    return lines
+
+
+def archive_lines(result: Result) -> list[str]:
+    """What was moved to the archive, and how much stays in the inbox."""
+    done = "would be moved" if result["dry_run"] else "moved"
+    lines = [
+        f"{name}" + (f" as {place}" if place != name else "")
+        for name, place in result["moved"].items()
+    ]
+    lines.append(f"{len(result['moved'])} batches {done} to {_shown(result['directory'])}")
+    kept = ", ".join(f"{number} {why}" for why, number in result["kept"].items())
+    return [*lines, f"left in the inbox: {kept}"] if kept else lines
 
 
 def prediction_line(row: Result) -> str:
@@ -162,6 +196,7 @@ def lineage_lines(links: Sequence[Result]) -> list[str]:
     """What an artifact was made from, indented by distance."""
     return [
         f"{'  ' * link['depth']}{link['what']} {link['path']} {link['digest'][:16]}"
+        + (f"  ({link['note']})" if link["note"] else "")
         + (f"  !! {link['problem']}" if link["problem"] else "")
         for link in links
     ]

@@ -1,7 +1,9 @@
 """The flow `nightly`: make what is missing, then score every batch that is due."""
 
+from collections.abc import Callable
 from dataclasses import asdict
-from datetime import datetime
+from datetime import date, datetime
+from pathlib import Path
 from typing import Any
 
 from prefect import flow
@@ -10,12 +12,16 @@ from flows.quiet import without_tracebacks
 from flows.score import score_batch
 from headlines.admission import MAX_REJECT_RATE
 from headlines.artifact import Artifact
-from headlines.batches import Batch, State, read_inbox, state_of
+from headlines.batches import Batch, State, state_of
 from headlines.catalog import Catalog
+from headlines.days import Days
+from headlines.digests import Digests
 from headlines.drafts import sweep_drafts, sweep_pieces
 from headlines.errors import BatchesStopped, InputError
-from headlines.reports import BatchResult
+from headlines.inbox import read_inbox
+from headlines.reports import BatchResult, Night
 from headlines.scoring import batch_result
+from headlines.sources import Reading
 from tasks.evaluate import evaluate_model
 from tasks.ingest import ensure_corpus
 from tasks.report import report_night
@@ -35,7 +41,13 @@ def nightly(
     corpus: str = "inews",
     preset: str = "default",
     encoding: str = "utf-8",
+    title_column: str = "title",
+    id_column: str = "id",
+    long_titles: str = "reject",
     max_reject_rate: float = MAX_REJECT_RATE,
+    settle_seconds: float = 0,
+    first_day: date | None = None,
+    last_day: date | None = None,
 ) -> dict[str, Any]:
     """Score every due batch of the inbox with the champion.
 
@@ -46,12 +58,20 @@ def nightly(
         corpus: name of the corpus that a first champion is trained on.
         preset: settings of a first champion.
         encoding: of the text files in the inbox.
+        title_column: name of the column of the headlines.
+        id_column: name of the column of a batch's own identities, if there is one.
+        long_titles: `reject` or `cut` titles of more than 500 characters.
         max_reject_rate: a batch with a larger share of unusable rows is stopped.
+        settle_seconds: a batch that changed less than that ago is left for the next night.
+        first_day: only batches with a day in their names that is not before this one.
+        last_day: only batches with a day in their names that is not after this one.
 
     Raises:
         BatchesStopped: some batches could not be scored; all others were.
     """
     catalog = Catalog.from_environment()
+    days = Days(first_day, last_day)
+    reading = Reading(encoding, title_column, id_column, long_titles)
     sweep_drafts(catalog)
     sweep_pieces(catalog)
     ingested = ensure_corpus(catalog, corpus)
@@ -59,38 +79,54 @@ def nightly(
     if never_trained(catalog):
         train_model(catalog, preset, ingested, tokens)
     model = read_model(catalog, "champion")
-    inbox = read_inbox(catalog)
+    digests = Digests(catalog)
+    inbox = read_inbox(catalog, digests.of, settle_seconds, days)
     results = [
-        _outcome(catalog, batch, model, encoding, max_reject_rate) for batch in inbox.batches
+        _outcome(catalog, batch, digests.of, model, reading, max_reject_rate)
+        for batch in inbox.batches
     ]
-    evaluation = evaluate_model(catalog, model.directory.name, model, ingested, tokens)
-    report = report_night(catalog, model.directory.name, results, inbox.skipped)
-    night = {
+    digests.save()
+    night = Night(
+        model=model.directory.name,
+        batches=[
+            *(result for result in results if result.outcome != "reused"),
+            *(BatchResult(name, "settling", message=why) for name, why in inbox.settling.items()),
+        ],
+        reused=sum(result.outcome == "reused" for result in results),
+        left_out={"of other days": len(inbox.other_days), "without a day": len(inbox.undated)},
+        skipped=inbox.skipped,
+    )
+    evaluation = evaluate_model(catalog, night.model, model, ingested, tokens)
+    report = report_night(catalog, night)
+    result = {
         "inbox": str(catalog.inbox),
-        "model": model.directory.name,
         "evaluation": str(evaluation.directory),
         "figures": evaluation.counts["metrics"],
-        "batches": [asdict(result) for result in results],
-        "skipped": inbox.skipped,
+        **asdict(night),
         "report": str(report),
     }
-    stopped = [result.batch for result in results if result.outcome == "stopped"]
+    stopped = [batch.batch for batch in night.batches if batch.outcome == "stopped"]
     if stopped:
-        raise BatchesStopped(f"stopped: {', '.join(stopped)}; see {report}", night)
-    return night
+        raise BatchesStopped(f"stopped: {', '.join(stopped)}; see {report}", result)
+    return result
 
 
 def _outcome(
-    catalog: Catalog, batch: Batch, model: Artifact, encoding: str, max_reject_rate: float
+    catalog: Catalog,
+    batch: Batch,
+    digest: Callable[[Path], str],
+    model: Artifact,
+    reading: Reading,
+    max_reject_rate: float,
 ) -> BatchResult:
     """One batch's outcome; what goes wrong with it does not keep the others waiting."""
     try:
-        state = state_of(catalog, batch)
+        state = state_of(catalog, batch, digest)
         if state is State.FAILED:
             return batch_result(catalog, batch, "waiting")
         if state is State.SCORED:
-            return batch_result(catalog, batch, "reused")
-        return score_batch(batch.name, batch, model, encoding, max_reject_rate, rescore=False)
+            return BatchResult(batch.name, "reused")
+        return score_batch(batch.name, batch, model, reading, max_reject_rate, rescore=False)
     except InputError as error:
         return BatchResult(batch.name, "stopped", message=str(error))
     except Exception as error:  # tried again next night; Prefect has logged its traceback

@@ -3,29 +3,26 @@
 import sys
 from dataclasses import asdict
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 from prefect import flow
+from prefect.futures import PrefectFuture, wait
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.quiet import without_tracebacks
-from headlines.admission import MAX_REJECT_RATE
+from headlines.admission import MAX_REJECT_RATE, Piece
 from headlines.artifact import Artifact
-from headlines.batches import (
-    Batch,
-    State,
-    claimed,
-    refuse_namesakes,
-    state_of,
-    waiting_error,
-)
+from headlines.batches import Batch, State, claimed, named_batches, state_of, waiting_error
 from headlines.batches import (
     release as release_batch,
 )
 from headlines.catalog import Catalog
 from headlines.errors import BatchesStopped, InputError
 from headlines.reports import BatchResult
-from headlines.scoring import batch_result, chunks_of
+from headlines.scoring import Chunk, batch_result, chunk_of
+from headlines.segmentation import Segmenter
+from headlines.sources import Reading
 from tasks.score import admit_batch, commit_batch, read_model, score_chunk, stop_batch
 
 without_tracebacks()
@@ -44,7 +41,12 @@ _WAITING: Any = ThreadPoolTaskRunner(max_workers=_WINDOW)
     validate_parameters=False,
 )
 def score_batch(
-    name: str, batch: Batch, model: Artifact, encoding: str, max_reject_rate: float, rescore: bool
+    name: str,
+    batch: Batch,
+    model: Artifact,
+    reading: Reading,
+    max_reject_rate: float,
+    rescore: bool,
 ) -> BatchResult:
     """Score one batch if it is due; put it into `failed/` if it cannot be scored."""
     catalog = Catalog.from_environment()
@@ -54,21 +56,32 @@ def score_batch(
             raise waiting_error(catalog, batch)
         if state is State.SCORED and not rescore:
             return batch_result(catalog, batch, "reused")
+        chunks: dict[int, Chunk] = {}
+        scored: dict[int, PrefectFuture[Artifact]] = {}
+        pieces: SimpleQueue[Piece | None] = SimpleQueue()
+        segmenter = Segmenter.from_environment()
+        admitting = admit_batch.submit(
+            catalog, name, batch, reading, max_reject_rate, on_piece=pieces.put
+        )
+        admitting.add_done_callback(lambda _: pieces.put(None))
+        # Pieces are scored while the rest is read. One that was told of before comes again when
+        # the reading was tried again.
+        for piece in iter(pieces.get, None):
+            if piece.number not in chunks:
+                chunk = chunk_of(catalog, batch, piece, model, segmenter)
+                chunks[piece.number] = chunk
+                scored[piece.number] = score_chunk.submit(f"{name} {piece.number + 1}", chunk)
+                if piece.number >= _WINDOW:
+                    scored[piece.number - _WINDOW].wait()
         try:
-            admitted = admit_batch(catalog, name, batch, encoding, max_reject_rate)
+            admitted = admitting.result()
         except InputError as error:
+            wait(list(scored.values()))
             if state is not State.SCORED:  # predictions that stand are not made a failure
-                stop_batch(catalog, name, batch, encoding, error)
+                stop_batch(catalog, name, batch, reading, error, list(chunks.values()))
             raise
-        chunks = chunks_of(catalog, batch, admitted, model)
-        scored: list[Artifact] = []
-        for start in range(0, len(chunks), _WINDOW):
-            futures = [
-                score_chunk.submit(f"{name} {chunk.number + 1}/{len(chunks)}", chunk, len(chunks))
-                for chunk in chunks[start : start + _WINDOW]
-            ]
-            scored += [future.result() for future in futures]
-        predictions = commit_batch(catalog, name, batch, admitted, model, scored)
+        parts = [scored[number].result() for number in range(len(chunks))]
+        predictions = commit_batch(catalog, name, batch, admitted, model, parts)
         return batch_result(catalog, batch, "reused" if predictions.reused else "scored")
 
 
@@ -77,6 +90,9 @@ def score(
     files: list[str],
     batch: str | None = None,
     encoding: str = "utf-8",
+    title_column: str = "title",
+    id_column: str = "id",
+    long_titles: str = "reject",
     max_reject_rate: float = MAX_REJECT_RATE,
     rescore: bool = False,
     release: bool = False,
@@ -84,28 +100,31 @@ def score(
     """Score files of headlines with the champion.
 
     Args:
-        files: CSV, TSV, JSONL or Parquet with a column `title`, each a batch.
-        batch: name of the batch, if it is not to be the file's; for one file alone.
+        files: CSV, TSV, JSONL or Parquet with a column `title`, each a batch; or a folder of
+            such files that is one.
+        batch: name of the batch, if it is not to be the file's; several files are one batch then.
         encoding: of text files.
+        title_column: name of the column of the headlines.
+        id_column: name of the column of the batch's own identities, if there is one.
+        long_titles: `reject` or `cut` titles of more than 500 characters.
         max_reject_rate: a batch with a larger share of unusable rows is stopped.
         rescore: score anew what another model has scored; the old predictions are kept aside.
         release: try batches again that were stopped and have not changed.
 
     Raises:
-        InputError: two files are namesakes, or the one file was stopped.
+        InputError: two files are namesakes, or the one batch was stopped.
         BatchesStopped: some of several files were stopped; the others were scored.
     """
     catalog = Catalog.from_environment()
+    reading = Reading(encoding, title_column, id_column, long_titles)
     model = read_model(catalog, "champion")
-    batches = [Batch.of_file(catalog, Path(file), batch) for file in files]
-    if batch is None:
-        refuse_namesakes(catalog, batches)
+    batches = named_batches(catalog, [Path(file) for file in files], batch)
     results: list[BatchResult] = []
     for one in batches:
         if release:
             release_batch(catalog, one)
         try:
-            results.append(score_batch(one.name, one, model, encoding, max_reject_rate, rescore))
+            results.append(score_batch(one.name, one, model, reading, max_reject_rate, rescore))
         except InputError as error:
             if len(batches) == 1:
                 raise

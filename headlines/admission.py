@@ -1,26 +1,33 @@
-"""Admits a batch: its usable rows as chunks to be scored, the others beside them as rejects."""
+"""Admits a batch: its usable rows in pieces that are scored one by one, the others as rejects.
 
+A piece is an artifact of its own below `.work`, named by what it holds: it can be scored while the
+rest of the batch is still read.
+"""
+
+import hashlib
 import shutil
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from headlines.artifact import Artifact, publish, remove
+from headlines.artifact import Artifact, find, open_artifact, publish, remove
 from headlines.batches import Batch
 from headlines.catalog import Catalog
-from headlines.errors import InputError
-from headlines.manifest import Recipe, file_digest
-from headlines.rejects import Reject, by_reason, write_rejects
-from headlines.sources import TITLE, Record, read_records, to_json
+from headlines.errors import DamagedArtifact, InputError
+from headlines.manifest import Recipe
+from headlines.rejects import Reject, RejectWriter
+from headlines.sources import Reading, Record, read_records, to_json
 from headlines.stages import STAGES
-from headlines.text import has_undecodable, problem_of_title
+from headlines.text import LONGEST_TITLE, TOO_LONG, has_undecodable, problem_of_title
 
-CHUNK_ROWS = 10_000
+PIECE_ROWS = 50_000
+PIECE = "rows.parquet"  # of the artifact of a piece
 REJECTS = "rejects.parquet"
 MAX_REJECT_RATE = 0.05
-ID = "id"
 
 ADMITTED_SCHEMA = pa.schema(
     [
@@ -32,45 +39,172 @@ ADMITTED_SCHEMA = pa.schema(
 )
 
 
-def admit(catalog: Catalog, batch: Batch, encoding: str) -> Artifact:
-    """Read a batch; write its usable rows as chunks, and the others as rejects.
+class Admitted(NamedTuple):
+    """A row that can be scored.
+
+    Attributes:
+        row: its position in the batch, from 0.
+        id: the batch's own identity of it, if it has one.
+        title: the headline.
+        extra: its other columns as one JSON object, if it has any.
+    """
+
+    row: int
+    id: str | None
+    title: str
+    extra: str | None
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Admitted rows that are scored together, as small plain data.
+
+    Attributes:
+        number: its place in the batch, from 0.
+        path: of its directory, relative to the data root.
+        key: of its artifact.
+        rows: how many it has.
+        alone: whether the batch has no other.
+    """
+
+    number: int
+    path: str
+    key: str
+    rows: int
+    alone: bool
+
+
+def admit(
+    catalog: Catalog,
+    batch: Batch,
+    reading: Reading,
+    on_piece: Callable[[Piece], None] = lambda _: None,
+) -> Artifact:
+    """Read a batch; write its usable rows in pieces, and the others as rejects.
+
+    Args:
+        catalog: the data root.
+        batch: the batch.
+        reading: how its files are to be read.
+        on_piece: told of each piece as soon as it is there, in their order.
 
     Raises:
-        InputError: the file cannot be read, or changed while it was read.
+        InputError: a file cannot be read, or changed while it was read.
     """
-    recipe = _admission(catalog, batch, encoding)
+    recipe = _admission(catalog, batch, reading)
+    target = _admitted_directory(catalog, recipe)
+    before = find(catalog, target, recipe.key)
+    if before is not None:
+        if all(_is_whole(catalog, piece) for piece in pieces_of(before)):
+            for piece in pieces_of(before):
+                on_piece(piece)
+            return before
+        remove(catalog, target)
 
-    def write_chunks(draft: Path) -> dict[str, Any]:
-        rejects: list[Reject] = []
-        rows = admitted = 0
-        chunk: list[dict[str, Any]] = []
-        number = 0
-        for record in read_records(batch.path, encoding):
-            rows += 1
-            try:
-                chunk.append(_admitted(record))
-            except ValueError as error:
-                rejects.append(Reject(record.row, str(error), record.raw))
-            if len(chunk) == CHUNK_ROWS:
-                _write_chunk(draft, number, chunk)
-                admitted, number, chunk = admitted + len(chunk), number + 1, []
-        if chunk:
-            _write_chunk(draft, number, chunk)
-            admitted += len(chunk)
-        if rejects:
-            write_rejects(draft / REJECTS, rejects)
-        if file_digest(batch.path) != batch.sha256:
+    def write_pieces(draft: Path) -> dict[str, Any]:
+        books = _Books()
+        pieces = []
+        with RejectWriter(draft / REJECTS) as rejects:
+            for columns in _in_pieces(_admitted_rows(batch, reading, books, rejects)):
+                piece = _published(catalog, batch, columns)
+                on_piece(piece)
+                pieces.append(asdict(piece))
+        if not batch.unchanged():
             raise InputError(
                 "the file changed while it was read", str(batch.path), "score it when it is whole"
             )
         return {
-            "rows_in": rows,
-            "admitted": admitted,
-            "rejected": len(rejects),
-            "reasons": by_reason(rejects),
+            "rows_in": books.rows,
+            "admitted": books.rows - rejects.count,
+            "cut": books.cut,
+            "rejected": rejects.count,
+            "reasons": dict(rejects.reasons.most_common()),
+            "pieces": pieces,
         }
 
-    return publish(catalog, _admitted_directory(catalog, recipe), recipe, write_chunks)
+    return publish(catalog, target, recipe, write_pieces)
+
+
+def pieces_of(admitted: Artifact) -> list[Piece]:
+    """The pieces of an admitted batch, in their order."""
+    return [Piece(**piece) for piece in admitted.counts["pieces"]]
+
+
+def rows_of(catalog: Catalog, piece: Piece) -> pa.Table:
+    """The rows of a piece: a table of `ADMITTED_SCHEMA`.
+
+    Raises:
+        DamagedArtifact: they are not what was admitted.
+    """
+    artifact = open_artifact(catalog.root / piece.path)
+    if artifact is None or artifact.manifest.key != piece.key:
+        raise DamagedArtifact(piece.path, "the piece is no longer there")
+    return pq.read_table(artifact.directory / PIECE, schema=ADMITTED_SCHEMA)
+
+
+def checked(record: Record, reading: Reading) -> Admitted:
+    """The row, if it can be scored.
+
+    Raises:
+        ValueError: it cannot; the message is the reason.
+    """
+    if record.problem:
+        raise ValueError(record.problem)
+    fields = record.fields
+    title = fields.get(reading.title_column)
+    if title is not None and not isinstance(title, str):
+        raise ValueError("title is not text")
+    problem = problem_of_title(title)
+    if problem == TOO_LONG and reading.long_titles == "cut":
+        assert title is not None
+        title = title[:LONGEST_TITLE]
+        problem = problem_of_title(title)
+    if problem:
+        raise ValueError(problem)
+    assert title is not None
+    identity = fields.get(reading.id_column)
+    if identity is not None:
+        identity = str(identity)
+        if has_undecodable(identity):
+            raise ValueError("id has undecodable bytes")
+    known = (reading.title_column, reading.id_column)
+    others = {name: value for name, value in fields.items() if name not in known}
+    extra = to_json(others) if others else None
+    if extra is not None and has_undecodable(extra):
+        raise ValueError("another column has undecodable bytes")
+    return Admitted(record.row, identity, title, extra)
+
+
+@dataclass
+class _Books:
+    """Rows that were read, and titles among them that were cut."""
+
+    rows: int = 0
+    cut: int = 0
+
+
+def _admitted_rows(
+    batch: Batch, reading: Reading, books: _Books, rejects: RejectWriter
+) -> Iterator[Admitted]:
+    for record in _records(batch, reading):
+        books.rows += 1
+        try:
+            one = checked(record, reading)
+        except ValueError as error:
+            rejects.add(Reject(record.row, str(error), record.raw))
+            continue
+        books.cut += len(record.fields[reading.title_column]) > LONGEST_TITLE
+        yield one
+
+
+def _records(batch: Batch, reading: Reading) -> Iterator[Record]:
+    """The rows of all files of a batch, numbered through."""
+    rows = 0
+    for path in batch.files:
+        before = rows
+        for record in read_records(path, reading):
+            rows += 1
+            yield record._replace(row=before + record.row) if before else record
 
 
 def check_reject_rate(batch: Batch, admitted: Artifact, max_reject_rate: float) -> None:
@@ -114,24 +248,26 @@ def publish_rejects(catalog: Catalog, batch: Batch, admitted: Artifact) -> None:
     publish(catalog, target, recipe, write_part, keep_superseded=True)
 
 
-def copy_rejects(catalog: Catalog, batch: Batch, encoding: str, target: Path) -> None:
+def copy_rejects(catalog: Catalog, batch: Batch, reading: Reading, target: Path) -> None:
     """Copy the rejects of a batch that was read, if there are any, into a directory."""
-    path = _admitted_directory(catalog, _admission(catalog, batch, encoding)) / REJECTS
+    path = _admitted_directory(catalog, _admission(catalog, batch, reading)) / REJECTS
     if path.exists():
         shutil.copyfile(path, target / REJECTS)
 
 
-def discard(catalog: Catalog, batch: Batch, encoding: str) -> None:
-    """Remove the chunks of a batch that will not be scored."""
-    remove(catalog, _admitted_directory(catalog, _admission(catalog, batch, encoding)))
+def discard(catalog: Catalog, batch: Batch, reading: Reading, pieces: Sequence[Piece]) -> None:
+    """Remove what was admitted of a batch, when it is scored or will not be."""
+    for piece in pieces:
+        remove(catalog, catalog.root / piece.path)
+    remove(catalog, _admitted_directory(catalog, _admission(catalog, batch, reading)))
 
 
-def _admission(catalog: Catalog, batch: Batch, encoding: str) -> Recipe:
+def _admission(catalog: Catalog, batch: Batch, reading: Reading) -> Recipe:
     return Recipe(
         "admitted",
         STAGES["admitted"].version,
         (batch.as_source(catalog),),
-        {"batch": batch.name, "encoding": encoding, "chunk_rows": CHUNK_ROWS},
+        {"batch": batch.name, "reading": asdict(reading), "piece_rows": PIECE_ROWS},
     )
 
 
@@ -139,24 +275,54 @@ def _admitted_directory(catalog: Catalog, admission: Recipe) -> Path:
     return catalog.work / "admitted" / admission.key[:16]
 
 
-def _admitted(record: Record) -> dict[str, Any]:
-    if record.problem:
-        raise ValueError(record.problem)
-    fields = dict(record.fields)
-    title = fields.pop(TITLE, None)
-    if title is not None and not isinstance(title, str):
-        raise ValueError("title is not text")
-    if problem := problem_of_title(title):
-        raise ValueError(problem)
-    identity = fields.pop(ID, None)
-    identity = None if identity is None else str(identity)
-    extra = to_json(fields) if fields else None
-    for name, value in (("id", identity), ("another column", extra)):
-        if value is not None and has_undecodable(value):
-            raise ValueError(f"{name} has undecodable bytes")
-    return {"row": record.row, "id": identity, "title": title, "extra": extra}
+class _Columns:
+    """Rows of one piece, as columns: Python's garbage collector looks through tuples, not text."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.alone = False
+        self.row: list[int] = []
+        self.id: list[str | None] = []
+        self.title: list[str] = []
+        self.extra: list[str | None] = []
+
+    def append(self, one: Admitted) -> None:
+        self.row.append(one.row)
+        self.id.append(one.id)
+        self.title.append(one.title)
+        self.extra.append(one.extra)
 
 
-def _write_chunk(draft: Path, number: int, rows: list[dict[str, Any]]) -> None:
-    table = pa.Table.from_pylist(rows, schema=ADMITTED_SCHEMA)
-    pq.write_table(table, draft / f"chunk-{number:05d}.parquet", compression="zstd")
+def _in_pieces(rows: Iterator[Admitted]) -> Iterator[_Columns]:
+    columns = _Columns(0)
+    for one in rows:
+        if len(columns.row) == PIECE_ROWS:
+            yield columns
+            columns = _Columns(columns.number + 1)
+        columns.append(one)
+    if columns.row:
+        columns.alone = columns.number == 0
+        yield columns
+
+
+def _published(catalog: Catalog, batch: Batch, columns: _Columns) -> Piece:
+    data = {name: getattr(columns, name) for name in ADMITTED_SCHEMA.names}
+    content = pa.BufferOutputStream()
+    pq.write_table(pa.table(data, schema=ADMITTED_SCHEMA), content, compression="zstd")
+    rows = content.getvalue()
+    # By the rows themselves: the file may be changing while it is read. By the batch too: another
+    # one with the same rows has pieces of its own to take away.
+    config = {"batch": batch.name, "rows": hashlib.sha256(rows).hexdigest()}
+    recipe = Recipe("piece", STAGES["admitted"].version, (), config)
+
+    def write(draft: Path) -> dict[str, Any]:
+        (draft / PIECE).write_bytes(rows)
+        return {"rows": len(columns.row)}
+
+    artifact = publish(catalog, _admitted_directory(catalog, recipe), recipe, write)
+    path = catalog.relative(artifact.directory)
+    return Piece(columns.number, path, recipe.key, len(columns.row), columns.alone)
+
+
+def _is_whole(catalog: Catalog, piece: Piece) -> bool:
+    return find(catalog, catalog.root / piece.path, piece.key) is not None

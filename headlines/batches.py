@@ -1,18 +1,21 @@
-"""The batches of headlines in the inbox: their names, and which of them are due."""
+"""Batches of headlines: their names, their files, and which of them are due."""
 
 import contextlib
+import itertools
+import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
 from headlines.artifact import open_artifact, read_manifest, remove, set_aside
+from headlines.batch_files import digest_of_files, files_of_folder, unaliased
 from headlines.catalog import Catalog, checked_batch
 from headlines.drafts import locked
 from headlines.errors import DamagedArtifact, InputError
 from headlines.manifest import Recipe, Source, digest_of, file_digest
-from headlines.sources import SUFFIXES
+from headlines.sources import ENDINGS, suffix_of
 
 
 class State(StrEnum):
@@ -26,18 +29,20 @@ class State(StrEnum):
 
 @dataclass(frozen=True)
 class Batch:
-    """One file of headlines.
+    """Headlines that are scored together: one file, or several.
 
     Attributes:
-        name: its identity, e.g. `2026-11-20.csv`: the file's name relative to the inbox, or its
-            plain name where it lies elsewhere.
-        path: the file.
-        sha256: digest of its bytes.
+        name: its identity, e.g. `2026-11-20.csv`: the name relative to the inbox, or the plain
+            name of what lies elsewhere.
+        path: the file; for several files, the folder they lie in.
+        files: the files, in the order in which their rows are numbered.
+        digests: SHA-256 of each file.
     """
 
     name: str
     path: Path
-    sha256: str
+    files: tuple[Path, ...]
+    digests: tuple[str, ...]
 
     @classmethod
     def of_file(cls, catalog: Catalog, path: Path, name: str | None = None) -> "Batch":
@@ -47,63 +52,126 @@ class Batch:
             InputError: the file is missing or cannot be read, or the name cannot become a
                 partition.
         """
-        path = path.parent.resolve() / path.name  # one identity, however the path is spelt
+        path = unaliased(path)
         if not path.is_file():
             raise InputError("no such file", str(path), "check the path")
-        if name is None:
-            inside = path.is_relative_to(catalog.inbox)
-            name = path.relative_to(catalog.inbox).as_posix() if inside else path.name
-        if Path(checked_batch(name)).suffix not in SUFFIXES:
+        return cls.of(name or _name_of(catalog, path), path, (path,))
+
+    @classmethod
+    def of_folder(cls, catalog: Catalog, path: Path, name: str | None = None) -> "Batch":
+        """The batch in all files of a folder.
+
+        Raises:
+            InputError: the folder holds no files or others than can be scored, or the name
+                cannot become a partition.
+        """
+        path = unaliased(path)
+        name = name or _name_of(catalog, path)
+        if suffix_of(name) is None:
+            raise InputError(
+                "the folder's name has not the ending of a batch",
+                str(path),
+                "name the batch with --batch, or name the files in it",
+            )
+        return cls.of(name, path, files_of_folder(path))
+
+    @classmethod
+    def of_files(cls, paths: Sequence[Path], name: str) -> "Batch":
+        """The batch in several files, in order of their names.
+
+        Raises:
+            InputError: a file is missing, cannot be read or is named twice, or the name cannot
+                become a partition.
+        """
+        files = sorted(unaliased(path) for path in paths)
+        for before, file in itertools.pairwise(files):
+            if before == file:
+                raise InputError("the file is named twice", str(file), "name it once")
+        for file in files:
+            if not file.is_file():
+                raise InputError("no such file", str(file), "name each FILE of the batch")
+        return cls.of(name, Path(os.path.commonpath([file.parent for file in files])), files)
+
+    @classmethod
+    def of(
+        cls,
+        name: str,
+        path: Path,
+        files: Sequence[Path],
+        digest: Callable[[Path], str] = file_digest,
+    ) -> "Batch":
+        """The batch of a name in files that are there.
+
+        Raises:
+            InputError: a file cannot be read, or the name cannot become a partition.
+        """
+        if suffix_of(checked_batch(name)) is None:
             # Without the ending, a reader of the dataset may take `2026-11-20` for a date.
             raise InputError(
-                f"the batch name {name!r} does not end in one of {', '.join(SUFFIXES)}",
+                f"the batch name {name!r} does not end in one of {ENDINGS}",
                 str(path),
                 "name it like a file",
             )
         try:
-            return cls(name, path, file_digest(path))
+            return cls(name, path, tuple(files), tuple(digest(file) for file in files))
         except OSError as error:
             raise InputError(
-                f"the file cannot be read ({error.strerror})", str(path), "check its permissions"
+                f"the file cannot be read ({error.strerror})",
+                str(error.filename or path),
+                "check its permissions",
             ) from error
 
-    def as_source(self, catalog: Catalog, rows: int | None = None) -> Source:
-        """The file as the input of an artifact."""
-        return Source(catalog.relative(self.path), self.sha256, rows)
+    @property
+    def sha256(self) -> str:
+        """Digest of the bytes; of several files, over their names and digests in order."""
+        return digest_of_files(self._names, self.digests)
 
-
-@dataclass(frozen=True)
-class Inbox:
-    """What lies in the inbox.
-
-    Attributes:
-        batches: files that can be scored, in order of name.
-        skipped: other files by name, each with the reason.
-    """
-
-    batches: list[Batch]
-    skipped: dict[str, str]
-
-
-def read_inbox(catalog: Catalog) -> Inbox:
-    """Every file of the inbox, hidden ones left out."""
-    inbox = Inbox([], {})
-    folder = catalog.inbox.resolve()
-    for path in sorted(catalog.inbox.rglob("*")):
-        name = path.relative_to(catalog.inbox)
-        if (path.is_dir() and not path.is_symlink()) or any(p.startswith(".") for p in name.parts):
-            continue
-        if not path.resolve().is_relative_to(folder):
-            inbox.skipped[name.as_posix()] = "it is a link that leads out of the inbox"
-            continue
-        if path.suffix not in SUFFIXES:
-            inbox.skipped[name.as_posix()] = f"its ending is not one of {', '.join(SUFFIXES)}"
-            continue
+    def unchanged(self) -> bool:
+        """Whether the files still hold the bytes whose digests these are."""
         try:
-            inbox.batches.append(Batch.of_file(catalog, path))
-        except InputError as error:
-            inbox.skipped[name.as_posix()] = str(error)
-    return inbox
+            return self.digests == tuple(file_digest(file) for file in self.files)
+        except OSError:
+            return False
+
+    def as_source(self, catalog: Catalog, rows: int | None = None) -> Source:
+        """The files as the input of an artifact."""
+        names = () if self.files == (self.path,) else self._names
+        return Source(catalog.relative(self.path), self.sha256, rows, names)
+
+    @property
+    def _names(self) -> tuple[str, ...]:
+        return tuple(file.relative_to(self.path).as_posix() for file in self.files)
+
+
+def _name_of(catalog: Catalog, path: Path) -> str:
+    for place in (catalog.inbox.resolve(), catalog.archive.resolve()):
+        if path.is_relative_to(place):
+            name = path.relative_to(place)
+            for folder in name.parents:
+                if suffix_of(folder.name):
+                    raise InputError(
+                        f"the file is part of the batch {folder.as_posix()!r}",
+                        str(path),
+                        "name its folder",
+                    )
+            return name.as_posix()
+    return path.name
+
+
+def named_batches(catalog: Catalog, paths: Sequence[Path], name: str | None) -> list[Batch]:
+    """The batches that a person names: a file or folder each, or under one name several files.
+
+    Raises:
+        InputError: a file or folder is no batch, or two are namesakes.
+    """
+    if name is not None and len(paths) > 1:
+        return [Batch.of_files(paths, name)]
+    batches = [
+        (Batch.of_folder if path.is_dir() else Batch.of_file)(catalog, path, name) for path in paths
+    ]
+    if name is None:
+        refuse_namesakes(catalog, batches)
+    return batches
 
 
 def refuse_namesakes(catalog: Catalog, batches: Sequence[Batch]) -> None:
@@ -124,7 +192,9 @@ def refuse_namesakes(catalog: Catalog, batches: Sequence[Batch]) -> None:
             continue
         if scored is None or scored.inputs[0].sha256 == batch.sha256:
             continue
-        if scored.inputs[0].path != batch.as_source(catalog).path:
+        own = {catalog.inbox / batch.name, catalog.archive / batch.name}
+        places = {catalog.root / scored.inputs[0].path, batch.path}
+        if len(places) > 1 and not places <= own:
             raise InputError(
                 f"the batch {batch.name!r} is another file, {scored.inputs[0].path}",
                 str(batch.path),
@@ -137,11 +207,17 @@ def failure_recipe(catalog: Catalog, batch: Batch) -> Recipe:
     return Recipe("failed", 1, (batch.as_source(catalog),), {"batch": batch.name})
 
 
-def state_of(catalog: Catalog, batch: Batch) -> State:
-    """Whether a batch is due. Damaged predictions are set aside with a warning: due again."""
+def state_of(catalog: Catalog, batch: Batch, digest: Callable[[Path], str] = file_digest) -> State:
+    """Whether a batch is due. Damaged predictions are set aside with a warning: due again.
+
+    Args:
+        catalog: the data root.
+        batch: the batch, with the digests of its files.
+        digest: gives the SHA-256 of a file of predictions.
+    """
     target = catalog.prediction(batch.name)
     try:
-        predictions = open_artifact(target)
+        predictions = open_artifact(target, digest)
     except DamagedArtifact as damage:
         set_aside(catalog, target, damage.reason)
         predictions = None

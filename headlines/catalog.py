@@ -13,6 +13,7 @@ from headlines.settings import Settings
 # nothing to a shell, a glob or a path; it starts with a letter or a digit, so it is never hidden.
 _COMPONENT = re.compile(r"[^\W_][\w .()+@,=&-]*", re.UNICODE)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_ENCODED = str.maketrans({sign: quote(sign, safe="") for sign in "/=&+,"})
 _LONGEST_PARTITION = 200  # bytes; file systems end at 255
 
 
@@ -35,6 +36,11 @@ class Catalog:
     def inbox(self) -> Path:
         """Batches of headlines that wait to be scored."""
         return self.root / "inbox"
+
+    @property
+    def archive(self) -> Path:
+        """Batches that were scored and moved out of the inbox."""
+        return self.root / "archive"
 
     @property
     def models(self) -> Path:
@@ -187,4 +193,4 @@ def batch_of(partition: str) -> str:
 
 
 def _encoded(batch: str) -> str:
-    return "".join(quote(sign, safe="") if sign in "/=&+," else sign for sign in batch)
+    return batch.translate(_ENCODED)

@@ -9,7 +9,7 @@ from headlines import inews
 from headlines.errors import InputError
 from headlines.labels import LABELS
 from headlines.rejects import Reject
-from headlines.sources import SUFFIXES, Record, read_records
+from headlines.sources import ENDINGS, Reading, Record, read_records, suffix_of
 from headlines.text import has_undecodable, problem_of_title, record_id
 
 SPLITS = inews.SPLITS
@@ -41,12 +41,10 @@ class CorpusFiles:
         path = Path(source)
         if not path.is_dir():
             return cls((path,), encoding, of_inews=False)
-        paths = tuple(
-            sorted(p for p in path.rglob("*") if p.suffix in SUFFIXES and _is_data(p, path))
-        )
+        paths = tuple(sorted(p for p in path.rglob("*") if suffix_of(p.name) and _is_data(p, path)))
         if not paths:
             raise InputError(
-                f"the folder has no file that ends in {', '.join(SUFFIXES)}",
+                f"the folder has no file that ends in {ENDINGS}",
                 str(path),
                 "check the path",
             )
@@ -62,7 +60,7 @@ class CorpusFiles:
             if not path.is_file():
                 raise InputError("no such file or folder", str(path), "check the path")
             if not self.of_inews:
-                next(read_records(path, self.encoding))
+                next(read_records(path, Reading(self.encoding)))
 
     def records(self) -> Iterator[tuple[str, Record]]:
         """Every row of every file, with the name of its file.
@@ -73,7 +71,7 @@ class CorpusFiles:
             if self.of_inews:
                 records = inews.read_split(path, path.stem)
             else:
-                records = read_records(path, self.encoding)
+                records = read_records(path, Reading(self.encoding))
             split = _split_of_folder(path)
             for record in records:
                 if split and not record.problem:

@@ -112,9 +112,14 @@ def sync_tree(directory: Path) -> None:
         if path.is_dir():
             sync_directory(path)
         else:
-            with path.open("rb") as file:
-                os.fsync(file.fileno())
+            sync_file(path)
     sync_directory(directory)
+
+
+def sync_file(path: Path) -> None:
+    """Have a file written to disk."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
 
 
 def _is_running(pid: int, process: str) -> bool:

@@ -4,10 +4,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from headlines.archive import find_archived
 from headlines.artifact import open_artifact
+from headlines.batch_files import digest_of_source
 from headlines.catalog import Catalog
 from headlines.errors import DamagedArtifact, InputError
-from headlines.manifest import MANIFEST, Source, file_digest
+from headlines.manifest import MANIFEST, Source
 
 
 @dataclass(frozen=True)
@@ -17,9 +19,10 @@ class Link:
     Attributes:
         depth: steps from the artifact that was asked for, which is at 0.
         path: the artifact's directory or the file.
-        what: stage of an artifact; `file` for a file.
-        digest: key of an artifact, SHA-256 of a file.
+        what: stage of an artifact; `file` for a file, `files` for a batch of several.
+        digest: key of an artifact, SHA-256 of a file or of all files.
         problem: what is wrong with it; empty where nothing is.
+        note: what else is to be said of it; a batch that was moved to the archive is told so.
     """
 
     depth: int
@@ -27,6 +30,7 @@ class Link:
     what: str
     digest: str
     problem: str = ""
+    note: str = ""
 
 
 def lineage(catalog: Catalog, path: Path) -> list[Link]:
@@ -55,24 +59,32 @@ def lineage(catalog: Catalog, path: Path) -> list[Link]:
 
 def _walk(catalog: Catalog, source: Source, depth: int) -> Iterator[Link]:
     path = catalog.root / source.path  # an absolute path of a source stands for itself
-    if path.is_dir():
-        try:
-            artifact = open_artifact(path)
-        except DamagedArtifact as damage:
-            yield Link(depth, source.path, "artifact", source.sha256, f"damaged: {damage.reason}")
-            return
-        if artifact is not None and artifact.manifest.key != source.sha256:
-            problem = f"another artifact stands there now, with key {artifact.manifest.key[:16]}"
-            yield Link(depth, source.path, artifact.manifest.stage, source.sha256, problem)
-            return
-        if artifact is not None:
-            yield Link(depth, source.path, artifact.manifest.stage, source.sha256)
-            for further in artifact.manifest.inputs:
-                yield from _walk(catalog, further, depth + 1)
-            return
-    if not path.exists():
-        yield Link(depth, source.path, "file", source.sha256, "no longer there")
-    elif file_digest(path) != source.sha256:
-        yield Link(depth, source.path, "file", source.sha256, "its bytes have changed since")
-    else:
-        yield Link(depth, source.path, "file", source.sha256)
+    if source.files or not path.is_dir():
+        yield _file(catalog, source, depth)
+        return
+    try:
+        artifact = open_artifact(path)
+    except DamagedArtifact as damage:
+        yield Link(depth, source.path, "artifact", source.sha256, f"damaged: {damage.reason}")
+        return
+    assert artifact is not None  # there is a directory
+    problem = ""
+    if artifact.manifest.key != source.sha256:
+        problem = f"another artifact stands there now, with key {artifact.manifest.key[:16]}"
+    yield Link(depth, source.path, artifact.manifest.stage, source.sha256, problem)
+    if not problem:
+        for further in artifact.manifest.inputs:
+            yield from _walk(catalog, further, depth + 1)
+
+
+def _file(catalog: Catalog, source: Source, depth: int) -> Link:
+    """A file from outside, or the files of a batch, where they are now."""
+    what = "files" if source.files else "file"
+    path = catalog.root / source.path
+    if digest_of_source(path, source) == source.sha256:
+        return Link(depth, source.path, what, source.sha256)
+    if archived := find_archived(catalog, source):
+        note = f"archived; it was {source.path}"
+        return Link(depth, catalog.relative(archived), what, source.sha256, note=note)
+    problem = "its bytes have changed since" if path.exists() else "no longer there"
+    return Link(depth, source.path, what, source.sha256, problem)

@@ -17,13 +17,16 @@ class Source:
 
     Attributes:
         path: relative to the data root where it lies below it, else absolute.
-        sha256: digest of the file's bytes; for an artifact, its key.
+        sha256: digest of the file's bytes, for several files of all of them; for an artifact,
+            its key.
         rows: how many rows it holds, where that is known.
+        files: where `path` is a folder of files, their names in it; empty for all else.
     """
 
     path: str
     sha256: str
     rows: int | None = None
+    files: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -82,7 +85,11 @@ class Manifest:
 
     def to_json(self) -> str:
         """The manifest as the text of its file."""
-        return sealed({"format": _FORMAT, **asdict(self)})
+        data = asdict(self)
+        for source in data["inputs"]:
+            if not source["files"]:
+                del source["files"]
+        return sealed({"format": _FORMAT, **data})
 
     @classmethod
     def from_json(cls, text: str) -> "Manifest":
@@ -95,7 +102,7 @@ class Manifest:
             data = unsealed(text)
             if data.pop("format") != _FORMAT:
                 raise ValueError("its format is not known")
-            data["inputs"] = tuple(Source(**source) for source in data["inputs"])
+            data["inputs"] = tuple(_source(source) for source in data["inputs"])
             data["files"] = tuple(DataFile(**entry) for entry in data["files"])
             manifest = cls(**data)
             for entry in manifest.files:
@@ -105,6 +112,10 @@ class Manifest:
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"the manifest cannot be read ({error})") from error
         return manifest
+
+
+def _source(data: dict[str, Any]) -> Source:
+    return Source(**{**data, "files": tuple(data.get("files", ()))})
 
 
 def digest_of(data: object) -> str:

@@ -27,7 +27,8 @@ class BatchResult:
     Attributes:
         batch: its name.
         outcome: `scored`; `reused` (it was scored before); `stopped` (it cannot be scored);
-            `waiting` (stopped on an earlier run, and unchanged).
+            `waiting` (stopped on an earlier run, and unchanged); `settling` (left for the next
+            night, as it may still be written).
         predictions: directory of its predictions; empty where there are none.
         rows_in: rows of the file.
         scored: rows with a prediction.
@@ -35,7 +36,7 @@ class BatchResult:
         reasons: how many rows each reason took.
         labels: how many rows each class got.
         model: version that scored.
-        message: why it was stopped.
+        message: why it was stopped, or left.
     """
 
     batch: str
@@ -48,6 +49,30 @@ class BatchResult:
     labels: dict[str, int] = field(default_factory=dict)
     model: str = ""
     message: str = ""
+
+
+@dataclass(frozen=True)
+class Night:
+    """What became of the inbox in a night.
+
+    Attributes:
+        model: version that scored.
+        batches: what became of each batch, those aside that had been scored before.
+        reused: how many had been scored before.
+        left_out: how many batches were left out, by what kept them out.
+        skipped: files that are no batches, each with the reason.
+    """
+
+    model: str
+    batches: Sequence[BatchResult]
+    reused: int
+    left_out: dict[str, int]
+    skipped: dict[str, str]
+
+    @property
+    def scored(self) -> list[BatchResult]:
+        """The batches that were scored in this night."""
+        return [batch for batch in self.batches if batch.outcome == "scored"]
 
 
 def write_training_report(
@@ -89,47 +114,42 @@ def write_evaluation_report(
     path.write_text(content, encoding="utf-8")
 
 
-def write_nightly_report(
-    catalog: Catalog,
-    path: Path,
-    night: str,
-    model: str,
-    results: Sequence[BatchResult],
-    skipped: dict[str, str],
-) -> None:
-    """Write the report of a night: every batch with its outcome, and a few predictions."""
+def write_nightly_report(catalog: Catalog, path: Path, title: str, night: Night) -> None:
+    """Write the report of a night: what became of its batches, and a few predictions."""
     reasons: Counter[str] = Counter()
-    new = [result for result in results if result.outcome == "scored"]
-    for result in new:
+    for result in night.scored:
         reasons.update(result.reasons)
     content = _rendered(
         "nightly.html",
-        title=f"Night {night}",
-        model=model,
-        batches=[asdict(result) for result in results],
-        scored=sum(result.scored for result in new),
-        rejected=sum(result.rejected for result in new),
-        new=len(new),
+        title=f"Night {title}",
+        model=night.model,
+        batches=[asdict(result) for result in night.batches],
+        reused=night.reused,
+        left_out=night.left_out,
+        scored=sum(result.scored for result in night.scored),
+        rejected=sum(result.rejected for result in night.scored),
+        new=len(night.scored),
         reasons=dict(reasons.most_common()),
-        skipped=skipped,
-        samples=[sample for result in new[:_SAMPLED] for sample in samples(result)],
+        skipped=night.skipped,
+        samples=[sample for result in night.scored[:_SAMPLED] for sample in samples(result)],
     )
     write_atomically(catalog, path, content.encode())
 
 
-def night_summary(model: str, results: Sequence[BatchResult], report: Path) -> str:
+def night_summary(night: Night, report: Path) -> str:
     """The night in a few lines of markdown."""
-    outcomes = Counter(result.outcome for result in results)
-    told = ", ".join(f"{number} {outcome}" for outcome, number in outcomes.items()) or "none"
-    new = [result for result in results if result.outcome == "scored"]
+    outcomes = Counter(result.outcome for result in night.batches)
+    numbers = {**outcomes, "reused": night.reused, **night.left_out}
+    told = ", ".join(f"{number} {outcome}" for outcome, number in numbers.items() if number)
     lines = [
-        f"- model: `{model}`",
-        f"- batches: {told}",
-        f"- headlines scored: {sum(result.scored for result in new)}",
-        f"- rows rejected: {sum(result.rejected for result in new)}",
+        f"- model: `{night.model}`",
+        f"- batches: {told or 'none'}",
+        f"- headlines scored: {sum(result.scored for result in night.scored)}",
+        f"- rows rejected: {sum(result.rejected for result in night.scored)}",
         f"- report: `{report}`",
     ]
-    lines += [f"- **stopped** {r.batch}: {r.message}" for r in results if r.outcome == "stopped"]
+    stopped = [result for result in night.batches if result.outcome == "stopped"]
+    lines += [f"- **stopped** {result.batch}: {result.message}" for result in stopped]
     return "\n".join(lines)
 
 

@@ -1,10 +1,11 @@
-"""Scores an admitted batch: each chunk, then all of them committed as its predictions.
+"""Scores the pieces of an admitted batch, then commits all of them as its predictions.
 
-Chunks are artifacts of their own below `.work`, so a run that was killed finds those that were
-finished. Chunk boundaries depend on the rows alone.
+The predictions of a piece are an artifact of their own below `.work`, so a run that was killed
+finds those that were finished. Where a piece ends depends on the rows alone.
 """
 
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -15,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from headlines import admission, batches, registry
+from headlines.admission import Piece
 from headlines.artifact import Artifact, publish, read_manifest, remove
 from headlines.batches import Batch
 from headlines.catalog import Catalog
@@ -23,7 +25,7 @@ from headlines.labels import LABELS
 from headlines.manifest import Recipe, Source
 from headlines.reports import BatchResult
 from headlines.segmentation import Segmenter
-from headlines.sources import read_records
+from headlines.sources import Reading, read_records
 from headlines.stages import STAGES
 from headlines.text import record_id
 
@@ -48,15 +50,12 @@ PREDICTION_SCHEMA = pa.schema(
 
 @dataclass(frozen=True)
 class Chunk:
-    """A piece of an admitted batch, as small plain data that can go to another process.
+    """A piece of an admitted batch and what scores it: small plain data for another process.
 
     Attributes:
         root: the data root.
         batch: name of the batch.
-        number: position of the piece in the batch, from 0.
-        admitted: the file of its rows.
-        admitted_sha256: digest of that file.
-        rows: how many rows it has.
+        piece: the rows.
         model: version that scores.
         model_key: key of that version's artifact.
         segmenter: what cuts its titles, the same for all pieces of the batch.
@@ -64,68 +63,67 @@ class Chunk:
 
     root: str
     batch: str
-    number: int
-    admitted: str
-    admitted_sha256: str
-    rows: int
+    piece: Piece
     model: str
     model_key: str
     segmenter: Segmenter
 
+    @property
+    def recipe(self) -> Recipe:
+        """All that decides its predictions."""
+        return Recipe(
+            "predictions",
+            STAGES["predictions"].version,
+            (Source(self.piece.path, self.piece.key, self.piece.rows),),
+            {"model": self.model_key, "segmenter": self.segmenter.fingerprint()},
+        )
 
-def preflight(catalog: Catalog, batch: Batch, encoding: str) -> None:
+    @property
+    def directory(self) -> Path:
+        """Where its predictions lie until the batch is committed."""
+        return Catalog(Path(self.root)).work / "chunks" / self.recipe.key[:16]
+
+
+def preflight(catalog: Catalog, batch: Batch, reading: Reading) -> None:
     """Find out what can be known of a batch at once, before anything is started for it.
 
     Raises:
         InputError: there is no champion that can be read, or the file cannot be.
     """
     registry.scorer(registry.champion(catalog), Segmenter.from_environment().fingerprint())
-    next(read_records(batch.path, encoding))
+    next(read_records(batch.path, reading))
+
+
+def chunk_of(
+    catalog: Catalog, batch: Batch, piece: Piece, model: Artifact, segmenter: Segmenter
+) -> Chunk:
+    """A piece of a batch, to be scored by one model and cut by one segmenter."""
+    return Chunk(
+        root=str(catalog.root),
+        batch=batch.name,
+        piece=piece,
+        model=model.directory.name,
+        model_key=model.manifest.key,
+        segmenter=segmenter,
+    )
 
 
 def chunks_of(catalog: Catalog, batch: Batch, admitted: Artifact, model: Artifact) -> list[Chunk]:
-    """The pieces of an admitted batch, to be scored by one model and cut by one segmenter."""
+    """All pieces of an admitted batch, to be scored by one model and cut by one segmenter."""
     segmenter = Segmenter.from_environment()
-    return [
-        Chunk(
-            root=str(catalog.root),
-            batch=batch.name,
-            number=number,
-            admitted=str(admitted.directory / entry.path),
-            admitted_sha256=entry.sha256,
-            rows=entry.rows or 0,
-            model=model.directory.name,
-            model_key=model.manifest.key,
-            segmenter=segmenter,
-        )
-        for number, entry in enumerate(
-            entry for entry in admitted.manifest.files if entry.path.startswith("chunk-")
-        )
-    ]
+    pieces = admission.pieces_of(admitted)
+    return [chunk_of(catalog, batch, piece, model, segmenter) for piece in pieces]
 
 
 def score_chunk(chunk: Chunk) -> Artifact:
-    """Score one piece of a batch, or reuse the piece where it is finished.
+    """Score one piece of a batch, or reuse its predictions where they are there.
 
-    Runs in a worker process; loads the model once a process.
+    Raises:
+        DamagedArtifact: the piece is not what was admitted.
     """
-    catalog = Catalog(Path(chunk.root))
-    recipe = Recipe(
-        "predictions",
-        STAGES["predictions"].version,
-        (Source(chunk.admitted, chunk.admitted_sha256, chunk.rows),),
-        # The batch too: another one with the same rows has pieces of its own to take away.
-        {
-            "batch": chunk.batch,
-            "model": chunk.model_key,
-            "segmenter": chunk.segmenter.fingerprint(),
-        },
-    )
 
     def write_part(draft: Path) -> dict[str, Any]:
-        rows = pq.read_table(chunk.admitted, schema=admission.ADMITTED_SCHEMA)
-        scorer = _scorer(chunk.root, chunk.model, chunk.segmenter)
-        table = predictions_table(rows, scorer, chunk.segmenter, chunk.model)
+        table = predictions_of(chunk)
         pq.write_table(table, draft / "part.parquet", compression="zstd")
         labels = np.bincount(table.column("label").to_numpy(), minlength=len(LABELS))
         return {
@@ -133,7 +131,20 @@ def score_chunk(chunk: Chunk) -> Artifact:
             "labels": {name: int(labels[label]) for label, name in enumerate(LABELS)},
         }
 
-    return publish(catalog, catalog.work / "chunks" / recipe.key[:16], recipe, write_part)
+    return publish(Catalog(Path(chunk.root)), chunk.directory, chunk.recipe, write_part)
+
+
+def predictions_of(chunk: Chunk) -> pa.Table:
+    """Predictions of a piece: a table of `PREDICTION_SCHEMA`, one row each, in order.
+
+    Runs in a worker process; loads the model once a process.
+
+    Raises:
+        DamagedArtifact: the piece is not what was admitted.
+    """
+    rows = admission.rows_of(Catalog(Path(chunk.root)), chunk.piece)
+    scorer = _scorer(chunk.root, chunk.model, chunk.segmenter)
+    return predictions_table(rows, scorer, chunk.segmenter, chunk.model)
 
 
 def predictions_table(
@@ -181,7 +192,7 @@ def commit(
         (batch.as_source(catalog, counts["rows_in"]), model.as_source(catalog)),
         {
             "batch": batch.name,
-            "encoding": admitted.manifest.config["encoding"],
+            "reading": admitted.manifest.config["reading"],
             "segmenter": scored[0].manifest.config["segmenter"],
         },
     )
@@ -195,6 +206,7 @@ def commit(
             "scored": rows,
             "rejected": counts["rejected"],
             "reasons": counts["reasons"],
+            "cut": counts["cut"],
             "labels": {name: sum(p.counts["labels"][name] for p in scored) for name in LABELS},
         }
 
@@ -204,15 +216,20 @@ def commit(
     predictions = publish(
         catalog, catalog.prediction(batch.name), recipe, gather_parts, keep_superseded=True
     )
-    for artifact in (*scored, admitted):
-        remove(catalog, artifact.directory)
+    for part in scored:
+        remove(catalog, part.directory)
+    reading = Reading(**admitted.manifest.config["reading"])
+    admission.discard(catalog, batch, reading, admission.pieces_of(admitted))
     return predictions
 
 
-def stop(catalog: Catalog, batch: Batch, encoding: str, error: InputError) -> Artifact:
+def stop(
+    catalog: Catalog, batch: Batch, reading: Reading, error: InputError, chunks: Sequence[Chunk]
+) -> Artifact:
     """Put a batch that cannot be scored into `failed/`: why, and the rows that are to blame.
 
-    The rejects of predictions that stand from before are left as they are.
+    The rejects of predictions that stand from before are left as they are. Of the chunks that were
+    scored already nothing is kept.
     """
 
     def write_report(draft: Path) -> dict[str, Any]:
@@ -222,13 +239,15 @@ def stop(catalog: Catalog, batch: Batch, encoding: str, error: InputError) -> Ar
             f"`headlines score --release` and its file.\n"
         )
         (draft / "report.md").write_text(text, encoding="utf-8")
-        admission.copy_rejects(catalog, batch, encoding, draft)
+        admission.copy_rejects(catalog, batch, reading, draft)
         return {"what": error.what, "where": error.where, "mend": error.mend}
 
     batches.release(catalog, batch)  # what was said of it before, with other options perhaps
     recipe = batches.failure_recipe(catalog, batch)
     stopped = publish(catalog, catalog.failed(batch.name), recipe, write_report)
-    admission.discard(catalog, batch, encoding)
+    for chunk in chunks:
+        remove(catalog, chunk.directory)
+    admission.discard(catalog, batch, reading, [chunk.piece for chunk in chunks])
     return stopped
 
 

@@ -6,6 +6,8 @@ import unicodedata
 
 LONGEST_TITLE = 500  # characters; the longest headline of the iNews corpus has 89
 
+TOO_LONG = f"title is longer than {LONGEST_TITLE} characters"
+
 _SPACE = re.compile(r"\s+")
 _UNDECODABLE = re.compile("[\ud800-\udfff]")
 
@@ -36,8 +38,12 @@ def problem_of_title(title: str | None) -> str | None:
         return "title has undecodable bytes"
     if "\x00" in title:
         return "title has a NUL character"
-    if not any(sign.isprintable() and not sign.isspace() for sign in title):
+    if not _shows(title[:1]) and not any(map(_shows, title)):
         return "title is blank"
     if len(title) > LONGEST_TITLE:
-        return f"title is longer than {LONGEST_TITLE} characters"
+        return TOO_LONG
     return None
+
+
+def _shows(sign: str) -> bool:
+    return sign.isprintable() and not sign.isspace() and sign != ""

@@ -1,12 +1,16 @@
 """The tasks that score one batch: admit, score each chunk, commit, or stop."""
 
+from collections.abc import Callable, Sequence
+
 from headlines import admission, registry, runner, scoring
+from headlines.admission import Piece
 from headlines.artifact import Artifact
 from headlines.batches import Batch
 from headlines.catalog import Catalog
 from headlines.errors import InputError
 from headlines.scoring import Chunk
 from headlines.segmentation import Segmenter
+from headlines.sources import Reading
 from tasks.reporting import log_stage
 from tasks.stage import stage
 
@@ -19,12 +23,17 @@ def read_model(catalog: Catalog, version: str) -> Artifact:
     return model
 
 
-@stage("admit", run_name="admit {name}", tags=["scoring"], timeout_seconds=7200)
+@stage("admit", run_name="admit {name}", tags=["scoring"])
 def admit_batch(
-    catalog: Catalog, name: str, batch: Batch, encoding: str, max_reject_rate: float
+    catalog: Catalog,
+    name: str,
+    batch: Batch,
+    reading: Reading,
+    max_reject_rate: float,
+    on_piece: Callable[[Piece], None],
 ) -> Artifact:
-    """Read a batch into chunks and rejects; refuse one with too many rejects."""
-    admitted = admission.admit(catalog, batch, encoding)
+    """Read a batch into pieces and rejects; refuse one with too many rejects."""
+    admitted = admission.admit(catalog, batch, reading, on_piece)
     log_stage(
         f"rows of {name}",
         admitted,
@@ -35,9 +44,10 @@ def admit_batch(
 
 
 @stage("score-chunk", run_name="score {name}", tags=["scoring"])
-def score_chunk(name: str, chunk: Chunk, chunks: int) -> Artifact:
-    """Have a worker score one chunk, and wait for it."""
-    scored = runner.executor(chunks).submit(scoring.score_chunk, chunk).result()
+def score_chunk(name: str, chunk: Chunk) -> Artifact:
+    """Have a worker score one piece, and wait for it."""
+    pool = runner.executor(1 if chunk.piece.alone else 2)
+    scored = pool.submit(scoring.score_chunk, chunk).result()
     log_stage(f"predictions of {name}", scored, f"{scored.counts['scored']} headlines")
     return scored
 
@@ -62,8 +72,9 @@ def stop_batch(
     catalog: Catalog,
     name: str,
     batch: Batch,
-    encoding: str,
+    reading: Reading,
     error: InputError,
+    chunks: Sequence[Chunk],
 ) -> Artifact:
     """Put a batch that cannot be scored into `failed/`."""
-    return scoring.stop(catalog, batch, encoding, error)
+    return scoring.stop(catalog, batch, reading, error, chunks)

@@ -1,4 +1,4 @@
-"""Reads files of headlines: CSV, TSV, JSONL and Parquet, row by row, losing none.
+"""Reads files of headlines: CSV, TSV, JSONL and Parquet, plain, gzip or zstd, row by row.
 
 Every row of a file becomes one `Record`. A row that cannot be read says why and keeps its raw
 bytes; a file that cannot be read as a whole raises `InputError`.
@@ -8,60 +8,60 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from headlines.errors import InputError
-from headlines.sources.delimited import delimited_records
+from headlines.sources.delimited import DELIMITERS, delimited_records
+from headlines.sources.files import ENDINGS, format_of, opened, suffix_of
 from headlines.sources.jsonl import jsonl_records
 from headlines.sources.lines import check_encoding, text_lines
-from headlines.sources.record import TITLE, Record, to_json
+from headlines.sources.reading import Reading
+from headlines.sources.record import Record, to_json
 
-__all__ = ["SUFFIXES", "TITLE", "Record", "read_records", "to_json"]
-
-SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet")
+__all__ = ["ENDINGS", "Reading", "Record", "read_records", "suffix_of", "to_json"]
 
 
-def read_records(path: Path, encoding: str = "utf-8") -> Iterator[Record]:
+def read_records(path: Path, reading: Reading) -> Iterator[Record]:
     """Every row of a file, in order.
 
     Args:
-        path: a file whose ending is one of `SUFFIXES`.
-        encoding: of the text formats; a byte order mark of UTF-8 is taken off.
+        path: a file whose ending is one of `ENDINGS`.
+        reading: how it is to be read.
 
     Raises:
         InputError: the file is missing, empty, of another format, in another encoding, damaged,
-            or has no column `title`.
+            or has no column of titles.
     """
     try:
-        _check_file(path)
-        if path.suffix == ".parquet":
-            from headlines.sources.parquet import parquet_records  # pyarrow, where it is needed
-
-            yield from _some(parquet_records(path), path)
-            return
-        check_encoding(path, encoding)
-        read = jsonl_records if path.suffix == ".jsonl" else delimited_records
-        yield from _some(read(text_lines(path, encoding), path), path)
+        yield from _some(_records(path, reading), path)
     except OSError as error:
         raise InputError(
             f"the file cannot be read ({error.strerror})", str(path), "check path and permissions"
         ) from error
     except UnicodeError as error:
         raise InputError(
-            f"the file is not {encoding} ({error})", str(path), "check --encoding"
+            f"the file is not {reading.encoding} ({error})", str(path), "check --encoding"
         ) from error
 
 
-def _check_file(path: Path) -> None:
+def _records(path: Path, reading: Reading) -> Iterator[Record]:
     if not path.exists():
         raise InputError("no such file", str(path), "check the path")
     if not path.is_file():
         raise InputError("not a file", str(path), "name the files in it one by one")
-    if path.suffix not in SUFFIXES:
-        raise InputError(
-            f"files of the kind {path.suffix or 'without an ending'!r} are not read",
-            str(path),
-            f"use one of {', '.join(SUFFIXES)}",
-        )
+    kind = format_of(path)
     if path.stat().st_size == 0:
         raise InputError("the file is empty", str(path), "upload it again")
+    if kind == ".parquet":
+        from headlines.sources.parquet import parquet_records  # pyarrow, where it is needed
+
+        yield from parquet_records(path, reading.title_column)
+        return
+    with opened(path) as file:
+        check_encoding(file, path, reading.encoding)
+    with opened(path) as file:
+        lines = text_lines(file, reading.encoding)
+        if kind == ".jsonl":
+            yield from jsonl_records(lines, path, reading.title_column)
+        else:
+            yield from delimited_records(lines, path, reading.title_column, DELIMITERS[kind])
 
 
 def _some(records: Iterator[Record], path: Path) -> Iterator[Record]:

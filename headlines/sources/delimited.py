@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from headlines.errors import InputError
-from headlines.sources.lines import Line
+from headlines.sources.lines import LONGEST_LINE, Line
 from headlines.sources.record import Record, check_columns
 
-_DELIMITERS = {".csv": ",", ".tsv": "\t"}
+DELIMITERS = {".csv": ",", ".tsv": "\t"}
 
 
 class _Lines:
@@ -36,20 +36,24 @@ class _Lines:
     @property
     def raw(self) -> bytes:
         """The bytes of this row, without its last line end."""
-        raw = b"".join(line.raw for line in self.taken)
-        return raw[: len(raw) - self.taken[-1].end]
+        *others, last = self.taken
+        if not others:
+            return last.raw[: len(last.raw) - last.end]
+        return b"".join(line.raw for line in others) + last.raw[: len(last.raw) - last.end]
 
 
-def delimited_records(text_lines: Iterator[Line], path: Path) -> Iterator[Record]:
+def delimited_records(
+    text_lines: Iterator[Line], path: Path, title_column: str, delimiter: str
+) -> Iterator[Record]:
     """Every row below the header.
 
     Raises:
-        InputError: the first line is no header with a column `title`.
+        InputError: the first line is no header with a column of titles.
     """
     lines = _Lines(text_lines)
-    delimiter = _DELIMITERS[path.suffix]
     reader = csv.reader(lines, delimiter=delimiter, strict=True)
-    header = _header(reader, path)
+    header = _header(reader, path, title_column)
+    columns = len(header)
     row = 0
     while True:
         lines.taken.clear()
@@ -62,27 +66,30 @@ def delimited_records(text_lines: Iterator[Line], path: Path) -> Iterator[Record
             values, problem = [], f"malformed row ({error})"
         if problem is None and not values:
             continue  # a blank line between rows, as every reader of CSV takes it
-        if problem is None and len(values) != len(header):
-            problem = f"{len(values)} columns where the header has {len(header)}"
+        if problem is None and len(values) != columns:
+            problem = f"{len(values)} columns where the header has {columns}"
         if problem is not None and len(lines.taken) > 1:
             # A quote that was never closed has run over the rows after it: only the line it
             # stands on is bad.
             lines.keep_first()
             problem = "malformed row (a quote that is not closed)"
+        raw = lines.raw
+        if len(raw) >= LONGEST_LINE:
+            problem = "the line is too long"
         if problem is None:
-            yield Record(row, dict(zip(header, values, strict=True)), lines.raw)
+            yield Record(row, dict(zip(header, values, strict=True)), raw)
         else:
             reader = csv.reader(lines, delimiter=delimiter, strict=True)
-            yield Record(row, {}, lines.raw, problem)
+            yield Record(row, {}, raw, problem)
         row += 1
 
 
-def _header(reader: Iterator[list[str]], path: Path) -> list[str]:
+def _header(reader: Iterator[list[str]], path: Path, title_column: str) -> list[str]:
     try:
         header = next((row for row in reader if row), [])
     except csv.Error as error:
         raise InputError(
             f"the first line is no header ({error})", str(path), "name the columns there"
         ) from error
-    check_columns(header, path)
+    check_columns(header, path, title_column)
     return header

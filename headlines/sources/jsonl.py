@@ -7,17 +7,18 @@ from typing import Any
 
 from headlines.errors import InputError
 from headlines.sources.lines import Line
-from headlines.sources.record import TITLE, Record
+from headlines.sources.record import Record
 
 _DEEPEST = 50  # objects and lists in one another; json and pyarrow recurse, Python does not
 _LINES_BEFORE_TITLE = 1_000  # a file that has shown no title by then has none
 
 
-def jsonl_records(lines: Iterator[Line], path: Path) -> Iterator[Record]:
+def jsonl_records(lines: Iterator[Line], path: Path, title_column: str) -> Iterator[Record]:
     """Every line that is not blank.
 
     Raises:
-        InputError: none of the first lines is an object with the key `title`; no row is given then.
+        InputError: none of the first lines is an object with the key of titles; no row is
+            given then.
     """
     held: list[Record] = []
     seen_title = False
@@ -29,7 +30,7 @@ def jsonl_records(lines: Iterator[Line], path: Path) -> Iterator[Record]:
         fields, problem = _json_object(text)
         held.append(Record(row, fields, line.raw[: len(line.raw) - line.end], problem))
         row += 1
-        seen_title = seen_title or TITLE in fields
+        seen_title = seen_title or title_column in fields
         if not seen_title and row > _LINES_BEFORE_TITLE:
             break
         if seen_title:
@@ -37,17 +38,20 @@ def jsonl_records(lines: Iterator[Line], path: Path) -> Iterator[Record]:
             held.clear()
     if held:
         raise InputError(
-            f"no line is a JSON object with the key {TITLE!r}",
+            f"no line is a JSON object with the key {title_column!r}",
             str(path),
-            f'write one object a line, e.g. {{"{TITLE}": "…"}}',
+            f'write one object a line, e.g. {{"{title_column}": "…"}}, or name the key with '
+            "--title-column",
         )
 
 
 def _json_object(text: str) -> tuple[dict[str, Any], str | None]:
     try:
         value = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        return {}, f"malformed JSON ({str(error)[:80]})"
+    except json.JSONDecodeError as error:
+        return {}, f"malformed JSON ({error.msg})"  # without its place: reasons are counted
+    except (ValueError, RecursionError):
+        return {}, "malformed JSON"
     if not isinstance(value, dict):
         return {}, "the line is no JSON object"
     if text.count("[") + text.count("{") > _DEEPEST and _depth(value) > _DEEPEST:

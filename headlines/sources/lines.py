@@ -1,16 +1,18 @@
 """Lines of text files in a declared encoding, each with its bytes."""
 
 import codecs
+import io
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from headlines.errors import InputError
 
+LONGEST_LINE = 4 << 20  # bytes, or characters of UTF-16 and UTF-32; what comes behind is left out
 _PROBE_BYTES = 8 << 20  # enough of a file to tell its encoding
 
 
-def check_encoding(path: Path, encoding: str) -> None:
+def check_encoding(file: io.BufferedReader, path: Path, encoding: str) -> None:
     """See that a text file is what its encoding says, before a title becomes mojibake.
 
     Single rows with undecodable bytes are left to the reader; here the file as a whole counts.
@@ -25,8 +27,7 @@ def check_encoding(path: Path, encoding: str) -> None:
         raise InputError(
             f"the encoding {encoding!r} is not known", str(path), "use utf-8, gb18030 or big5"
         ) from None
-    with path.open("rb") as file:
-        head = file.read(_PROBE_BYTES)
+    head = file.read(_PROBE_BYTES)
     if head.startswith((b"\xff\xfe", b"\xfe\xff")) and not _is_wide(encoding):
         raise InputError("the file is UTF-16", str(path), "add --encoding utf-16")
     good, bad = _decodable_lines(head, "utf-8")
@@ -56,33 +57,48 @@ class Line(NamedTuple):
     end: int
 
 
-def text_lines(path: Path, encoding: str) -> Iterator[Line]:
-    """Lines that end in LF, CR LF or CR. A byte order mark is no part of the first one's text."""
-    lines = _wide_lines(path, encoding) if _is_wide(encoding) else _byte_lines(path, encoding)
+def text_lines(file: io.BufferedReader, encoding: str) -> Iterator[Line]:
+    """Lines that end in LF, CR LF or CR. A byte order mark is no part of the first one's text.
+
+    Of a line that is longer than `LONGEST_LINE` there is just the beginning.
+    """
+    lines = _wide_lines(file, encoding) if _is_wide(encoding) else _byte_lines(file, encoding)
     for number, line in enumerate(lines):
         yield line if number else line._replace(text=line.text.removeprefix("\ufeff"))
 
 
-def _byte_lines(path: Path, encoding: str) -> Iterator[Line]:
+def _byte_lines(file: io.BufferedReader, encoding: str) -> Iterator[Line]:
     # Each line by itself: in Big5 some characters have two codes, so that text does not give the
     # bytes of the file back. No code of an encoding read here holds a CR or LF.
-    with path.open("rb") as file:
-        for ended_by_lf in file:
-            for raw in ended_by_lf.splitlines(keepends=True):
-                text = raw.decode(encoding, "surrogateescape")
-                yield Line(text, raw, len(raw) - len(raw.rstrip(b"\r\n")))
+    while ended_by_lf := file.readline(LONGEST_LINE):
+        if len(ended_by_lf) == LONGEST_LINE:
+            _skip_line(file, ended_by_lf)
+        if ended_by_lf.find(b"\r", 0, -2) < 0:  # as a rule
+            lines = [ended_by_lf]
+        else:
+            lines = ended_by_lf.splitlines(keepends=True)
+        for raw in lines:
+            end = 2 if raw.endswith(b"\r\n") else raw.endswith((b"\n", b"\r"))
+            yield Line(raw.decode(encoding, "surrogateescape"), raw, end)
 
 
-def _wide_lines(path: Path, encoding: str) -> Iterator[Line]:
+def _skip_line(file: io.BufferedReader, piece: bytes) -> None:
+    while piece and not piece.endswith(b"\n"):
+        piece = file.readline(LONGEST_LINE)
+
+
+def _wide_lines(file: io.BufferedReader, encoding: str) -> Iterator[Line]:
     codec = _codec(encoding)
     if codec in {"utf-16", "utf-32"}:
-        with path.open("rb") as file:
-            big = file.read(4).startswith((codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE))
+        big = file.peek(4).startswith((codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE))
         codec += "-be" if big else "-le"
-    with path.open("r", encoding=codec, errors="surrogatepass", newline="") as file:
-        for text in file:
-            end = text[len(text.rstrip("\r\n")) :]
-            yield Line(text, text.encode(codec, "surrogatepass"), len(end.encode(codec)))
+    text = io.TextIOWrapper(file, codec, errors="surrogatepass", newline="")
+    while line := text.readline(LONGEST_LINE):
+        if len(line) == LONGEST_LINE:
+            while (rest := text.readline(LONGEST_LINE)) and not rest.endswith("\n"):
+                pass
+        end = line[len(line.rstrip("\r\n")) :]
+        yield Line(line, line.encode(codec, "surrogatepass"), len(end.encode(codec)))
 
 
 def _codec(encoding: str) -> str:

@@ -8,25 +8,29 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from headlines.errors import InputError
-from headlines.sources.record import TITLE, Record, check_columns
+from headlines.sources.files import opened_anywhere
+from headlines.sources.record import Record, check_columns
 
 
-def parquet_records(path: Path) -> Iterator[Record]:
+def parquet_records(path: Path, title_column: str) -> Iterator[Record]:
     """Every row of a file.
 
     Raises:
-        InputError: it is damaged, has no column `title` of text, or holds what Python cannot.
+        InputError: it is damaged, has no column of titles that are text, or holds what Python
+            cannot.
     """
     try:
-        with pq.ParquetFile(path) as file:
+        with opened_anywhere(path) as unpacked, pq.ParquetFile(unpacked) as file:
             schema = file.schema_arrow
-            check_columns(schema.names, path)
-            kind = schema.field(TITLE).type
+            check_columns(schema.names, path, title_column)
+            kind = schema.field(title_column).type
             if pa.types.is_dictionary(kind):
                 kind = kind.value_type
             if not _is_text(kind):
                 raise InputError(
-                    f"the column {TITLE!r} holds {kind}, not text", str(path), "save it as text"
+                    f"the column {title_column!r} holds {kind}, not text",
+                    str(path),
+                    "save it as text",
                 )
             row = 0
             for batch in file.iter_batches(batch_size=8_192):

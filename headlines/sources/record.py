@@ -4,17 +4,15 @@ import base64
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from headlines.errors import InputError
 
-TITLE = "title"
+_quoted = json.encoder.encode_basestring
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """One row of a file.
 
     Attributes:
@@ -41,18 +39,18 @@ class Record:
             return text.encode("utf-8", "surrogatepass")
 
 
-def check_columns(columns: Sequence[str], path: Path) -> None:
+def check_columns(columns: Sequence[str], path: Path, title_column: str) -> None:
     """See that a file has a column of titles, and none twice.
 
     Raises:
         InputError: it has not.
     """
-    if TITLE not in columns:
+    if title_column not in columns:
         shown = ", ".join(repr(name[:40]) for name in columns[:8])
         raise InputError(
-            f"there is no column {TITLE!r} (the file has {shown})",
+            f"there is no column {title_column!r} (the file has {shown})",
             str(path),
-            f"rename the column of the headlines to {TITLE!r}",
+            "name the column of the headlines with --title-column, or rename it",
         )
     twice = sorted({name for name in columns if columns.count(name) > 1})
     if twice:
@@ -63,6 +61,9 @@ def check_columns(columns: Sequence[str], path: Path) -> None:
 
 def to_json(fields: dict[str, Any]) -> str:
     """The fields as one JSON object with sorted keys; what JSON does not know becomes text."""
+    if all(type(value) is str for value in fields.values()):  # as in CSV: three times as soon
+        members = [f"{_quoted(name)}:{_quoted(fields[name])}" for name in sorted(fields)]
+        return f"{{{','.join(members)}}}"
     return json.dumps(_plain(fields), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
 

@@ -32,12 +32,13 @@ from headlines.drafts import sweep_drafts
 from headlines.errors import InputError
 from headlines.manifest import Recipe
 from headlines.segmentation import Segmenter, segment
+from headlines.sources import Reading
 from lstm_model.bundle import Bundle, write_bundle
 from lstm_model.presets import PRESETS, weight_shapes
 from lstm_model.vocabulary import Vocabulary
 
 WORDS = ["股市", "大涨", "下跌", "地震", "伤亡", "夺冠", "天气", "晴", "北京", "公司"]
-admission.CHUNK_ROWS = 4  # several chunks of a small batch
+admission.PIECE_ROWS = 4  # several chunks of a small batch
 
 
 def main() -> None:
@@ -207,14 +208,18 @@ def score(root: str, max_reject_rate: float = 0.5, release: bool = False) -> str
         state = batches.state_of(catalog, one)
         if state in (State.FAILED, State.SCORED):
             return state.value
+        pieces: list[admission.Piece] = []
         try:
-            admitted = admission.admit(catalog, one, "utf-8")
+            admitted = admission.admit(catalog, one, Reading(), pieces.append)
             admission.check_reject_rate(one, admitted, max_reject_rate)
         except InputError as error:
-            scoring.stop(catalog, one, "utf-8", error)
+            chunks = [
+                scoring.chunk_of(catalog, one, piece, model, Segmenter()) for piece in pieces
+            ]
+            scoring.stop(catalog, one, Reading(), error, chunks)
             return "stopped"
-        pieces = scoring.chunks_of(catalog, one, admitted, model)
-        scored = [scoring.score_chunk(piece) for piece in pieces]
+        chunks = scoring.chunks_of(catalog, one, admitted, model)
+        scored = [scoring.score_chunk(chunk) for chunk in chunks]
         scoring.commit(catalog, one, admitted, model, scored)
     return "scored"
 
@@ -226,7 +231,7 @@ def score_two(root: str, names: list[str]) -> None:
     pieces = []
     for name in names:
         batch = Batch.of_file(catalog, catalog.inbox / name)
-        admitted = admission.admit(catalog, batch, "utf-8")
+        admitted = admission.admit(catalog, batch, Reading())
         chunks = scoring.chunks_of(catalog, batch, admitted, model)
         pieces.append((batch, admitted, model, [scoring.score_chunk(chunk) for chunk in chunks]))
     for piece in pieces:

@@ -1,9 +1,15 @@
 """The whole job on a small corpus, under Prefect's test server."""
 
+import os
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pandas as pd
@@ -14,6 +20,7 @@ import pytest
 
 from headlines import registry
 from headlines.artifact import open_artifact
+from headlines.batches import Batch
 from headlines.catalog import Catalog
 from headlines.errors import BatchesStopped, InputError
 from headlines.scoring import PREDICTION_SCHEMA
@@ -26,7 +33,11 @@ TITLES = ["某地火灾三人受伤", "小学生获奖", "明日天气", "小学
 
 
 def file_bytes(directory: Path) -> dict[str, bytes]:
-    return {p.name: p.read_bytes() for p in sorted(directory.rglob("*")) if p.is_file()}
+    return {
+        str(p.relative_to(directory)): p.read_bytes()
+        for p in sorted(directory.rglob("*"))
+        if p.is_file()
+    }
 
 
 @pytest.fixture
@@ -67,7 +78,8 @@ def test_a_night_makes_what_is_missing_and_a_second_one_reuses_all_of_it(
 
     second = nightly(corpus, small_preset)
 
-    assert {batch["outcome"] for batch in second["batches"]} == {"reused"}
+    assert (second["batches"], second["reused"]) == ([], 2)
+    assert "2 had been scored before" in Path(second["report"]).read_text(encoding="utf-8")
     assert second["model"] == first["model"]
     assert file_bytes(predictions) == before
     assert (file_bytes(catalog.corpus("news")), file_bytes(catalog.root / "tokens")) == corpora
@@ -118,13 +130,139 @@ def test_a_batch_that_cannot_be_scored_keeps_no_other_waiting(
     assert "title is blank" in (catalog.failed("a-bad.csv") / "report.md").read_text("utf-8")
 
     waiting = nightly(corpus, small_preset)  # unchanged: not tried again, and no failure
-    assert [b["outcome"] for b in waiting["batches"]] == ["waiting", "reused"]
+    assert [b["outcome"] for b in waiting["batches"]] == ["waiting"]
+    assert waiting["reused"] == 1
 
     write_batch(bad, TITLES)
     mended = nightly(corpus, small_preset)
-    assert [b["outcome"] for b in mended["batches"]] == ["scored", "reused"]
+    assert [b["outcome"] for b in mended["batches"]] == ["scored"]
+    assert mended["reused"] == 1
     assert not catalog.failed("a-bad.csv").exists()
     assert not catalog.rejected("a-bad.csv").exists()
+
+
+def test_a_night_leaves_what_still_settles_and_the_next_one_scores_it(
+    catalog: Catalog, corpus: str, small_preset: str, write_batch: Writer
+) -> None:
+    from flows.nightly import nightly
+
+    old = write_batch(catalog.inbox / "old.csv", TITLES)
+    os.utime(old, (0, 0))
+    new = write_batch(catalog.inbox / "new.csv" / "part-0.csv", TITLES[:2]).parent
+    (catalog.inbox / "upload.csv.part").write_text("title", encoding="utf-8")
+
+    first = nightly(corpus, small_preset, settle_seconds=3600)
+
+    outcomes = {batch["batch"]: batch["outcome"] for batch in first["batches"]}
+    assert outcomes == {"old.csv": "scored", "new.csv": "settling"}
+    assert "still being written" in first["skipped"]["upload.csv.part"]
+    report = Path(first["report"]).read_text(encoding="utf-8")
+    assert "still settling" in report
+    assert not catalog.prediction("new.csv").exists()
+
+    write_batch(new / "part-1.csv", TITLES[2:])  # it was indeed not whole
+    second = nightly(corpus, small_preset)
+    assert [(batch["batch"], batch["scored"]) for batch in second["batches"]] == [("new.csv", 5)]
+    assert second["reused"] == 1
+
+
+def test_a_backfill_takes_the_days_it_is_given_and_scores_nothing_twice(
+    catalog: Catalog, corpus: str, small_preset: str, write_batch: Writer
+) -> None:
+    from flows.nightly import nightly
+
+    for day in (18, 19, 20, 21):
+        write_batch(catalog.inbox / f"2026-11-{day}.csv", TITLES[: day % 4 + 1])
+    write_batch(catalog.inbox / "undated.csv", TITLES)
+    first, last = date(2026, 11, 19), date(2026, 11, 20)
+
+    late = nightly(corpus, small_preset, first_day=last, last_day=last)
+    assert [batch["batch"] for batch in late["batches"]] == ["2026-11-20.csv"]
+    both = nightly(corpus, small_preset, first_day=first, last_day=last)
+    assert [batch["batch"] for batch in both["batches"]] == ["2026-11-19.csv"]
+    assert both["reused"] == 1
+    assert both["left_out"] == {"of other days": 2, "without a day": 1}
+
+    made = file_bytes(catalog.predictions)
+    rest = nightly(corpus, small_preset)  # nights in any order leave nothing out
+    assert [batch["batch"] for batch in rest["batches"]] == [
+        "2026-11-18.csv", "2026-11-21.csv", "undated.csv",
+    ]  # fmt: skip
+    assert rest["reused"] == 2
+    assert not (catalog.root / "superseded").exists()
+    assert made.items() <= file_bytes(catalog.predictions).items()
+    with pytest.raises(InputError, match="before they begin"):
+        nightly(corpus, small_preset, first_day=last, last_day=first)
+
+
+def test_two_nights_and_a_person_that_race_score_a_batch_once(
+    catalog: Catalog,
+    corpus: str,
+    small_preset: str,
+    write_batch: Writer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    import flows.score
+    from flows.nightly import nightly
+    from flows.score import score
+
+    nightly(corpus, small_preset)
+    file = write_batch(catalog.inbox / "a.csv", TITLES)
+    meeting = threading.Barrier(3)
+    claimed = flows.score.claimed
+
+    def claimed_by_all_at_once(catalog: Catalog, batch: Batch) -> Any:
+        meeting.wait(120)  # all have found it due
+        return claimed(catalog, batch)
+
+    monkeypatch.setattr(flows.score, "claimed", claimed_by_all_at_once)
+    with ThreadPoolExecutor(3) as runs:
+        nights = [runs.submit(nightly, corpus, small_preset) for _ in range(2)]
+        by_hand = runs.submit(score, [str(file)])
+        results = [*(night.result() for night in nights), by_hand.result()]
+
+    outcomes = [batch["outcome"] for result in results for batch in result["batches"]]
+    reused = outcomes.count("reused") + sum(result.get("reused", 0) for result in results)
+    assert (outcomes.count("scored"), reused) == (1, 2)
+    assert not (catalog.root / "superseded").exists()
+    predictions = open_artifact(catalog.prediction("a.csv"))
+    assert predictions is not None
+    assert predictions.rows == len(TITLES)
+    assert not any((catalog.work / "chunks").iterdir())
+
+
+def test_a_night_reads_no_batch_again_that_did_not_change(
+    catalog: Catalog,
+    corpus: str,
+    small_preset: str,
+    write_batch: Writer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from flows.nightly import nightly
+
+    file = write_batch(catalog.inbox / "a.csv", TITLES)
+    nightly(corpus, small_preset)
+    now = time.time_ns()
+    monkeypatch.setattr(time, "time_ns", lambda: now + 60 * 10**9)  # no file is of a moment ago
+    nightly(corpus, small_preset)
+    read = []
+    plain = Path.open
+
+    def noted(path: Path, *arguments: Any, **options: Any) -> Any:
+        read.append(path)
+        return plain(path, *arguments, **options)
+
+    monkeypatch.setattr(Path, "open", noted)
+    assert nightly(corpus, small_preset)["reused"] == 1
+    assert file not in read
+    assert not [
+        path
+        for path in read
+        if path.is_relative_to(catalog.predictions) and path.suffix == ".parquet"
+    ]
+
+    write_batch(file, TITLES[:1])
+    assert [b["outcome"] for b in nightly(corpus, small_preset)["batches"]] == ["scored"]
 
 
 def test_a_lost_champion_stops_the_night(catalog: Catalog, corpus: str, small_preset: str) -> None:

@@ -137,13 +137,13 @@ def test_a_stopped_batch_waits_until_it_is_released(
 def test_a_chunk_that_fails_twice_is_tried_again_alone(
     catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write_batch: Writer
 ) -> None:
-    monkeypatch.setattr(admission, "CHUNK_ROWS", 2)
+    monkeypatch.setattr(admission, "PIECE_ROWS", 2)
     tries: list[int] = []
     score_chunk = scoring.score_chunk
 
     def failing(chunk: Chunk) -> Artifact:
-        tries.append(chunk.number)
-        if chunk.number == 1 and tries.count(1) <= 2:
+        tries.append(chunk.piece.number)
+        if chunk.piece.number == 1 and tries.count(1) <= 2:
             raise OSError("the disk was away for a moment")
         return score_chunk(chunk)
 

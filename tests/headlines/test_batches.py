@@ -1,22 +1,33 @@
-"""Batches: their names, and what of the inbox is one."""
+"""Batches: their names, their files, and what is to be done with them."""
 
+import os
+import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
+from headlines.admission import REJECTS, admit
+from headlines.artifact import Artifact, open_artifact, publish
 from headlines.batches import (
     Batch,
     State,
-    read_inbox,
+    claimed,
+    named_batches,
     refuse_namesakes,
     release,
     state_of,
     waiting_error,
 )
 from headlines.catalog import Catalog
+from headlines.digests import Digests
 from headlines.errors import InputError
+from headlines.manifest import Recipe, file_digest
 from headlines.scoring import stop
+from headlines.sources import Reading
 
 Writer = Callable[[Path, list[str]], Path]
 
@@ -31,19 +42,6 @@ def test_a_batch_is_named_by_its_place_in_the_inbox(
     assert Batch.of_file(catalog, outside, "other.csv").name == "other.csv"
     with pytest.raises(InputError, match="cannot be a batch name"):
         Batch.of_file(catalog, outside, "../other.csv")
-
-
-def test_the_inbox_tells_batches_from_other_files(catalog: Catalog, write_batch: Writer) -> None:
-    for name in ("b.csv", "a.jsonl", "day/c.tsv", ".hidden.csv", ".cache/d.csv", "%2e.csv"):
-        write_batch(catalog.inbox / name, ["喜讯"])
-    for name in ("notes.txt", "half.csv.part"):
-        (catalog.inbox / name).write_text("?", encoding="utf-8")
-
-    inbox = read_inbox(catalog)
-
-    assert [batch.name for batch in inbox.batches] == ["a.jsonl", "b.csv", "day/c.tsv"]
-    assert sorted(inbox.skipped) == ["%2e.csv", "half.csv.part", "notes.txt"]
-    assert "cannot be a batch name" in inbox.skipped["%2e.csv"]
 
 
 def test_one_file_is_one_batch_however_its_path_is_spelt(
@@ -73,31 +71,11 @@ def test_namesakes_are_refused(catalog: Catalog, tmp_path: Path, write_batch: Wr
         refuse_namesakes(catalog, [mon, tue])
 
 
-def test_links_that_leave_the_inbox_are_not_followed(
-    catalog: Catalog, tmp_path: Path, write_batch: Writer
-) -> None:
-    secret = write_batch(tmp_path / "secret.csv", ["喜讯"])
-    inside = write_batch(catalog.inbox / "a.csv", ["喜讯"])
-    (catalog.inbox / "leak.csv").symlink_to(secret)
-    (catalog.inbox / "broken.csv").symlink_to(catalog.inbox / "gone.csv")
-    (catalog.inbox / "same.csv").symlink_to(inside)
-
-    inbox = read_inbox(catalog)
-
-    assert [batch.name for batch in inbox.batches] == ["a.csv", "same.csv"]
-    assert sorted(inbox.skipped) == ["broken.csv", "leak.csv"]
-    assert "out of the inbox" in inbox.skipped["leak.csv"]
-
-
-def test_no_inbox_is_an_empty_one(catalog: Catalog) -> None:
-    assert read_inbox(catalog).batches == []
-
-
 def test_a_stopped_batch_waits_for_other_bytes(catalog: Catalog, write_batch: Writer) -> None:
     file = write_batch(catalog.inbox / "b.csv", ["喜讯"])
     batch = Batch.of_file(catalog, file)
     assert state_of(catalog, batch) is State.DUE
-    stop(catalog, batch, "utf-8", InputError("half of it is missing", "b.csv", "mend it"))
+    stop(catalog, batch, Reading(), InputError("half of it is missing", "b.csv", "mend it"), [])
 
     assert state_of(catalog, batch) is State.FAILED
     assert "half of it is missing" in str(waiting_error(catalog, batch))
@@ -107,3 +85,195 @@ def test_a_stopped_batch_waits_for_other_bytes(catalog: Catalog, write_batch: Wr
     assert state_of(catalog, batch) is State.FAILED
     release(catalog, batch)
     assert state_of(catalog, batch) is State.DUE
+
+
+def publish_predictions(catalog: Catalog, batch: Batch, model: str = "m") -> Artifact:
+    """What the commit of a batch leaves, without a model."""
+
+    def write(draft: Path) -> dict[str, Any]:
+        (draft / "part-00000.csv").write_text(model, encoding="utf-8")
+        return {}
+
+    recipe = Recipe("predictions", 1, (batch.as_source(catalog),), {"model": model})
+    return publish(catalog, catalog.prediction(batch.name), recipe, write, keep_superseded=True)
+
+
+def test_only_other_bytes_make_a_scored_batch_due(catalog: Catalog, write_batch: Writer) -> None:
+    file = write_batch(catalog.inbox / "a.csv", ["喜讯"])
+    batch = Batch.of_file(catalog, file)
+    assert state_of(catalog, batch) is State.DUE
+    publish_predictions(catalog, batch, "first")
+    assert state_of(catalog, batch) is State.SCORED
+    os.utime(file, (0, 0))
+    publish_predictions(catalog, batch, "second")  # by another model, as --rescore does
+    assert state_of(catalog, Batch.of_file(catalog, file)) is State.SCORED
+    kept = catalog.superseded(catalog.prediction("a.csv")).with_name("batch=a.csv~1")
+    assert open_artifact(kept) is not None
+
+    write_batch(file, ["喜讯", "天气"])
+    revised = Batch.of_file(catalog, file)
+    assert state_of(catalog, revised) is State.REVISED
+    assert state_of(catalog, batch) is State.SCORED  # what another run knew stays true of it
+    publish_predictions(catalog, revised, "second")
+    assert state_of(catalog, revised) is State.SCORED
+    assert state_of(catalog, batch) is State.REVISED
+
+
+def test_a_stopped_revision_waits_and_leaves_the_predictions(
+    catalog: Catalog, write_batch: Writer
+) -> None:
+    file = write_batch(catalog.inbox / "a.csv", ["喜讯"])
+    good = Batch.of_file(catalog, file)
+    made = publish_predictions(catalog, good)
+    write_batch(file, ["", ""])
+    bad = Batch.of_file(catalog, file)
+    stop(catalog, bad, Reading(), InputError("blank", "a.csv", "mend it"), [])
+    assert state_of(catalog, bad) is State.FAILED
+    assert open_artifact(made.directory) is not None
+    write_batch(file, ["喜讯"])  # put back as it was
+    assert state_of(catalog, Batch.of_file(catalog, file)) is State.SCORED
+    release(catalog, bad)
+    assert state_of(catalog, bad) is State.REVISED
+
+
+def test_damaged_predictions_are_found_though_their_digests_are_remembered(
+    catalog: Catalog, write_batch: Writer
+) -> None:
+    batch = Batch.of_file(catalog, write_batch(catalog.inbox / "a.csv", ["喜讯"]))
+    part = publish_predictions(catalog, batch).files()[0]
+    digests = Digests(catalog)
+    assert state_of(catalog, batch, digests.of) is State.SCORED
+    part.write_text("x", encoding="utf-8")
+    assert state_of(catalog, batch, digests.of) is State.DUE
+    assert not part.exists()  # set aside
+
+
+def test_a_batch_belongs_to_one_run_at_a_time(catalog: Catalog, write_batch: Writer) -> None:
+    batch = Batch.of_file(catalog, write_batch(catalog.inbox / "a.csv", ["喜讯"]))
+    ready = threading.Barrier(8)
+    published: list[bool] = []
+
+    def run() -> None:
+        ready.wait(60)
+        with claimed(catalog, batch):
+            if state_of(catalog, batch) is not State.SCORED:
+                published.append(publish_predictions(catalog, batch).reused)
+
+    runs = [threading.Thread(target=run) for _ in range(8)]
+    for one in runs:
+        one.start()
+    for one in runs:
+        one.join()
+    assert published == [False]
+
+
+def write_folder(folder: Path, parts: dict[str, str]) -> Path:
+    for name, text in parts.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text, encoding="utf-8")
+    return folder
+
+
+def test_a_folder_that_is_named_like_a_file_is_one_batch(catalog: Catalog) -> None:
+    folder = write_folder(
+        catalog.inbox / "day" / "2026-11-20.csv",
+        {
+            "part-1.csv": "title,n\n天气,3\n,4\n",
+            "part-0.csv": "title,n\n喜讯,1\n公告,2\n",
+            "_SUCCESS": "",
+            ".part-0.csv.crc": "?",
+            "_logs/part-9.csv": "title\n日志\n",
+        },
+    )
+    batch = Batch.of_folder(catalog, folder)
+
+    assert batch.name == "day/2026-11-20.csv"
+    assert batch.files == (folder / "part-0.csv", folder / "part-1.csv")
+    admitted = admit(catalog, batch, Reading())
+    assert (admitted.counts["rows_in"], admitted.counts["rejected"]) == (4, 1)
+    rejects = pq.read_table(admitted.directory / REJECTS)
+    assert rejects.column("row").to_pylist() == [3]  # numbered through the files
+
+
+def test_the_digest_of_a_folder_is_over_its_names_and_bytes(catalog: Catalog) -> None:
+    parts = {"a.csv": "title\n喜讯\n", "b.csv": "title\n天气\n"}
+    changed = {
+        "other bytes": parts | {"b.csv": "title\n公告\n"},
+        "exchanged": {"a.csv": parts["b.csv"], "b.csv": parts["a.csv"]},
+        "another name": {"a.csv": parts["a.csv"], "c.csv": parts["b.csv"]},
+        "one more": parts | {"c.csv": "title\n公告\n"},
+        "one less": {"a.csv": parts["a.csv"]},
+    }
+    digests = {
+        name: Batch.of_folder(catalog, write_folder(catalog.inbox / f"{name}.csv", files)).sha256
+        for name, files in {"as it was": parts, **changed}.items()
+    }
+    assert len(set(digests.values())) == len(digests)
+    again = write_folder(catalog.inbox / "again.csv", parts)
+    assert Batch.of_folder(catalog, again).sha256 == digests["as it was"]
+
+
+def test_one_file_in_a_folder_has_the_digest_of_the_file(catalog: Catalog) -> None:
+    folder = write_folder(catalog.inbox / "a.csv", {"part-0.csv": "title\n喜讯\n"})
+    batch = Batch.of_folder(catalog, folder)
+    assert batch.sha256 == file_digest(folder / "part-0.csv")
+    assert batch.as_source(catalog).files == ("part-0.csv",)
+
+
+@pytest.mark.parametrize(
+    ("parts", "said"),
+    [
+        ({"_SUCCESS": ""}, "no files"),
+        ({"a.csv": "title\n", "notes.txt": "?"}, "'notes.txt' in it"),
+        ({"a.csv": "title\n", "b.csv.part": "?"}, "wait until it is written"),
+        ({"a.csv": "title\n", "_temporary/0/b.csv": "?"}, "still being written"),
+        ({"day=1/a.csv": "title\n"}, "'day=1' in it stands for a column"),
+    ],
+)
+def test_a_folder_of_which_rows_would_be_missing_is_refused(
+    catalog: Catalog, parts: dict[str, str], said: str
+) -> None:
+    folder = write_folder(catalog.inbox / "a.csv", parts)
+    with pytest.raises(InputError, match=said):
+        Batch.of_folder(catalog, folder)
+
+
+def test_any_folder_is_a_batch_under_a_name(catalog: Catalog, tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "export", {"a.csv": "title\n喜讯\n"})
+    with pytest.raises(InputError, match="--batch"):
+        named_batches(catalog, [folder], None)
+    [batch] = named_batches(catalog, [folder], "export.csv")
+    assert (batch.name, batch.path) == ("export.csv", folder)
+
+
+def test_several_files_are_one_batch_under_a_name(
+    catalog: Catalog, tmp_path: Path, write_batch: Writer
+) -> None:
+    first, second = (write_batch(tmp_path / f"{n}.csv", [n]) for n in ("x/a", "b"))
+    [batch] = named_batches(catalog, [first, second], "both.csv")
+    [turned] = named_batches(catalog, [second, first], "both.csv")
+
+    assert batch == turned
+    assert batch.path == tmp_path
+    assert batch.files == (second, first)
+    assert batch.as_source(catalog).files == ("b.csv", "x/a.csv")
+    assert [one.name for one in named_batches(catalog, [first, second], None)] == ["a.csv", "b.csv"]
+    with pytest.raises(InputError, match="named twice"):
+        named_batches(catalog, [first, tmp_path / "x" / ".." / "x" / "a.csv"], "both.csv")
+
+
+def test_a_file_of_a_batch_is_no_batch_of_its_own(catalog: Catalog) -> None:
+    folder = write_folder(catalog.inbox / "a.csv", {"part-0.csv": "title\n喜讯\n"})
+    with pytest.raises(InputError, match=r"part of the batch 'a\.csv'"):
+        Batch.of_file(catalog, folder / "part-0.csv")
+
+
+def test_a_batch_knows_when_its_bytes_are_others(catalog: Catalog) -> None:
+    folder = write_folder(catalog.inbox / "a.csv", {"1.csv": "title\nx\n", "2.csv": "title\ny\n"})
+    batch = Batch.of_folder(catalog, folder)
+    assert batch.unchanged()
+    (folder / "2.csv").write_text("title\nz\n", encoding="utf-8")
+    assert not batch.unchanged()
+    (folder / "2.csv").unlink()
+    assert not batch.unchanged()
+    assert replace(batch, files=batch.files[:1], digests=batch.digests[:1]).unchanged()

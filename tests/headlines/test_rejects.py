@@ -1,24 +1,38 @@
 from pathlib import Path
 
-import pyarrow as pa
 import pyarrow.parquet as pq
-from hypothesis import given
+import pytest
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from headlines.rejects import SCHEMA, Reject, by_reason, write_rejects
+from headlines import rejects
+from headlines.rejects import SCHEMA, Reject, RejectWriter, by_reason, write_rejects
 
 REJECTS = st.lists(
     st.builds(Reject, st.integers(0, 2**63 - 1), st.text(st.sampled_from("ab长")), st.binary())
 )
 
 
-@given(REJECTS)
-def test_rejects_read_back_as_they_were_with_one_schema(rejects: list[Reject]) -> None:
-    sink = pa.BufferOutputStream()
-    write_rejects(sink, rejects)  # type: ignore[arg-type]
-    table = pq.read_table(pa.BufferReader(sink.getvalue()))
-    assert table.schema == SCHEMA
-    assert [Reject(**row) for row in table.to_pylist()] == rejects
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(found=REJECTS, rows=st.integers(1, 5), size=st.integers(1, 40))
+def test_rejects_read_back_as_they_were_with_one_schema(
+    tmp_path: Path, found: list[Reject], rows: int, size: int
+) -> None:
+    path = tmp_path / "rejects.parquet"
+    path.unlink(missing_ok=True)
+    with pytest.MonkeyPatch.context() as patch:  # they are written in several pieces
+        patch.setattr(rejects, "_HELD_ROWS", rows)
+        patch.setattr(rejects, "_HELD_BYTES", size)
+        with RejectWriter(path) as writer:
+            for reject in found:
+                writer.add(reject)
+    assert writer.count == len(found)
+    assert dict(writer.reasons) == by_reason(found)
+    assert path.exists() == bool(found)
+    if found:
+        table = pq.read_table(path)
+        assert table.schema == SCHEMA
+        assert [Reject(**row) for row in table.to_pylist()] == found
 
 
 def test_the_file_is_compressed_with_zstd(tmp_path: Path) -> None:
@@ -28,6 +42,6 @@ def test_the_file_is_compressed_with_zstd(tmp_path: Path) -> None:
 
 
 def test_reasons_are_counted_the_commonest_first() -> None:
-    rejects = [Reject(n, reason, b"") for n, reason in enumerate("abbcbc")]
-    assert list(by_reason(rejects).items()) == [("b", 3), ("c", 2), ("a", 1)]
+    found = [Reject(n, reason, b"") for n, reason in enumerate("abbcbc")]
+    assert list(by_reason(found).items()) == [("b", 3), ("c", 2), ("a", 1)]
     assert by_reason([]) == {}

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from headlines.catalog import Catalog
-from headlines.reports import BatchResult, night_summary, write_nightly_report
+from headlines.reports import BatchResult, Night, night_summary, write_nightly_report
 
 STOPPED = BatchResult("坏.csv", "stopped", message="<img src=x onerror=alert(1)> is no headline")
 SCORED = BatchResult(
@@ -15,7 +15,8 @@ SCORED = BatchResult(
 
 def test_the_night_stands_in_its_report(catalog: Catalog) -> None:
     path = catalog.reports / "night.html"
-    write_nightly_report(catalog, path, "2026-11-20", "m", [STOPPED, SCORED], {"x.doc": "not read"})
+    night = Night("m", [STOPPED, SCORED], 10_000, {"without a day": 3}, {"x.doc": "not read"})
+    write_nightly_report(catalog, path, "2026-11-20", night)
 
     page = path.read_text(encoding="utf-8")
 
@@ -24,12 +25,15 @@ def test_the_night_stands_in_its_report(catalog: Catalog) -> None:
     assert "title is blank" in page
     assert "x.doc" in page
     shown = re.sub(r"\s+", " ", page)
-    assert "8 headlines scored and 2 rejected this night, in 1 of 2 batches" in shown
+    assert "8 headlines scored and 2 rejected this night, in 1 of 10002 batches" in shown
+    assert "10000 had been scored before" in shown
+    assert "3 without a day left out" in shown
     assert not re.search(r"(src|href)\s*=\s*[\"']?https?:", page)
 
 
 def test_the_summary_names_what_was_stopped(tmp_path: Path) -> None:
-    summary = night_summary("m", [STOPPED, SCORED, SCORED], tmp_path / "night.html")
-    assert "1 stopped, 2 scored" in summary
+    night = Night("m", [STOPPED, SCORED, SCORED], 7, {"of other days": 0, "without a day": 3}, {})
+    summary = night_summary(night, tmp_path / "night.html")
+    assert "batches: 1 stopped, 2 scored, 7 reused, 3 without a day" in summary
     assert "headlines scored: 16" in summary
     assert "**stopped** 坏.csv" in summary

@@ -1,6 +1,7 @@
 """Scoring one batch: the books balance, and the same batch gives the same bytes."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,16 +13,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from headlines import admission, registry, runner, scoring
-from headlines.admission import admit, check_reject_rate
-from headlines.artifact import Artifact, publish
+from headlines.admission import Piece, admit, check_reject_rate, pieces_of, rows_of
+from headlines.artifact import Artifact, publish, remove
 from headlines.batches import Batch
 from headlines.catalog import Catalog
-from headlines.errors import InputError
+from headlines.errors import DamagedArtifact, InputError
 from headlines.labels import LABELS
 from headlines.manifest import Recipe
 from headlines.scoring import PREDICTION_SCHEMA, chunks_of, commit, preflight
 from headlines.segmentation import Segmenter, segment
-from headlines.text import record_id
+from headlines.sources import Reading
+from headlines.text import LONGEST_TITLE, record_id
 from lstm_model.bundle import Bundle, write_bundle
 from lstm_model.packed import PackedScorer
 from lstm_model.presets import PRESETS, Preset, weight_shapes
@@ -73,7 +75,7 @@ def score(catalog: Catalog, path: Path) -> Artifact:
     """What the flow does, without Prefect."""
     batch = Batch.of_file(catalog, path)
     model = registry.champion(catalog)
-    admitted = admit(catalog, batch, "utf-8")
+    admitted = admit(catalog, batch, Reading())
     chunks = chunks_of(catalog, batch, admitted, model)
     pool = runner.executor(len(chunks))
     scored = list(runner.windowed(pool, scoring.score_chunk, chunks, 2))
@@ -150,7 +152,7 @@ def test_other_columns_pass_through_as_json(catalog: Catalog, tmp_path: Path) ->
 def test_every_runner_gives_the_same_bytes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, workers: str
 ) -> None:
-    monkeypatch.setattr(admission, "CHUNK_ROWS", 40)
+    monkeypatch.setattr(admission, "PIECE_ROWS", 40)
     file = tmp_path / "news.csv"
     titles = [f"{TITLES[row % 6]}{'，' * (row % 7)}{row}" for row in range(130)]
     file.write_text("title\n" + "\n".join(titles), encoding="utf-8")
@@ -195,24 +197,24 @@ def test_a_champion_of_other_words_stops_the_batch_before_anything_is_made(
 ) -> None:
     make_champion(catalog)
     batch = Batch.of_file(catalog, write_batch(tmp_path / "news.csv", TITLES))
-    preflight(catalog, batch, "utf-8")
+    preflight(catalog, batch, Reading())
     dictionary = tmp_path / "words.txt"
     dictionary.write_text("小学生获奖\n", encoding="utf-8")
     monkeypatch.setenv("HEADLINES_DICTIONARY", str(dictionary))
     with pytest.raises(InputError, match="was trained on other words"):
-        preflight(catalog, batch, "utf-8")
+        preflight(catalog, batch, Reading())
 
 
 def in_chunks_of_two(
     catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> tuple[Batch, Artifact, Artifact]:
     """A batch of six headlines, the champion, and the batch admitted as three chunks."""
-    monkeypatch.setattr(admission, "CHUNK_ROWS", 2)
+    monkeypatch.setattr(admission, "PIECE_ROWS", 2)
     make_champion(catalog)
     file = tmp_path / "news.csv"
     file.write_text("title\n" + "\n".join(TITLES), encoding="utf-8")
     batch, model = Batch.of_file(catalog, file), registry.champion(catalog)
-    admitted = admit(catalog, batch, "utf-8")
+    admitted = admit(catalog, batch, Reading())
     return batch, model, admitted
 
 
@@ -225,7 +227,82 @@ def test_finished_chunks_are_not_scored_again(
 
     assert scoring.score_chunk(first).reused
     assert not any(scoring.score_chunk(chunk).reused for chunk in others)
-    assert admit(catalog, batch, "utf-8").reused
+    assert admit(catalog, batch, Reading()).reused
+
+
+def test_pieces_are_told_of_in_order_while_the_batch_is_read(
+    catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch, _, admitted = in_chunks_of_two(catalog, tmp_path, monkeypatch)
+    pieces = pieces_of(admitted)
+    assert [(piece.number, piece.rows, piece.alone) for piece in pieces] == [
+        (0, 2, False),
+        (1, 2, False),
+        (2, 2, False),
+    ]
+    remove(catalog, admitted.directory)  # as after a kill while it was read
+    told: list[Piece] = []
+    again = admit(catalog, batch, Reading(), told.append)
+    assert told == pieces == pieces_of(again)
+    assert admit(catalog, batch, Reading(), told.append).reused
+    assert told == pieces * 2
+    monkeypatch.setattr(admission, "PIECE_ROWS", 6)
+    assert [piece.alone for piece in pieces_of(admit(catalog, batch, Reading()))] == [True]
+
+
+@pytest.mark.parametrize("harm", ["lost", "altered"])
+def test_a_damaged_piece_is_refused_and_admitted_anew(
+    catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, harm: str
+) -> None:
+    batch, model, admitted = in_chunks_of_two(catalog, tmp_path, monkeypatch)
+    chunks = chunks_of(catalog, batch, admitted, model)
+    directory = catalog.root / chunks[1].piece.path
+    if harm == "lost":
+        shutil.rmtree(directory)
+    else:
+        rows = directory / admission.PIECE
+        rows.write_bytes(rows.read_bytes()[:-1] + b"!")
+    with pytest.raises(DamagedArtifact):
+        scoring.score_chunk(chunks[1])
+    mended = admit(catalog, batch, Reading())
+    assert not mended.reused
+    assert pieces_of(mended) == pieces_of(admitted)
+    assert scoring.score_chunk(chunks[1]).counts["scored"] == 2
+
+
+@pytest.mark.parametrize(("long_titles", "scored"), [("reject", 2), ("cut", 3)])
+def test_titles_that_are_too_long_are_rejected_or_cut(
+    catalog: Catalog, tmp_path: Path, long_titles: str, scored: int
+) -> None:
+    make_champion(catalog)
+    file = tmp_path / "news.csv"
+    titles = ["喜讯", "长" * (LONGEST_TITLE + 1), "长" * LONGEST_TITLE, " " * 600 + "喜讯"]
+    file.write_text("title\n" + "\n".join(titles), encoding="utf-8")
+    batch, model = Batch.of_file(catalog, file), registry.champion(catalog)
+    admitted = admit(catalog, batch, Reading(long_titles=long_titles))
+    chunks = chunks_of(catalog, batch, admitted, model)
+    predictions = commit(catalog, batch, admitted, model, [*map(scoring.score_chunk, chunks)])
+    counts = predictions.counts
+    assert (counts["scored"], counts["cut"]) == (scored, scored - 2)
+    # A title whose beginning alone is kept must still say something.
+    assert counts["reasons"] == (
+        {"title is blank": 1}
+        if long_titles == "cut"
+        else {f"title is longer than {LONGEST_TITLE} characters": 2}
+    )
+    found = pq.read_table(predictions.directory / "part-00000.parquet", partitioning=None)
+    assert max(map(len, found.column("title").to_pylist())) == LONGEST_TITLE
+
+
+def test_columns_of_other_names(catalog: Catalog, tmp_path: Path) -> None:
+    file = tmp_path / "news.csv"
+    file.write_text("nr,标题,title,id\n7,喜讯,旧,x\n", encoding="utf-8")
+    reading = Reading(title_column="标题", id_column="nr")
+    admitted = admit(catalog, Batch.of_file(catalog, file), reading)
+    [piece] = pieces_of(admitted)
+    assert rows_of(catalog, piece).to_pylist() == [
+        {"row": 0, "id": "7", "title": "喜讯", "extra": '{"id":"x","title":"旧"}'}
+    ]
 
 
 def test_books_that_do_not_balance_are_not_published(
@@ -247,7 +324,7 @@ def test_a_file_that_changes_while_it_is_read_is_refused(
     with file.open("a", encoding="utf-8") as more:
         more.write("n-9,喜讯,搜狐\n")
     with pytest.raises(InputError, match="changed while it was read"):
-        admit(catalog, batch, "utf-8")
+        admit(catalog, batch, Reading())
 
 
 def test_the_reject_rate_decides(
@@ -255,10 +332,10 @@ def test_the_reject_rate_decides(
 ) -> None:
     file = write_batch(tmp_path / "news.csv", ["", *["喜讯"] * 19])
     batch = Batch.of_file(catalog, file)
-    admitted = admit(catalog, batch, "utf-8")
+    admitted = admit(catalog, batch, Reading())
     check_reject_rate(batch, admitted, 0.05)
     with pytest.raises(InputError, match=r"1 of 20 rows \(5\.0%\)"):
         check_reject_rate(batch, admitted, 0.049)
     nothing = Batch.of_file(catalog, write_batch(tmp_path / "blank.csv", [""]))
     with pytest.raises(InputError, match="1 of 1 rows"):
-        check_reject_rate(nothing, admit(catalog, nothing, "utf-8"), 1.0)
+        check_reject_rate(nothing, admit(catalog, nothing, Reading()), 1.0)

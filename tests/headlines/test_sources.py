@@ -1,6 +1,8 @@
 import codecs
+import gzip
 import io
 import json
+import random
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,16 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from headlines.errors import InputError
-from headlines.sources import SUFFIXES, Record, read_records, to_json
+from headlines.sources import (
+    Reading,
+    Record,
+    delimited,
+    lines,
+    read_records,
+    suffix_of,
+    to_json,
+)
+from headlines.sources.files import FORMATS
 
 TITLES = ["股市大跌", "某地地震，十人失去住家", "明天放晴"]  # in GB 2312 and in Big5
 ENCODINGS = ["utf-8", "gb18030", "gbk", "big5", "utf-16", "utf-16-be", "utf-32", "utf-7", "hz"]
@@ -26,7 +37,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def read(path: Path, content: bytes, encoding: str = "utf-8") -> list[Record]:
     path.write_bytes(content)
-    return list(read_records(path, encoding))
+    return list(read_records(path, Reading(encoding)))
 
 
 def refused(path: Path, content: bytes, encoding: str = "utf-8") -> InputError:
@@ -51,7 +62,7 @@ def bad_string_array() -> pa.Array:
 # --- files as a whole ----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("suffix", FORMATS)
 def test_an_empty_file_is_refused(tmp_path: Path, suffix: str) -> None:
     assert refused(tmp_path / f"a{suffix}", b"").what == "the file is empty"
 
@@ -87,13 +98,13 @@ def test_a_file_without_title_is_refused(tmp_path: Path, name: str, content: byt
 def test_jsonl_that_never_shows_a_title_is_not_read_to_its_end(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     path.write_bytes(b'{"headline": "x"}\n' * 1_000 + b'{"title": "x"}\n' * 10)
-    assert len(list(read_records(path))) == 1_010
+    assert len(list(read_records(path, Reading()))) == 1_010
     path.write_bytes(b'{"headline": "x"}\n' * 2_000)
     with pytest.raises(InputError, match="'title'"):
-        next(read_records(path))
+        next(read_records(path, Reading()))
 
 
-@pytest.mark.parametrize("name", ["a.txt", "a", "a.xlsx", "a.csv.gz"])
+@pytest.mark.parametrize("name", ["a.txt", "a", "a.xlsx", "a.gz", "a.txt.gz", "a.csv.bz2", "a.zst"])
 def test_another_kind_of_file_is_refused(tmp_path: Path, name: str) -> None:
     assert "are not read" in refused(tmp_path / name, b"title\nx\n").what
 
@@ -101,14 +112,14 @@ def test_another_kind_of_file_is_refused(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize("name", ["none.csv", "none/a.csv", "a" * 300 + ".csv"])
 def test_a_missing_file_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(InputError) as caught:
-        next(read_records(tmp_path / name))
+        next(read_records(tmp_path / name, Reading()))
     assert caught.value.where == str(tmp_path / name)
 
 
 def test_a_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.csv").mkdir()
     with pytest.raises(InputError, match="not a file"):
-        next(read_records(tmp_path / "a.csv"))
+        next(read_records(tmp_path / "a.csv", Reading()))
 
 
 @pytest.mark.parametrize(
@@ -319,7 +330,7 @@ def test_clean_tables_read_as_pandas_reads_them(
     frame = pd.DataFrame(rows, columns=["title", "标签"], dtype=str)
     frame.to_csv(path, sep=sep, index=False)
     expected = pd.read_csv(path, sep=sep, dtype=str, keep_default_na=False, na_filter=False)
-    records = list(read_records(path))
+    records = list(read_records(path, Reading()))
     assert [record.problem for record in records] == [None] * len(rows)
     assert [record.fields for record in records] == expected.to_dict("records")
     assert [record.fields for record in records] == frame.to_dict("records")
@@ -348,6 +359,130 @@ def test_every_line_of_any_file_is_accounted_for(folder: Path, suffix: str, tail
     assert [record.row for record in records] == list(range(len(records)))
     assert [line for record in records for line in lines_of(record.raw)] == lines_of(tail)
     assert all((record.problem is None) == bool(record.fields) for record in records)
+
+
+# --- compressed files ----------------------------------------------------------------------
+
+
+def packed(content: bytes, suffix: str) -> bytes:
+    if suffix == ".gz":
+        return gzip.compress(content)
+    sink = pa.BufferOutputStream()
+    with pa.CompressedOutputStream(sink, "zstd") as stream:
+        stream.write(content)
+    return bytes(sink.getvalue())
+
+
+def content_of(kind: str, rows: int) -> bytes:
+    """So many rows that compress badly."""
+    seeded = random.Random(7)
+    found = [f"第{n}届科技大会{seeded.random()}" for n in range(rows)]
+    if kind == ".parquet":
+        sink = pa.BufferOutputStream()
+        pq.write_table(pa.table({"title": found}), sink, compression="none")
+        return bytes(sink.getvalue())
+    lines = [json.dumps({"title": one}) for one in found] if kind == ".jsonl" else ["title", *found]
+    return "\n".join(lines).encode()
+
+
+@pytest.mark.parametrize("suffix", [".gz", ".zst"])
+@pytest.mark.parametrize("kind", FORMATS)
+def test_a_compressed_file_has_the_rows_of_the_plain_one(
+    tmp_path: Path, kind: str, suffix: str
+) -> None:
+    content = content_of(kind, 3_000)
+    plain = read(tmp_path / f"a{kind}", content)
+    assert len(plain) == 3_000
+    assert read(tmp_path / f"a{kind}{suffix}", packed(content, suffix)) == plain
+    twice = packed(content[:1_000], suffix) + packed(content[1_000:], suffix)
+    assert read(tmp_path / f"twice{kind}{suffix}", twice) == plain
+
+
+@pytest.mark.parametrize("suffix", [".gz", ".zst"])
+@pytest.mark.parametrize("kind", FORMATS)
+def test_a_compressed_file_that_is_cut_off_is_refused(
+    tmp_path: Path, kind: str, suffix: str
+) -> None:
+    whole = packed(content_of(kind, 3_000), suffix)
+    for length in (1, 5, 30, len(whole) // 2, len(whole) - 9, len(whole) - 1):
+        error = refused(tmp_path / f"a{kind}{suffix}", whole[:length])
+        assert "damaged or not whole" in error.what
+
+
+@pytest.mark.parametrize("suffix", [".gz", ".zst"])
+def test_a_plain_file_with_the_ending_of_a_compressed_one_is_refused(
+    tmp_path: Path, suffix: str
+) -> None:
+    assert "damaged or not whole" in refused(tmp_path / f"a.csv{suffix}", b"title\nx\n").what
+
+
+def test_a_flipped_bit_of_gzip_is_found(tmp_path: Path) -> None:
+    whole = packed(content_of(".csv", 300), ".gz")
+    for place in range(10, len(whole), 97):
+        flipped = whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :]
+        refused(tmp_path / "a.csv.gz", flipped)
+
+
+@pytest.mark.parametrize(
+    ("name", "suffix"),
+    [
+        ("a.csv", ".csv"),
+        ("2026.11.20.tsv.gz", ".tsv.gz"),
+        ("a.parquet.zst", ".parquet.zst"),
+        ("a.gz", None),
+        ("a.csv.gz.gz", None),
+        ("csv", None),
+        (".csv", None),
+        ("a.csv.part", None),
+    ],
+)
+def test_endings(name: str, suffix: str | None) -> None:
+    assert suffix_of(name) == suffix
+
+
+# --- columns and long lines ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.csv", "标题,title\n股市,x\n".encode()),
+        ("a.jsonl", '{"标题": "股市", "title": "x"}'.encode()),
+    ],
+)
+def test_the_column_of_titles_may_have_another_name(
+    tmp_path: Path, name: str, content: bytes
+) -> None:
+    path = tmp_path / name
+    path.write_bytes(content)
+    [record] = read_records(path, Reading(title_column="标题"))
+    assert record.fields == {"标题": "股市", "title": "x"}
+    with pytest.raises(InputError, match="--title-column"):
+        list(read_records(path, Reading(title_column="headline")))
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"title_column": ""}, {"title_column": "id"}, {"long_titles": "wrap"}]
+)
+def test_a_reading_that_cannot_be_is_refused(wrong: dict[str, str]) -> None:
+    with pytest.raises(InputError):
+        Reading(**wrong)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+@pytest.mark.parametrize("kind", [".csv", ".jsonl"])
+def test_a_line_without_end_is_one_bad_row(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, encoding: str
+) -> None:
+    monkeypatch.setattr(lines, "LONGEST_LINE", 1_000)
+    monkeypatch.setattr(delimited, "LONGEST_LINE", 1_000)
+    titles_in = ["股市", "长" * 7_000, "晴"]
+    rows = [json.dumps({"title": one}) for one in titles_in]
+    text = "\n".join(rows if kind == ".jsonl" else ["title", *titles_in])
+    first, long, last = read(tmp_path / f"a{kind}", text.encode(encoding), encoding)
+    assert (first.fields, last.fields) == ({"title": "股市"}, {"title": "晴"})
+    assert long.problem
+    assert len(long.raw) <= 2 * 1_000  # UTF-16 has two bytes a character
 
 
 # --- JSON lines ----------------------------------------------------------------------------
@@ -539,7 +674,7 @@ def files() -> Iterator[st.SearchStrategy[bytes]]:
 
 @given(content=st.one_of(*files()), encoding=st.sampled_from(ENCODINGS))
 @settings(max_examples=300)
-@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("suffix", FORMATS)
 def test_any_bytes_give_records_or_one_clean_error(
     folder: Path, suffix: str, content: bytes, encoding: str
 ) -> None:

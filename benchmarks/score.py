@@ -1,0 +1,274 @@
+"""Batches scored end to end: the whole job, the same without Prefect, and the notebook's way.
+
+    python -m benchmarks.score [--model VERSION] [--rows 1000000] [--rounds 2] [--full]
+
+A batch is a CSV of distinct headlines, each made of two of the corpus, the same on every run. The
+notebook's way: jieba as it comes, the words joined and looked up by `TextVectorization`, and
+`Model.predict` of the same weights on padded rows, at its best batch size. It is measured on 20,000
+headlines and scaled, without the start of Python, TensorFlow and jieba, and writes no file; both of
+ours are whole processes from start to exit, each on a data root of its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import os
+import random
+import shutil
+import statistics
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from benchmarks.measure import (
+    Peer,
+    Run,
+    best_options,
+    machine,
+    needs_tensorflow,
+    show_table,
+    straight_line,
+)
+from benchmarks.processes import Measured, measured
+from benchmarks.segment import corpus, quiet_jieba
+from headlines import registry
+from headlines.artifact import Artifact, read_manifest
+from headlines.catalog import Catalog
+
+NOTEBOOK_ROWS = 20_000  # that the notebook's way is measured on
+FULL_ROWS = 5_000_000
+SMALL_ROWS = 10
+
+FLOW = [sys.executable, "-m", "flows", "score", "{file}", "--json"]
+ALONE = [sys.executable, "-m", "benchmarks.score_alone", "{file}"]
+# What Prefect costs by itself, in the surroundings that our flows have.
+EMPTY_FLOW = """
+import flows
+from prefect import flow
+@flow
+def empty(): pass
+empty()"""
+
+
+@needs_tensorflow
+def notebook(bundle: Path, file: Path) -> Run:
+    """The labels of the first rows of a file, as the notebook gets them."""
+    import keras
+    import numpy as np
+    import pandas as pd
+    import tensorflow as tf
+
+    from benchmarks.keras_peer import keras_classifier, with_weights
+    from lstm_model.bundle import read_bundle
+
+    jieba = quiet_jieba()
+    jieba.initialize()
+    read = read_bundle(bundle)
+    preset, calibration = read.preset, read.calibration
+    model = with_weights(keras_classifier(preset, len(read.vocabulary)), preset, read.weights)
+    lookup = keras.layers.TextVectorization(
+        standardize=None if preset.rules == "verbatim" else "lower_and_strip_punctuation",
+        split="whitespace",
+        output_sequence_length=preset.padded_length,
+        vocabulary=list(read.vocabulary.words[2:]),
+    )
+
+    def run(batch: int, rows: int = NOTEBOOK_ROWS) -> Any:
+        titles = pd.read_csv(file, nrows=rows)["title"]
+        texts = [" ".join(jieba.lcut(title)) for title in titles]
+        ids = lookup(tf.constant(texts))
+        probabilities = model.predict(ids, batch_size=batch, verbose=0)
+        return calibration.labels(calibration.probabilities(np.log(probabilities)))
+
+    return run
+
+
+def write_batch(path: Path, rows: int) -> Path:
+    """Write a CSV of distinct headlines: the beginning of one of the corpus, the end of another."""
+    titles = [title for title in corpus("title") if len(title) > 1]
+    chance = random.Random(1)
+    seen: set[str] = set()
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["id", "title", "source"])
+        while len(seen) < rows:
+            first, second = chance.choice(titles), chance.choice(titles)
+            cut = chance.randint(1, len(first) - 1)
+            title = first[:cut] + second[-(len(first) - cut) :]
+            if title not in seen:
+                writer.writerow([f"n{len(seen)}", title, "网易"])
+                seen.add(title)
+    return path
+
+
+@dataclass
+class Job:
+    """Our command lines, run on data roots that hold one model and nothing else.
+
+    Attributes:
+        model: what scores.
+        place: where the roots are made.
+        found: the measurements, by command and rows.
+    """
+
+    model: Artifact
+    place: Path
+    found: dict[tuple[str, int], list[Measured]] = field(default_factory=dict)
+
+    def score(self, command: Sequence[str], file: Path, rows: int) -> None:
+        """Measure one run, and see that it scored every row."""
+        catalog = self._new_root()
+        self._measure([part.format(file=file) for part in command], catalog, rows)
+        manifest = read_manifest(catalog.prediction(file.name))
+        if manifest is None or manifest.counts["scored"] != rows:
+            raise RuntimeError(f"{file.name} was not scored as a whole")
+
+    def run_empty_flow(self) -> None:
+        """Measure a flow that does nothing."""
+        self._measure([sys.executable, "-c", EMPTY_FLOW], self._new_root(), SMALL_ROWS)
+
+    def labels(self, file: Path, rows: int) -> list[int]:
+        """The first labels of the predictions of the last run."""
+        import pyarrow.dataset as ds
+
+        parts = sorted(Catalog(self.place / "root").prediction(file.name).glob("*.parquet"))
+        found: list[int] = ds.dataset(parts).head(rows, columns=["label"])["label"].to_pylist()
+        return found
+
+    def seconds(self, command: Sequence[str], rows: int) -> float:
+        """The median time."""
+        return statistics.median(one.seconds for one in self.found[command[2], rows])
+
+    def peak_memory(self, command: Sequence[str], rows: int) -> int:
+        """The most bytes of all runs."""
+        return max(one.peak_memory for one in self.found[command[2], rows])
+
+    def _measure(self, command: Sequence[str], catalog: Catalog, rows: int) -> None:
+        environment = {
+            **os.environ,
+            "HEADLINES_DATA": str(catalog.root),
+            "PREFECT_HOME": str(self.place / "prefect"),  # made by the first run, then kept
+        }
+        environment.pop("PREFECT_API_URL", None)  # the embedded server is to be started
+        self.found.setdefault((command[2], rows), []).append(measured(command, environment))
+
+    def _new_root(self) -> Catalog:
+        root = self.place / "root"
+        shutil.rmtree(root, ignore_errors=True)
+        catalog = Catalog(root)
+        version = self.model.directory.name
+        shutil.copytree(self.model.directory, catalog.model(version))
+        registry.promote(catalog, version, "to be measured")
+        return catalog
+
+
+def mebibytes(count: int) -> str:
+    return f"{count / 2**20:,.0f}"
+
+
+def compare(job: Job, sizes: Sequence[int], notebook_rate: float) -> None:
+    """Time and memory of ours, and how much of it the notebook's way would take."""
+    rows = []
+    for name, command in {"`headlines score`": FLOW, "without Prefect": ALONE}.items():
+        for size in sizes:
+            rate = size / job.seconds(command, size)
+            rows.append(
+                (
+                    name,
+                    f"{size:,}",
+                    f"{job.seconds(command, size):.1f}",
+                    f"{rate:,.0f}",
+                    f"{rate / notebook_rate:.1f}",
+                    mebibytes(job.peak_memory(command, size)),
+                )
+            )
+    columns = (
+        "",
+        "headlines",
+        "seconds",
+        "headlines a second",
+        "times the notebook's way",
+        "peak memory of all processes, MiB",
+    )
+    show_table(columns, rows)
+    lines = []
+    for name, command in {"`headlines score`": FLOW, "without Prefect": ALONE}.items():
+        seconds = [job.seconds(command, size) for size in sizes]
+        slope, fit = straight_line(sizes, seconds)
+        lines.append((name, f"{1e6 * slope:.2f}", f"{fit:.5f}"))
+    show_table(("straight line through the sizes", "µs a headline", "R²"), lines)
+
+
+def small_batch(job: Job) -> None:
+    """What ten headlines cost, and whose cost that is."""
+    whole = job.seconds(FLOW, SMALL_ROWS)
+    empty = job.seconds([sys.executable, "-c", EMPTY_FLOW], SMALL_ROWS)
+    alone = job.seconds(ALONE, SMALL_ROWS)
+    rows = {
+        "`headlines score`": whole,
+        "a flow that does nothing: Prefect, its embedded server": empty,
+        "without Prefect: Python, model, admit, score, commit": alone,
+        "what is left: the tasks as Prefect runs them": whole - empty - alone,
+    }
+    show_table(
+        (f"{SMALL_ROWS} headlines", "seconds"), [(name, f"{one:.2f}") for name, one in rows.items()]
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--model", default="champion", help="a version (default: champion)")
+    parser.add_argument("--rows", type=int, default=1_000_000, help="of the largest batch")
+    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--full", action="store_true", help=f"{FULL_ROWS:,} rows too, once")
+    options = parser.parse_args()
+    model = registry.named(Catalog.from_environment(), options.model)
+    preset = model.manifest.config["preset"]["name"]
+    sizes = [size for size in (options.rows // 100, options.rows // 10, options.rows) if size]
+    print(f"{machine()}; preset {preset}\n", flush=True)
+    with tempfile.TemporaryDirectory() as directory:
+        place = Path(directory)
+        job = Job(model, place)
+        files = {size: write_batch(place / f"{size}.csv", size) for size in (SMALL_ROWS, *sizes)}
+        peer = Peer(
+            "the notebook's way", 2, notebook, bundle=model.directory, file=files[sizes[-1]]
+        )
+        trials = [{"batch": batch, "rows": 2000} for batch in (32, 128, 512, 2048)]
+        batch = best_options(peer, trials)["batch"]
+        peer_rows = min(NOTEBOOK_ROWS, sizes[-1])
+        peer_seconds = []
+        job.run_empty_flow()  # makes Prefect's database
+        job.found.clear()
+        for _ in range(options.rounds):
+            peer_seconds.append(peer.seconds(batch=batch, rows=peer_rows))
+            job.run_empty_flow()
+            for size, file in files.items():
+                for command in (FLOW, ALONE):
+                    job.score(command, file, size)
+        expected = peer.result(batch=batch, rows=peer_rows).tolist()
+        found = job.labels(files[sizes[-1]], peer_rows)
+        agree = sum(a == b for a, b in zip(found, expected, strict=True))
+        rate = peer_rows / statistics.median(peer_seconds)
+        print(
+            f"The notebook's way: {rate:,.0f} headlines a second in batches of {batch}; "
+            f"{agree:,} of {peer_rows:,} labels are ours; peak memory "
+            f"{mebibytes(peer.peak_memory())} MiB\n"
+        )
+        peer.close()
+        if options.full:
+            file = write_batch(place / f"{FULL_ROWS}.csv", FULL_ROWS)
+            for command in (FLOW, ALONE):
+                job.score(command, file, FULL_ROWS)
+            sizes.append(FULL_ROWS)
+        compare(job, sizes, rate)
+    small_batch(job)
+
+
+if __name__ == "__main__":
+    main()

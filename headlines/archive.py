@@ -1,0 +1,184 @@
+"""Moves batches that were scored out of the inbox, so that it does not grow for ever."""
+
+import contextlib
+import errno
+import glob
+import itertools
+import math
+import shutil
+import time
+from collections import Counter
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from headlines.batch_files import digest_of_source
+from headlines.batches import Batch, State, claimed, state_of
+from headlines.catalog import Catalog
+from headlines.digests import Digests
+from headlines.drafts import make_directory, sync_directory, sync_file, sync_tree
+from headlines.errors import InputError
+from headlines.inbox import changed_at, read_inbox
+from headlines.manifest import Source
+from headlines.sources import suffix_of
+
+_DAY = 24 * 3600
+
+
+@dataclass(frozen=True)
+class Archived:
+    """What was moved out of the inbox.
+
+    Attributes:
+        directory: the archive.
+        moved: batches by name, each with where it lies now, relative to the archive.
+        kept: how many batches stay in the inbox, by what keeps them.
+        dry_run: whether nothing was moved, but would be.
+    """
+
+    directory: str
+    moved: dict[str, str]
+    kept: dict[str, int]
+    dry_run: bool
+
+
+def archive(catalog: Catalog, older_than_days: float = 30, dry_run: bool = False) -> Archived:
+    """Move batches that were scored and did not change for some days from `inbox/` to `archive/`.
+
+    Each moves in one step, and only while its bytes are those that were scored. Its predictions
+    stay, and `lineage` finds it in its new place.
+
+    Args:
+        catalog: the data root.
+        older_than_days: how long a batch has not changed.
+        dry_run: only say what would be moved.
+
+    Raises:
+        InputError: the days are none.
+        OSError: a file cannot be moved; those before it were.
+    """
+    if not 0 <= older_than_days < math.inf:
+        raise InputError(
+            f"{older_than_days} is no number of days", "--older-than", "use 0 or more days"
+        )
+    digests = Digests(catalog)
+    moved: dict[str, str] = {}
+    kept: Counter[str] = Counter()
+    try:
+        for batch in read_inbox(catalog, digests.of).batches:
+            if batch.path.is_symlink():
+                kept["links"] += 1
+                continue
+            if time.time() - changed_at(batch.files) < older_than_days * _DAY:
+                kept["too young"] += 1
+                continue
+            with claimed(catalog, batch):
+                state = state_of(catalog, batch, digests.of)
+                target = None
+                if state is State.SCORED:
+                    target = _free_place(catalog, batch)
+                    if not dry_run and not _move(batch, target):
+                        target = None
+            if target is None:
+                kept["changed meanwhile" if state is State.SCORED else state.value] += 1
+            else:
+                moved[batch.name] = target.relative_to(catalog.archive).as_posix()
+                if not dry_run:
+                    _remove_empty(catalog, batch.path.parent)
+    finally:
+        if not dry_run:
+            digests.save()
+    return Archived(str(catalog.archive), moved, dict(kept), dry_run)
+
+
+def find_archived(catalog: Catalog, source: Source) -> Path | None:
+    """Where in the archive the bytes of a batch lie that was in the inbox; None if nowhere."""
+    path = catalog.root / source.path
+    for inbox in (catalog.inbox, catalog.inbox.resolve()):
+        if path.is_relative_to(inbox):
+            place = catalog.archive / path.relative_to(inbox)
+            for candidate in (place, *place.parent.glob(_numbered(glob.escape(place.name), "*"))):
+                if digest_of_source(candidate, source) == source.sha256:
+                    return candidate
+    return None
+
+
+def _free_place(catalog: Catalog, batch: Batch) -> Path:
+    """Where a batch may go: to its name, or to a numbered one if other bytes are there."""
+    place = catalog.archive / batch.name
+    source = batch.as_source(catalog)
+    if not place.exists() or (
+        # The same bytes once more. A folder does not take the place of another one.
+        place.is_file() and digest_of_source(place, source) == batch.sha256
+    ):
+        return place
+    numbered = (place.with_name(_numbered(place.name, str(n))) for n in itertools.count(1))
+    return next(candidate for candidate in numbered if not candidate.exists())
+
+
+def _numbered(name: str, number: str) -> str:
+    # No batch name may hold a `~`, so it is never taken for a batch of its own.
+    ending = suffix_of(name) or ""
+    return f"{name.removesuffix(ending)}~{number}{ending}"
+
+
+def _move(batch: Batch, target: Path) -> bool:
+    """Move a batch; leave it, and say no, if its bytes are not those that were scored."""
+    make_directory(target.parent)
+    try:
+        moved = _renamed(batch, target)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        moved = _carried_over(batch, target)
+    sync_directory(target.parent)
+    sync_directory(batch.path.parent)
+    return moved
+
+
+def _renamed(batch: Batch, target: Path) -> bool:
+    batch.path.rename(target)
+    if _at(batch, target).unchanged():  # no one can exchange it any more
+        return True
+    if not batch.path.exists():
+        target.rename(batch.path)
+    return False
+
+
+def _carried_over(batch: Batch, target: Path) -> bool:
+    """Move a batch to another file system."""
+    draft = target.with_name(f".{target.name}.partial")
+    _remove(draft)  # of a run that was killed
+    if batch.path.is_dir():
+        shutil.copytree(batch.path, draft)
+        sync_tree(draft)
+    else:
+        shutil.copy2(batch.path, draft)
+        sync_file(draft)
+    if not (_at(batch, draft).unchanged() and batch.unchanged()):
+        _remove(draft)
+        return False
+    draft.rename(target)
+    sync_directory(target.parent)
+    _remove(batch.path)
+    return True
+
+
+def _at(batch: Batch, place: Path) -> Batch:
+    files = tuple(place / file.relative_to(batch.path) for file in batch.files)
+    return replace(batch, path=place, files=files)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _remove_empty(catalog: Catalog, folder: Path) -> None:
+    """Remove a folder of the inbox that a batch has left empty, and those above it."""
+    inbox = catalog.inbox.resolve()
+    with contextlib.suppress(OSError):  # it is not empty
+        while folder != inbox and folder.is_relative_to(inbox):
+            folder.rmdir()
+            folder = folder.parent

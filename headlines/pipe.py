@@ -1,0 +1,193 @@
+"""Scores a stream of headlines for other programs: bytes in, JSON lines out, nothing kept.
+
+The stream is put down in a draft below the data root until it is whole: whether too many rows must
+be rejected shows at its end, and not a line is given out before that. Memory does not grow with it.
+"""
+
+import base64
+import codecs
+import json
+import secrets
+import shutil
+from collections.abc import Iterator
+from concurrent.futures import Future, wait
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import pyarrow.parquet as pq
+
+from headlines import admission, registry, runner
+from headlines.admission import Piece
+from headlines.artifact import Artifact
+from headlines.batches import Batch
+from headlines.catalog import Catalog
+from headlines.drafts import drafted
+from headlines.errors import InputError
+from headlines.scoring import Chunk, chunk_of, predictions_of
+from headlines.segmentation import Segmenter
+from headlines.sources import Reading
+from headlines.whole_files import written_whole
+
+_SOURCE = "standard input"
+_COMPRESSIONS = {b"\x1f\x8b": ".gz", b"\x28\xb5\x2f\xfd": ".zst"}
+_AT_ONCE = 8_192  # rows that are turned into JSON together
+
+
+def score_stream(
+    catalog: Catalog,
+    source: BinaryIO,
+    target: BinaryIO,
+    rejects: BinaryIO | Path,
+    format: str,
+    reading: Reading,
+    max_reject_rate: float,
+) -> dict[str, int]:
+    """Score the headlines of a stream with the champion.
+
+    Args:
+        catalog: the data root.
+        source: is read to its end; may be compressed with gzip or zstd.
+        target: gets one JSON object a line, for each row that can be used, in their order: `row`,
+            `id`, `title`, `label`, `label_name`, `probability`, one `p_…` a class, `model`, and in
+            `extra` the other columns.
+        rejects: gets one JSON object a line for each other row: `row`, `reason`, and its bytes, as
+            `raw` where they are text and else as `raw_base64`; a path becomes a file of them.
+        format: `csv`, `tsv`, `jsonl` or `parquet`.
+        reading: how the rows are to be read.
+        max_reject_rate: with a larger share of unusable rows `target` gets nothing.
+
+    Returns:
+        How many rows there were (`rows_in`), and of them `scored` and `rejected`.
+
+    Raises:
+        InputError: there is no model to score with, the stream cannot be read, or too many of its
+            rows cannot be used; of those the rejects are told all the same.
+    """
+    model, segmenter = registry.champion(catalog), Segmenter.from_environment()
+    registry.scorer(model, segmenter.fingerprint())  # what is wrong with it shows before reading
+    catalog.require_writable()
+    with drafted(catalog, catalog.work / "stream") as draft:
+        path = _spooled(source, draft, format)
+        with _told_of_stream(path):
+            batch = Batch.of_file(catalog, path)
+            labelling = _Labelling(catalog, batch, model, segmenter, draft)
+            try:
+                admitted = admission.admit(catalog, batch, reading, labelling.start)
+                encoding = "utf-8" if format == "parquet" else reading.encoding
+                _tell(_reject_lines(admitted, encoding), rejects)
+                admission.check_reject_rate(batch, admitted, max_reject_rate)
+                for lines in labelling.lines:
+                    _move(lines.result(), target)
+            finally:
+                # What is under way is waited for: it writes where all is taken away then.
+                wait([lines for lines in labelling.lines if not lines.cancel()])
+                admission.discard(catalog, batch, reading, labelling.pieces)
+    counts = admitted.counts
+    return {
+        "rows_in": counts["rows_in"],
+        "scored": counts["admitted"],
+        "rejected": counts["rejected"],
+    }
+
+
+@dataclass
+class _Labelling:
+    """Pieces of the stream, each scored by a worker while the rest is read.
+
+    Attributes:
+        pieces: those that were read so far.
+        lines: for each, the file of its predictions as it will be there.
+    """
+
+    catalog: Catalog
+    batch: Batch
+    model: Artifact
+    segmenter: Segmenter
+    folder: Path
+    pieces: list[Piece] = field(default_factory=list)
+    lines: list[Future[Path]] = field(default_factory=list)
+
+    def start(self, piece: Piece) -> None:
+        """Have a piece scored."""
+        chunk = chunk_of(self.catalog, self.batch, piece, self.model, self.segmenter)
+        pool = runner.executor(1 if piece.alone else 2)
+        self.pieces.append(piece)
+        self.lines.append(pool.submit(_label, chunk, self.folder))
+
+
+def _spooled(source: BinaryIO, draft: Path, format: str) -> Path:
+    """The stream as a file whose name says what is in it, and is no other stream's."""
+    head = source.read(4)
+    if not head:
+        raise InputError("nothing came in", _SOURCE, "give it headlines")
+    compression = next((c for magic, c in _COMPRESSIONS.items() if head.startswith(magic)), "")
+    path = draft / f"stream-{secrets.token_hex(8)}.{format}{compression}"
+    with path.open("wb") as file:
+        file.write(head)
+        shutil.copyfileobj(source, file, 1 << 20)
+    return path
+
+
+@contextmanager
+def _told_of_stream(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except InputError as error:
+        if error.where != str(path):
+            raise
+        raise InputError(error.what, _SOURCE, error.mend) from error
+
+
+def _move(lines: Path, target: BinaryIO) -> None:
+    with lines.open("rb") as file:
+        shutil.copyfileobj(file, target, 1 << 20)
+    target.flush()
+    lines.unlink()
+
+
+def _label(chunk: Chunk, folder: Path) -> Path:
+    """Score a piece of the stream, in a worker; give the file of its lines."""
+    predictions = predictions_of(chunk)
+    path = folder / f"lines-{chunk.piece.number:05d}.jsonl"
+    with path.open("wb") as file:
+        for batch in predictions.to_batches(_AT_ONCE):
+            file.writelines(_prediction_line(row) for row in batch.to_pylist())
+    return path
+
+
+def _prediction_line(row: dict[str, Any]) -> bytes:
+    del row["record_id"]
+    extra = row.pop("extra")  # JSON already
+    fields = json.dumps(row, ensure_ascii=False)
+    return f'{fields[:-1]}, "extra": {extra or "{}"}}}\n'.encode()
+
+
+def _reject_lines(admitted: Artifact, encoding: str) -> Iterator[bytes]:
+    for path in admitted.files(admission.REJECTS):
+        with pq.ParquetFile(path) as file:
+            for batch in file.iter_batches(_AT_ONCE):
+                for row in batch.to_pylist():
+                    fields = {"row": row["row"], "reason": row["reason"]}
+                    fields |= _readable(row["raw"], encoding)
+                    yield json.dumps(fields, ensure_ascii=False).encode() + b"\n"
+
+
+def _readable(raw: bytes, encoding: str) -> dict[str, str]:
+    # Of UTF-16 and UTF-32 the mark at the file's beginning says how to read a row.
+    if not codecs.lookup(encoding).name.startswith(("utf-16", "utf-32")):
+        try:
+            return {"raw": raw.decode(encoding)}
+        except UnicodeDecodeError:
+            pass
+    return {"raw_base64": base64.b64encode(raw).decode()}
+
+
+def _tell(lines: Iterator[bytes], rejects: BinaryIO | Path) -> None:
+    if isinstance(rejects, Path):
+        with written_whole(rejects) as draft, draft.open("wb") as file:
+            file.writelines(lines)
+    else:
+        rejects.writelines(lines)
+        rejects.flush()

@@ -1,0 +1,42 @@
+"""How files of headlines are to be read, chosen once for a batch."""
+
+from dataclasses import dataclass
+
+from headlines.errors import InputError
+
+LONG_TITLES = ("reject", "cut")
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How files of headlines are to be read.
+
+    Attributes:
+        encoding: of text files; a byte order mark of UTF-8 is taken off.
+        title_column: name of the column, or key, of the headlines.
+        id_column: name of the column of the batch's own identities, which a file need not have.
+        long_titles: what becomes of a title longer than `headlines.text.LONGEST_TITLE`
+            characters: `reject` the row, or `cut` the title.
+
+    Raises:
+        InputError: both columns are one, a name is empty, or there is no such choice.
+    """
+
+    encoding: str = "utf-8"
+    title_column: str = "title"
+    id_column: str = "id"
+    long_titles: str = "reject"
+
+    def __post_init__(self) -> None:
+        if self.long_titles not in LONG_TITLES:
+            raise InputError(
+                f"titles that are too long cannot be treated by {self.long_titles!r}",
+                "--long-titles",
+                f"use one of {', '.join(LONG_TITLES)}",
+            )
+        if not self.title_column or self.title_column == self.id_column:
+            raise InputError(
+                f"the column {self.title_column!r} cannot be that of the titles",
+                "--title-column",
+                "name a column, and another one than --id-column",
+            )
