@@ -19,6 +19,7 @@ from headlines.batches import (
 )
 from headlines.catalog import Catalog
 from headlines.errors import BatchesStopped, InputError
+from headlines.progress import Progress
 from headlines.reports import BatchResult
 from headlines.scoring import Chunk, batch_result, chunk_of
 from headlines.segmentation import Segmenter
@@ -59,7 +60,7 @@ def score_batch(
         chunks: dict[int, Chunk] = {}
         scored: dict[int, PrefectFuture[Artifact]] = {}
         pieces: SimpleQueue[Piece | None] = SimpleQueue()
-        segmenter = Segmenter.from_environment()
+        segmenter, progress = Segmenter.from_environment(), Progress()
         admitting = admit_batch.submit(
             catalog, name, batch, reading, max_reject_rate, on_piece=pieces.put
         )
@@ -70,7 +71,10 @@ def score_batch(
             if piece.number not in chunks:
                 chunk = chunk_of(catalog, batch, piece, model, segmenter)
                 chunks[piece.number] = chunk
-                scored[piece.number] = score_chunk.submit(f"{name} {piece.number + 1}", chunk)
+                progress.admitted(piece.rows, piece.read)
+                scored[piece.number] = score_chunk.submit(
+                    f"{name} {piece.number + 1}", chunk, progress
+                )
                 if piece.number >= _WINDOW:
                     scored[piece.number - _WINDOW].wait()
         try:

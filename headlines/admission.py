@@ -4,6 +4,7 @@ A piece is an artifact of its own below `.work`, named by what it holds: it can 
 rest of the batch is still read.
 """
 
+import contextlib
 import hashlib
 import shutil
 from collections.abc import Callable, Iterator, Sequence
@@ -21,12 +22,14 @@ from headlines.errors import DamagedArtifact, InputError
 from headlines.manifest import Recipe
 from headlines.rejects import Reject, RejectWriter
 from headlines.sources import Reading, Record, read_records, to_json
+from headlines.sources.files import COMPRESSIONS
 from headlines.stages import STAGES
 from headlines.text import LONGEST_TITLE, TOO_LONG, has_undecodable, problem_of_title
 
 PIECE_ROWS = 50_000
 PIECE = "rows.parquet"  # of the artifact of a piece
 REJECTS = "rejects.parquet"
+_ROWS_AT_ONCE = 10_000  # of a piece: more are not scored sooner, but take memory
 MAX_REJECT_RATE = 0.05
 
 ADMITTED_SCHEMA = pa.schema(
@@ -65,6 +68,7 @@ class Piece:
         key: of its artifact.
         rows: how many it has.
         alone: whether the batch has no other.
+        read: the share of the batch that was read when it was there; None where that is not known.
     """
 
     number: int
@@ -72,6 +76,7 @@ class Piece:
     key: str
     rows: int
     alone: bool
+    read: float | None
 
 
 def admit(
@@ -102,11 +107,11 @@ def admit(
         remove(catalog, target)
 
     def write_pieces(draft: Path) -> dict[str, Any]:
-        books = _Books()
+        books = _Books(_size_of(batch))
         pieces = []
         with RejectWriter(draft / REJECTS) as rejects:
             for columns in _in_pieces(_admitted_rows(batch, reading, books, rejects)):
-                piece = _published(catalog, batch, columns)
+                piece = _published(catalog, batch, columns, books.share)
                 on_piece(piece)
                 pieces.append(asdict(piece))
         if not batch.unchanged():
@@ -130,8 +135,8 @@ def pieces_of(admitted: Artifact) -> list[Piece]:
     return [Piece(**piece) for piece in admitted.counts["pieces"]]
 
 
-def rows_of(catalog: Catalog, piece: Piece) -> pa.Table:
-    """The rows of a piece: a table of `ADMITTED_SCHEMA`.
+def rows_of(catalog: Catalog, piece: Piece) -> Iterator[pa.RecordBatch]:
+    """The rows of a piece, in their order, in batches of `ADMITTED_SCHEMA` and some thousand rows.
 
     Raises:
         DamagedArtifact: they are not what was admitted.
@@ -139,7 +144,8 @@ def rows_of(catalog: Catalog, piece: Piece) -> pa.Table:
     artifact = open_artifact(catalog.root / piece.path)
     if artifact is None or artifact.manifest.key != piece.key:
         raise DamagedArtifact(piece.path, "the piece is no longer there")
-    return pq.read_table(artifact.directory / PIECE, schema=ADMITTED_SCHEMA)
+    with pq.ParquetFile(artifact.directory / PIECE) as file:
+        yield from file.iter_batches(_ROWS_AT_ONCE)
 
 
 def checked(record: Record, reading: Reading) -> Admitted:
@@ -177,10 +183,35 @@ def checked(record: Record, reading: Reading) -> Admitted:
 
 @dataclass
 class _Books:
-    """Rows that were read, and titles among them that were cut."""
+    """Rows that were read, titles among them that were cut, and how much of the batch that is.
 
+    Attributes:
+        size: of the batch, in the unit of `read`; None where it is not known.
+        rows: how many were read.
+        cut: titles that were cut.
+        read: bytes of text, or rows of Parquet.
+    """
+
+    size: int | None
     rows: int = 0
     cut: int = 0
+    read: int = 0
+
+    @property
+    def share(self) -> float | None:
+        """The share of the batch that is read, from 0 to 1."""
+        return min(1.0, self.read / self.size) if self.size else None
+
+
+def _size_of(batch: Batch) -> int | None:
+    if any(path.suffix in COMPRESSIONS for path in batch.files):
+        return None
+    with contextlib.suppress(OSError, pa.ArrowException):  # the reader says what is wrong with it
+        return sum(
+            pq.read_metadata(path).num_rows if path.suffix == ".parquet" else path.stat().st_size
+            for path in batch.files
+        )
+    return None
 
 
 def _admitted_rows(
@@ -188,6 +219,7 @@ def _admitted_rows(
 ) -> Iterator[Admitted]:
     for record in _records(batch, reading):
         books.rows += 1
+        books.read += 1 if record.line is None else len(record.line) + 1  # and its line end
         try:
             one = checked(record, reading)
         except ValueError as error:
@@ -305,7 +337,7 @@ def _in_pieces(rows: Iterator[Admitted]) -> Iterator[_Columns]:
         yield columns
 
 
-def _published(catalog: Catalog, batch: Batch, columns: _Columns) -> Piece:
+def _published(catalog: Catalog, batch: Batch, columns: _Columns, read: float | None) -> Piece:
     data = {name: getattr(columns, name) for name in ADMITTED_SCHEMA.names}
     content = pa.BufferOutputStream()
     pq.write_table(pa.table(data, schema=ADMITTED_SCHEMA), content, compression="zstd")
@@ -321,7 +353,7 @@ def _published(catalog: Catalog, batch: Batch, columns: _Columns) -> Piece:
 
     artifact = publish(catalog, _admitted_directory(catalog, recipe), recipe, write)
     path = catalog.relative(artifact.directory)
-    return Piece(columns.number, path, recipe.key, len(columns.row), columns.alone)
+    return Piece(columns.number, path, recipe.key, len(columns.row), columns.alone, read)
 
 
 def _is_whole(catalog: Catalog, piece: Piece) -> bool:

@@ -149,11 +149,10 @@ def _move(lines: Path, target: BinaryIO) -> None:
 
 def _label(chunk: Chunk, folder: Path) -> Path:
     """Score a piece of the stream, in a worker; give the file of its lines."""
-    predictions = predictions_of(chunk)
     path = folder / f"lines-{chunk.piece.number:05d}.jsonl"
     with path.open("wb") as file:
-        for batch in predictions.to_batches(_AT_ONCE):
-            file.writelines(_prediction_line(row) for row in batch.to_pylist())
+        for table in predictions_of(chunk):
+            file.writelines(_prediction_line(row) for row in table.to_pylist())
     return path
 
 

@@ -31,14 +31,8 @@ def executor(pieces: int) -> Executor:
     settings = Settings.from_environment()
     if settings.runner == "threads" or pieces <= 1:
         return _threads(settings.workers, os.getpid())
-    import loky
-
-    # Not the standard library's pool: its workers import the caller's main module again, which
-    # under a Prefect worker is Prefect.
-    pool: Executor = loky.get_reusable_executor(
-        max_workers=settings.workers, timeout=_IDLE_SECONDS, env=_WORKER_ENVIRONMENT
-    )
-    return pool
+    # loky has a pool for each thread that asks it; here one thread asks for all of them.
+    return _asking(os.getpid()).submit(_processes, settings.workers).result()
 
 
 def windowed(
@@ -61,6 +55,22 @@ def windowed(
     finally:
         for future in waiting:
             future.cancel()
+
+
+def _processes(workers: int) -> Executor:
+    import loky
+
+    # Not the standard library's pool: its workers import the caller's main module again, which
+    # under a Prefect worker is Prefect.
+    pool: Executor = loky.get_reusable_executor(
+        max_workers=workers, timeout=_IDLE_SECONDS, env=_WORKER_ENVIRONMENT
+    )
+    return pool
+
+
+@cache
+def _asking(_process: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(1, thread_name_prefix="headlines-pool")
 
 
 @cache

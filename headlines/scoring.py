@@ -5,7 +5,7 @@ finds those that were finished. Where a piece ends depends on the rows alone.
 """
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -123,32 +123,34 @@ def score_chunk(chunk: Chunk) -> Artifact:
     """
 
     def write_part(draft: Path) -> dict[str, Any]:
-        table = predictions_of(chunk)
-        pq.write_table(table, draft / "part.parquet", compression="zstd")
-        labels = np.bincount(table.column("label").to_numpy(), minlength=len(LABELS))
+        labels = np.zeros(len(LABELS), dtype=np.int64)
+        with pq.ParquetWriter(draft / "part.parquet", PREDICTION_SCHEMA, compression="zstd") as to:
+            for table in predictions_of(chunk):
+                to.write_table(table)
+                labels += np.bincount(table.column("label").to_numpy(), minlength=len(LABELS))
         return {
-            "scored": len(table),
+            "scored": int(labels.sum()),
             "labels": {name: int(labels[label]) for label, name in enumerate(LABELS)},
         }
 
     return publish(Catalog(Path(chunk.root)), chunk.directory, chunk.recipe, write_part)
 
 
-def predictions_of(chunk: Chunk) -> pa.Table:
-    """Predictions of a piece: a table of `PREDICTION_SCHEMA`, one row each, in order.
+def predictions_of(chunk: Chunk) -> Iterator[pa.Table]:
+    """Predictions of a piece, in order, in tables of `PREDICTION_SCHEMA` and some thousand rows.
 
     Runs in a worker process; loads the model once a process.
 
     Raises:
         DamagedArtifact: the piece is not what was admitted.
     """
-    rows = admission.rows_of(Catalog(Path(chunk.root)), chunk.piece)
     scorer = _scorer(chunk.root, chunk.model, chunk.segmenter)
-    return predictions_table(rows, scorer, chunk.segmenter, chunk.model)
+    for rows in admission.rows_of(Catalog(Path(chunk.root)), chunk.piece):
+        yield predictions_table(rows, scorer, chunk.segmenter, chunk.model)
 
 
 def predictions_table(
-    rows: pa.Table, scorer: "PackedScorer", segmenter: Segmenter, model: str
+    rows: pa.RecordBatch, scorer: "PackedScorer", segmenter: Segmenter, model: str
 ) -> pa.Table:
     """Predictions of admitted rows: a table of `PREDICTION_SCHEMA`, one row each, in order."""
     titles = rows.column("title").to_pylist()

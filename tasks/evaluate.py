@@ -7,7 +7,7 @@ from tasks.reporting import log_stage, show_table
 from tasks.stage import stage
 
 
-@stage("evaluate", run_name="evaluate {version}", tags=["model"], timeout_seconds=1800)
+@stage("evaluate", run_name="evaluate {version}", timeout_seconds=1800)
 def evaluate_model(
     catalog: Catalog, version: str, model: Artifact, corpus: Artifact, tokens: Artifact
 ) -> Artifact:

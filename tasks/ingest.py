@@ -7,13 +7,13 @@ from tasks.reporting import log_stage, show_table
 from tasks.stage import stage
 
 
-@stage("ingest", run_name="ingest {name}", tags=["corpus"], timeout_seconds=1800)
+@stage("ingest", run_name="ingest {name}", timeout_seconds=1800)
 def ingest_corpus(catalog: Catalog, name: str, source: str, encoding: str) -> Artifact:
     """Make the corpus from its source, or reuse it where the source is unchanged."""
     return _shown(name, corpus.ingest(catalog, name, source, encoding))
 
 
-@stage("corpus", run_name="corpus {name}", tags=["corpus"], timeout_seconds=1800)
+@stage("corpus", run_name="corpus {name}", timeout_seconds=1800)
 def ensure_corpus(catalog: Catalog, name: str) -> Artifact:
     """The corpus as it is there; the iNews corpus is made where it is missing."""
     return _shown(name, corpus.ensure(catalog, name))

@@ -13,7 +13,7 @@ _COLUMNS = ("batch", "outcome", "rows_in", "scored", "rejected", "message")
 _SHOWN = 200  # rows of the table in the Prefect UI at the most; the report has all
 
 
-@stage("report", run_name="report of the night", tags=["report"], timeout_seconds=600)
+@stage("report", run_name="report of the night", timeout_seconds=600)
 def report_night(catalog: Catalog, night: Night) -> Path:
     """Write the report, and show its summary in the Prefect UI."""
     title = f"{datetime.now(UTC):%Y-%m-%dT%H%M%SZ}"

@@ -8,6 +8,7 @@ from headlines.artifact import Artifact
 from headlines.batches import Batch
 from headlines.catalog import Catalog
 from headlines.errors import InputError
+from headlines.progress import Progress
 from headlines.scoring import Chunk
 from headlines.segmentation import Segmenter
 from headlines.sources import Reading
@@ -15,7 +16,7 @@ from tasks.reporting import log_stage
 from tasks.stage import stage
 
 
-@stage("model", run_name="model {version}", tags=["model"])
+@stage("model", run_name="model {version}")
 def read_model(catalog: Catalog, version: str) -> Artifact:
     """A model version, or the champion, which was read once: what is wrong with it shows here."""
     model = registry.named(catalog, version)
@@ -23,7 +24,7 @@ def read_model(catalog: Catalog, version: str) -> Artifact:
     return model
 
 
-@stage("admit", run_name="admit {name}", tags=["scoring"])
+@stage("admit", run_name="admit {name}")
 def admit_batch(
     catalog: Catalog,
     name: str,
@@ -43,16 +44,16 @@ def admit_batch(
     return admitted
 
 
-@stage("score-chunk", run_name="score {name}", tags=["scoring"])
-def score_chunk(name: str, chunk: Chunk) -> Artifact:
+@stage("score-chunk", run_name="score {name}")
+def score_chunk(name: str, chunk: Chunk, progress: Progress) -> Artifact:
     """Have a worker score one piece, and wait for it."""
     pool = runner.executor(1 if chunk.piece.alone else 2)
     scored = pool.submit(scoring.score_chunk, chunk).result()
-    log_stage(f"predictions of {name}", scored, f"{scored.counts['scored']} headlines")
+    log_stage(f"predictions of {name}", scored, progress.scored(scored.counts["scored"]))
     return scored
 
 
-@stage("commit", run_name="commit {name}", tags=["scoring"], timeout_seconds=3600)
+@stage("commit", run_name="commit {name}", timeout_seconds=3600)
 def commit_batch(
     catalog: Catalog,
     name: str,
@@ -67,7 +68,7 @@ def commit_batch(
     return predictions
 
 
-@stage("stop", run_name="stop {name}", tags=["scoring"])
+@stage("stop", run_name="stop {name}")
 def stop_batch(
     catalog: Catalog,
     name: str,

@@ -7,7 +7,7 @@ from tasks.reporting import log_stage
 from tasks.stage import stage
 
 
-@stage("segment", run_name="segment {name}", tags=["tokens"], timeout_seconds=3600)
+@stage("segment", run_name="segment {name}", timeout_seconds=3600)
 def segment_corpus(catalog: Catalog, name: str, corpus: Artifact) -> Artifact:
     """Make the token cache of a corpus, or reuse it."""
     artifact = tokens.segment_corpus(catalog, corpus)

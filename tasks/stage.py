@@ -1,6 +1,6 @@
 """What all stages share as Prefect tasks: how they are retried, and what is kept of them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar
 
 from prefect import Task, task
@@ -20,21 +20,21 @@ def stage(
     name: str,
     *,
     run_name: str | None = None,
-    tags: Sequence[str] = (),
     timeout_seconds: float | None = None,
 ) -> Callable[[Callable[P, R]], Task[P, R]]:
     """A Prefect task that is tried again after 1, 2 and 4 seconds, give or take a half.
 
+    It has no tags: for each of them a run asks the server for room under a limit, which an embedded
+    server on SQLite often answers two seconds later.
+
     Args:
         name: of the task.
         run_name: of each run, a template over the task's arguments that says what it works on.
-        tags: for filters and limits in Prefect.
         timeout_seconds: for tasks that are called; Prefect cannot end one that was submitted.
     """
     return task(
         name=name,
         task_run_name=run_name,
-        tags=list(tags),
         timeout_seconds=timeout_seconds,
         retries=RETRIES,
         retry_delay_seconds=exponential_backoff(backoff_factor=1),

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from lstm_model.training import EpochReport
 
 
-@stage("look-for-models", run_name="look for models", tags=["model"])
+@stage("look-for-models", run_name="look for models")
 def never_trained(catalog: Catalog) -> bool:
     """Whether there never was a model; completes the promotion of a first one if it was cut off."""
     registry.complete_first(catalog)
@@ -22,7 +22,7 @@ def never_trained(catalog: Catalog) -> bool:
 
 
 # No timeout: training is long on purpose, and goes on from its last epoch when it is retried.
-@stage("train", run_name="train {preset}", tags=["model"])
+@stage("train", run_name="train {preset}")
 def train_model(catalog: Catalog, preset: str, corpus: Artifact, tokens: Artifact) -> Artifact:
     """Train a model, or reuse the one that is there."""
     logger = get_run_logger()

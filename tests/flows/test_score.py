@@ -184,3 +184,23 @@ def test_a_namesake_from_elsewhere_does_not_replace_a_batch(
         score(other)
     assert score(other, batch="tue.csv")[0]["scored"] == 2
     assert score(other, batch="n.csv")[0]["scored"] == 2  # a revision, by express wish
+
+
+@pytest.mark.usefixtures("champion")
+def test_several_files_are_one_batch_and_so_is_a_folder(
+    catalog: Catalog, tmp_path: Path, write_batch: Writer
+) -> None:
+    files = [write_batch(tmp_path / "x" / f"{n}.csv", TITLES[n : n + 3]) for n in (0, 3)]
+
+    [together] = score(*files, batch="x.csv")
+    assert (together["batch"], together["rows_in"], together["scored"]) == ("x.csv", 6, 6)
+    table = pq.read_table(catalog.prediction("x.csv"), partitioning=None)
+    assert table.column("row").to_pylist() == list(range(6))
+    assert table.column("title").to_pylist() == TITLES
+
+    [folder] = score(tmp_path / "x", batch="x.csv")
+    assert folder["outcome"] == "reused"  # the same files
+    (tmp_path / "x" / "3.csv").unlink()
+    [revised] = score(tmp_path / "x", batch="x.csv")
+    assert (revised["outcome"], revised["scored"]) == ("scored", 3)
+    assert (catalog.root / "superseded/predictions/batch=x.csv~1").is_dir()

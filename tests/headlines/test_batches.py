@@ -2,6 +2,7 @@
 
 import os
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +26,7 @@ from headlines.batches import (
 from headlines.catalog import Catalog
 from headlines.digests import Digests
 from headlines.errors import InputError
+from headlines.inbox import read_inbox
 from headlines.manifest import Recipe, file_digest
 from headlines.scoring import stop
 from headlines.sources import Reading
@@ -146,6 +148,32 @@ def test_damaged_predictions_are_found_though_their_digests_are_remembered(
     part.write_text("x", encoding="utf-8")
     assert state_of(catalog, batch, digests.of) is State.DUE
     assert not part.exists()  # set aside
+
+
+def test_a_batch_of_long_ago_costs_a_night_no_reading(
+    catalog: Catalog, write_batch: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = write_batch(catalog.inbox / "a.csv", ["喜讯"])
+    part = publish_predictions(catalog, Batch.of_file(catalog, file)).files()[0]
+    now = time.time_ns()
+    monkeypatch.setattr(time, "time_ns", lambda: now + 60 * 10**9)  # no file is of a moment ago
+    read: list[Path] = []
+    plain = Path.open
+
+    def noted(path: Path, *arguments: Any, **options: Any) -> Any:
+        read.append(path)
+        return plain(path, *arguments, **options)
+
+    monkeypatch.setattr(Path, "open", noted)
+    for night in range(3):
+        digests = Digests(catalog)
+        [batch] = read_inbox(catalog, digests.of).batches
+        assert state_of(catalog, batch, digests.of) is State.SCORED
+        digests.save()
+        assert (file in read, part in read) == (night == 0, night == 0)
+        read.clear()
+    assert state_of(catalog, batch) is State.SCORED
+    assert part in read  # whoever scores by hand has all checked
 
 
 def test_a_batch_belongs_to_one_run_at_a_time(catalog: Catalog, write_batch: Writer) -> None:

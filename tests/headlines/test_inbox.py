@@ -115,7 +115,7 @@ def test_a_batch_settles_before_it_is_scored(catalog: Catalog, write_batch: Writ
     inbox = read_inbox(catalog, settle_seconds=600)
     assert inbox.batches == []
     assert sorted(inbox.settling) == ["folder.csv", "new.csv"]  # the newest file counts
-    assert "still settling" in inbox.settling["new.csv"]
+    assert "left for the next night" in inbox.settling["new.csv"]
     assert inbox.skipped == {}
 
     for path in (new, folder / "1.csv"):

@@ -154,3 +154,13 @@ def test_workers_load_neither_prefect_nor_tensorflow_though_the_caller_has(tmp_p
         packages = {name.partition(".")[0] for name in modules}
         assert packages.isdisjoint({"prefect", "tensorflow", "keras", "fastapi", "sqlalchemy"})
         assert {"jieba", "headlines.segmentation._jieba"}.isdisjoint(modules)
+
+
+def test_threads_that_ask_share_one_pool(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HEADLINES_RUNNER", "processes")
+    monkeypatch.setenv("HEADLINES_WORKERS", "2")
+    with ThreadPoolExecutor(6) as threads:
+        meeting = threading.Barrier(6, timeout=30)  # six threads ask at once
+        asked = [threads.submit(lambda: (meeting.wait(), executor(2))[1]) for _ in range(6)]
+        assert len({id(one.result()) for one in asked}) == 1
+    assert len(set(executor(2).map(lambda _: os.getpid(), range(20)))) <= 2

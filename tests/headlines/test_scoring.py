@@ -300,7 +300,8 @@ def test_columns_of_other_names(catalog: Catalog, tmp_path: Path) -> None:
     reading = Reading(title_column="标题", id_column="nr")
     admitted = admit(catalog, Batch.of_file(catalog, file), reading)
     [piece] = pieces_of(admitted)
-    assert rows_of(catalog, piece).to_pylist() == [
+    [rows] = rows_of(catalog, piece)
+    assert rows.to_pylist() == [
         {"row": 0, "id": "7", "title": "喜讯", "extra": '{"id":"x","title":"旧"}'}
     ]
 
