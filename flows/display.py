@@ -146,11 +146,15 @@ def night_lines(result: Result) -> list[str]:
 def _inbox_lines(result: Result) -> list[str]:
     lines = _batch_lines(result["batches"])
     if result["reused"]:
-        lines.append(f"scored before, nothing to do: {result['reused']} batches")
+        lines.append(f"scored before, nothing to do: {_batches(result['reused'])}")
     left_out = (f"{number} {why}" for why, number in result["left_out"].items() if number)
     if told := ", ".join(left_out):
         lines.append(f"left out: {told}")
     return lines
+
+
+def _batches(number: int) -> str:
+    return f"{number} batch" if number == 1 else f"{number} batches"
 
 
 def archive_lines(result: Result) -> list[str]:
@@ -160,7 +164,7 @@ def archive_lines(result: Result) -> list[str]:
         f"{name}" + (f" as {place}" if place != name else "")
         for name, place in result["moved"].items()
     ]
-    lines.append(f"{len(result['moved'])} batches {done} to {_shown(result['directory'])}")
+    lines.append(f"{_batches(len(result['moved']))} {done} to {_shown(result['directory'])}")
     kept = ", ".join(f"{number} {why}" for why, number in result["kept"].items())
     return [*lines, f"left in the inbox: {kept}"] if kept else lines
 

@@ -31,6 +31,8 @@ from tasks.train import never_trained, train_model
 
 without_tracebacks()
 
+_NAMED = 20  # stopped batches in the error's one line; the report has all
+
 
 def _run_name() -> str:
     return f"nightly {datetime.now():%Y-%m-%d}"
@@ -107,7 +109,8 @@ def nightly(
     }
     stopped = [batch.batch for batch in night.batches if batch.outcome == "stopped"]
     if stopped:
-        raise BatchesStopped(f"stopped: {', '.join(stopped)}; see {report}", result)
+        more = f" and {len(stopped) - _NAMED} more" if len(stopped) > _NAMED else ""
+        raise BatchesStopped(f"stopped: {', '.join(stopped[:_NAMED])}{more}; see {report}", result)
     return result
 
 

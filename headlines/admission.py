@@ -21,7 +21,7 @@ from headlines.catalog import Catalog
 from headlines.errors import DamagedArtifact, InputError
 from headlines.manifest import Recipe
 from headlines.rejects import Reject, RejectWriter
-from headlines.sources import Reading, Record, read_records, to_json
+from headlines.sources import NoRows, Reading, Record, read_records, to_json
 from headlines.sources.files import COMPRESSIONS
 from headlines.stages import STAGES
 from headlines.text import LONGEST_TITLE, TOO_LONG, has_undecodable, problem_of_title
@@ -181,6 +181,26 @@ def checked(record: Record, reading: Reading) -> Admitted:
     return Admitted(record.row, identity, title, extra)
 
 
+def records_of(batch: Batch, reading: Reading) -> Iterator[Record]:
+    """The rows of all files of a batch, numbered through.
+
+    Raises:
+        InputError: a file cannot be read, or there are no rows. Of several files some may be empty.
+    """
+    rows = 0
+    for path in batch.files:
+        before = rows
+        try:
+            for record in read_records(path, reading):
+                rows += 1
+                yield record._replace(row=before + record.row) if before else record
+        except NoRows:
+            if len(batch.files) == 1:
+                raise
+    if not rows:
+        raise InputError("the files have no rows", str(batch.path), "upload them again")
+
+
 @dataclass
 class _Books:
     """Rows that were read, titles among them that were cut, and how much of the batch that is.
@@ -217,7 +237,7 @@ def _size_of(batch: Batch) -> int | None:
 def _admitted_rows(
     batch: Batch, reading: Reading, books: _Books, rejects: RejectWriter
 ) -> Iterator[Admitted]:
-    for record in _records(batch, reading):
+    for record in records_of(batch, reading):
         books.rows += 1
         books.read += 1 if record.line is None else len(record.line) + 1  # and its line end
         try:
@@ -227,16 +247,6 @@ def _admitted_rows(
             continue
         books.cut += len(record.fields[reading.title_column]) > LONGEST_TITLE
         yield one
-
-
-def _records(batch: Batch, reading: Reading) -> Iterator[Record]:
-    """The rows of all files of a batch, numbered through."""
-    rows = 0
-    for path in batch.files:
-        before = rows
-        for record in read_records(path, reading):
-            rows += 1
-            yield record._replace(row=before + record.row) if before else record
 
 
 def check_reject_rate(batch: Batch, admitted: Artifact, max_reject_rate: float) -> None:

@@ -65,25 +65,20 @@ def archive(catalog: Catalog, older_than_days: float = 30, dry_run: bool = False
     kept: Counter[str] = Counter()
     try:
         for batch in read_inbox(catalog, digests.of).batches:
-            if batch.path.is_symlink():
-                kept["links"] += 1
-                continue
-            if time.time() - changed_at(batch.files) < older_than_days * _DAY:
-                kept["too young"] += 1
+            if why := _kept_by_itself(batch, older_than_days * _DAY):
+                kept[why] += 1
                 continue
             with claimed(catalog, batch):
                 state = state_of(catalog, batch, digests.of)
-                target = None
-                if state is State.SCORED:
-                    target = _free_place(catalog, batch)
-                    if not dry_run and not _move(batch, target):
-                        target = None
-            if target is None:
-                kept["changed meanwhile" if state is State.SCORED else state.value] += 1
-            else:
-                moved[batch.name] = target.relative_to(catalog.archive).as_posix()
-                if not dry_run:
-                    _remove_empty(catalog, batch.path.parent)
+                target = _free_place(catalog, batch)
+                if state is not State.SCORED:
+                    kept[state.value] += 1
+                elif not dry_run and not _move(batch, target):
+                    kept["changed meanwhile"] += 1
+                else:
+                    moved[batch.name] = target.relative_to(catalog.archive).as_posix()
+            if not dry_run:
+                _remove_empty(catalog, batch.path.parent)
     finally:
         if not dry_run:
             digests.save()
@@ -100,6 +95,16 @@ def find_archived(catalog: Catalog, source: Source) -> Path | None:
                 if digest_of_source(candidate, source) == source.sha256:
                     return candidate
     return None
+
+
+def _kept_by_itself(batch: Batch, seconds: float) -> str:
+    """What keeps a batch in the inbox, whether it was scored or not; empty where nothing does."""
+    if batch.path.is_symlink():
+        return "links"
+    try:
+        return "too young" if time.time() - changed_at(batch.files) < seconds else ""
+    except FileNotFoundError:
+        return "changed meanwhile"
 
 
 def _free_place(catalog: Catalog, batch: Batch) -> Path:
@@ -126,12 +131,15 @@ def _move(batch: Batch, target: Path) -> bool:
     make_directory(target.parent)
     try:
         moved = _renamed(batch, target)
+    except FileNotFoundError:  # another run was first
+        return False
     except OSError as error:
         if error.errno != errno.EXDEV:
             raise
         moved = _carried_over(batch, target)
     sync_directory(target.parent)
-    sync_directory(batch.path.parent)
+    with contextlib.suppress(FileNotFoundError):  # another run has left it empty
+        sync_directory(batch.path.parent)
     return moved
 
 

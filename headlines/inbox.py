@@ -36,7 +36,7 @@ class Inbox:
 
     Attributes:
         batches: those that can be scored, in order of name.
-        settling: names of batches that changed a moment ago, each with how long ago.
+        settling: names of batches that may still be written, each with how long ago it changed.
         skipped: other files by name, each with the reason.
         other_days: names of batches of days that were not asked for.
         undated: names of batches without a day in them, where days were asked for.
@@ -77,7 +77,7 @@ def read_inbox(
             _refuse_strangers(place, path, files)
             age = time.time() - changed_at(files)
             if abs(age) < settle_seconds:
-                inbox.settling[name] = f"still settling: changed {max(age, 0):.0f} s ago"
+                inbox.settling[name] = f"changed {max(age, 0):.0f} s ago: left for the next night"
             else:
                 inbox.batches.append(Batch.of(name, path, files, digest))
         except InputError as error:

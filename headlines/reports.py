@@ -5,15 +5,16 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any
-
-import jinja2
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from headlines.catalog import Catalog
 from headlines.drafts import write_atomically
 from headlines.labels import LABELS, LABELS_ZH
 from headlines.manifest import Manifest
+
+if TYPE_CHECKING:  # workers read this module too, and have no use for them
+    import jinja2
+    import pandas as pd
 
 _MISTAKES = 50
 _SAMPLES = 5  # predictions shown of a batch
@@ -99,7 +100,7 @@ def write_evaluation_report(
     version: str,
     manifest: Manifest,
     metrics: dict[str, Any],
-    mistakes: pd.DataFrame,
+    mistakes: "pd.DataFrame",
 ) -> None:
     """Write the report of an evaluation: figures by split and the most confident mistakes."""
     content = _rendered(
@@ -176,7 +177,9 @@ def _rendered(template: str, **values: Any) -> str:
 
 
 @cache
-def _environment() -> jinja2.Environment:
+def _environment() -> "jinja2.Environment":
+    import jinja2
+
     return jinja2.Environment(
         loader=jinja2.PackageLoader("headlines"),
         autoescape=True,

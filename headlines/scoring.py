@@ -25,7 +25,7 @@ from headlines.labels import LABELS
 from headlines.manifest import Recipe, Source
 from headlines.reports import BatchResult
 from headlines.segmentation import Segmenter
-from headlines.sources import Reading, read_records
+from headlines.sources import Reading
 from headlines.stages import STAGES
 from headlines.text import record_id
 
@@ -91,7 +91,7 @@ def preflight(catalog: Catalog, batch: Batch, reading: Reading) -> None:
         InputError: there is no champion that can be read, or the file cannot be.
     """
     registry.scorer(registry.champion(catalog), Segmenter.from_environment().fingerprint())
-    next(read_records(batch.path, reading))
+    next(admission.records_of(batch, reading))
 
 
 def chunk_of(

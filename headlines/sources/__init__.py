@@ -15,7 +15,11 @@ from headlines.sources.lines import check_encoding, text_lines
 from headlines.sources.reading import Reading
 from headlines.sources.record import Record, to_json
 
-__all__ = ["ENDINGS", "Reading", "Record", "read_records", "suffix_of", "to_json"]
+__all__ = ["ENDINGS", "NoRows", "Reading", "Record", "read_records", "suffix_of", "to_json"]
+
+
+class NoRows(InputError):
+    """A file is whole, and has no rows."""
 
 
 def read_records(path: Path, reading: Reading) -> Iterator[Record]:
@@ -26,7 +30,8 @@ def read_records(path: Path, reading: Reading) -> Iterator[Record]:
         reading: how it is to be read.
 
     Raises:
-        InputError: the file is missing, empty, of another format, in another encoding, damaged,
+        NoRows: the file is empty, or a header alone.
+        InputError: it is missing, of another format, in another encoding, damaged,
             or has no column of titles.
     """
     try:
@@ -48,7 +53,7 @@ def _records(path: Path, reading: Reading) -> Iterator[Record]:
         raise InputError("not a file", str(path), "name the files in it one by one")
     kind = format_of(path)
     if path.stat().st_size == 0:
-        raise InputError("the file is empty", str(path), "upload it again")
+        raise NoRows("the file is empty", str(path), "upload it again")
     if kind == ".parquet":
         from headlines.sources.parquet import parquet_records  # pyarrow, where it is needed
 
@@ -67,6 +72,6 @@ def _records(path: Path, reading: Reading) -> Iterator[Record]:
 def _some(records: Iterator[Record], path: Path) -> Iterator[Record]:
     first = next(records, None)
     if first is None:
-        raise InputError("the file has no rows", str(path), "upload it again")
+        raise NoRows("the file has no rows", str(path), "upload it again")
     yield first
     yield from records

@@ -12,6 +12,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from flows.cli import main
+from headlines.artifact import publish
+from headlines.batches import Batch
+from headlines.catalog import Catalog
+from headlines.manifest import Recipe
 
 TITLES = ["警方通报一起案件", "小学生获奖", "天气变化早知道"]
 
@@ -63,6 +67,12 @@ def leave(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int | st
         (("lineage", "."), "no artifact"),
         (("score",), "required: FILE"),
         (("nightly", "--max-reject-rate", "7"), "between 0 and 1"),
+        (("nightly", "--settle", "-1"), "not below 0"),
+        (("nightly", "--from", "2026-11-31"), "'2026-11-31' is no day"),
+        (("nightly", "--from", "2026-11-20", "--to", "2026-11-19"), "before they begin"),
+        (("archive", "--older-than", "nan"), "not below 0"),
+        (("score", "."), "--batch"),
+        (("score", "good.csv", "good.csv", "--batch", "b.csv"), "named twice"),
         ((), "VERB"),
     ],
 )
@@ -106,6 +116,32 @@ def test_the_help_imports_nothing_heavy() -> None:
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "nightly" in shown.stdout
     assert shown.stderr == "[]\n"
+
+
+def test_the_archive_is_told_as_json_and_in_lines(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = tmp_path / "root"
+    monkeypatch.setenv("HEADLINES_DATA", str(root))
+    (root / "inbox").mkdir(parents=True)
+    for name in ("a.csv", "due.csv"):
+        (root / "inbox" / name).write_text("title\n天气\n", encoding="utf-8")
+    catalog = Catalog(root)
+    batch = Batch.of_file(catalog, root / "inbox" / "a.csv")
+    recipe = Recipe("predictions", 1, (batch.as_source(catalog),), {})
+    publish(catalog, catalog.prediction("a.csv"), recipe, lambda _: {})
+
+    main(["archive", "--older-than", "0", "--dry-run"])
+    shown = capsys.readouterr().out.splitlines()
+    assert shown[0] == "a.csv"
+    assert shown[1].startswith("1 batch would be moved to ")
+    assert shown[2] == "left in the inbox: 1 due"
+    main(["archive", "--older-than", "0", "--json"])
+    told = json.loads(capsys.readouterr().out)
+    assert (told["moved"], told["kept"]) == ({"a.csv": "a.csv"}, {"due": 1})
+    assert (root / "archive" / "a.csv").is_file()
+    main(["lineage", str(catalog.prediction("a.csv"))])
+    assert "file archive/a.csv" in capsys.readouterr().out
 
 
 @pytest.mark.usefixtures("prefect_server")

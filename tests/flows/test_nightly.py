@@ -4,7 +4,6 @@ import os
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
@@ -19,11 +18,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from headlines import registry
+from headlines.admission import admit
 from headlines.artifact import open_artifact
 from headlines.batches import Batch
 from headlines.catalog import Catalog
 from headlines.errors import BatchesStopped, InputError
-from headlines.scoring import PREDICTION_SCHEMA
+from headlines.scoring import PREDICTION_SCHEMA, chunks_of, commit, score_chunk
+from headlines.sources import Reading
 
 Writer = Callable[[Path, list[str]], Path]
 
@@ -84,6 +85,7 @@ def test_a_night_makes_what_is_missing_and_a_second_one_reuses_all_of_it(
     assert file_bytes(predictions) == before
     assert (file_bytes(catalog.corpus("news")), file_bytes(catalog.root / "tokens")) == corpora
     assert len(registry.versions(catalog)) == 1
+    assert (catalog.work / "digests.json").is_file()  # the next night reads no batch again
 
 
 def test_four_libraries_open_the_predictions_as_one_dataset(
@@ -157,7 +159,7 @@ def test_a_night_leaves_what_still_settles_and_the_next_one_scores_it(
     assert outcomes == {"old.csv": "scored", "new.csv": "settling"}
     assert "still being written" in first["skipped"]["upload.csv.part"]
     report = Path(first["report"]).read_text(encoding="utf-8")
-    assert "still settling" in report
+    assert "left for the next night" in report
     assert not catalog.prediction("new.csv").exists()
 
     write_batch(new / "part-1.csv", TITLES[2:])  # it was indeed not whole
@@ -176,12 +178,9 @@ def test_a_backfill_takes_the_days_it_is_given_and_scores_nothing_twice(
     write_batch(catalog.inbox / "undated.csv", TITLES)
     first, last = date(2026, 11, 19), date(2026, 11, 20)
 
-    late = nightly(corpus, small_preset, first_day=last, last_day=last)
-    assert [batch["batch"] for batch in late["batches"]] == ["2026-11-20.csv"]
-    both = nightly(corpus, small_preset, first_day=first, last_day=last)
-    assert [batch["batch"] for batch in both["batches"]] == ["2026-11-19.csv"]
-    assert both["reused"] == 1
-    assert both["left_out"] == {"of other days": 2, "without a day": 1}
+    some = nightly(corpus, small_preset, first_day=first, last_day=last)
+    assert [batch["batch"] for batch in some["batches"]] == ["2026-11-19.csv", "2026-11-20.csv"]
+    assert some["left_out"] == {"of other days": 2, "without a day": 1}
 
     made = file_bytes(catalog.predictions)
     rest = nightly(corpus, small_preset)  # nights in any order leave nothing out
@@ -191,11 +190,9 @@ def test_a_backfill_takes_the_days_it_is_given_and_scores_nothing_twice(
     assert rest["reused"] == 2
     assert not (catalog.root / "superseded").exists()
     assert made.items() <= file_bytes(catalog.predictions).items()
-    with pytest.raises(InputError, match="before they begin"):
-        nightly(corpus, small_preset, first_day=last, last_day=first)
 
 
-def test_two_nights_and_a_person_that_race_score_a_batch_once(
+def test_a_night_that_finds_a_batch_due_while_another_run_scores_it_reuses_that(
     catalog: Catalog,
     corpus: str,
     small_preset: str,
@@ -204,65 +201,31 @@ def test_two_nights_and_a_person_that_race_score_a_batch_once(
 ) -> None:
     import flows.score
     from flows.nightly import nightly
-    from flows.score import score
 
     nightly(corpus, small_preset)
-    file = write_batch(catalog.inbox / "a.csv", TITLES)
-    meeting = threading.Barrier(3)
+    batch = Batch.of_file(catalog, write_batch(catalog.inbox / "a.csv", TITLES))
+    model = registry.champion(catalog)
+    found_due = threading.Event()
     claimed = flows.score.claimed
 
-    def claimed_by_all_at_once(catalog: Catalog, batch: Batch) -> Any:
-        meeting.wait(120)  # all have found it due
+    def claimed_soon(catalog: Catalog, batch: Batch) -> Any:
+        found_due.set()
         return claimed(catalog, batch)
 
-    monkeypatch.setattr(flows.score, "claimed", claimed_by_all_at_once)
-    with ThreadPoolExecutor(3) as runs:
-        nights = [runs.submit(nightly, corpus, small_preset) for _ in range(2)]
-        by_hand = runs.submit(score, [str(file)])
-        results = [*(night.result() for night in nights), by_hand.result()]
+    monkeypatch.setattr(flows.score, "claimed", claimed_soon)
+    with ThreadPoolExecutor(1) as runs:
+        with claimed(catalog, batch):
+            night = runs.submit(nightly, corpus, small_preset)
+            assert found_due.wait(300)
+            admitted = admit(catalog, batch, Reading())
+            scored = [score_chunk(chunk) for chunk in chunks_of(catalog, batch, admitted, model)]
+            commit(catalog, batch, admitted, model, scored)
+            made = file_bytes(catalog.predictions)
+        result = night.result()
 
-    outcomes = [batch["outcome"] for result in results for batch in result["batches"]]
-    reused = outcomes.count("reused") + sum(result.get("reused", 0) for result in results)
-    assert (outcomes.count("scored"), reused) == (1, 2)
+    assert (result["batches"], result["reused"]) == ([], 1)
+    assert file_bytes(catalog.predictions) == made
     assert not (catalog.root / "superseded").exists()
-    predictions = open_artifact(catalog.prediction("a.csv"))
-    assert predictions is not None
-    assert predictions.rows == len(TITLES)
-    assert not any((catalog.work / "chunks").iterdir())
-
-
-def test_a_night_reads_no_batch_again_that_did_not_change(
-    catalog: Catalog,
-    corpus: str,
-    small_preset: str,
-    write_batch: Writer,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    from flows.nightly import nightly
-
-    file = write_batch(catalog.inbox / "a.csv", TITLES)
-    nightly(corpus, small_preset)
-    now = time.time_ns()
-    monkeypatch.setattr(time, "time_ns", lambda: now + 60 * 10**9)  # no file is of a moment ago
-    nightly(corpus, small_preset)
-    read = []
-    plain = Path.open
-
-    def noted(path: Path, *arguments: Any, **options: Any) -> Any:
-        read.append(path)
-        return plain(path, *arguments, **options)
-
-    monkeypatch.setattr(Path, "open", noted)
-    assert nightly(corpus, small_preset)["reused"] == 1
-    assert file not in read
-    assert not [
-        path
-        for path in read
-        if path.is_relative_to(catalog.predictions) and path.suffix == ".parquet"
-    ]
-
-    write_batch(file, TITLES[:1])
-    assert [b["outcome"] for b in nightly(corpus, small_preset)["batches"]] == ["scored"]
 
 
 def test_a_lost_champion_stops_the_night(catalog: Catalog, corpus: str, small_preset: str) -> None:

@@ -5,6 +5,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -221,6 +222,18 @@ def test_what_is_exchanged_in_the_last_moment_is_put_back(
     assert (done.moved, done.kept) == ({}, {"changed meanwhile": 1})
     assert "另一条" in path.read_text("utf-8")
     assert not (catalog.archive / "a.csv").exists()
+
+
+def test_several_runs_at_once_move_each_batch_once(
+    catalog: Catalog, old: Callable[[str], Path]
+) -> None:
+    names = {f"{number}/a.csv" for number in range(40)}
+    contents = {name: old(name).read_bytes() for name in names}
+    with ThreadPoolExecutor(4) as runs:
+        done = [run.result() for run in [runs.submit(archive, catalog) for _ in range(4)]]
+    assert sorted(name for one in done for name in one.moved) == sorted(names)
+    assert {name: (catalog.archive / name).read_bytes() for name in names} == contents
+    assert list(catalog.inbox.iterdir()) == []
 
 
 @pytest.mark.parametrize("days", [-1, float("nan"), float("inf")])

@@ -340,3 +340,22 @@ def test_the_reject_rate_decides(
     nothing = Batch.of_file(catalog, write_batch(tmp_path / "blank.csv", [""]))
     with pytest.raises(InputError, match="1 of 1 rows"):
         check_reject_rate(nothing, admit(catalog, nothing, Reading()), 1.0)
+
+
+def test_of_several_files_some_may_be_empty(catalog: Catalog, tmp_path: Path) -> None:
+    contents = {"a.csv": "title\n喜讯\n", "b.csv": "", "c.csv": "title\n", "d.csv": "title\n火灾\n"}
+    folder = tmp_path / "news.csv"
+    folder.mkdir()
+    for name, content in contents.items():
+        (folder / name).write_text(content, encoding="utf-8")
+    admitted = admit(catalog, Batch.of_folder(catalog, folder), Reading())
+    [piece] = pieces_of(admitted)
+    [rows] = rows_of(catalog, piece)
+    assert rows.to_pylist() == [
+        {"row": 0, "id": None, "title": "喜讯", "extra": None},
+        {"row": 1, "id": None, "title": "火灾", "extra": None},
+    ]
+    for name in ("a.csv", "d.csv"):
+        (folder / name).write_text("title\n", encoding="utf-8")
+    with pytest.raises(InputError, match="have no rows"):
+        admit(catalog, Batch.of_folder(catalog, folder), Reading())

@@ -1,0 +1,123 @@
+"""Each task of a night fails twice and then succeeds: it is tried again, and nothing else is."""
+
+import functools
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow.dataset as ds
+import pytest
+
+from headlines import admission, registry
+from headlines.artifact import open_artifact
+from headlines.catalog import Catalog
+from headlines.errors import BatchesStopped
+
+Writer = Callable[[Path, list[str]], Path]
+
+pytestmark = pytest.mark.usefixtures("prefect_server")
+
+TITLES = ["某地火灾三人受伤", "小学生获奖", "明日天气", "小学生获奖", "关于路线的公告"]
+
+# How often a night runs each task. There are two batches: one is scored in two pieces, the other
+# is stopped.
+RUNS = {
+    "ensure_corpus": 1,
+    "segment_corpus": 1,
+    "never_trained": 1,
+    "train_model": 1,
+    "read_model": 1,
+    "admit_batch": 2,
+    "score_chunk": 2,
+    "commit_batch": 1,
+    "stop_batch": 1,
+    "evaluate_model": 1,
+    "report_night": 1,
+}
+
+
+class Work:
+    """The work of a task, which counts how often it is called, and may fail the first two times.
+
+    It fails once before anything is done and once when all is done: both may befall a task.
+    """
+
+    def __init__(self, function: Callable[..., Any], *, fails: bool) -> None:
+        functools.update_wrapper(self, function)  # Prefect looks at its parameters
+        self.function = function
+        self.fails = fails
+        self.calls = 0
+        self._lock = threading.Lock()
+
+    def __call__(self, *arguments: Any, **named: Any) -> Any:
+        with self._lock:
+            self.calls += 1
+            call = self.calls
+        if self.fails and call == 1:
+            raise OSError("the disk was away for a moment")
+        result = self.function(*arguments, **named)
+        if self.fails and call == 2:
+            raise OSError("the disk was away when all was done")
+        return result
+
+
+def runs_of_a_night(
+    failing: set[str], catalog: Catalog, monkeypatch: pytest.MonkeyPatch, preset: str
+) -> dict[str, int]:
+    """How often each task is run in a night in which some of them fail twice."""
+    from flows.nightly import nightly
+    from tasks import evaluate, ingest, report, score, segment, train
+
+    work = {}
+    for name in RUNS:
+        rooms = (evaluate, ingest, report, score, segment, train)
+        [task] = [getattr(room, name) for room in rooms if hasattr(room, name)]
+        work[name] = Work(task.fn, fails=name in failing)
+        monkeypatch.setattr(task, "fn", work[name])
+        monkeypatch.setattr(task, "retry_delay_seconds", 0)
+    with pytest.raises(BatchesStopped, match=r"unusable\.csv") as night:
+        nightly("news", preset)
+    batches = night.value.result["batches"]
+    assert {one["batch"]: one["outcome"] for one in batches} == {
+        "good.csv": "scored",
+        "unusable.csv": "stopped",
+    }
+    rows = ds.dataset(catalog.prediction("good.csv")).to_table(columns=["row"]).column("row")
+    assert rows.to_pylist() == list(range(5))
+    assert open_artifact(catalog.failed("unusable.csv"))
+    assert not catalog.prediction("unusable.csv").exists()
+    assert registry.versions(catalog) == [night.value.result["model"]]
+    assert not list((catalog.root / "superseded").glob("*"))
+    assert len(list((catalog.reports / "nightly").glob("*.html"))) == 1
+    return {name: one.calls for name, one in work.items()}
+
+
+@pytest.fixture(autouse=True)
+def inbox(
+    catalog: Catalog, corpus_file: Path, write_batch: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A corpus, and a batch that is good and one that is not."""
+    from flows.ingest import ingest
+
+    ingest(str(corpus_file), "news")
+    write_batch(catalog.inbox / "good.csv", TITLES)
+    write_batch(catalog.inbox / "unusable.csv", ["", " "])
+    monkeypatch.setattr(admission, "PIECE_ROWS", 3)
+
+
+def test_every_task_fails_twice_in_one_night(
+    catalog: Catalog, small_preset: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = runs_of_a_night(set(RUNS), catalog, monkeypatch, small_preset)
+    assert runs == {name: times + 2 for name, times in RUNS.items()}
+
+
+@pytest.mark.slow
+@pytest.mark.faults
+@pytest.mark.parametrize("failing", RUNS)
+def test_a_task_that_fails_twice_is_run_again_alone(
+    catalog: Catalog, small_preset: str, monkeypatch: pytest.MonkeyPatch, failing: str
+) -> None:
+    runs = runs_of_a_night({failing}, catalog, monkeypatch, small_preset)
+    assert runs == RUNS | {failing: RUNS[failing] + 2}
