@@ -1,4 +1,4 @@
-"""The environment that the flows need: settings of Prefect and TensorFlow."""
+"""The environment that the flows need: settings of Prefect, Arrow and TensorFlow."""
 
 import contextlib
 import os
@@ -29,6 +29,7 @@ def _surroundings() -> dict[str, str]:
         # What the plain modules log belongs to the run that called them.
         "PREFECT_LOGGING_EXTRA_LOGGERS": "headlines,lstm_model",
         "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
+        "ARROW_DEFAULT_MEMORY_POOL": "system",  # gives back what a batch has needed
         "TF_CPP_MIN_LOG_LEVEL": "3",
         "TF_ENABLE_ONEDNN_OPTS": "0",  # its sums depend on the number of threads
     }

@@ -14,10 +14,14 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 _IDLE_SECONDS = 60  # a process pool that has had no work for so long gives its memory back
-# One thread of BLAS a worker: the workers share the cores among themselves.
-_WORKER_ENVIRONMENT = dict.fromkeys(
-    ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"
-)
+_WORKER_ENVIRONMENT = {
+    # One thread of BLAS a worker: the workers share the cores among themselves.
+    **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"),
+    # What is freed goes back to the system: each keeps some 50 MB less between two pieces.
+    "ARROW_DEFAULT_MEMORY_POOL": "system",
+    "MALLOC_ARENA_MAX": "2",
+    "MALLOC_TRIM_THRESHOLD_": str(1 << 20),
+}
 
 
 def executor(pieces: int) -> Executor:
