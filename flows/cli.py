@@ -237,7 +237,7 @@ def _reading(options: argparse.Namespace) -> "Reading":
 
 
 def _duration(text: str) -> float:
-    value = float(text)
+    value = _number(text)
     if not 0 <= value < math.inf:
         raise argparse.ArgumentTypeError("a number that is not below 0 is wanted")
     return value
@@ -250,8 +250,15 @@ def _day(text: str) -> date:
         raise argparse.ArgumentTypeError(f"{text!r} is no day such as 2026-11-20") from error
 
 
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number") from None
+
+
 def _share(text: str) -> float:
-    value = float(text)
+    value = _number(text)
     if not 0 <= value <= 1:
         raise argparse.ArgumentTypeError("a share is between 0 and 1")
     return value
@@ -368,6 +375,8 @@ def _score_stream(options: argparse.Namespace) -> None:
     if options.files != ["-"]:
         raise InputError("it stands alone", "-", "score files in a call of their own")
     _refuse(options, "batch", "rescore", "release", "csv", reason="standard input is no batch")
+    if sys.stdin is None:
+        raise InputError("it is closed", "standard input", "give it headlines")
     catalog = Catalog.from_environment()
     if options.rejects is not None:
         require_target(catalog, Path(options.rejects), "--rejects")

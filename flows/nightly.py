@@ -12,7 +12,7 @@ from flows.quiet import without_tracebacks
 from flows.score import score_batch
 from headlines.admission import MAX_REJECT_RATE
 from headlines.artifact import Artifact
-from headlines.batches import Batch, State, state_of
+from headlines.batches import Batch, State, release, state_of
 from headlines.catalog import Catalog
 from headlines.days import Days
 from headlines.digests import Digests
@@ -128,6 +128,7 @@ def _outcome(
         if state is State.FAILED:
             return batch_result(catalog, batch, "waiting")
         if state is State.SCORED:
+            release(catalog, batch)  # a failure of other bytes, which are no more
             return BatchResult(batch.name, "reused")
         return score_batch(batch.name, batch, model, reading, max_reject_rate, rescore=False)
     except InputError as error:

@@ -11,7 +11,7 @@ from prefect.futures import PrefectFuture, wait
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.quiet import without_tracebacks
-from headlines.admission import MAX_REJECT_RATE, Piece
+from headlines.admission import MAX_REJECT_RATE, Piece, pieces_of
 from headlines.artifact import Artifact
 from headlines.batches import Batch, State, claimed, named_batches, state_of, waiting_error
 from headlines.batches import (
@@ -21,7 +21,7 @@ from headlines.catalog import Catalog
 from headlines.errors import BatchesStopped, InputError
 from headlines.progress import Progress
 from headlines.reports import BatchResult
-from headlines.scoring import Chunk, batch_result, chunk_of
+from headlines.scoring import Chunk, batch_result, chunk_of, discard, refuse_other_reading
 from headlines.segmentation import Segmenter
 from headlines.sources import Reading
 from tasks.score import admit_batch, commit_batch, read_model, score_chunk, stop_batch
@@ -56,6 +56,8 @@ def score_batch(
         if state is State.FAILED:
             raise waiting_error(catalog, batch)
         if state is State.SCORED and not rescore:
+            refuse_other_reading(catalog, batch, reading)
+            release_batch(catalog, batch)  # a failure of other bytes, which are no more
             return batch_result(catalog, batch, "reused")
         chunks: dict[int, Chunk] = {}
         scored: dict[int, PrefectFuture[Artifact]] = {}
@@ -65,28 +67,31 @@ def score_batch(
             catalog, name, batch, reading, max_reject_rate, on_piece=pieces.put
         )
         admitting.add_done_callback(lambda _: pieces.put(None))
-        # Pieces are scored while the rest is read. One that was told of before comes again when
-        # the reading was tried again.
+        # Pieces are scored while the rest is read. When the reading was tried again they are told
+        # of again, and are the same unless the file has changed meanwhile.
         for piece in iter(pieces.get, None):
-            if piece.number not in chunks:
-                chunk = chunk_of(catalog, batch, piece, model, segmenter)
-                chunks[piece.number] = chunk
-                progress.admitted(piece.rows, piece.read)
-                scored[piece.number] = score_chunk.submit(
-                    f"{name} {piece.number + 1}", chunk, progress
-                )
-                if piece.number >= _WINDOW:
-                    scored[piece.number - _WINDOW].wait()
+            if (known := chunks.get(piece.number)) and known.piece.key == piece.key:
+                continue
+            chunks[piece.number] = chunk_of(catalog, batch, piece, model, segmenter)
+            progress.admitted(piece.rows, piece.read)
+            scored[piece.number] = score_chunk.submit(
+                f"{name} {piece.number + 1}", chunks[piece.number], progress
+            )
+            if piece.number >= _WINDOW:
+                scored[piece.number - _WINDOW].wait()
         try:
             admitted = admitting.result()
         except InputError as error:
             wait(list(scored.values()))
+            discard(catalog, list(chunks.values()))
             if state is not State.SCORED:  # predictions that stand are not made a failure
-                stop_batch(catalog, name, batch, reading, error, list(chunks.values()))
+                stop_batch(catalog, name, batch, reading, error)
             raise
-        parts = [scored[number].result() for number in range(len(chunks))]
+        parts = [scored[piece.number].result() for piece in pieces_of(admitted)]
         predictions = commit_batch(catalog, name, batch, admitted, model, parts)
-        return batch_result(catalog, batch, "reused" if predictions.reused else "scored")
+        return batch_result(
+            catalog, batch, "reused" if predictions.reused and state is State.SCORED else "scored"
+        )
 
 
 @flow(name="score", flow_run_name="score {files}")

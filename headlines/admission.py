@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from headlines.artifact import Artifact, find, open_artifact, publish, remove
+from headlines.artifact import Artifact, copy_file, find, open_artifact, publish, remove
 from headlines.batches import Batch
 from headlines.catalog import Catalog
 from headlines.errors import DamagedArtifact, InputError
@@ -27,6 +27,7 @@ from headlines.stages import STAGES
 from headlines.text import LONGEST_TITLE, TOO_LONG, has_undecodable, problem_of_title
 
 PIECE_ROWS = 50_000
+PIECE_SIGNS = 32 << 20  # characters, where other columns hold whole articles
 PIECE = "rows.parquet"  # of the artifact of a piece
 REJECTS = "rejects.parquet"
 _ROWS_AT_ONCE = 10_000  # of a piece: more are not scored sooner, but take memory
@@ -170,6 +171,8 @@ def checked(record: Record, reading: Reading) -> Admitted:
     assert title is not None
     identity = fields.get(reading.id_column)
     if identity is not None:
+        if isinstance(identity, bool | bytes | list | dict):
+            raise ValueError("id is neither text nor a number")
         identity = str(identity)
         if has_undecodable(identity):
             raise ValueError("id has undecodable bytes")
@@ -224,11 +227,13 @@ class _Books:
 
 
 def _size_of(batch: Batch) -> int | None:
-    if any(path.suffix in COMPRESSIONS for path in batch.files):
+    if any(path.suffix.lower() in COMPRESSIONS for path in batch.files):
         return None
     with contextlib.suppress(OSError, pa.ArrowException):  # the reader says what is wrong with it
         return sum(
-            pq.read_metadata(path).num_rows if path.suffix == ".parquet" else path.stat().st_size
+            pq.read_metadata(path).num_rows
+            if path.suffix.lower() == ".parquet"
+            else path.stat().st_size
             for path in batch.files
         )
     return None
@@ -259,14 +264,16 @@ def check_reject_rate(batch: Batch, admitted: Artifact, max_reject_rate: float) 
     rate = counts["rejected"] / counts["rows_in"]
     if rate <= max_reject_rate and counts["admitted"]:
         return
+    limit = f", more than {max_reject_rate:.1%}" if rate > max_reject_rate else ""
+    mend = "mend the file, or allow more with --max-reject-rate" if limit else "mend the file"
     commonest = "; ".join(
         f"{reason} ({rows})" for reason, rows in list(counts["reasons"].items())[:3]
     )
     raise InputError(
-        f"{counts['rejected']} of {counts['rows_in']} rows ({rate:.1%}) cannot be used, more "
-        f"than {max_reject_rate:.1%}: {commonest}",
+        f"{counts['rejected']} of {counts['rows_in']} rows ({rate:.1%}) cannot be "
+        f"used{limit}: {commonest}",
         str(batch.path),
-        "mend the file, or allow more with --max-reject-rate",
+        mend,
     )
 
 
@@ -284,7 +291,7 @@ def publish_rejects(catalog: Catalog, batch: Batch, admitted: Artifact) -> None:
     )
 
     def write_part(draft: Path) -> dict[str, Any]:
-        shutil.copyfile(admitted.directory / REJECTS, draft / "part-00000.parquet")
+        copy_file(admitted, REJECTS, draft / "part-00000.parquet")
         return {"rejected": admitted.counts["rejected"], "reasons": admitted.counts["reasons"]}
 
     publish(catalog, target, recipe, write_part, keep_superseded=True)
@@ -309,7 +316,7 @@ def _admission(catalog: Catalog, batch: Batch, reading: Reading) -> Recipe:
         "admitted",
         STAGES["admitted"].version,
         (batch.as_source(catalog),),
-        {"batch": batch.name, "reading": asdict(reading), "piece_rows": PIECE_ROWS},
+        {"batch": batch.name, "reading": asdict(reading), "piece": [PIECE_ROWS, PIECE_SIGNS]},
     )
 
 
@@ -327,18 +334,20 @@ class _Columns:
         self.id: list[str | None] = []
         self.title: list[str] = []
         self.extra: list[str | None] = []
+        self.signs = 0
 
     def append(self, one: Admitted) -> None:
         self.row.append(one.row)
         self.id.append(one.id)
         self.title.append(one.title)
         self.extra.append(one.extra)
+        self.signs += len(one.title) + len(one.extra or "") + len(one.id or "")
 
 
 def _in_pieces(rows: Iterator[Admitted]) -> Iterator[_Columns]:
     columns = _Columns(0)
     for one in rows:
-        if len(columns.row) == PIECE_ROWS:
+        if len(columns.row) == PIECE_ROWS or columns.signs >= PIECE_SIGNS:
             yield columns
             columns = _Columns(columns.number + 1)
         columns.append(one)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from headlines.batch_files import digest_of_source
-from headlines.batches import Batch, State, claimed, state_of
+from headlines.batches import Batch, State, claimed_now, state_of
 from headlines.catalog import Catalog
 from headlines.digests import Digests
 from headlines.drafts import make_directory, sync_directory, sync_file, sync_tree
@@ -22,6 +22,7 @@ from headlines.manifest import Source
 from headlines.sources import suffix_of
 
 _DAY = 24 * 3600
+_ASIDE = ".archiving"
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,8 @@ def archive(catalog: Catalog, older_than_days: float = 30, dry_run: bool = False
         raise InputError(
             f"{older_than_days} is no number of days", "--older-than", "use 0 or more days"
         )
+    for aside in catalog.inbox.rglob(f".*{_ASIDE}"):  # of a run that was killed
+        _put_back(aside)
     digests = Digests(catalog)
     moved: dict[str, str] = {}
     kept: Counter[str] = Counter()
@@ -68,7 +71,10 @@ def archive(catalog: Catalog, older_than_days: float = 30, dry_run: bool = False
             if why := _kept_by_itself(batch, older_than_days * _DAY):
                 kept[why] += 1
                 continue
-            with claimed(catalog, batch):
+            if not (claim := claimed_now(catalog, batch)):
+                kept["in use"] += 1
+                continue
+            with claim:
                 state = state_of(catalog, batch, digests.of)
                 target = _free_place(catalog, batch)
                 if state is not State.SCORED:
@@ -154,21 +160,35 @@ def _renamed(batch: Batch, target: Path) -> bool:
 
 def _carried_over(batch: Batch, target: Path) -> bool:
     """Move a batch to another file system."""
+    aside = batch.path.with_name(f".{batch.path.name}{_ASIDE}")
     draft = target.with_name(f".{target.name}.partial")
     _remove(draft)  # of a run that was killed
-    if batch.path.is_dir():
-        shutil.copytree(batch.path, draft)
-        sync_tree(draft)
-    else:
-        shutil.copy2(batch.path, draft)
-        sync_file(draft)
-    if not (_at(batch, draft).unchanged() and batch.unchanged()):
+    batch.path.rename(aside)  # out of the way of a revision that comes meanwhile
+    try:
+        if not _at(batch, aside).unchanged():
+            return False
+        if aside.is_dir():
+            shutil.copytree(aside, draft)
+            sync_tree(draft)
+        else:
+            shutil.copy2(aside, draft)
+            sync_file(draft)
+        if not _at(batch, draft).unchanged():
+            return False
+        draft.rename(target)
+        sync_directory(target.parent)
+        _remove(aside)
+        return True
+    finally:
         _remove(draft)
-        return False
-    draft.rename(target)
-    sync_directory(target.parent)
-    _remove(batch.path)
-    return True
+        _put_back(aside)
+
+
+def _put_back(aside: Path) -> None:
+    """Give a batch its name again, if nothing has taken it; what is left over is removed."""
+    name = aside.with_name(aside.name.removeprefix(".").removesuffix(_ASIDE))
+    if aside.exists() and not name.exists():
+        aside.rename(name)
 
 
 def _at(batch: Batch, place: Path) -> Batch:

@@ -12,6 +12,7 @@ Every stage turns inputs into one artifact. This module alone writes and reads t
 import contextlib
 import itertools
 import logging
+import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -201,6 +202,18 @@ def publish(
                 draft.rename(target)
             sync_directory(target.parent)
     return Artifact(target, manifest, reused=False)
+
+
+def copy_file(artifact: Artifact, name: str, target: Path) -> None:
+    """Copy a data file of an artifact to a place outside of it.
+
+    Raises:
+        DamagedArtifact: the copy is not what the manifest says.
+    """
+    shutil.copyfile(artifact.directory / name, target)
+    [digest] = [entry.sha256 for entry in artifact.manifest.files if entry.path == name]
+    if file_digest(target) != digest:
+        raise DamagedArtifact(str(artifact.directory), f"{name} is not what the manifest says")
 
 
 def remove(catalog: Catalog, target: Path, *, keep_superseded: bool = False) -> None:

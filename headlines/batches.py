@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from headlines.artifact import open_artifact, read_manifest, remove, set_aside
+from headlines.artifact import Artifact, open_artifact, read_manifest, remove, set_aside
 from headlines.batch_files import digest_of_files, files_of_folder, unaliased
 from headlines.catalog import Catalog, checked_batch
 from headlines.drafts import locked
@@ -222,7 +222,10 @@ def state_of(catalog: Catalog, batch: Batch, digest: Callable[[Path], str] = fil
         set_aside(catalog, target, damage.reason)
         predictions = None
     if predictions and predictions.manifest.inputs[0].sha256 == batch.sha256:
-        return State.SCORED
+        # A run that was killed between the two may have left rejects of other bytes.
+        if _rejects_belong(catalog, batch, predictions):
+            return State.SCORED
+        return State.REVISED
     try:
         failed = read_manifest(catalog.failed(batch.name))
     except DamagedArtifact:
@@ -232,12 +235,36 @@ def state_of(catalog: Catalog, batch: Batch, digest: Callable[[Path], str] = fil
     return State.REVISED if predictions else State.DUE
 
 
+def _rejects_belong(catalog: Catalog, batch: Batch, predictions: Artifact) -> bool:
+    try:
+        rejects = read_manifest(catalog.rejected(batch.name))
+    except DamagedArtifact:
+        return False
+    if rejects is None:
+        return not predictions.counts.get("rejected")
+    return rejects.inputs[0].sha256 == batch.sha256
+
+
 @contextlib.contextmanager
 def claimed(catalog: Catalog, batch: Batch) -> Iterator[None]:
     """Keep a batch to this run: another one that wants it waits, and then finds it scored."""
-    # 256 locks for all batches: no file of a lock stays behind for each.
-    with locked(catalog, f"batch-{digest_of(batch.name)[:2]}"):
+    with locked(catalog, _lock_of(batch)):
         yield
+
+
+def claimed_now(catalog: Catalog, batch: Batch) -> "contextlib.ExitStack[bool | None] | None":
+    """A claim as `claimed` makes it, where no other run has the batch; else None."""
+    claim = contextlib.ExitStack()
+    try:
+        claim.enter_context(locked(catalog, _lock_of(batch), wait=False))
+    except BlockingIOError:
+        return None
+    return claim
+
+
+def _lock_of(batch: Batch) -> str:
+    # 256 locks for all batches: no file of a lock stays behind for each.
+    return f"batch-{digest_of(batch.name)[:2]}"
 
 
 def release(catalog: Catalog, batch: Batch) -> None:

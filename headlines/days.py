@@ -7,9 +7,10 @@ from datetime import date
 from headlines.errors import InputError
 
 _PATTERNS = (
-    # 2026-11-20, 20261120, 2026_11_20, date=2026-11-20/, and as folders 2026/11/20/
+    # 2026-11-20, 20261120, 202611202330, 2026_11_20, date=2026-11-20/, and as folders 2026/11/20/
     re.compile(
-        r"(?<!\d)(?P<year>\d{4})(?P<mark>[-_./]?)(?P<month>\d\d)(?P=mark)(?P<day>\d\d)(?!\d)"
+        r"(?<!\d)(?P<year>(?:19|20)\d\d)(?P<mark>[-_./]?)(?P<month>\d\d)(?P=mark)(?P<day>\d\d)"
+        r"(?=\d{4}(?:\d\d)?(?!\d)|(?!\d))"  # hours and minutes may follow
     ),
     re.compile(r"(?<!\w)year=(?P<year>\d{4})/month=(?P<month>\d\d?)/day=(?P<day>\d\d?)(?!\d)"),
 )

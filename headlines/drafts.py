@@ -19,7 +19,6 @@ _draft_numbers = itertools.count()
 # Tells this process from one before it that had the same id, as in a container started again.
 _PROCESS = secrets.token_hex(4)
 _PIECES_KEPT_SECONDS = 7 * 24 * 3600
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @contextlib.contextmanager
@@ -35,8 +34,10 @@ def drafted(catalog: Catalog, target: Path) -> Iterator[Path]:
     try:
         yield draft
     except OSError as error:
-        if error.filename is None and error.errno in _FULL:
-            error.filename = str(target)  # a failed write does not say what it was for
+        # A failed write does not say what it was for; a closed pipe was for nothing of this.
+        if error.filename is None and not isinstance(error, BrokenPipeError):
+            reason = error.strerror or str(error)
+            raise OSError(error.errno or errno.EIO, reason, str(target)) from error
         raise
     finally:
         shutil.rmtree(draft, ignore_errors=True)  # after a rename there is nothing left of it
@@ -83,18 +84,23 @@ def sweep_pieces(catalog: Catalog) -> int:
     """Remove the pieces of batches that no run has come back to for a week; return how many."""
     swept = 0
     for piece in (*catalog.work.glob("admitted/*"), *catalog.work.glob("chunks/*")):
-        if piece.stat().st_mtime < time.time() - _PIECES_KEPT_SECONDS:
-            shutil.rmtree(piece, ignore_errors=True)
-            swept += 1
+        with contextlib.suppress(FileNotFoundError):  # another run has scored it
+            if piece.stat().st_mtime < time.time() - _PIECES_KEPT_SECONDS:
+                shutil.rmtree(piece, ignore_errors=True)
+                swept += 1
     return swept
 
 
 @contextlib.contextmanager
-def locked(catalog: Catalog, name: str) -> Iterator[None]:
-    """Hold a lock of the data root that the processes of one machine respect."""
+def locked(catalog: Catalog, name: str, *, wait: bool = True) -> Iterator[None]:
+    """Hold a lock of the data root that the processes of one machine respect.
+
+    Raises:
+        BlockingIOError: another one holds it, and `wait` is false.
+    """
     catalog.work.mkdir(parents=True, exist_ok=True)
     with (catalog.work / f"{name}.lock").open("a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         yield
 
 

@@ -75,7 +75,7 @@ def read_inbox(
         try:
             files = files_of_folder(path) if path.is_dir() else (path,)
             _refuse_strangers(place, path, files)
-            age = time.time() - changed_at(files)
+            age = time.time() - changed_at((path, *files))
             if abs(age) < settle_seconds:
                 inbox.settling[name] = f"changed {max(age, 0):.0f} s ago: left for the next night"
             else:

@@ -23,7 +23,7 @@ from headlines.admission import Piece
 from headlines.artifact import Artifact
 from headlines.batches import Batch
 from headlines.catalog import Catalog
-from headlines.drafts import drafted
+from headlines.drafts import drafted, sweep_drafts, sweep_pieces
 from headlines.errors import InputError
 from headlines.scoring import Chunk, chunk_of, predictions_of
 from headlines.segmentation import Segmenter
@@ -68,6 +68,8 @@ def score_stream(
     model, segmenter = registry.champion(catalog), Segmenter.from_environment()
     registry.scorer(model, segmenter.fingerprint())  # what is wrong with it shows before reading
     catalog.require_writable()
+    sweep_drafts(catalog)  # of streams that were killed
+    sweep_pieces(catalog)
     with drafted(catalog, catalog.work / "stream") as draft:
         path = _spooled(source, draft, format)
         with _told_of_stream(path):

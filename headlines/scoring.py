@@ -4,7 +4,6 @@ The predictions of a piece are an artifact of their own below `.work`, so a run 
 finds those that were finished. Where a piece ends depends on the rows alone.
 """
 
-import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -17,7 +16,7 @@ import pyarrow.parquet as pq
 
 from headlines import admission, batches, registry
 from headlines.admission import Piece
-from headlines.artifact import Artifact, publish, read_manifest, remove
+from headlines.artifact import Artifact, copy_file, publish, read_manifest, remove
 from headlines.batches import Batch
 from headlines.catalog import Catalog
 from headlines.errors import InputError
@@ -179,9 +178,13 @@ def commit(
     What stood there before (a batch revised, or scored by another model) goes to `superseded/`.
 
     Raises:
-        RuntimeError: rows in are not rows scored and rejected; nothing is published then.
+        RuntimeError: rows in are not rows scored and rejected, or what was scored is not what was
+            admitted; nothing is published then.
     """
     counts = admitted.counts
+    pieces = admission.pieces_of(admitted)
+    if [part.manifest.inputs[0].sha256 for part in scored] != [piece.key for piece in pieces]:
+        raise RuntimeError(f"{batch.name}: what was scored is not what was admitted")
     rows = sum(part.counts["scored"] for part in scored)
     if counts["rows_in"] != rows + counts["rejected"]:
         raise RuntimeError(
@@ -201,7 +204,7 @@ def commit(
 
     def gather_parts(draft: Path) -> dict[str, Any]:
         for number, part in enumerate(scored):
-            shutil.copyfile(part.directory / "part.parquet", draft / f"part-{number:05d}.parquet")
+            copy_file(part, "part.parquet", draft / f"part-{number:05d}.parquet")
         return {
             "model": model.directory.name,
             "rows_in": counts["rows_in"],
@@ -221,17 +224,21 @@ def commit(
     for part in scored:
         remove(catalog, part.directory)
     reading = Reading(**admitted.manifest.config["reading"])
-    admission.discard(catalog, batch, reading, admission.pieces_of(admitted))
+    admission.discard(catalog, batch, reading, pieces)
     return predictions
 
 
-def stop(
-    catalog: Catalog, batch: Batch, reading: Reading, error: InputError, chunks: Sequence[Chunk]
-) -> Artifact:
+def discard(catalog: Catalog, chunks: Sequence[Chunk]) -> None:
+    """Remove the pieces of a batch that will not be scored, and what was scored of them."""
+    for chunk in chunks:
+        remove(catalog, chunk.directory)
+        remove(catalog, catalog.root / chunk.piece.path)
+
+
+def stop(catalog: Catalog, batch: Batch, reading: Reading, error: InputError) -> Artifact:
     """Put a batch that cannot be scored into `failed/`: why, and the rows that are to blame.
 
-    The rejects of predictions that stand from before are left as they are. Of the chunks that were
-    scored already nothing is kept.
+    The rejects of predictions that stand from before are left as they are.
     """
 
     def write_report(draft: Path) -> dict[str, Any]:
@@ -247,10 +254,28 @@ def stop(
     batches.release(catalog, batch)  # what was said of it before, with other options perhaps
     recipe = batches.failure_recipe(catalog, batch)
     stopped = publish(catalog, catalog.failed(batch.name), recipe, write_report)
-    for chunk in chunks:
-        remove(catalog, chunk.directory)
-    admission.discard(catalog, batch, reading, [chunk.piece for chunk in chunks])
+    admission.discard(catalog, batch, reading, ())
     return stopped
+
+
+def refuse_other_reading(catalog: Catalog, batch: Batch, reading: Reading) -> None:
+    """See that a batch that was scored was read as it is now to be read.
+
+    Raises:
+        InputError: it was not.
+    """
+    manifest = read_manifest(catalog.prediction(batch.name))
+    before = manifest.config.get("reading") if manifest else None
+    others = {
+        name: value for name, value in (before or {}).items() if getattr(reading, name) != value
+    }
+    if others:
+        told = ", ".join(f"{name} {value!r}" for name, value in others.items())
+        raise InputError(
+            f"the batch was scored before, and read otherwise ({told})",
+            str(batch.path),
+            "add --rescore to score it anew as it is to be read now",
+        )
 
 
 def batch_result(catalog: Catalog, batch: Batch, outcome: str) -> BatchResult:

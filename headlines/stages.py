@@ -86,6 +86,6 @@ STAGES = {
             *_MODEL,
         ),
     ),
-    "admitted": Stage(1, (*_READING, "headlines.admission", "headlines.rejects")),
+    "admitted": Stage(2, (*_READING, "headlines.admission", "headlines.rejects")),
     "predictions": Stage(1, (*_SEGMENTATION, "headlines.scoring", "headlines.text", *_MODEL)),
 }

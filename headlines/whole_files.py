@@ -1,6 +1,7 @@
 """Writes files that a person asked for, outside the data root: as a whole or not at all."""
 
 import contextlib
+import errno
 import os
 import secrets
 from collections.abc import Iterator
@@ -47,5 +48,10 @@ def written_whole(path: Path) -> Iterator[Path]:
             os.fsync(file.fileno())
         draft.rename(target)
         sync_directory(target.parent)
+    except OSError as error:
+        if error.filename is None:  # a failed write does not say what it was for
+            reason = error.strerror or str(error)
+            raise OSError(error.errno or errno.EIO, reason, str(target)) from error
+        raise
     finally:
         draft.unlink(missing_ok=True)  # after the rename there is none

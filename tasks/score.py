@@ -1,6 +1,6 @@
 """The tasks that score one batch: admit, score each chunk, commit, or stop."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from headlines import admission, registry, runner, scoring
 from headlines.admission import Piece
@@ -75,7 +75,6 @@ def stop_batch(
     batch: Batch,
     reading: Reading,
     error: InputError,
-    chunks: Sequence[Chunk],
 ) -> Artifact:
     """Put a batch that cannot be scored into `failed/`."""
-    return scoring.stop(catalog, batch, reading, error, chunks)
+    return scoring.stop(catalog, batch, reading, error)

@@ -4,6 +4,7 @@ Every row of a file becomes one `Record`. A row that cannot be read says why and
 bytes; a file that cannot be read as a whole raises `InputError`.
 """
 
+import errno
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +17,17 @@ from headlines.sources.reading import Reading
 from headlines.sources.record import Record, to_json
 
 __all__ = ["ENDINGS", "NoRows", "Reading", "Record", "read_records", "suffix_of", "to_json"]
+
+
+_NOT_THERE = (
+    errno.ENOENT,
+    errno.ENOTDIR,
+    errno.EISDIR,
+    errno.EACCES,
+    errno.EPERM,
+    errno.ENAMETOOLONG,
+    errno.ELOOP,
+)
 
 
 class NoRows(InputError):
@@ -37,6 +49,8 @@ def read_records(path: Path, reading: Reading) -> Iterator[Record]:
     try:
         yield from _some(_records(path, reading), path)
     except OSError as error:
+        if error.errno not in _NOT_THERE:
+            raise  # of the disk, and it may pass
         raise InputError(
             f"the file cannot be read ({error.strerror})", str(path), "check path and permissions"
         ) from error

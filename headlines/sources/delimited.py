@@ -9,6 +9,9 @@ from headlines.errors import InputError
 from headlines.sources.lines import LONGEST_LINE, Line
 from headlines.sources.record import Record, check_columns
 
+# Of a field; the default, 131,072, cuts the longest articles in two. It is the whole process's.
+csv.field_size_limit(1 << 20)
+
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
 
 

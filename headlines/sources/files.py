@@ -19,6 +19,7 @@ ENDINGS = f"{', '.join(FORMATS)}, each also with {' or '.join(COMPRESSIONS)} beh
 
 def suffix_of(name: str) -> str | None:
     """The ending of a file that can be read, such as `.csv` or `.csv.gz`; None of any other."""
+    name = name.lower()
     compression = next((ending for ending in COMPRESSIONS if name.endswith(ending)), "")
     suffix = PurePosixPath(name.removesuffix(compression)).suffix
     return suffix + compression if suffix in FORMATS else None
@@ -37,7 +38,7 @@ def format_of(path: Path) -> str:
             str(path),
             f"use one of {ENDINGS}",
         )
-    return suffix.removesuffix(path.suffix) if path.suffix in COMPRESSIONS else suffix
+    return next(kind for kind in FORMATS if suffix.startswith(kind))
 
 
 @contextlib.contextmanager
@@ -48,12 +49,13 @@ def opened(path: Path) -> Iterator[io.BufferedReader]:
         InputError: they are damaged where they are compressed, or cut off.
         OSError: the file cannot be read.
     """
-    if path.suffix not in COMPRESSIONS:
+    compression = path.suffix.lower()
+    if compression not in COMPRESSIONS:
         with path.open("rb") as file:
             yield file
         return
     try:
-        if path.suffix == ".gz":
+        if compression == ".gz":
             with gzip.open(path, "rb") as file:
                 yield io.BufferedReader(file)  # it reads lines sooner than gzip does
         else:
@@ -78,7 +80,7 @@ def opened_anywhere(path: Path) -> Iterator[BinaryIO]:
         OSError: the file cannot be read, or there is no room to unpack it.
     """
     with opened(path) as file:
-        if path.suffix not in COMPRESSIONS:
+        if path.suffix.lower() not in COMPRESSIONS:
             yield file
             return
         with tempfile.TemporaryFile() as unpacked:

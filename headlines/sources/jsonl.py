@@ -10,6 +10,7 @@ from headlines.sources.lines import Line
 from headlines.sources.record import Record
 
 _DEEPEST = 50  # objects and lists in one another; json and pyarrow recurse, Python does not
+_BYTES_BEFORE_TITLE = 32 << 20
 _LINES_BEFORE_TITLE = 1_000  # a file that has shown no title by then has none
 
 
@@ -21,6 +22,7 @@ def jsonl_records(lines: Iterator[Line], path: Path, title_column: str) -> Itera
             given then.
     """
     held: list[Record] = []
+    held_bytes = 0
     seen_title = False
     row = 0
     for line in lines:
@@ -31,7 +33,8 @@ def jsonl_records(lines: Iterator[Line], path: Path, title_column: str) -> Itera
         held.append(Record(row, fields, line.raw[: len(line.raw) - line.end], problem))
         row += 1
         seen_title = seen_title or title_column in fields
-        if not seen_title and row > _LINES_BEFORE_TITLE:
+        held_bytes += len(line.raw)
+        if not seen_title and (row > _LINES_BEFORE_TITLE or held_bytes > _BYTES_BEFORE_TITLE):
             break
         if seen_title:
             yield from held

@@ -28,6 +28,10 @@ def check_encoding(file: io.BufferedReader, path: Path, encoding: str) -> None:
             f"the encoding {encoding!r} is not known", str(path), "use utf-8, gb18030 or big5"
         ) from None
     head = file.read(_PROBE_BYTES)
+    if head.startswith((b"\x1f\x8b", b"\x28\xb5\x2f\xfd")):
+        raise InputError(
+            "the file is compressed, and its name does not say so", str(path), "add .gz or .zst"
+        )
     if head.startswith((b"\xff\xfe", b"\xfe\xff")) and not _is_wide(encoding):
         raise InputError("the file is UTF-16", str(path), "add --encoding utf-16")
     good, bad = _decodable_lines(head, "utf-8")
@@ -70,21 +74,23 @@ def text_lines(file: io.BufferedReader, encoding: str) -> Iterator[Line]:
 def _byte_lines(file: io.BufferedReader, encoding: str) -> Iterator[Line]:
     # Each line by itself: in Big5 some characters have two codes, so that text does not give the
     # bytes of the file back. No code of an encoding read here holds a CR or LF.
-    while ended_by_lf := file.readline(LONGEST_LINE):
-        if len(ended_by_lf) == LONGEST_LINE:
-            _skip_line(file, ended_by_lf)
-        if ended_by_lf.find(b"\r", 0, -2) < 0:  # as a rule
-            lines = [ended_by_lf]
-        else:
-            lines = ended_by_lf.splitlines(keepends=True)
-        for raw in lines:
-            end = 2 if raw.endswith(b"\r\n") else raw.endswith((b"\n", b"\r"))
-            yield Line(raw.decode(encoding, "surrogateescape"), raw, end)
+    for raw in _raw_lines(file):
+        end = 2 if raw.endswith(b"\r\n") else raw.endswith((b"\n", b"\r"))
+        yield Line(raw.decode(encoding, "surrogateescape"), raw, end)
 
 
-def _skip_line(file: io.BufferedReader, piece: bytes) -> None:
-    while piece and not piece.endswith(b"\n"):
-        piece = file.readline(LONGEST_LINE)
+def _raw_lines(file: io.BufferedReader) -> Iterator[bytes]:
+    begun = b""  # a line whose end was not read yet
+    while piece := file.readline(LONGEST_LINE):  # which knows of LF alone
+        if not begun and piece.endswith(b"\n") and piece.find(b"\r", 0, -2) < 0:  # as a rule
+            yield piece
+            continue
+        first, *others = piece.splitlines(keepends=True)
+        lines = [(begun + first)[:LONGEST_LINE], *others]
+        begun = b"" if piece.endswith((b"\n", b"\r")) else lines.pop()
+        yield from lines
+    if begun:
+        yield begun
 
 
 def _wide_lines(file: io.BufferedReader, encoding: str) -> Iterator[Line]:
@@ -93,12 +99,19 @@ def _wide_lines(file: io.BufferedReader, encoding: str) -> Iterator[Line]:
         big = file.peek(4).startswith((codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE))
         codec += "-be" if big else "-le"
     text = io.TextIOWrapper(file, codec, errors="surrogatepass", newline="")
-    while line := text.readline(LONGEST_LINE):
-        if len(line) == LONGEST_LINE:
-            while (rest := text.readline(LONGEST_LINE)) and not rest.endswith("\n"):
-                pass
-        end = line[len(line.rstrip("\r\n")) :]
-        yield Line(line, line.encode(codec, "surrogatepass"), len(end.encode(codec)))
+    line = ""
+    while piece := text.readline(LONGEST_LINE):
+        line = (line + piece)[:LONGEST_LINE]
+        if piece.endswith(("\n", "\r")):
+            yield _encoded(line, codec)
+            line = ""
+    if line:
+        yield _encoded(line, codec)
+
+
+def _encoded(line: str, codec: str) -> Line:
+    end = line[len(line.rstrip("\r\n")) :]
+    return Line(line, line.encode(codec, "surrogatepass"), len(end.encode(codec)))
 
 
 def _codec(encoding: str) -> str:
@@ -115,7 +128,7 @@ def _is_wide(encoding: str) -> bool:
 
 def _decodable_lines(content: bytes, encoding: str) -> tuple[int, int]:
     good = bad = 0
-    lines = content.split(b"\n")
+    lines = content.splitlines()
     if len(content) == _PROBE_BYTES:
         lines.pop()  # cut in two by the end of the probe
     for line in lines:

@@ -11,6 +11,8 @@ from headlines.errors import InputError
 from headlines.sources.files import opened_anywhere
 from headlines.sources.record import Record, check_columns
 
+_ROWS_AT_ONCE = 1_000  # a file may be small and its values large, if they are the same
+
 
 def parquet_records(path: Path, title_column: str) -> Iterator[Record]:
     """Every row of a file.
@@ -33,13 +35,15 @@ def parquet_records(path: Path, title_column: str) -> Iterator[Record]:
                     "save it as text",
                 )
             row = 0
-            for batch in file.iter_batches(batch_size=8_192):
+            for batch in file.iter_batches(batch_size=_ROWS_AT_ONCE):
                 columns = [_values(batch.column(name), name, path) for name in schema.names]
                 for values in zip(*columns, strict=True):
                     fields = dict(zip(schema.names, values, strict=True))
                     yield Record(row, fields)
                     row += 1
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise  # the file may be well
         reason = str(error).splitlines()[0][:120]
         raise InputError(
             f"not a readable Parquet file ({reason})", str(path), "upload it again"

@@ -73,7 +73,7 @@ def test_only_what_was_scored_and_is_old_is_moved(
     due, failed, revised = (
         write_batch(catalog.inbox / name, ["天气"]) for name in ("due.csv", "failed.csv", "r.csv")
     )
-    stop(catalog, Batch.of_file(catalog, failed), Reading(), InputError("x", "y", "z"), [])
+    stop(catalog, Batch.of_file(catalog, failed), Reading(), InputError("x", "y", "z"))
     publish_predictions(catalog, revised)
     write_batch(revised, ["天气", "公告"])
     for path in (due, failed, revised):

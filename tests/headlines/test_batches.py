@@ -77,7 +77,7 @@ def test_a_stopped_batch_waits_for_other_bytes(catalog: Catalog, write_batch: Wr
     file = write_batch(catalog.inbox / "b.csv", ["喜讯"])
     batch = Batch.of_file(catalog, file)
     assert state_of(catalog, batch) is State.DUE
-    stop(catalog, batch, Reading(), InputError("half of it is missing", "b.csv", "mend it"), [])
+    stop(catalog, batch, Reading(), InputError("half of it is missing", "b.csv", "mend it"))
 
     assert state_of(catalog, batch) is State.FAILED
     assert "half of it is missing" in str(waiting_error(catalog, batch))
@@ -129,7 +129,7 @@ def test_a_stopped_revision_waits_and_leaves_the_predictions(
     made = publish_predictions(catalog, good)
     write_batch(file, ["", ""])
     bad = Batch.of_file(catalog, file)
-    stop(catalog, bad, Reading(), InputError("blank", "a.csv", "mend it"), [])
+    stop(catalog, bad, Reading(), InputError("blank", "a.csv", "mend it"))
     assert state_of(catalog, bad) is State.FAILED
     assert open_artifact(made.directory) is not None
     write_batch(file, ["喜讯"])  # put back as it was

@@ -12,7 +12,7 @@ FORMS = (
     "{0:%Y/%m/%d}/a.csv", "头条{0:%Y_%m_%d}.jsonl", "year={0:%Y}/month={0:%m}/day={0:%d}/a.csv",
 )  # fmt: skip
 
-days = st.dates(min_value=date(1000, 1, 1))
+days = st.dates(min_value=date(1900, 1, 1), max_value=date(2099, 12, 31))
 
 
 @given(days, st.sampled_from(FORMS))

@@ -120,6 +120,10 @@ def test_a_batch_settles_before_it_is_scored(catalog: Catalog, write_batch: Writ
 
     for path in (new, folder / "1.csv"):
         os.utime(path, (hour_ago, hour_ago))
+    # What was added to a folder may keep its old times, as with `rsync -a`; the folder's tells.
+    assert sorted(read_inbox(catalog, settle_seconds=600).settling) == ["folder.csv"]
+
+    os.utime(folder, (hour_ago, hour_ago))
     inbox = read_inbox(catalog, settle_seconds=600)
     assert [batch.name for batch in inbox.batches] == ["folder.csv", "new.csv"]
     assert len(read_inbox(catalog, settle_seconds=0).batches) == 2

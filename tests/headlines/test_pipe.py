@@ -3,6 +3,7 @@
 import base64
 import contextlib
 import csv
+import errno
 import gzip
 import io
 import json
@@ -229,7 +230,7 @@ class ClosedPipe(io.BytesIO):
     """What stands for the reader that has left."""
 
     def write(self, _: Any) -> int:
-        raise BrokenPipeError
+        raise BrokenPipeError(errno.EPIPE, "Broken pipe")
 
 
 def test_nothing_is_kept_whatever_happens(root: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:

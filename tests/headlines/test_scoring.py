@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from headlines import admission, registry, runner, scoring
 from headlines.admission import Piece, admit, check_reject_rate, pieces_of, rows_of
 from headlines.artifact import Artifact, publish, remove
-from headlines.batches import Batch
+from headlines.batches import Batch, State, state_of
 from headlines.catalog import Catalog
 from headlines.errors import DamagedArtifact, InputError
 from headlines.labels import LABELS
@@ -312,7 +312,7 @@ def test_books_that_do_not_balance_are_not_published(
     batch, model, admitted = in_chunks_of_two(catalog, tmp_path, monkeypatch)
     scored = [scoring.score_chunk(c) for c in chunks_of(catalog, batch, admitted, model)]
 
-    with pytest.raises(RuntimeError, match="6 rows in, but 4 scored and 0 rejected"):
+    with pytest.raises(RuntimeError, match="what was scored is not what was admitted"):
         commit(catalog, batch, admitted, model, scored[:-1])
     assert not catalog.prediction("news.csv").exists()
 
@@ -359,3 +359,79 @@ def test_of_several_files_some_may_be_empty(catalog: Catalog, tmp_path: Path) ->
         (folder / name).write_text("title\n", encoding="utf-8")
     with pytest.raises(InputError, match="have no rows"):
         admit(catalog, Batch.of_folder(catalog, folder), Reading())
+
+
+def test_a_piece_ends_where_its_text_is_long(
+    catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(admission, "PIECE_SIGNS", 1_000)
+    file = tmp_path / "news.jsonl"
+    lines = [json.dumps({"title": f"喜讯{n}", "body": "字" * 400}) for n in range(10)]
+    file.write_text("\n".join(lines), encoding="utf-8")
+    pieces = pieces_of(admit(catalog, Batch.of_file(catalog, file), Reading()))
+    assert [piece.rows for piece in pieces] == [3, 3, 3, 1]
+
+
+@pytest.mark.parametrize(
+    ("value", "identity"),
+    [
+        ("7", "7"),
+        ("7.5", "7.5"),
+        ('"a"', "a"),
+        ("null", None),
+        ("true", ""),
+        ("[1]", ""),
+        ("{}", ""),
+    ],
+)
+def test_ids_are_text_or_numbers(
+    catalog: Catalog, tmp_path: Path, value: str, identity: str | None
+) -> None:
+    file = tmp_path / "news.jsonl"
+    file.write_text(f'{{"title":"喜讯","id":{value}}}\n{{"title":"火灾"}}', encoding="utf-8")
+    admitted = admit(catalog, Batch.of_file(catalog, file), Reading())
+    [rows] = rows_of(catalog, *pieces_of(admitted))
+    found = rows.to_pylist()
+    if identity == "":
+        assert admitted.counts["reasons"] == {"id is neither text nor a number": 1}
+    else:
+        assert found[0]["id"] == identity
+
+
+def test_predictions_of_other_pieces_are_not_published(
+    catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch, model, admitted = in_chunks_of_two(catalog, tmp_path, monkeypatch)
+    first, second, third = map(scoring.score_chunk, chunks_of(catalog, batch, admitted, model))
+    with pytest.raises(RuntimeError, match="not what was admitted"):
+        commit(catalog, batch, admitted, model, [second, first, third])
+    assert not catalog.prediction("news.csv").exists()
+
+
+def test_rejects_of_other_bytes_make_a_batch_due_again(
+    catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after a kill between the publishing of the rejects and that of the predictions."""
+    make_champion(catalog)
+    file = tmp_path / "news.csv"
+    file.write_text("title\n喜讯\n火灾\n \n" + "晴\n" * 30, encoding="utf-8")
+    score(catalog, file)
+    before = Batch.of_file(catalog, file)
+    assert state_of(catalog, before) is State.SCORED
+    shutil.rmtree(catalog.rejected("news.csv"))
+    assert state_of(catalog, before) is State.REVISED
+    assert score(catalog, file).reused
+    assert state_of(catalog, before) is State.SCORED
+
+
+def test_a_batch_that_was_read_otherwise_is_not_taken_for_scored(
+    catalog: Catalog, tmp_path: Path
+) -> None:
+    make_champion(catalog)
+    file = tmp_path / "news.csv"
+    file.write_text("title,标题\n喜讯,火灾\n", encoding="utf-8")
+    score(catalog, file)
+    batch = Batch.of_file(catalog, file)
+    scoring.refuse_other_reading(catalog, batch, Reading())
+    with pytest.raises(InputError, match="--rescore"):
+        scoring.refuse_other_reading(catalog, batch, Reading(title_column="标题"))

@@ -308,10 +308,11 @@ def test_a_row_with_another_number_of_columns_is_a_problem(tmp_path: Path, row: 
 
 
 def test_nul_bytes_and_long_fields_pass_the_reader(tmp_path: Path) -> None:
-    records = read(tmp_path / "a.csv", b"title\na\x00b\n" + b"x" * 200_000 + b"\nc\n")
+    long = b"x" * ((1 << 20) + 1)
+    records = read(tmp_path / "a.csv", b"title\na\x00b\n" + long + b"\nc\n")
     assert records[0].fields == {"title": "a\x00b"}
     assert "field larger than field limit" in str(records[1].problem)
-    assert records[1].raw == b"x" * 200_000
+    assert records[1].raw == long
     assert records[2].fields == {"title": "c"}
 
 
@@ -483,6 +484,40 @@ def test_a_line_without_end_is_one_bad_row(
     assert (first.fields, last.fields) == ({"title": "股市"}, {"title": "晴"})
     assert long.problem
     assert len(long.raw) <= 2 * 1_000  # UTF-16 has two bytes a character
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+@pytest.mark.parametrize("end", ["\n", "\r", "\r\n"])
+@pytest.mark.parametrize("kind", [".csv", ".jsonl"])
+def test_no_row_is_lost_where_lines_end_about_the_greatest_length(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, end: str, encoding: str
+) -> None:
+    """The reader takes so much at once, wherever that may cut."""
+    monkeypatch.setattr(delimited, "LONGEST_LINE", 40)
+    found = ["股市"[: n % 2 + 1] + "x" * (n % 37) for n in range(400)]
+    rows = found if kind == ".csv" else [f'{{"title":"{one}"}}' for one in found]
+    content = end.join(["title", *rows] if kind == ".csv" else rows).encode(encoding)
+    for longest in range(50, 70):
+        monkeypatch.setattr(lines, "LONGEST_LINE", longest)
+        records = read(tmp_path / f"a{kind}", content, encoding)
+        assert len(records) == len(found)
+        assert all(
+            record.problem or record.fields["title"] == one
+            for record, one in zip(records, found, strict=True)
+        )
+
+
+def test_an_article_of_many_lines_is_one_field(tmp_path: Path) -> None:
+    body = "第一行\n" * 30_000
+    records = read(tmp_path / "a.csv", f'title,body\n甲,"{body}"\n乙,x\n'.encode())
+    assert [record.fields["title"] for record in records] == ["甲", "乙"]
+    assert records[0].fields["body"] == body
+
+
+def test_what_is_compressed_and_does_not_say_so_is_refused(tmp_path: Path) -> None:
+    for suffix in (".gz", ".zst"):
+        error = refused(tmp_path / "a.csv", packed(b"title\nx\n", suffix))
+        assert "is compressed" in error.what
 
 
 # --- JSON lines ----------------------------------------------------------------------------
