@@ -12,7 +12,7 @@ FIND_PYTHON = for python in $$PYTHON python3.12 python3.11 python3.13 python3 py
 	echo "make: no Python 3.11, 3.12 or 3.13 with venv was found; install one, or name it: make PYTHON=/path/to/python" >&2; \
 	exit 1
 
-.PHONY: run test test-slow lint types imports venv lock clean
+.PHONY: run test test-slow test-faults lint types imports venv lock clean
 
 run: venv  ## the nightly job: corpus, tokens, model, evaluation, predictions
 	@$(BIN)/headlines nightly
@@ -22,6 +22,9 @@ test: venv  ## all tests but the slow ones
 
 test-slow: venv  ## the tests that take minutes
 	@$(BIN)/pytest -q -m slow
+
+test-faults: venv  ## kills, failing writes, damage and races by the hundred, and their counts
+	@$(BIN)/pytest -q -m faults
 
 lint: venv
 	@$(BIN)/ruff check .

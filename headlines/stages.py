@@ -77,7 +77,7 @@ STAGES = {
         ),
     ),
     "evaluation": Stage(
-        1,
+        2,
         (
             "headlines.evaluation",
             "headlines.metrics",

@@ -1,10 +1,12 @@
 """Data roots to do harm to, and a process that dies at our word."""
 
+import contextlib
 import json
 import os
+import select
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,10 @@ from headlines.artifact import open_artifact
 from headlines.catalog import Catalog
 from headlines.manifest import MANIFEST
 
+from . import failing_writes
+from .failing_writes import Control
+
+_COUNTS = pytest.StashKey[list[tuple[str, dict[str, int]]]]()
 _SCRIPT = Path(__file__).with_name("victim.py")
 
 BATCHES = {
@@ -26,19 +32,37 @@ BATCHES = {
 
 
 class Victim:
-    """A process that does jobs in children of its own; see `victim.py`."""
+    """A process that does jobs in children of its own; see `victim.py`.
 
-    def __init__(self, process: "subprocess.Popen[str]") -> None:
+    Attributes:
+        process: it.
+        control: of `failing_writes.c`, for one that is under it.
+    """
+
+    def __init__(self, process: "subprocess.Popen[str]", control: Control) -> None:
         self.process = process
+        self.control = control
+
+    def start(self, job: str, root: Path, harm: dict[str, Any], **arguments: Any) -> None:
+        """Have a job begun below a data root; `harm` says what is to befall it."""
+        assert self.process.stdin is not None
+        request = {"job": job, "arguments": {"root": str(root), **arguments}, **harm}
+        print(json.dumps(request), file=self.process.stdin, flush=True)
+
+    def is_over(self) -> bool:
+        """Whether the job that was begun has ended, and all that it has started; waits a moment."""
+        return bool(select.select([self.process.stdout], [], [], 0.003)[0])
+
+    def answer(self) -> dict[str, Any]:
+        """What became of the job that was begun; waits for it."""
+        assert self.process.stdout is not None
+        answer: dict[str, Any] = json.loads(self.process.stdout.readline())
+        return answer
 
     def ask(self, job: str, root: Path, harm: dict[str, Any], **arguments: Any) -> dict[str, Any]:
         """Do a job below a data root; `harm` says what is to befall it."""
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        request = {"job": job, "arguments": {"root": str(root), **arguments}, **harm}
-        print(json.dumps(request), file=self.process.stdin, flush=True)
-        answer: dict[str, Any] = json.loads(self.process.stdout.readline())
-        return answer
+        self.start(job, root, harm, **arguments)
+        return self.answer()
 
     def do(self, job: str, root: Path, **arguments: Any) -> dict[str, Any]:
         """Do a job to its end: its `result` and how many `steps` it took."""
@@ -47,17 +71,56 @@ class Victim:
         return answer
 
 
-@pytest.fixture(scope="session")
-def victim() -> Iterator[Victim]:
+@contextlib.contextmanager
+def _started(extra: dict[str, str], control: Control) -> Iterator[Victim]:
     environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "OPENBLAS_NUM_THREADS": "1"}
     with subprocess.Popen(
         [sys.executable, str(_SCRIPT)],
-        env=environment,
+        env=environment | extra,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
     ) as process:
-        yield Victim(process)  # it ends when its standard input is closed
+        yield Victim(process, control)  # it ends when its standard input is closed
+
+
+@pytest.fixture(scope="session")
+def victim() -> Iterator[Victim]:
+    with _started({}, Control()) as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def fragile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Victim]:
+    """A victim whose every change of the file system can be made to fail, or be its last."""
+    try:
+        extra = failing_writes.environment(tmp_path_factory.mktemp("failing-writes"))
+    except FileNotFoundError as error:
+        pytest.skip(f"there is no C compiler: {error}")
+    with _started(extra, Control.at(Path(extra[failing_writes.PAGE]))) as started:
+        yield started
+
+
+@pytest.fixture
+def count(request: pytest.FixtureRequest) -> Callable[..., None]:
+    """Notes figures to be shown when all tests are over: `count("what", kills=200)`."""
+
+    def note(what: str, **figures: int) -> None:
+        request.config.stash.setdefault(_COUNTS, []).append((what, figures))
+
+    return note
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """Show what the tests have counted."""
+    counts = config.stash.get(_COUNTS, [])
+    if counts:
+        terminalreporter.section("faults")
+    for what, figures in counts:
+        shown = ", ".join(f"{number} {name.replace('_', ' ')}" for name, number in figures.items())
+        terminalreporter.write_line(f"{what:<42} {shown}")
 
 
 @pytest.fixture

@@ -1,15 +1,19 @@
 """Several processes that write, mend and read one artifact at the same time."""
 
+from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from headlines.artifact import open_artifact
 from headlines.catalog import Catalog
+from headlines.manifest import MANIFEST
 
 from .conftest import Victim, drafts, predicted, results, write_batch
 
 WRITERS, ROUNDS = 8, 5
+MANY_WRITERS, MANY_ROUNDS = 16, 50
 
 
 @pytest.mark.parametrize("writers", [2, WRITERS])
@@ -102,3 +106,58 @@ def test_batches_of_the_same_rows_do_not_take_each_others_pieces(
     rows = predicted(tmp_path)
     assert rows == sorted(rows[::2] * 2)
     assert len(rows) == 2 * 8
+
+
+def race_for_a_batch(victim: Victim, directory: Path, processes: int) -> Counter[str]:
+    """Have processes score one batch all at once; what each did, and what is there then."""
+    victim.do("first_model", directory)
+    write_batch(directory, "first")
+    told = victim.do("score_together", directory, processes=processes)["result"]
+    catalog = Catalog(directory)
+    seen = Counter(f"told {one}" for one in told)
+    seen["artifacts"] = sum(path.name == MANIFEST for path in catalog.predictions.rglob("*"))
+    seen["duplicated rows"] = len(rows := predicted(directory)) - len(set(rows))
+    seen["lost rows"] = len({*range(10)} - {*rows} - {1, 6})
+    seen["set aside or superseded"] = len([*catalog.work.glob("damaged/*")])
+    seen["set aside or superseded"] += len([*directory.glob("superseded/*")])
+    seen["left behind"] = len(drafts(directory)) + len([*catalog.work.glob("chunks/*")])
+    assert open_artifact(catalog.prediction("news.csv"))
+    return +seen  # without what is 0
+
+
+def test_processes_race_for_a_batch_and_one_scores_it(victim: Victim, tmp_path: Path) -> None:
+    for number in range(2):
+        seen = race_for_a_batch(victim, tmp_path / str(number), WRITERS)
+        assert seen == {"told scored": 1, "told reused": WRITERS - 1, "artifacts": 1}
+
+
+@pytest.mark.slow
+@pytest.mark.faults
+def test_sixteen_processes_race_for_a_batch_fifty_times(
+    victim: Victim, tmp_path: Path, count: Callable[..., None]
+) -> None:
+    seen: Counter[str] = Counter()
+    for number in range(MANY_ROUNDS):
+        seen += race_for_a_batch(victim, tmp_path / str(number), MANY_WRITERS)
+    expected = {"told scored": 1, "told reused": MANY_WRITERS - 1, "artifacts": 1}
+    count(
+        "races for a batch", rounds=MANY_ROUNDS, **{k.replace(" ", "_"): n for k, n in seen.items()}
+    )
+    assert seen == {what: MANY_ROUNDS * number for what, number in expected.items()}
+
+
+@pytest.mark.slow
+@pytest.mark.faults
+def test_sixteen_writers_of_one_key_fifty_times(
+    victim: Victim, tmp_path: Path, count: Callable[..., None]
+) -> None:
+    made = artifacts = 0
+    for number in range(MANY_ROUNDS):
+        root = tmp_path / str(number)
+        contents = ["same"] * MANY_WRITERS
+        told = victim.do("race", root, contents=contents, keep_superseded=True)["result"]
+        made += sum(not one["reused"] for one in told)
+        artifacts += len(results(root))
+        assert not drafts(root)
+    count("writers of one key", rounds=MANY_ROUNDS, made=made, artifacts=artifacts)
+    assert made == artifacts == MANY_ROUNDS

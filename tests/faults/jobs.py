@@ -1,0 +1,131 @@
+"""The jobs that `victim.py` does in a child process, but for those that score."""
+
+import contextlib
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from headlines import admission, corpus, registry, tokens
+from headlines.artifact import Artifact, publish
+from headlines.catalog import Catalog
+from headlines.drafts import sweep_drafts
+from headlines.manifest import Recipe
+from headlines.segmentation import Segmenter
+from headlines.sources import Reading, read_records
+from lstm_model.bundle import Bundle, write_bundle
+from lstm_model.presets import PRESETS, weight_shapes
+from lstm_model.vocabulary import Vocabulary
+
+WORDS = ["股市", "大涨", "下跌", "地震", "伤亡", "夺冠", "天气", "晴", "北京", "公司"]
+
+
+def recipe_of(content: str) -> Recipe:
+    """A recipe whose key stands for a content."""
+    return Recipe("example", 1, (), {"content": content})
+
+
+def write_example(draft: Path, content: str) -> dict[str, Any]:
+    """The files of an artifact: some Parquet, and text in a folder."""
+    for number in range(2):
+        table = pa.table({"row": range(500), "text": [f"{content} {n}" for n in range(500)]})
+        pq.write_table(table, draft / f"part-{number}.parquet")
+    (draft / "notes").mkdir()
+    (draft / "notes" / "readme.txt").write_text(content * 40, encoding="utf-8")
+    return {"rows": 1000}
+
+
+def publish_example(root: str, content: str, keep_superseded: bool = False) -> None:
+    """Publish an artifact at `reports/example`."""
+    catalog = Catalog(Path(root))
+    publish(
+        catalog,
+        catalog.reports / "example",
+        recipe_of(content),
+        lambda draft: write_example(draft, content),
+        keep_superseded=keep_superseded,
+    )
+
+
+def publish_model(root: str, version: str, seed: int) -> Artifact:
+    """Publish a classifier of random weights."""
+    catalog = Catalog(Path(root))
+    preset = dataclasses.replace(
+        PRESETS["default"], name="tiny", min_count=1, embedding_size=4, units=3
+    )
+    vocabulary = Vocabulary.build([WORDS], preset.rules)
+    random = np.random.default_rng(seed)
+    weights = {
+        name: random.standard_normal(shape, np.float32)
+        for name, shape in weight_shapes(preset, len(vocabulary)).items()
+    }
+
+    def make(draft: Path) -> dict[str, Any]:
+        write_bundle(draft, Bundle(preset, vocabulary, weights, [], best_epoch=0))
+        return {"seed": seed}
+
+    config = {"seed": seed, "segmenter": Segmenter().fingerprint()}
+    return publish(catalog, catalog.model(version), Recipe("model", 1, (), config), make)
+
+
+def first_model(root: str) -> None:
+    """Publish and promote the first model in the steps that training takes."""
+    catalog = Catalog(Path(root))
+    registry.complete_first(catalog)
+    registry.announce_first(catalog)
+    publish_model(root, "first", seed=1)
+    registry.complete_first(catalog)
+
+
+def second_model(root: str) -> None:
+    """Publish another model."""
+    publish_model(root, "second", seed=2)
+
+
+def promote(root: str) -> None:
+    """Promote the other model."""
+    registry.promote(Catalog(Path(root)), "second", "better")
+
+
+def ingest_corpus(root: str) -> None:
+    """Make the corpus `news` of a file beside the data."""
+    corpus.ingest(Catalog(Path(root)), "news", str(Path(root) / "corpus.csv"))
+
+
+def segment_corpus(root: str) -> None:
+    """Cut the headlines of that corpus; made anew where it is damaged."""
+    catalog = Catalog(Path(root))
+    tokens.segment_corpus(catalog, corpus.ensure(catalog, "news"))
+
+
+def read(root: str, name: str) -> dict[str, Any]:
+    """Read a file of the inbox and check its rows: the numbers of all, and how many there are."""
+    records = list(read_records(Catalog(Path(root)).inbox / name, Reading()))
+    for record in records:
+        with contextlib.suppress(ValueError):  # the reason of its rejection
+            admission.checked(record, Reading())
+    return {"rows": [record.row for record in records], "rows_in": len(records)}
+
+
+def sweep(root: str) -> int:
+    """Sweep drafts."""
+    return sweep_drafts(Catalog(Path(root)))
+
+
+JOBS: dict[str, Callable[..., Any]] = {
+    job.__name__: job
+    for job in (
+        publish_example,
+        first_model,
+        second_model,
+        promote,
+        ingest_corpus,
+        segment_corpus,
+        read,
+        sweep,
+    )
+}
