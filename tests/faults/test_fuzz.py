@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from headlines.admission import checked
@@ -149,6 +149,7 @@ def fuzz_text(folder: Path, suffix: str, ending: str, **how: Any) -> Counter[str
 
     @settings(**how, database=None, deadline=None)
     @given(content=harmed_files | any_files, harm=harms | st.just([]))
+    @example(content=TEXT[suffix][0] + b"x\r ", harm=[])  # a lone CR ends a line too
     def attempt(content: bytes, harm: list[tuple[str, float, bytes]]) -> None:
         file = packed(content, ending)
         records = read(folder / f"whole{suffix}{ending}", file)
