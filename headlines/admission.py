@@ -359,7 +359,7 @@ def _in_pieces(rows: Iterator[Admitted]) -> Iterator[_Columns]:
 def _published(catalog: Catalog, batch: Batch, columns: _Columns, read: float | None) -> Piece:
     data = {name: getattr(columns, name) for name in ADMITTED_SCHEMA.names}
     content = pa.BufferOutputStream()
-    pq.write_table(pa.table(data, schema=ADMITTED_SCHEMA), content, compression="zstd")
+    pq.write_table(pa.table(data, schema=ADMITTED_SCHEMA), content, compression="lz4")
     rows = content.getvalue()
     # By the rows themselves: the file may be changing while it is read. By the batch too: another
     # one with the same rows has pieces of its own to take away.

@@ -11,7 +11,6 @@ length of the longest. Here
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -72,34 +71,33 @@ class PackedScorer:
         A row without words gets what the Keras model gives for padding alone: an LSTM that has
         read nothing shows zeros, which leaves the softmax of the last layer's bias.
         """
-        cut = self.preset.padded_length  # None: rows are never cut
-        rows = [self.vocabulary.ids(tokens)[:cut] for tokens in token_lists]
-        steps = np.array([len(row) for row in rows], dtype=np.int64)  # (rows,)
+        ids, steps = self.vocabulary.ids(token_lists)  # (words,), (rows,)
+        starts = np.cumsum(steps) - steps
+        if self.preset.padded_length:  # None: rows are never cut
+            steps = np.minimum(steps, self.preset.padded_length)
         longest_first = np.argsort(-steps, kind="stable")
-        logits = np.empty((len(rows), CLASSES), dtype=np.float32)
-        for start in range(0, len(rows), BLOCK):
+        logits = np.empty((len(steps), CLASSES), dtype=np.float32)
+        for start in range(0, len(steps), BLOCK):
             block = longest_first[start : start + BLOCK]
-            ids = np.fromiter(chain.from_iterable(rows[n] for n in block), dtype=np.int64)
-            logits[block] = self._logits(ids, steps[block])
+            logits[block] = self._logits(ids, starts[block], steps[block])
         return self.calibration.probabilities(logits)
 
     def labels(self, probabilities: Floats) -> NDArray[np.int8]:
         """The label of each row of what `predict` gave: see `Calibration.labels`."""
         return self.calibration.labels(probabilities)
 
-    def _logits(self, ids: Ints, steps: Ints) -> Floats:
-        """Logits of the rows that stand in `ids` `(words,)` one behind the other.
+    def _logits(self, ids: Ints, starts: Ints, steps: Ints) -> Floats:
+        """Logits of the rows that begin in `ids` `(words,)` at `starts` `(rows,)`.
 
         `steps` `(rows,)` has the words of each, and falls.
         """
         pool = _last if self.preset.pooling == "last" else _max_mean
-        ends = np.cumsum(steps)
-        starts, stride = ends - steps, 1
+        first, stride = starts, 1
         pooled = []
         for lstm in self._lstms:
-            outputs = lstm.outputs(ids, starts, stride, steps)
+            outputs = lstm.outputs(ids, first, stride, steps)
             pooled.append(pool(outputs, (len(steps), self.preset.units), steps))
-            starts, stride = ends - 1, -1  # the second one, if any, reads backwards
+            first, stride = starts + steps - 1, -1  # the second one, if any, reads backwards
         # Both directions' last outputs; or their maxima, then their means.
         features = np.concatenate(
             [part for parts in zip(*pooled, strict=True) for part in parts], axis=1

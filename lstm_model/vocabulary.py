@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 Rules = Literal["verbatim", "text_vectorization"]
 PADDING, UNKNOWN = 0, 1
+_NOT_ONE = -1  # in place of an id: the token becomes none, or several
 RESERVED = ("", "[UNK]")  # the words of ids 0 and 1, as Keras `TextVectorization` writes them
 FILE_FORMAT = "lstm_model.vocabulary/1"
 
@@ -43,28 +44,25 @@ _RULES: dict[str, Callable[[Iterable[str]], list[str]]] = {
 }
 
 
-class _IdsOfToken(dict[str, tuple[int, ...]]):
-    """The ids that a token becomes, worked out when it is first asked for.
+class _IdOfToken(dict[str, int]):
+    """The id that a token becomes, or `_NOT_ONE`, worked out when it is first asked for.
 
     No text rule joins two tokens, so a row's ids are those of its tokens; and applying the rules is
     what encoding spends its time on, while most tokens come again.
     """
 
-    LIMIT = 200_000  # tokens remembered; those of many batches, in some 30 MB
+    LIMIT = 200_000  # tokens remembered; those of many batches, in some 20 MB
 
-    def __init__(self, vocabulary: Vocabulary) -> None:
+    def __init__(self, ids_of_token: Callable[[str], list[int]]) -> None:
         super().__init__()
-        self._words_of = _RULES[vocabulary.rules]
-        self._id = {word: i for i, word in enumerate(vocabulary.words) if i > UNKNOWN}
+        self._ids_of_token = ids_of_token
 
-    def __missing__(self, token: str) -> tuple[int, ...]:
-        if _NO_ASCII.fullmatch(token) and token.strip():  # no rule changes such a token
-            ids: tuple[int, ...] = (self._id.get(token, UNKNOWN),)
-        else:
-            ids = tuple(self._id.get(word, UNKNOWN) for word in self._words_of((token,)))
+    def __missing__(self, token: str) -> int:
+        ids = self._ids_of_token(token)
+        one = ids[0] if len(ids) == 1 else _NOT_ONE
         if len(self) < self.LIMIT:
-            self[token] = ids
-        return ids
+            self[token] = one
+        return one
 
 
 @dataclass(frozen=True)
@@ -113,18 +111,43 @@ class Vocabulary:
         return len(self.words)
 
     @cached_property
-    def _ids_of_token(self) -> _IdsOfToken:
-        return _IdsOfToken(self)
+    def _id_of_word(self) -> dict[str, int]:
+        return {word: i for i, word in enumerate(self.words) if i > UNKNOWN}
 
-    def ids(self, tokens: Sequence[str]) -> list[int]:
-        """The ids of one row, as many as the text rules leave words of it.
+    @cached_property
+    def _id_of_token(self) -> _IdOfToken:
+        return _IdOfToken(self._ids_of_token)
+
+    def _ids_of_token(self, token: str) -> list[int]:
+        if _NO_ASCII.fullmatch(token) and token.strip():  # no rule changes such a token
+            return [self._id_of_word.get(token, UNKNOWN)]
+        return [self._id_of_word.get(word, UNKNOWN) for word in _RULES[self.rules]((token,))]
+
+    def ids(
+        self, token_lists: Sequence[Sequence[str]]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The ids of all rows, one behind the other `(words,)`, and how many each has `(rows,)`.
+
+        A row has as many as the text rules leave words of it.
 
         Raises:
-            TypeError: the row is a string, whose letters would pass for tokens.
+            TypeError: a row is a string, whose letters would pass for tokens.
         """
-        if isinstance(tokens, str):
-            raise TypeError(f"a row is a list of tokens, not a string: {tokens!r}")
-        return list(chain.from_iterable(map(self._ids_of_token.__getitem__, tokens)))
+        for tokens in token_lists:
+            if isinstance(tokens, str):
+                raise TypeError(f"a row is a list of tokens, not a string: {tokens!r}")
+        flat = list(chain.from_iterable(token_lists))
+        ids = np.fromiter(map(self._id_of_token.__getitem__, flat), np.int64, len(flat))
+        ends = np.cumsum(np.fromiter(map(len, token_lists), np.int64, len(token_lists)))
+        places = np.flatnonzero(ids == _NOT_ONE)
+        if len(places):
+            others = [self._ids_of_token(flat[place]) for place in places]
+            counts = np.ones(len(flat), dtype=np.int64)
+            counts[places] = [len(other) for other in others]
+            ids = np.repeat(ids, counts)
+            ids[ids == _NOT_ONE] = list(chain.from_iterable(others))
+            ends = np.concatenate([[0], np.cumsum(counts)])[ends]
+        return ids, np.diff(ends, prepend=0)
 
     def encode(
         self, token_lists: Sequence[Sequence[str]], padded_length: int | None = None
@@ -134,11 +157,12 @@ class Vocabulary:
         `length` is `padded_length`, rows longer than that being cut behind it, or that of the
         longest row where it is None (1 at least, so that a batch of empty rows has a step).
         """
-        rows = [self.ids(tokens) for tokens in token_lists]
-        length = padded_length or max([1, *map(len, rows)])
-        encoded = np.full((len(rows), length), PADDING, dtype=np.int32)
-        for encoded_row, row in zip(encoded, rows, strict=True):
-            encoded_row[: len(row)] = row[:length]
+        ids, lengths = self.ids(token_lists)
+        starts = np.cumsum(lengths) - lengths
+        length = padded_length or max(1, int(lengths.max(initial=0)))
+        encoded = np.full((len(lengths), length), PADDING, dtype=np.int32)
+        for row, start, words in zip(encoded, starts, np.minimum(lengths, length), strict=True):
+            row[:words] = ids[start : start + words]
         return encoded
 
     def save(self, path: Path) -> None:

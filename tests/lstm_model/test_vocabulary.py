@@ -27,7 +27,7 @@ def test_words_stand_by_falling_count_then_falling_code_point() -> None:
 def test_rare_words_are_unknown() -> None:
     vocabulary = Vocabulary.build([["股市", "大涨", "股市"]], "verbatim", min_count=2)
     assert vocabulary.words == ("", "[UNK]", "股市")
-    assert vocabulary.ids(["大涨", "股市", "地震"]) == [UNKNOWN, 2, UNKNOWN]
+    assert vocabulary.ids([["大涨", "股市", "地震"]])[0].tolist() == [UNKNOWN, 2, UNKNOWN]
 
 
 def test_verbatim_drops_whitespace_alone() -> None:
@@ -61,7 +61,7 @@ def test_encoded_rows_are_cut_or_padded_on_the_right(rows: list[list[str]], leng
     assert encoded.shape == (len(rows), length)
     assert encoded.dtype == np.int32
     for row, ids in zip(rows, encoded, strict=True):
-        words = vocabulary.ids(row)[:length]
+        words = vocabulary.ids([row])[0].tolist()[:length]
         assert ids.tolist() == words + [0] * (length - len(words))
         assert 0 not in words
 
@@ -76,7 +76,7 @@ def test_without_a_length_rows_are_as_long_as_the_longest() -> None:
 @given(token_lists)
 def test_every_word_of_the_rows_is_known(rows: list[list[str]]) -> None:
     vocabulary = Vocabulary.build(rows, "verbatim")
-    words = [vocabulary.words[n] for row in rows for n in vocabulary.ids(row)]
+    words = [vocabulary.words[n] for row in rows for n in vocabulary.ids([row])[0]]
     assert words == [token for row in rows for token in row if token.strip()]
 
 
@@ -84,7 +84,7 @@ def test_every_word_of_the_rows_is_known(rows: list[list[str]]) -> None:
 def test_reserved_words_in_the_text_are_unknown_words(rules: str) -> None:
     vocabulary = Vocabulary.build([["[UNK]", "", "x"]], rules)
     assert len(set(vocabulary.words)) == len(vocabulary.words)
-    assert 0 not in vocabulary.ids(["[UNK]", "", "x"])
+    assert 0 not in vocabulary.ids([["[UNK]", "", "x"]])[0]
 
 
 def test_a_string_is_no_row_of_tokens() -> None:
@@ -141,9 +141,14 @@ def test_a_row_has_the_ids_of_what_the_rules_make_of_it(tokens) -> None:
         vocabulary = Vocabulary(("", "[UNK]", "Ab", "ab", "股市", "\u3000", " ", "!"), rules)
         known = {word: place for place, word in enumerate(vocabulary.words) if place > 1}
         for _ in range(2):  # the second time from memory
-            found = vocabulary.ids([*tokens, "AB", "股市", "\u3000", "a b!", "!"])
-            words = words_by_the_rules([*tokens, "AB", "股市", "\u3000", "a b!", "!"], rules)
-            assert found == [known.get(word, 1) for word in words]
+            rows = [[*tokens, "AB", "股市", "\u3000", "a b!", "!"], [], tokens, ["a b!"]]
+            ids, lengths = vocabulary.ids(rows)
+            for row in rows:
+                words = words_by_the_rules(row, rules)
+                found, ids = ids[: lengths[0]], ids[lengths[0] :]
+                assert found.tolist() == [known.get(word, 1) for word in words]
+                lengths = lengths[1:]
+            assert not len(ids)
 
 
 def words_by_the_rules(tokens: list[str], rules: str) -> list[str]:
