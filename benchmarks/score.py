@@ -36,7 +36,7 @@ from benchmarks.measure import (
 )
 from benchmarks.processes import Measured, measured
 from benchmarks.segment import corpus, quiet_jieba
-from headlines import registry
+from headlines import champion
 from headlines.artifact import Artifact, read_manifest
 from headlines.catalog import Catalog
 
@@ -164,7 +164,7 @@ class Job:
         catalog = Catalog(root)
         version = self.model.directory.name
         shutil.copytree(self.model.directory, catalog.model(version))
-        registry.promote(catalog, version, "to be measured")
+        champion.promote(catalog, version, "to be measured")
         return catalog
 
 
@@ -227,7 +227,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--full", action="store_true", help=f"{FULL_ROWS:,} rows too, once")
     options = parser.parse_args()
-    model = registry.named(Catalog.from_environment(), options.model)
+    model = champion.named(Catalog.from_environment(), options.model)
     preset = model.manifest.config["preset"]["name"]
     sizes = [size for size in (options.rows // 100, options.rows // 10, options.rows) if size]
     print(f"{machine()}; preset {preset}\n", flush=True)

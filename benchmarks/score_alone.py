@@ -11,7 +11,7 @@ import sys
 from concurrent.futures import Future
 from pathlib import Path
 
-from headlines import registry, runner, scoring
+from headlines import champion, runner, scoring
 from headlines.admission import MAX_REJECT_RATE, Piece, admit, check_reject_rate
 from headlines.artifact import Artifact
 from headlines.batches import Batch
@@ -23,7 +23,7 @@ from headlines.sources import Reading
 def score_alone(file: Path) -> Artifact:
     """The predictions of a batch by the champion of the data root."""
     catalog, segmenter = Catalog.from_environment(), Segmenter.from_environment()
-    batch, model = Batch.of_file(catalog, file), registry.champion(catalog)
+    batch, model = Batch.of_file(catalog, file), champion.current(catalog)
     scored: list[Future[Artifact]] = []
 
     def start(piece: Piece) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 Result = dict[str, Any]
 
 _BATCHES = 20  # shown at the most, and of files that are none; the report has all
+_PREDICTIONS = 5  # shown of a batch
 
 
 def _manner(result: Result) -> str:
@@ -69,8 +70,28 @@ def evaluation_lines(result: Result) -> list[str]:
     return [
         f"evaluation: {_shown(result['artifact'])} ({_manner(result)})",
         *_figure_lines(result["counts"]["metrics"]),
+        _baseline_line(result["counts"]),
+        _behaviour_line(result["counts"]),
         f"report: {_shown(result['artifact'])}/report.html",
     ]
+
+
+def _baseline_line(counts: Result) -> str:
+    start = "baseline (TF-IDF + logistic regression):"
+    if counts["baseline_why_not"]:
+        return f"{start} not measured: {counts['baseline_why_not']}"
+    if counts["baseline_beaten"] is None:
+        return f"{start} no headlines of dev to compare on"
+    outcome = "the LSTM beats it" if counts["baseline_beaten"] else "the LSTM does not beat it"
+    return f"{start} dev macro-F1 {counts['baseline_macro_f1']:.3f}; {outcome}"
+
+
+def _behaviour_line(counts: Result) -> str:
+    checks, failed = counts["behaviour_checks"], counts["behaviour_failed"]
+    if not checks:
+        return "behaviour: not judged, for want of headlines"
+    told = f"behaviour: {checks - len(failed)} of {checks} checks passed"
+    return f"{told}; failed: {', '.join(failed)}" if failed else told
 
 
 def _figure_lines(metrics: Result) -> list[str]:
@@ -79,10 +100,18 @@ def _figure_lines(metrics: Result) -> list[str]:
         for part, numbers in parts.items():
             if numbers["rows"]:
                 lines.append(
-                    f"{split}, {part.replace('_', ' ')}: accuracy {numbers['accuracy']:.3f}, "
-                    f"macro-F1 {numbers['macro_f1']:.3f} ({numbers['rows']} headlines)"
+                    f"{split}, {part.replace('_', ' ')}: accuracy {_figure(numbers, 'accuracy')}, "
+                    f"macro-F1 {_figure(numbers, 'macro_f1')}, {numbers['rows']} headlines"
                 )
     return lines
+
+
+def _figure(numbers: Result, name: str) -> str:
+    """A figure, with its interval where it has one."""
+    if "intervals" not in numbers:
+        return f"{numbers[name]:.3f}"
+    low, high = numbers["intervals"][name]
+    return f"{numbers[name]:.3f} ({low:.3f}–{high:.3f})"
 
 
 def score_lines(result: Result) -> list[str]:
@@ -93,14 +122,11 @@ def score_lines(result: Result) -> list[str]:
 
 def stream_line(counts: Result) -> str:
     """A stream that was scored."""
-    return (
-        f"headlines: {counts['rows_in']} rows in, {counts['scored']} scored, "
-        f"{counts['rejected']} rejected"
-    )
+    return f"headlines: {_rows(counts)}"
 
 
 def _batch_lines(batches: Sequence[Result]) -> list[str]:
-    from headlines.reports import BatchResult, samples
+    from headlines.samples import first_predictions
 
     lines = []
     for batch in batches[:_BATCHES]:
@@ -108,17 +134,22 @@ def _batch_lines(batches: Sequence[Result]) -> list[str]:
             lines.append(f"{batch['batch']}: {batch['outcome']}: {batch['message']}")
             continue
         again = " (scored before, reused)" if batch["outcome"] == "reused" else ""
-        lines.append(
-            f"{batch['batch']}: {batch['rows_in']} rows in, {batch['scored']} scored, "
-            f"{batch['rejected']} rejected{again}"
-        )
+        lines.append(f"{batch['batch']}: {_rows(batch)}{again}")
         lines.append(f"  predictions: {_shown(batch['predictions'])}")
     if len(batches) > _BATCHES:
         lines.append(f"… and {len(batches) - _BATCHES} more batches")
     with_predictions = (batch for batch in batches if batch["predictions"])
     for batch in itertools.islice(with_predictions, 1):
-        lines += [f"  {prediction_line(row)}" for row in samples(BatchResult(**batch))]
+        rows = first_predictions(Path(batch["predictions"]), _PREDICTIONS)
+        lines += [f"  {prediction_line(row)}" for row in rows]
     return lines
+
+
+def _rows(counts: Result) -> str:
+    rows = "row" if counts["rows_in"] == 1 else "rows"
+    return (
+        f"{counts['rows_in']} {rows} in, {counts['scored']} scored, {counts['rejected']} rejected"
+    )
 
 
 def _shown(path: str) -> str:
@@ -139,8 +170,18 @@ def night_lines(result: Result) -> list[str]:
         f"evaluation: {_shown(result['evaluation'])}",
         *(_inbox_lines(result) or [f"no batches in {_shown(result['inbox'])}"]),
         *skipped,
+        *_drift_lines(result),
         f"report: {_shown(result['report'])}",
     ]
+
+
+def _drift_lines(result: Result) -> list[str]:
+    from headlines.drift import LEAST_ROWS, Finding
+
+    rows, findings = result["profile"]["rows"], [Finding(**one) for one in result["drift"]]
+    if rows and any(finding.level == "too few rows" for finding in findings):
+        return [f"drift: not judged, as {rows} headlines are too few (below {LEAST_ROWS})"]
+    return [str(finding) for finding in findings if finding.level in ("warn", "stop")]
 
 
 def _inbox_lines(result: Result) -> list[str]:
@@ -186,14 +227,48 @@ def export_lines(result: Result) -> list[str]:
     ]
 
 
-def models_lines(rows: Sequence[Result]) -> list[str]:
-    """All models, the champion marked."""
-    lines = [
-        f"{'*' if row['champion'] else ' '} {row['version']}  {row['preset']:<10} dev accuracy "
-        f"{row['dev']['accuracy']:.3f}, macro-F1 {row['dev']['macro_f1']:.3f}"
-        for row in rows
+def train_lines(result: Result) -> list[str]:
+    """A training: the model, its evaluation, and whether it is the champion now."""
+    return [
+        *model_lines(result),
+        *evaluation_lines(result["evaluation"]),
+        *(promotion_lines(result["promotion"]) if result["promotion"] else []),
     ]
+
+
+def promotion_lines(verdict: Result) -> list[str]:
+    """Whether a model is the champion now, and if not, what spoke against it."""
+    if verdict["promoted"]:
+        return [f"{verdict['version']} is the champion: {verdict['summary']}"]
+    against = [f"  {reason}" for reason in verdict["reasons"]]
+    return [f"{verdict['version']} is not promoted; {verdict['summary']}", *against]
+
+
+def models_lines(rows: Sequence[Result]) -> list[str]:
+    """All models, the champion marked: figures with their intervals, and what each is made from."""
+    lines = list(itertools.chain.from_iterable(map(_listed_model_lines, rows)))
     return lines or ["no models yet; `headlines train` makes one"]
+
+
+def _listed_model_lines(row: Result) -> list[str]:
+    start = f"{'*' if row['champion'] else ' '} {row['version']}"
+    if row["damaged"]:
+        return [f"{start}  DAMAGED: {row['damaged']}"]
+    lines = [f"{start}  {row['preset']}, {row['created_at'][:16]}, {row['bytes'] / 2**20:.1f} MiB"]
+    lines += [
+        f"    {split:<4}  accuracy {_figure(figures, 'accuracy')}, "
+        f"macro-F1 {_figure(figures, 'macro_f1')}"
+        for split in ("dev", "test")
+        if (figures := row[split]) and figures["rows"]
+    ]
+    if not row["evaluation"]:
+        lines.append(f"    not evaluated: `headlines evaluate --model {row['version']}`")
+    elif row["behaviour_passed"] is not None:
+        lines.append(f"    behaviour checks {'passed' if row['behaviour_passed'] else 'FAILED'}")
+    if corpus := row["corpus"]:
+        tokens = row["tokens"]["digest"][:8]
+        lines.append(f"    from corpus {corpus['name']} {corpus['digest'][:8]}, tokens {tokens}")
+    return lines
 
 
 def lineage_lines(links: Sequence[Result]) -> list[str]:

@@ -1,6 +1,6 @@
 """The flow `nightly`: make what is missing, then score every batch that is due."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import date, datetime
 from pathlib import Path
@@ -16,10 +16,14 @@ from headlines.batches import Batch, State, release, state_of
 from headlines.catalog import Catalog
 from headlines.days import Days
 from headlines.digests import Digests
-from headlines.drafts import sweep_drafts, sweep_pieces
-from headlines.errors import BatchesStopped, InputError
+from headlines.drafts import sweep_damaged, sweep_drafts, sweep_pieces
+from headlines.drift import WARN, Limits, drift
+from headlines.errors import BatchesStopped, DriftTooHigh, InputError
+from headlines.evaluation import reference_of
 from headlines.inbox import read_inbox
-from headlines.reports import BatchResult, Night
+from headlines.nights import nights_before
+from headlines.outcomes import BatchResult, Night
+from headlines.profile import NO_HEADLINES, Profile
 from headlines.scoring import batch_result
 from headlines.sources import Reading
 from tasks.evaluate import evaluate_model
@@ -50,6 +54,8 @@ def nightly(
     settle_seconds: float = 0,
     first_day: date | None = None,
     last_day: date | None = None,
+    drift_warn: float = WARN,
+    drift_stop: float | None = None,
 ) -> dict[str, Any]:
     """Score every due batch of the inbox with the champion.
 
@@ -67,15 +73,23 @@ def nightly(
         settle_seconds: a batch that changed less than that ago is left for the next night.
         first_day: only batches with a day in their names that is not before this one.
         last_day: only batches with a day in their names that is not after this one.
+        drift_warn: population stability index of labels, lengths or shares of unknown words from
+            which the report and the log warn that the headlines are unlike those of dev.
+        drift_stop: the same, from which the run fails, so that an alert fires. The predictions are
+            published all the same: they are what the model says of those headlines.
 
     Raises:
-        BatchesStopped: some batches could not be scored; all others were.
+        BatchesStopped: some batches could not be scored; all others were. Where the drift is too
+            high as well, it says so too.
+        DriftTooHigh: all is scored and the report is written, but the drift reached `drift_stop`.
     """
     catalog = Catalog.from_environment()
     days = Days(first_day, last_day)
     reading = Reading(encoding, title_column, id_column, long_titles)
+    limits = Limits(drift_warn, drift_stop)
     sweep_drafts(catalog)
     sweep_pieces(catalog)
+    sweep_damaged(catalog)
     ingested = ensure_corpus(catalog, corpus)
     tokens = segment_corpus(catalog, corpus, ingested)
     if never_trained(catalog):
@@ -88,6 +102,8 @@ def nightly(
         for batch in inbox.batches
     ]
     digests.save()
+    evaluation = evaluate_model(catalog, model.directory.name, model, ingested, tokens)
+    profile, reference = _profile(results), reference_of(evaluation)
     night = Night(
         model=model.directory.name,
         batches=[
@@ -97,8 +113,11 @@ def nightly(
         reused=sum(result.outcome == "reused" for result in results),
         left_out={"of other days": len(inbox.other_days), "without a day": len(inbox.undated)},
         skipped=inbox.skipped,
+        profile=profile,
+        reference=reference,
+        before=nights_before(catalog.nightly_reports),
+        drift=drift(profile, reference, limits),
     )
-    evaluation = evaluate_model(catalog, night.model, model, ingested, tokens)
     report = report_night(catalog, night)
     result = {
         "inbox": str(catalog.inbox),
@@ -107,11 +126,26 @@ def nightly(
         **asdict(night),
         "report": str(report),
     }
-    stopped = [batch.batch for batch in night.batches if batch.outcome == "stopped"]
-    if stopped:
-        more = f" and {len(stopped) - _NAMED} more" if len(stopped) > _NAMED else ""
-        raise BatchesStopped(f"stopped: {', '.join(stopped[:_NAMED])}{more}; see {report}", result)
+    _fail_if_amiss(night, report, result)
     return result
+
+
+def _profile(results: Sequence[BatchResult]) -> Profile:
+    """What all headlines scored in this run look like."""
+    scored = (result.profile for result in results if result.outcome == "scored")
+    return sum((Profile.from_dict(profile) for profile in scored if profile), NO_HEADLINES)
+
+
+def _fail_if_amiss(night: Night, report: Path, result: dict[str, Any]) -> None:
+    stopped = [batch.batch for batch in night.batches if batch.outcome == "stopped"]
+    more = f" and {len(stopped) - _NAMED} more" if len(stopped) > _NAMED else ""
+    told = [f"stopped: {', '.join(stopped[:_NAMED])}{more}"] if stopped else []
+    told += [str(finding) for finding in night.drift if finding.level == "stop"]
+    message = f"{'; '.join(told)}; see {report}"
+    if stopped:
+        raise BatchesStopped(message, result)
+    if told:
+        raise DriftTooHigh(message, result)
 
 
 def _outcome(

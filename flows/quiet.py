@@ -2,9 +2,9 @@
 
 import logging
 
-from headlines.errors import BatchesStopped, InputError
+from headlines.errors import BatchesStopped, DriftTooHigh, InputError
 
-_EXPECTED = (InputError, BatchesStopped)
+_EXPECTED = (InputError, BatchesStopped, DriftTooHigh)
 
 
 class _WithoutTraceback(logging.Filter):

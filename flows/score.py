@@ -19,8 +19,8 @@ from headlines.batches import (
 )
 from headlines.catalog import Catalog
 from headlines.errors import BatchesStopped, InputError
+from headlines.outcomes import BatchResult
 from headlines.progress import Progress
-from headlines.reports import BatchResult
 from headlines.scoring import Chunk, batch_result, chunk_of, discard, refuse_other_reading
 from headlines.segmentation import Segmenter
 from headlines.sources import Reading

@@ -1,4 +1,4 @@
-"""The flow `train`: a new model version from a corpus."""
+"""The flow `train`: a new model version from a corpus, which is promoted if it is better."""
 
 from typing import Any
 
@@ -6,8 +6,12 @@ from prefect import flow
 
 from flows.quiet import without_tracebacks
 from flows.results import result_of
+from headlines.artifact import Artifact
 from headlines.catalog import Catalog
+from headlines.promotion import Verdict
+from tasks.evaluate import evaluate_model
 from tasks.ingest import ensure_corpus
+from tasks.promote import find_opponent, promote_better
 from tasks.segment import segment_corpus
 from tasks.train import train_model
 
@@ -15,17 +19,39 @@ without_tracebacks()
 
 
 @flow(name="train", flow_run_name="train {preset} on {corpus}")
-def train(preset: str = "default", corpus: str = "inews") -> dict[str, Any]:
-    """Train a model. The first model of a data root becomes its champion.
+def train(preset: str = "default", corpus: str = "inews", promote: bool = True) -> dict[str, Any]:
+    """Train a model and evaluate it.
+
+    The first model of a data root becomes its champion. A later one takes the champion's place only
+    if it is better by the rule of `headlines.promotion.judge`; the result says what spoke against
+    it.
 
     Args:
         preset: settings of the network and its training; one of `lstm_model.presets.PRESETS`.
         corpus: its name; `inews` is ingested where it is missing.
+        promote: whether the model may become the champion, but for the first one, which does.
     """
     catalog = Catalog.from_environment()
     ingested = ensure_corpus(catalog, corpus)
     tokens = segment_corpus(catalog, corpus, ingested)
-    return result_of(train_model(catalog, preset, ingested, tokens))
+    model = train_model(catalog, preset, ingested, tokens)
+    evaluation = evaluate_model(catalog, model.directory.name, model, ingested, tokens)
+    verdict = _verdict(catalog, model, evaluation, ingested, tokens) if promote else None
+    return {
+        **result_of(model),
+        "evaluation": result_of(evaluation),
+        "promotion": verdict.to_dict() if verdict else None,
+    }
+
+
+def _verdict(
+    catalog: Catalog, model: Artifact, evaluation: Artifact, corpus: Artifact, tokens: Artifact
+) -> Verdict:
+    opponent = find_opponent(catalog, model, tokens)
+    if isinstance(opponent, Verdict):
+        return opponent
+    champion = evaluate_model(catalog, opponent.directory.name, opponent, corpus, tokens)
+    return promote_better(catalog, model.directory.name, evaluation, champion)
 
 
 if __name__ == "__main__":

@@ -30,7 +30,15 @@ from headlines.drafts import (
     write_synced,
 )
 from headlines.errors import DamagedArtifact
-from headlines.manifest import MANIFEST, DataFile, Manifest, Recipe, Source, file_digest
+from headlines.manifest import (
+    MANIFEST,
+    DataFile,
+    Manifest,
+    Recipe,
+    Source,
+    file_digest,
+    read_small,
+)
 
 _log = logging.getLogger(__name__)
 
@@ -77,7 +85,7 @@ def read_manifest(directory: Path) -> Manifest | None:
     if not directory.exists():
         return None
     try:
-        return Manifest.from_json((directory / MANIFEST).read_text(encoding="utf-8"))
+        return Manifest.from_json(read_small(directory / MANIFEST))
     except (OSError, ValueError) as error:
         raise DamagedArtifact(str(directory), f"{MANIFEST}: {error}") from error
 
@@ -90,7 +98,7 @@ def open_artifact(directory: Path, digest: Callable[[Path], str] = file_digest) 
         digest: gives the SHA-256 of a file; the default reads it.
 
     Raises:
-        DamagedArtifact: a file is missing, altered, or not named by the manifest.
+        DamagedArtifact: a file is missing, altered, a link, or not named by the manifest.
     """
     manifest = read_manifest(directory)
     if manifest is None:
@@ -113,6 +121,8 @@ def _check_files(directory: Path, manifest: Manifest, digest: Callable[[Path], s
         )
     for entry in manifest.files:
         path = directory / entry.path
+        if path.is_symlink():  # it may lead anywhere, and what it leads to is no one's artifact
+            raise DamagedArtifact(str(directory), f"{entry.path} is a link")
         if path.stat().st_size != entry.bytes or digest(path) != entry.sha256:
             raise DamagedArtifact(str(directory), f"{entry.path} is not what the manifest says")
 
@@ -264,7 +274,7 @@ def _data_files(directory: Path) -> list[Path]:
     return sorted(
         path
         for path in directory.rglob("*")
-        if path.is_file()
+        if (path.is_file() or path.is_symlink())
         and path != directory / MANIFEST
         and (not path.name.startswith(".") or path.suffix == ".parquet")
     )

@@ -63,6 +63,11 @@ class Catalog:
         return self.root / "reports"
 
     @property
+    def nightly_reports(self) -> Path:
+        """A report a night, and beside each what those of later nights are to know of it."""
+        return self.reports / "nightly"
+
+    @property
     def work(self) -> Path:
         """Drafts, finished chunks and checkpoints: what is not yet a result.
 
@@ -107,6 +112,10 @@ class Catalog:
     def evaluation(self, version: str, key: str) -> Path:
         """The evaluation of one version."""
         return self.reports / "evaluation" / f"{checked_name(version, 'model version')}-{key[:8]}"
+
+    def baseline(self, key: str) -> Path:
+        """What the linear baseline says of the held-out headlines of one corpus."""
+        return self.reports / "baseline" / key[:16]
 
     def relative(self, path: Path) -> str:
         """A path below the root as it stands in manifests; any other path as it is."""

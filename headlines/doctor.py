@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as installed_version
 from pathlib import Path
 
-from headlines import inews, registry
+from headlines import champion, inews, registry
 from headlines.catalog import Catalog
 from headlines.errors import InputError
 from headlines.segmentation import Segmenter
@@ -114,6 +114,6 @@ def _champion() -> str:
     catalog = Catalog.from_environment()
     if registry.is_empty(catalog):
         return "no model yet; `headlines nightly` or `headlines train` makes the first"
-    champion = registry.champion(catalog)
-    registry.scorer(champion, Segmenter.from_environment().fingerprint())
-    return champion.directory.name
+    model = champion.current(catalog)
+    registry.scorer(model, Segmenter.from_environment().fingerprint())
+    return model.directory.name

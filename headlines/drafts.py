@@ -4,6 +4,7 @@ import contextlib
 import errno
 import fcntl
 import itertools
+import logging
 import os
 import re
 import secrets
@@ -19,6 +20,9 @@ _draft_numbers = itertools.count()
 # Tells this process from one before it that had the same id, as in a container started again.
 _PROCESS = secrets.token_hex(4)
 _PIECES_KEPT_SECONDS = 7 * 24 * 3600
+_DAMAGED_KEPT_DAYS = 30
+_SET_ASIDE = re.compile(r"~\d+$")  # as `headlines.artifact.set_aside` numbers them
+_log = logging.getLogger(__name__)
 
 
 @contextlib.contextmanager
@@ -88,6 +92,23 @@ def sweep_pieces(catalog: Catalog) -> int:
             if piece.stat().st_mtime < time.time() - _PIECES_KEPT_SECONDS:
                 shutil.rmtree(piece, ignore_errors=True)
                 swept += 1
+    return swept
+
+
+def sweep_damaged(catalog: Catalog) -> int:
+    """Remove what was set aside as damaged more than 30 days ago; return how many artifacts."""
+    swept = 0
+    for folder, folders, files in os.walk(catalog.work / "damaged"):
+        aside = [name for name in (*folders, *files) if _SET_ASIDE.search(name)]
+        folders[:] = [name for name in folders if name not in aside]  # they are not looked into
+        for path in (Path(folder, name) for name in aside):
+            with contextlib.suppress(FileNotFoundError):  # another run has removed it
+                # The rename that set it aside changed this time, and not that of its content.
+                days = (time.time() - path.lstat().st_ctime) / (24 * 3600)
+                if days > _DAMAGED_KEPT_DAYS:
+                    shutil.rmtree(path) if path.is_dir() else path.unlink()
+                    _log.info("removed %s, set aside as damaged %d days ago", path, days)
+                    swept += 1
     return swept
 
 

@@ -52,3 +52,20 @@ class BatchesStopped(Exception):
 
     def __str__(self) -> str:
         return self.message
+
+
+class DriftTooHigh(Exception):
+    """A night is over and its headlines are scored, but they are unlike those the model knows.
+
+    Args:
+        message: in what they differ, in one line.
+        result: the run's result, as plain data.
+    """
+
+    def __init__(self, message: str, result: dict[str, Any]) -> None:
+        super().__init__(message, result)
+        self.message = message
+        self.result = result
+
+    def __str__(self) -> str:
+        return self.message

@@ -1,23 +1,38 @@
 """Evaluates a model on the held-out splits of a corpus, headline by headline."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from headlines import registry
 from headlines.artifact import Artifact, publish
+from headlines.baseline import baseline, compared
+from headlines.behaviour import behaviour
 from headlines.catalog import Catalog
 from headlines.corpus import read_corpus
+from headlines.intervals import intervals
+from headlines.label_errors import doubted
 from headlines.labels import LABELS
 from headlines.manifest import Recipe
-from headlines.metrics import figures
-from headlines.reports import write_evaluation_report
+from headlines.metrics import confusion_matrix, figures
+from headlines.profile import Profile, profile_of, unknown_shares
+from headlines.reliability import reliability
+from headlines.reports.evaluation import write_evaluation_report
+from headlines.segmentation import Segmenter
+from headlines.slices import by_length, by_unknown
 from headlines.spreadsheets import write_csv
 from headlines.stages import STAGES
 from headlines.tokens import read_tokens
+from lstm_model.calibration import Calibration
+from lstm_model.vocabulary import UNKNOWN
+
+if TYPE_CHECKING:
+    from lstm_model.packed import PackedScorer
 
 HELD_OUT = ("dev", "test")
 
@@ -25,42 +40,70 @@ HELD_OUT = ("dev", "test")
 def evaluate(catalog: Catalog, model: Artifact, corpus: Artifact, tokens: Artifact) -> Artifact:
     """Evaluate a model, or reuse the evaluation that is there.
 
-    The artifact holds `metrics.json` (by split, with and without the titles that also stand in
-    train), `output_check` (every held-out headline with label, prediction and probabilities)
-    and `mistakes` (those that are wrong, the most confident first), both as Parquet and CSV,
-    and `report.html`.
+    The artifact holds
+    - `metrics.json`: by split, with and without the titles that also stand in train, figures with
+      intervals, calibration before and after the temperature (which was fitted on dev, so that of
+      test tells more), results by length and unknown words;
+    - `output_check` (every held-out headline with label, prediction and probabilities), `mistakes`
+      (those that are wrong, the most confident first) and `doubted` (those whose label may be
+      wrong, the likeliest first), each as Parquet and CSV;
+    - `baseline.json`: the figures of a linear classifier, and how far the model is above it;
+    - `behaviour.json`: what the model does to headlines of dev that are changed;
+    - `reference.json`: what the headlines of dev look like to the model; see `reference_of`;
+    - `report.html`.
     """
+    beside = baseline(catalog, corpus, tokens)
+    made_from = (model, corpus, tokens)
     recipe = Recipe(
         "evaluation",
         STAGES["evaluation"].version,
-        (model.as_source(catalog), corpus.as_source(catalog), tokens.as_source(catalog)),
+        (*(artifact.as_source(catalog) for artifact in made_from), *beside.sources(catalog)),
         {"splits": list(HELD_OUT)},
     )
 
     def write_evaluation(draft: Path) -> dict[str, Any]:
+        scorer = registry.scorer(model, tokens.manifest.config["segmenter"])
         checked = pd.concat(
-            [output_check(model, corpus, tokens, split) for split in HELD_OUT], ignore_index=True
+            [output_check(scorer, corpus, tokens, split) for split in HELD_OUT], ignore_index=True
         )
         mistakes = checked[~checked["correct"]].sort_values(
             ["probability", "row"], ascending=[False, True], ignore_index=True
         )
-        for name, frame in (("output_check", checked), ("mistakes", mistakes)):
+        tables = {"output_check": checked, "mistakes": mistakes, "doubted": doubted(checked)}
+        for name, frame in tables.items():
             frame.to_parquet(draft / f"{name}.parquet", compression="zstd", index=False)
             write_csv(draft / f"{name}.csv", frame)
-        metrics = {split: _metrics(checked[checked["split"] == split]) for split in HELD_OUT}
-        text = json.dumps(metrics, ensure_ascii=False, indent=2) + "\n"
-        (draft / "metrics.json").write_text(text, encoding="utf-8")
+        metrics = {
+            split: _by_part(checked[checked["split"] == split], scorer.calibration)
+            for split in HELD_OUT
+        }
+        documents: dict[str, dict[str, Any]] = {
+            "metrics": metrics,
+            "baseline": compared(beside, checked),
+            "behaviour": _behaviour(model, checked[checked["split"] == "dev"]["title"].tolist()),
+            "reference": _reference(checked).to_dict(),
+        }
+        for name, document in documents.items():
+            text = json.dumps(document, ensure_ascii=False, indent=2, allow_nan=False) + "\n"
+            (draft / f"{name}.json").write_text(text, encoding="utf-8")
         write_evaluation_report(
-            draft / "report.html", model.directory.name, model.manifest, metrics, mistakes
+            draft / "report.html",
+            model,
+            corpus,
+            metrics,
+            documents["baseline"],
+            documents["behaviour"],
+            mistakes,
+            tables["doubted"],
         )
         return {
             "rows": len(checked),
             "mistakes": len(mistakes),
+            "doubted": len(tables["doubted"]),
+            **_baseline_counts(documents["baseline"]),
+            **_behaviour_counts(documents["behaviour"]),
             "metrics": {
-                split: {
-                    part: {name: numbers[name] for name in ("rows", "accuracy", "macro_f1")}
-                    for part, numbers in by_part.items()
-                }
+                split: {part: _shortened(numbers) for part, numbers in by_part.items()}
                 for split, by_part in metrics.items()
             },
         }
@@ -69,11 +112,23 @@ def evaluate(catalog: Catalog, model: Artifact, corpus: Artifact, tokens: Artifa
     return publish(catalog, target, recipe, write_evaluation)
 
 
-def output_check(model: Artifact, corpus: Artifact, tokens: Artifact, split: str) -> pd.DataFrame:
+def reference_of(evaluation: Artifact) -> Profile:
+    """What headlines look like that the model was evaluated on: those of dev, but leaked ones.
+
+    Headlines to be scored are compared with it. Of those of train the model knows every word.
+    """
+    text = (evaluation.directory / "reference.json").read_text(encoding="utf-8")
+    return Profile.from_dict(json.loads(text))
+
+
+def output_check(
+    scorer: "PackedScorer", corpus: Artifact, tokens: Artifact, split: str
+) -> pd.DataFrame:
     """Every labelled headline of a split beside what the model says of it.
 
     Columns: `split`, `row`, `title`, `label`, `label_name`, `prediction`, `prediction_name`,
-    `probability` (of the prediction), one `p_…` a class, `correct`, `leaked`.
+    `probability` (of the prediction), one `p_…` a class, `unknown` (share of its words that the
+    model does not know), `correct`, `leaked`.
     """
     rows = read_corpus(corpus, ["row", "record_id", "split", "title", "label", "leaked"])
     rows = rows[(rows["split"] == split) & rows["label"].notna()]
@@ -81,9 +136,9 @@ def output_check(model: Artifact, corpus: Artifact, tokens: Artifact, split: str
         read_tokens(tokens, split), on=["row", "record_id"], how="left", validate="one_to_one"
     )
     token_lists = [list(words) for words in joined["tokens"]]
-    scorer = registry.scorer(model, tokens.manifest.config["segmenter"])
     probabilities = scorer.predict(token_lists)
     predictions = scorer.labels(probabilities)
+    ids, words = scorer.vocabulary.ids(token_lists)
     labels = joined["label"].to_numpy(np.int8)
     names = np.array(LABELS)
     return pd.DataFrame(
@@ -97,15 +152,76 @@ def output_check(model: Artifact, corpus: Artifact, tokens: Artifact, split: str
             "prediction_name": names[predictions],
             "probability": np.take_along_axis(probabilities, predictions[:, None], axis=1)[:, 0],
             **{f"p_{name}": probabilities[:, label] for label, name in enumerate(LABELS)},
+            "unknown": unknown_shares(ids != UNKNOWN, words),
             "correct": labels == predictions,
             "leaked": joined["leaked"],
         }
     )
 
 
-def _metrics(checked: pd.DataFrame) -> dict[str, Any]:
-    honest = checked[~checked["leaked"]]
+def _behaviour(model: Artifact, titles: list[str]) -> dict[str, Any]:
+    segmenter = Segmenter.from_environment()
+    scorer = registry.scorer(model, segmenter.fingerprint())
+
+    def classify(changed: Sequence[str]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int8]]:
+        probabilities = scorer.predict(segmenter.cut(changed))
+        return probabilities, scorer.labels(probabilities)
+
+    return behaviour(titles, classify)
+
+
+def _baseline_counts(found: dict[str, Any]) -> dict[str, Any]:
+    dev = found["dev"]["without_leaked_titles"] if found["measured"] else {"macro_f1": None}
     return {
-        part: figures(rows["label"].to_numpy(), rows["prediction"].to_numpy())
-        for part, rows in (("all", checked), ("without_leaked_titles", honest))
+        "baseline_beaten": found["beaten"],
+        "baseline_macro_f1": dev["macro_f1"],
+        "baseline_why_not": found["why_not"],
     }
+
+
+def _behaviour_counts(found: dict[str, Any]) -> dict[str, Any]:
+    judged = [check for check in found["checks"] if check["judged"]]
+    return {
+        "behaviour_passed": found["passed"],
+        "behaviour_checks": len(judged),
+        "behaviour_failed": [check["name"] for check in judged if not check["passed"]],
+    }
+
+
+def _reference(checked: pd.DataFrame) -> Profile:
+    dev = checked[(checked["split"] == "dev") & ~checked["leaked"]]
+    return profile_of(
+        dev["prediction"].to_numpy(),
+        dev["probability"].to_numpy(),
+        length=np.array([len(title) for title in dev["title"]], dtype=np.int64),
+        unknown=dev["unknown"].to_numpy(),
+    )
+
+
+def _by_part(checked: pd.DataFrame, calibration: Calibration) -> dict[str, Any]:
+    return {
+        "all": _metrics(checked, calibration),
+        "without_leaked_titles": _metrics(checked[~checked["leaked"]], calibration),
+    }
+
+
+def _metrics(checked: pd.DataFrame, calibration: Calibration) -> dict[str, Any]:
+    labels, predictions = checked["label"].to_numpy(), checked["prediction"].to_numpy()
+    probabilities = checked[[f"p_{name}" for name in LABELS]].to_numpy()
+    before = reliability(calibration.at_temperature_1(probabilities), labels, predictions)
+    return {
+        **figures(labels, predictions),
+        "intervals": intervals(confusion_matrix(labels, predictions)),
+        "calibration": reliability(probabilities, labels, predictions),
+        "ece_before": before["ece"],
+        "temperature": calibration.temperature,
+        "by_length": by_length(checked["title"].tolist(), labels, predictions),
+        "by_unknown": by_unknown(checked["unknown"].to_numpy(), labels, predictions),
+    }
+
+
+def _shortened(numbers: dict[str, Any]) -> dict[str, Any]:
+    """What the manifest tells of the figures."""
+    figures_alone = {name: numbers[name] for name in ("rows", "accuracy", "macro_f1")}
+    spans = {name: numbers["intervals"][name] for name in ("accuracy", "macro_f1")}
+    return {**figures_alone, "intervals": spans}

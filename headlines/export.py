@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import lstm_model.export
-from headlines import registry
+from headlines import champion, registry
 from headlines.artifact import Artifact, open_artifact
 from headlines.catalog import Catalog
 from headlines.drafts import sync_directory, sync_tree
@@ -46,7 +46,7 @@ def export(model: str, format: str, directory: Path, catalog: Catalog) -> dict[s
         )
     target = directory.resolve()
     _require_free(target)
-    artifact = registry.named(catalog, model)
+    artifact = champion.named(catalog, model)
     bundle = registry.bundle(artifact)
     try:
         lstm_model.export.require(format)

@@ -11,6 +11,16 @@ from headlines.catalog import Catalog
 from headlines.errors import DamagedArtifact, InputError
 from headlines.manifest import MANIFEST, Source
 
+# Where the artifacts lie that others are made from: so one that is gone is told apart from a file.
+_STAGES = {
+    "corpus/": "corpus",
+    "tokens/": "tokens",
+    "models/": "model",
+    "predictions/": "predictions",
+    "reports/baseline/": "baseline",
+    "reports/evaluation/": "evaluation",
+}
+
 
 @dataclass(frozen=True)
 class Link:
@@ -19,7 +29,8 @@ class Link:
     Attributes:
         depth: steps from the artifact that was asked for, which is at 0.
         path: the artifact's directory or the file.
-        what: stage of an artifact; `file` for a file, `files` for a batch of several.
+        what: stage of an artifact, told by its place where it is gone or damaged; `file` for a
+            file, `files` for a batch of several.
         digest: key of an artifact, SHA-256 of a file or of all files.
         problem: what is wrong with it; empty where nothing is.
         note: what else is to be said of it; a batch that was moved to the archive is told so.
@@ -59,22 +70,31 @@ def lineage(catalog: Catalog, path: Path) -> list[Link]:
 
 def _walk(catalog: Catalog, source: Source, depth: int) -> Iterator[Link]:
     path = catalog.root / source.path  # an absolute path of a source stands for itself
-    if source.files or not path.is_dir():
+    stage = _stage_of(source.path)
+    if source.files or not (stage or (path / MANIFEST).is_file()):
         yield _file(catalog, source, depth)
         return
+    problem = ""
+    inputs: tuple[Source, ...] = ()
     try:
         artifact = open_artifact(path)
+        if artifact is None:
+            problem = "no longer there"
+        elif artifact.manifest.key != source.sha256:
+            stage = artifact.manifest.stage
+            problem = f"another artifact stands there now, with key {artifact.manifest.key[:16]}"
+        else:
+            stage, inputs = artifact.manifest.stage, artifact.manifest.inputs
     except DamagedArtifact as damage:
-        yield Link(depth, source.path, "artifact", source.sha256, f"damaged: {damage.reason}")
-        return
-    assert artifact is not None  # there is a directory
-    problem = ""
-    if artifact.manifest.key != source.sha256:
-        problem = f"another artifact stands there now, with key {artifact.manifest.key[:16]}"
-    yield Link(depth, source.path, artifact.manifest.stage, source.sha256, problem)
-    if not problem:
-        for further in artifact.manifest.inputs:
-            yield from _walk(catalog, further, depth + 1)
+        problem = f"damaged: {damage.reason}"
+    yield Link(depth, source.path, stage or "artifact", source.sha256, problem)
+    for further in inputs:
+        yield from _walk(catalog, further, depth + 1)
+
+
+def _stage_of(path: str) -> str | None:
+    """The stage whose artifacts lie where a source lies; None for files."""
+    return next((stage for place, stage in _STAGES.items() if path.startswith(place)), None)
 
 
 def _file(catalog: Catalog, source: Source, depth: int) -> Link:

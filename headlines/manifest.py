@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import stat
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePosixPath
@@ -9,6 +10,7 @@ from typing import Any
 
 MANIFEST = "_manifest.json"
 _FORMAT = 1
+_LARGEST = 64 * 2**20  # bytes of a manifest; one that names 100,000 files has 25 MiB
 
 
 @dataclass(frozen=True)
@@ -106,16 +108,25 @@ class Manifest:
             data["files"] = tuple(DataFile(**entry) for entry in data["files"])
             manifest = cls(**data)
             for entry in manifest.files:
-                inside = PurePosixPath(entry.path)
-                if inside.is_absolute() or ".." in inside.parts:
-                    raise ValueError(f"the file name {entry.path!r} leaves the artifact")
+                _require_inside(entry.path, "artifact")
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"the manifest cannot be read ({error})") from error
         return manifest
 
 
 def _source(data: dict[str, Any]) -> Source:
-    return Source(**{**data, "files": tuple(data.get("files", ()))})
+    source = Source(**{**data, "files": tuple(data.get("files", ()))})
+    if not isinstance(source.path, str) or not isinstance(source.sha256, str):
+        raise ValueError(f"{data!r:.80} is no input")
+    for name in source.files:
+        _require_inside(name, f"folder {source.path!r}")
+    return source
+
+
+def _require_inside(name: str, place: str) -> None:
+    path = PurePosixPath(name)
+    if path.is_absolute() or ".." in path.parts:
+        raise ValueError(f"the file name {name!r} leaves the {place}")
 
 
 def digest_of(data: object) -> str:
@@ -136,10 +147,29 @@ def unsealed(text: str) -> dict[str, Any]:
     Raises:
         ValueError: it is not that text any more.
     """
-    data = json.loads(text)
-    if not isinstance(data, dict) or data.pop("digest", None) != digest_of(data):
-        raise ValueError("its content is not what its digest says")
+    try:
+        data = json.loads(text)
+        if not isinstance(data, dict) or data.pop("digest", None) != digest_of(data):
+            raise ValueError("its content is not what its digest says")
+    except RecursionError as error:
+        raise ValueError("its JSON is nested beyond all measure") from error
     return data
+
+
+def read_small(path: Path) -> str:
+    """The text of a manifest or another file of that kind.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is no UTF-8; or no file (a pipe would never end) or too large to be one, in
+            which case it is not read at all.
+    """
+    found = path.stat()
+    if not stat.S_ISREG(found.st_mode):
+        raise ValueError("it is no file")
+    if found.st_size > _LARGEST:
+        raise ValueError(f"it has {found.st_size:,} bytes, and at most {_LARGEST:,} are read")
+    return path.read_text(encoding="utf-8")
 
 
 def file_digest(path: Path) -> str:

@@ -8,6 +8,7 @@ import numpy.typing as npt
 from headlines.labels import LABELS
 
 Labels = npt.NDArray[np.integer[Any]]
+Floats = npt.NDArray[np.float64]
 
 
 def confusion_matrix(labels: Labels, predictions: Labels) -> npt.NDArray[np.int64]:
@@ -15,6 +16,20 @@ def confusion_matrix(labels: Labels, predictions: Labels) -> npt.NDArray[np.int6
     matrix = np.zeros((len(LABELS), len(LABELS)), np.int64)
     np.add.at(matrix, (labels, predictions), 1)
     return matrix
+
+
+def class_f1(matrices: npt.NDArray[np.int64]) -> Floats:
+    """F1 of each class, shape (…, classes), from confusion matrices, shape (…, classes, classes).
+
+    The F1 of a class that is neither a label nor a prediction of any row counts as 0.
+    """
+    hits = np.diagonal(matrices, axis1=-2, axis2=-1)
+    return _share(2 * hits, matrices.sum(axis=-1) + matrices.sum(axis=-2))
+
+
+def accuracies(matrices: npt.NDArray[np.int64]) -> Floats:
+    """Accuracy, shape (…), from confusion matrices, shape (…, classes, classes); 0 for no rows."""
+    return _share(np.trace(matrices, axis1=-2, axis2=-1), matrices.sum(axis=(-2, -1)))
 
 
 def figures(labels: Labels, predictions: Labels) -> dict[str, Any]:
@@ -32,14 +47,14 @@ def figures(labels: Labels, predictions: Labels) -> dict[str, Any]:
         `recall`, `f1`, `rows`) and `confusion_matrix` (rows are true labels).
     """
     matrix = confusion_matrix(labels, predictions)
-    hits = np.diag(matrix).astype(float)
+    hits = np.diag(matrix)
     precision = _share(hits, matrix.sum(axis=0))
     recall = _share(hits, matrix.sum(axis=1))
-    f1 = _share(2 * precision * recall, precision + recall)
+    f1 = class_f1(matrix)
     rows = int(matrix.sum())
     return {
         "rows": rows,
-        "accuracy": float(hits.sum() / rows) if rows else None,
+        "accuracy": float(accuracies(matrix)) if rows else None,
         "macro_f1": float(f1.mean()) if rows else None,
         "classes": {
             name: {
@@ -54,9 +69,7 @@ def figures(labels: Labels, predictions: Labels) -> dict[str, Any]:
     }
 
 
-def _share(
-    part: npt.NDArray[np.floating[Any]], whole: npt.NDArray[Any]
-) -> npt.NDArray[np.floating[Any]]:
-    share = np.zeros(len(LABELS))
-    np.divide(part, whole, out=share, where=whole > 0)
+def _share(part: npt.NDArray[np.int64], whole: npt.NDArray[np.int64]) -> Floats:
+    share = np.zeros(np.shape(whole))
+    np.divide(part, whole, out=share, where=np.asarray(whole) > 0)
     return share

@@ -18,7 +18,7 @@ from typing import Any, BinaryIO
 
 import pyarrow.parquet as pq
 
-from headlines import admission, registry, runner
+from headlines import admission, champion, registry, runner
 from headlines.admission import Piece
 from headlines.artifact import Artifact
 from headlines.batches import Batch
@@ -65,7 +65,7 @@ def score_stream(
         InputError: there is no model to score with, the stream cannot be read, or too many of its
             rows cannot be used; of those the rejects are told all the same.
     """
-    model, segmenter = registry.champion(catalog), Segmenter.from_environment()
+    model, segmenter = champion.current(catalog), Segmenter.from_environment()
     registry.scorer(model, segmenter.fingerprint())  # what is wrong with it shows before reading
     catalog.require_writable()
     sweep_drafts(catalog)  # of streams that were killed
@@ -153,7 +153,7 @@ def _label(chunk: Chunk, folder: Path) -> Path:
     """Score a piece of the stream, in a worker; give the file of its lines."""
     path = folder / f"lines-{chunk.piece.number:05d}.jsonl"
     with path.open("wb") as file:
-        for table in predictions_of(chunk):
+        for table, _ in predictions_of(chunk):
             file.writelines(_prediction_line(row) for row in table.to_pylist())
     return path
 

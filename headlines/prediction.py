@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from headlines import registry
+from headlines import champion, registry
 from headlines.catalog import Catalog
 from headlines.errors import InputError
 from headlines.segmentation import Segmenter
@@ -42,7 +42,7 @@ def classify(
         if problem := problem_of_title(title):
             raise InputError(problem, f"title {title!r:.40}", "give a headline with text in it")
     segmenter = Segmenter.from_environment()
-    artifact = registry.named(Catalog.from_environment(), model)
+    artifact = champion.named(Catalog.from_environment(), model)
     scorer = registry.scorer(artifact, segmenter.fingerprint())
     probabilities = scorer.predict(segmenter.cut(titles))
     return probabilities, scorer.labels(probabilities)

@@ -1,41 +1,22 @@
-"""The models: immutable versions, and the champion among them that scores."""
+"""The models: immutable versions, found and read. Which of them scores is told by `champion`."""
 
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from headlines.artifact import Artifact, open_artifact, read_manifest
 from headlines.catalog import Catalog
-from headlines.drafts import locked, write_atomically
 from headlines.errors import DamagedArtifact, InputError
-from headlines.manifest import Manifest, sealed, unsealed
+from headlines.manifest import Manifest
 from headlines.segmentation import described, same_words
 
 if TYPE_CHECKING:
     from lstm_model.bundle import Bundle
     from lstm_model.packed import PackedScorer
 
-_FORMAT = 1
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Promotion:
-    """One entry of the champion's history.
-
-    Attributes:
-        version: the model that was made champion.
-        at: when, ISO 8601 in UTC.
-        reason: why, in words.
-    """
-
-    version: str
-    at: str
-    reason: str
 
 
 def version_of(key: str) -> str:
@@ -151,7 +132,7 @@ def scorer(model: Artifact, segmenter: dict[str, Any]) -> "PackedScorer":
 
 @contextmanager
 def _unreadable_told(model: Artifact) -> Iterator[None]:
-    from lstm_model.bundle import BundleError
+    from lstm_model.bundle_files import BundleError
 
     try:
         yield
@@ -163,123 +144,6 @@ def _unreadable_told(model: Artifact) -> Iterator[None]:
         ) from error
 
 
-def named(catalog: Catalog, name: str) -> Artifact:
-    """The model of that version, or the champion where the name is `champion`.
-
-    Raises:
-        InputError: there is none, or it cannot be used.
-    """
-    return champion(catalog) if name == "champion" else model(catalog, name)
-
-
-def champion(catalog: Catalog) -> Artifact:
-    """The model that scores.
-
-    Raises:
-        InputError: there is none, or it cannot be used. It is never replaced in silence.
-    """
-    history = champion_history(catalog)
-    if not history:
-        if is_empty(catalog):
-            raise InputError(
-                "there is no model to score with",
-                str(catalog.models),
-                "run `headlines train`, or `headlines nightly`, which makes a first one",
-            )
-        raise InputError(
-            "there are models, but no champion.json says which one scores",
-            str(catalog.champion),
-            "choose one of `headlines models` with `headlines promote VERSION`",
-        )
-    return model(catalog, history[-1].version)
-
-
-def champion_history(catalog: Catalog) -> list[Promotion]:
-    """All promotions, the present champion's last; empty where `champion.json` is missing.
-
-    Raises:
-        InputError: the file cannot be read.
-    """
-    try:
-        data = unsealed(catalog.champion.read_text(encoding="utf-8"))
-        if data["format"] != _FORMAT:
-            raise ValueError("its format is not known")
-        history = [Promotion(**entry) for entry in data["history"]]
-        if not history or history[-1].version != data["version"]:
-            raise ValueError("its history does not end with the champion")
-    except FileNotFoundError:
-        return []
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(
-            f"the champion pointer cannot be read ({error})",
-            str(catalog.champion),
-            "restore it from a copy, or choose a champion with `headlines promote VERSION`",
-        ) from error
-    return history
-
-
-def promote(catalog: Catalog, version: str, reason: str) -> None:
-    """Make a model the champion, and add that to the history.
-
-    A pointer that cannot be read is kept beside the new one as `champion.json.damaged`.
-
-    Raises:
-        InputError: there is no such model, or it is damaged.
-    """
-    model(catalog, version)
-    with locked(catalog, "champion"):
-        try:
-            history = champion_history(catalog)
-        except InputError as error:
-            _log.warning("%s", error)
-            catalog.champion.rename(catalog.champion.with_name("champion.json.damaged"))
-            history = []
-        if history and history[-1].version == version:
-            return
-        now = datetime.now(UTC).isoformat(timespec="seconds")
-        history.append(Promotion(version, now, reason))
-        data = {
-            "format": _FORMAT,
-            "version": version,
-            "history": [asdict(promotion) for promotion in history],
-        }
-        write_atomically(catalog, catalog.champion, sealed(data).encode())
-
-
 def is_empty(catalog: Catalog) -> bool:
     """Whether no model was ever made here: no version, and no champion pointer."""
     return not versions(catalog) and not catalog.champion.exists()
-
-
-def announce_first(catalog: Catalog) -> None:
-    """Note, before the very first model is published, that it is to be the champion.
-
-    A run that is killed between publishing and promoting is thereby completed by the next one,
-    and told apart from a champion pointer that was lost.
-    """
-    if is_empty(catalog):
-        write_atomically(catalog, _first(catalog), b"")
-
-
-def complete_first(catalog: Catalog) -> str | None:
-    """Promote the first model if it was announced and has no champion beside it.
-
-    Of two that were trained at the same time, the one that was there first is promoted.
-
-    Returns:
-        The version that was promoted; None where there was nothing to complete.
-    """
-    with locked(catalog, "first-champion"):
-        made = {version: made.created_at for version, made in manifests(catalog).items()}
-        if not made or not _first(catalog).exists():
-            return None
-        promoted = None
-        if not catalog.champion.exists():
-            promoted = min(made, key=lambda version: (made[version], version))
-            promote(catalog, promoted, "the first model")
-        _first(catalog).unlink(missing_ok=True)
-    return promoted
-
-
-def _first(catalog: Catalog) -> Path:
-    return catalog.models / ".first-champion"

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from headlines import admission, batches, registry
+from headlines import admission, batches, champion, registry
 from headlines.admission import Piece
 from headlines.artifact import Artifact, copy_file, publish, read_manifest, remove
 from headlines.batches import Batch
@@ -22,7 +23,8 @@ from headlines.catalog import Catalog
 from headlines.errors import InputError
 from headlines.labels import LABELS
 from headlines.manifest import Recipe, Source
-from headlines.reports import BatchResult
+from headlines.outcomes import BatchResult
+from headlines.profile import BINS, NO_HEADLINES, Profile, profile_of, unknown_shares
 from headlines.segmentation import Segmenter
 from headlines.sources import Reading
 from headlines.stages import STAGES
@@ -74,7 +76,12 @@ class Chunk:
             "predictions",
             STAGES["predictions"].version,
             (Source(self.piece.path, self.piece.key, self.piece.rows),),
-            {"model": self.model_key, "segmenter": self.segmenter.fingerprint()},
+            {
+                "model": self.model_key,
+                "segmenter": self.segmenter.fingerprint(),
+                # Profiles with other bins, or none, cannot be added to those of the other pieces.
+                "profile": {name: list(bounds) for name, bounds in BINS.items()},
+            },
         )
 
     @property
@@ -89,7 +96,7 @@ def preflight(catalog: Catalog, batch: Batch, reading: Reading) -> None:
     Raises:
         InputError: there is no champion that can be read, or the file cannot be.
     """
-    registry.scorer(registry.champion(catalog), Segmenter.from_environment().fingerprint())
+    registry.scorer(champion.current(catalog), Segmenter.from_environment().fingerprint())
     next(admission.records_of(batch, reading))
 
 
@@ -122,21 +129,18 @@ def score_chunk(chunk: Chunk) -> Artifact:
     """
 
     def write_part(draft: Path) -> dict[str, Any]:
-        labels = np.zeros(len(LABELS), dtype=np.int64)
+        profile = NO_HEADLINES
         with pq.ParquetWriter(draft / "part.parquet", PREDICTION_SCHEMA, compression="zstd") as to:
-            for table in predictions_of(chunk):
+            for table, of_table in predictions_of(chunk):
                 to.write_table(table)
-                labels += np.bincount(table.column("label").to_numpy(), minlength=len(LABELS))
-        return {
-            "scored": int(labels.sum()),
-            "labels": {name: int(labels[label]) for label, name in enumerate(LABELS)},
-        }
+                profile += of_table
+        return {"scored": profile.rows, "profile": profile.to_dict()}
 
     return publish(Catalog(Path(chunk.root)), chunk.directory, chunk.recipe, write_part)
 
 
-def predictions_of(chunk: Chunk) -> Iterator[pa.Table]:
-    """Predictions of a piece, in order, in tables of `PREDICTION_SCHEMA` and some thousand rows.
+def predictions_of(chunk: Chunk) -> Iterator[tuple[pa.Table, Profile]]:
+    """Predictions of a piece, in order, in tables of some thousand rows, each with its profile.
 
     Runs in a worker process; loads the model once a process.
 
@@ -150,11 +154,18 @@ def predictions_of(chunk: Chunk) -> Iterator[pa.Table]:
 
 def predictions_table(
     rows: pa.RecordBatch, scorer: "PackedScorer", segmenter: Segmenter, model: str
-) -> pa.Table:
-    """Predictions of admitted rows: a table of `PREDICTION_SCHEMA`, one row each, in order."""
+) -> tuple[pa.Table, Profile]:
+    """Predictions of admitted rows: a table of `PREDICTION_SCHEMA`, one row each, in order.
+
+    Also what they look like.
+    """
+    from lstm_model.vocabulary import UNKNOWN
+
     titles = rows.column("title").to_pylist()
-    probabilities = scorer.predict(segmenter.cut(titles))
+    ids, words = scorer.vocabulary.ids(segmenter.cut(titles))  # (words,), (rows,)
+    probabilities = scorer.predict_ids(ids, words)
     labels = scorer.labels(probabilities)
+    confidence = np.take_along_axis(probabilities, labels[:, None], axis=1)[:, 0]
     columns = {
         "row": rows.column("row"),
         "record_id": [record_id(title) for title in titles],
@@ -162,12 +173,18 @@ def predictions_table(
         "title": rows.column("title"),
         "label": labels,
         "label_name": [LABELS[label] for label in labels],
-        "probability": np.take_along_axis(probabilities, labels[:, None], axis=1)[:, 0],
+        "probability": confidence,
         **{f"p_{name}": probabilities[:, label] for label, name in enumerate(LABELS)},
         "model": [model] * len(titles),
         "extra": rows.column("extra"),
     }
-    return pa.table(columns, schema=PREDICTION_SCHEMA)
+    profile = profile_of(
+        labels,
+        confidence,
+        length=pc.utf8_length(rows.column("title")).to_numpy(),
+        unknown=unknown_shares(ids != UNKNOWN, words),
+    )
+    return pa.table(columns, schema=PREDICTION_SCHEMA), profile
 
 
 def commit(
@@ -203,8 +220,10 @@ def commit(
     )
 
     def gather_parts(draft: Path) -> dict[str, Any]:
+        profile = NO_HEADLINES
         for number, part in enumerate(scored):
             copy_file(part, "part.parquet", draft / f"part-{number:05d}.parquet")
+            profile += Profile.from_dict(part.counts["profile"])
         return {
             "model": model.directory.name,
             "rows_in": counts["rows_in"],
@@ -212,7 +231,8 @@ def commit(
             "rejected": counts["rejected"],
             "reasons": counts["reasons"],
             "cut": counts["cut"],
-            "labels": {name: sum(p.counts["labels"][name] for p in scored) for name in LABELS},
+            "labels": profile.labels,
+            "profile": profile.to_dict(),
         }
 
     # Before its predictions are there: a run that is killed must not leave it scored and failed.
@@ -298,6 +318,7 @@ def batch_result(catalog: Catalog, batch: Batch, outcome: str) -> BatchResult:
         reasons=counts["reasons"],
         labels=counts["labels"],
         model=counts["model"],
+        profile=counts.get("profile"),
     )
 
 

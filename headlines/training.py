@@ -1,5 +1,6 @@
 """Trains a model on a corpus and publishes it as a version."""
 
+import dataclasses
 import json
 import shutil
 from collections.abc import Callable
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from headlines import registry
+from headlines import champion, registry
 from headlines.artifact import Artifact, publish
 from headlines.catalog import Catalog
 from headlines.corpus import read_corpus
@@ -18,13 +19,15 @@ from headlines.errors import InputError
 from headlines.labels import LABELS
 from headlines.manifest import Recipe
 from headlines.metrics import figures
-from headlines.reports import write_training_report
+from headlines.reliability import reliability
+from headlines.reports.training import write_training_report
 from headlines.stages import STAGES
 from headlines.tokens import read_tokens
 from lstm_model.presets import PRESETS, Preset
 
 if TYPE_CHECKING:
     from lstm_model.examples import Examples
+    from lstm_model.packed import PackedScorer
     from lstm_model.training import EpochReport
 
 
@@ -50,7 +53,8 @@ def train(
 ) -> Artifact:
     """Train a model, or reuse the one that this corpus and preset gave before.
 
-    Training that was killed goes on after its last finished epoch and ends with the weights of
+    The temperature of its probabilities is fitted on dev after the training; no label changes by
+    it. Training that was killed goes on after its last finished epoch and ends with the weights of
     an undisturbed run. The first model of a data root becomes its champion.
 
     Raises:
@@ -63,10 +67,12 @@ def train(
         {"preset": preset.to_dict(), "segmenter": tokens.manifest.config["segmenter"]},
     )
     checkpoints = catalog.work / f"training-{recipe.key[:16]}"
+    versions = {name: installed_version(name) for name in ("tensorflow", "keras", "numpy", "jieba")}
 
     def write_bundle(draft: Path) -> dict[str, Any]:
         import lstm_model.training
         from lstm_model.bundle import write_bundle
+        from lstm_model.calibration import Calibration, log_probabilities
         from lstm_model.packed import PackedScorer
 
         dev = examples(corpus, tokens, "dev")  # before the training: it may not be there
@@ -77,10 +83,10 @@ def train(
             checkpoints,
             on_epoch,
         )
-        write_bundle(draft, trained)
-        scorer = PackedScorer.load(draft)
-        predicted = scorer.labels(scorer.predict(dev.token_lists))
-        metrics = {"dev": figures(dev.labels, predicted)}
+        uncalibrated = PackedScorer(trained).predict(dev.token_lists)
+        calibration = Calibration.fitted(log_probabilities(uncalibrated), dev.labels)
+        write_bundle(draft, dataclasses.replace(trained, calibration=calibration))
+        metrics = {"dev": _figures_on_dev(PackedScorer.load(draft), dev)}
         text = json.dumps(metrics, ensure_ascii=False, indent=2) + "\n"
         (draft / "metrics.json").write_text(text, encoding="utf-8")
         counts = {
@@ -90,7 +96,7 @@ def train(
             "vocabulary": len(trained.vocabulary.words),
         }
         write_training_report(
-            draft / "report.html", preset.to_dict(), trained.history, metrics["dev"], counts
+            draft / "report.html", recipe, corpus, trained.history, metrics["dev"], counts, versions
         )
         return {
             **counts,
@@ -101,15 +107,25 @@ def train(
     with locked(catalog, checkpoints.name):
         artifact = registry.model_of_key(catalog, recipe.key)
         if artifact is None:
-            registry.announce_first(catalog)
+            champion.announce_first(catalog)
             target = catalog.model(registry.version_of(recipe.key))
-            versions = {
-                name: installed_version(name) for name in ("tensorflow", "keras", "numpy", "jieba")
-            }
             artifact = publish(catalog, target, recipe, write_bundle, versions=versions)
-        registry.complete_first(catalog)
+        champion.complete_first(catalog)
         shutil.rmtree(checkpoints, ignore_errors=True)
     return artifact
+
+
+def _figures_on_dev(scorer: "PackedScorer", dev: "Examples") -> dict[str, Any]:
+    """Figures with the calibration error before and after the temperature, which is fitted here."""
+    probabilities = scorer.predict(dev.token_lists)
+    predicted = scorer.labels(probabilities)
+    before = scorer.calibration.at_temperature_1(probabilities)
+    return {
+        **figures(dev.labels, predicted),
+        "ece_before": reliability(before, dev.labels, predicted)["ece"],
+        "ece": reliability(probabilities, dev.labels, predicted)["ece"],
+        "temperature": scorer.calibration.temperature,
+    }
 
 
 def examples(

@@ -8,13 +8,15 @@
     config.json           format, preset, size of the vocabulary, classes, names and shapes, and
                           the SHA-256 of the files above
 
-Reading runs nothing that is stored, and checks digests, names, types and shapes before it loads a
-weight.
+Nothing else stands there but what an artifact adds, `metrics.json`, `report.html` and
+`_manifest.json`, and files whose names begin with a dot, which are never read.
+
+Reading runs nothing that is stored. It checks what `config.json` asks for, the sizes of the files,
+their digests, and the weights' names, types and shapes, each before anything is read for it.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 from dataclasses import dataclass, field
@@ -26,19 +28,26 @@ import safetensors
 import safetensors.numpy
 from numpy.typing import NDArray
 
+from lstm_model.bundle_files import (
+    CALIBRATION,
+    CONFIG,
+    HISTORY,
+    LARGEST_CONFIG,
+    TABLE,
+    VOCABULARY,
+    WEIGHTS,
+    BundleError,
+    digest_of_file,
+    require_files,
+    require_size,
+    sizes_of_files,
+)
 from lstm_model.calibration import Calibration
 from lstm_model.folding import fold, table_shape
 from lstm_model.presets import CLASSES, Preset, weight_shapes
 from lstm_model.vocabulary import Vocabulary
 
 FILE_FORMAT = "lstm_model.bundle/2"
-CONFIG = "config.json"
-WEIGHTS, TABLE, VOCABULARY = "weights.safetensors", "table.npy", "vocabulary.json"
-CALIBRATION, HISTORY = "calibration.json", "history.json"
-
-
-class BundleError(ValueError):
-    """A bundle is missing, damaged or not one of ours; the message says which file and why."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +95,7 @@ def write_bundle(directory: Path, bundle: Bundle) -> None:
         "vocabulary_size": size,
         "preset": bundle.preset.to_dict(),
         "weights": weight_shapes(bundle.preset, size),
-        "sha256": {name: _sha256(directory / name) for name in sorted(files)},
+        "sha256": {name: digest_of_file(directory / name) for name in sorted(files)},
     }
     _write_json(directory / CONFIG, config)
 
@@ -95,9 +104,11 @@ def read_bundle(directory: Path) -> Bundle:
     """Read what `write_bundle` wrote.
 
     Raises:
-        BundleError: a file is missing or unreadable, of another format, contradicts another one,
-            or a weight is missing, superfluous, of the wrong type or shape, or not finite.
+        BundleError: a file is missing, superfluous, unreadable, of another format, of a size that
+            cannot be right, contradicts another one, or a weight is missing, superfluous, of the
+            wrong type or shape, or not finite.
     """
+    require_size(directory / CONFIG, 0, LARGEST_CONFIG)
     config = _read_json(directory / CONFIG)
     if config.get("format") != FILE_FORMAT:
         raise BundleError(
@@ -110,10 +121,10 @@ def read_bundle(directory: Path) -> Bundle:
     try:
         preset = Preset.from_dict(_object(config.get("preset")))
         digests = _object(config.get("sha256"))
+        sizes = sizes_of_files(preset, config.get("vocabulary_size"))
     except ValueError as error:
         raise BundleError(f"{directory / CONFIG}: {error}") from error
-    for name in (WEIGHTS, VOCABULARY, CALIBRATION, HISTORY):
-        _check_digest(directory / name, digests.get(name))
+    require_files(directory, sizes, digests)
     try:
         vocabulary = Vocabulary.load(directory / VOCABULARY)
     except (OSError, ValueError) as error:
@@ -124,8 +135,6 @@ def read_bundle(directory: Path) -> Bundle:
             f"{directory / VOCABULARY}: {size} words by {vocabulary.rules!r}, where {CONFIG} has "
             f"{config.get('vocabulary_size')!r} by {preset.rules!r}"
         )
-    if table_shape(preset, size) is not None:
-        _check_digest(directory / TABLE, digests.get(TABLE))
     weights = _read_weights(directory / WEIGHTS, weight_shapes(preset, size))
     try:
         calibration = Calibration.from_dict(_read_json(directory / CALIBRATION))
@@ -159,20 +168,6 @@ def read_table(directory: Path, bundle: Bundle) -> NDArray[np.float32] | None:
     return np.asarray(table)
 
 
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _check_digest(path: Path, expected: Any) -> None:
-    try:
-        found = _sha256(path)
-    except OSError as error:
-        raise BundleError(f"{path}: {error}") from error
-    if found != expected:
-        raise BundleError(f"{path}: its SHA-256 is {found}, where {CONFIG} has {expected!r}")
-
-
 def _read_weights(path: Path, shapes: dict[str, tuple[int, ...]]) -> dict[str, NDArray[np.float32]]:
     weights: dict[str, NDArray[np.float32]] = {}
     try:
@@ -192,11 +187,10 @@ def _read_weights(path: Path, shapes: dict[str, tuple[int, ...]]) -> dict[str, N
                     )
             for name in shapes:
                 weights[name] = file.get_tensor(name)
+                if not np.isfinite(weights[name]).all():
+                    raise BundleError(f"{path}: {name} holds a value that is not a finite number")
     except (OSError, safetensors.SafetensorError) as error:
         raise BundleError(f"{path}: {error}") from error
-    for name, weight in weights.items():
-        if not np.isfinite(weight).all():
-            raise BundleError(f"{path}: {name} holds a value that is not a finite number")
     return weights
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,16 @@ from lstm_model.presets import CLASSES
 
 Floats = NDArray[np.float32]
 _LEAST, _MOST = 0.001, 1000  # beyond them float32 loses the probabilities
+_COLDEST, _HOTTEST = 0.05, 20.0  # of those fitted; beyond them too few rows have decided
+
+
+def log_probabilities(probabilities: Floats) -> Floats:
+    """Logarithms of `probabilities` `(rows, classes)`: logits that give them back at temperature 1.
+
+    A probability that float32 has rounded to 0 counts as the smallest one it tells from 0.
+    """
+    logarithms: Floats = np.log(np.maximum(probabilities, np.finfo(np.float32).tiny))
+    return logarithms
 
 
 @dataclass(frozen=True)
@@ -45,6 +56,37 @@ class Calibration:
                     f"not {value!r:.40}"
                 )
 
+    @classmethod
+    def fitted(cls, logits: NDArray[np.floating[Any]], labels: NDArray[Any]) -> Calibration:
+        """The temperature that makes the labels likeliest, from 0.05 to 20; thresholds are equal.
+
+        It minimises the mean negative logarithm of the labels' probabilities, which is convex in
+        1 / temperature: its slope is bisected. On the rows that it is fitted on, it is never worse
+        than 1. It stays 1 where they leave it open: no rows, each row's logits equal, or every
+        label the most probable class (the lower the temperature the better, without end).
+
+        Args:
+            logits: `(rows, classes)` at temperature 1, or the logarithms of the probabilities:
+                the softmax is the same. Finite.
+            labels: label ids `(rows,)`, of rows that were not trained on.
+        """
+        logits = logits.astype(np.float64)
+        logits -= logits.max(axis=1, keepdims=True, initial=-np.inf)  # (rows, classes), 0 at most
+        of_labels = logits[np.arange(len(labels)), labels]
+        if not logits.any() or not of_labels.any():
+            return cls()
+
+        def slope(inverse: float) -> float:
+            exp = np.exp(logits * inverse)
+            expected = (logits * exp).sum(axis=1) / exp.sum(axis=1)
+            return float((expected - of_labels).mean())
+
+        low, high = 1 / _HOTTEST, 1 / _COLDEST
+        while high - low > 1e-12 * high:
+            middle = math.sqrt(low * high)
+            low, high = (middle, high) if slope(middle) < 0 else (low, middle)
+        return cls(float(np.clip(1 / high, _COLDEST, _HOTTEST)))
+
     def to_dict(self) -> dict[str, Any]:
         """Plain data, ready for JSON."""
         return {"temperature": self.temperature, "thresholds": list(self.thresholds)}
@@ -68,6 +110,11 @@ class Calibration:
         exp = np.exp(scaled - scaled.max(axis=1, keepdims=True, initial=-np.inf))
         probabilities: Floats = exp / exp.sum(axis=1, keepdims=True)
         return probabilities
+
+    def at_temperature_1(self, probabilities: Floats) -> Floats:
+        """What `probabilities` `(rows, classes)` of this temperature are at 1: the same shape."""
+        logits = log_probabilities(probabilities) * np.float32(self.temperature)
+        return Calibration().probabilities(logits)
 
     def labels(self, probabilities: Floats) -> NDArray[np.int8]:
         """The label of each row of `probabilities` `(rows, classes)`: int8 `(rows,)`.

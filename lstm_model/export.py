@@ -19,7 +19,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lstm_model.bundle import VOCABULARY, Bundle
+from lstm_model.bundle import Bundle
+from lstm_model.bundle_files import VOCABULARY
 from lstm_model.packed import PackedScorer
 from lstm_model.presets import CLASSES
 from lstm_model.vocabulary import Vocabulary

@@ -71,7 +71,15 @@ class PackedScorer:
         A row without words gets what the Keras model gives for padding alone: an LSTM that has
         read nothing shows zeros, which leaves the softmax of the last layer's bias.
         """
-        ids, steps = self.vocabulary.ids(token_lists)  # (words,), (rows,)
+        return self.predict_ids(*self.vocabulary.ids(token_lists))
+
+    def predict_ids(self, ids: Ints, steps: Ints) -> Floats:
+        """What `predict` gives, of what `vocabulary.ids` gave.
+
+        Args:
+            ids: of the words of all rows, shape (words,).
+            steps: how many of them each row has, shape (rows,).
+        """
         starts = np.cumsum(steps) - steps
         if self.preset.padded_length:  # None: rows are never cut
             steps = np.minimum(steps, self.preset.padded_length)

@@ -3,8 +3,11 @@
 from headlines import evaluation
 from headlines.artifact import Artifact
 from headlines.catalog import Catalog
-from tasks.reporting import log_stage, show_table
+from headlines.reports.evaluation import evaluation_summary
+from tasks.reporting import log_stage, show_report, show_table
 from tasks.stage import stage
+
+_FIGURES = ("rows", "accuracy", "macro_f1")
 
 
 @stage("evaluate", run_name="evaluate {version}", timeout_seconds=1800)
@@ -15,9 +18,12 @@ def evaluate_model(
     artifact = evaluation.evaluate(catalog, model, corpus, tokens)
     log_stage(f"evaluation of {version}", artifact, f"{artifact.counts['mistakes']} mistakes")
     rows = [
-        {"split": split, "headlines": part, **numbers}
+        {"split": split, "headlines": part, **{name: numbers[name] for name in _FIGURES}}
         for split, parts in artifact.counts["metrics"].items()
         for part, numbers in parts.items()
     ]
-    show_table("evaluation", rows, f"Evaluation of {version}; report: {artifact.directory}")
+    show_table("evaluation", rows, f"Figures of {version}")
+    report = artifact.directory / "report.html"
+    what = f"Evaluation of {version}"
+    show_report("evaluation-report", evaluation_summary(artifact), report, what)
     return artifact

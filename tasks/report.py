@@ -4,9 +4,13 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
+from prefect.logging import get_run_logger
+
 from headlines.catalog import Catalog
-from headlines.reports import Night, night_summary, write_nightly_report
-from tasks.reporting import show_markdown, show_table
+from headlines.nights import keep_night
+from headlines.outcomes import Night
+from headlines.reports.nightly import night_summary, write_nightly_report
+from tasks.reporting import show_report, show_table
 from tasks.stage import stage
 
 _COLUMNS = ("batch", "outcome", "rows_in", "scored", "rejected", "message")
@@ -17,11 +21,16 @@ _SHOWN = 200  # rows of the table in the Prefect UI at the most; the report has 
 def report_night(catalog: Catalog, night: Night) -> Path:
     """Write the report, and show its summary in the Prefect UI."""
     title = f"{datetime.now(UTC):%Y-%m-%dT%H%M%SZ}"
-    path = catalog.reports / "nightly" / f"{title}.html"
+    path = catalog.nightly_reports / f"{title}.html"
     write_nightly_report(catalog, path, title, night)
+    for finding in night.drift:
+        if finding.level in ("warn", "stop"):
+            get_run_logger().warning("%s", finding)
     # What calls for a person first.
     batches = sorted(night.batches, key=lambda result: result.outcome != "stopped")
     rows = [{name: asdict(result)[name] for name in _COLUMNS} for result in batches[:_SHOWN]]
     show_table("night", rows, f"{len(rows)} of {len(batches)} batches of the night {title}")
-    show_markdown("night-report", night_summary(night, path), "The night in short")
+    show_report("night-report", night_summary(night, path), path, f"The night {title}")
+    # Last: a task that is tried again must not leave two nights of one.
+    keep_night(catalog, path, night)
     return path

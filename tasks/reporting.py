@@ -2,9 +2,14 @@
 
 import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
-from prefect.artifacts import create_markdown_artifact, create_table_artifact
+from prefect.artifacts import (
+    create_link_artifact,
+    create_markdown_artifact,
+    create_table_artifact,
+)
 from prefect.logging import get_run_logger
 
 from headlines.artifact import Artifact
@@ -22,9 +27,18 @@ def show_table(key: str, rows: Sequence[dict[str, Any]], description: str) -> No
     create_table_artifact(table=table, key=_slug(key), description=description)
 
 
-def show_markdown(key: str, text: str, description: str) -> None:
-    """Show a short report as a markdown artifact in the Prefect UI."""
-    create_markdown_artifact(markdown=text, key=_slug(key), description=description)
+def show_report(key: str, summary: str, report: Path, description: str) -> None:
+    """Show the summary of a report, and a link to the report itself, in the Prefect UI.
+
+    Args:
+        key: of the summary; that of the link ends in `-file`.
+        summary: markdown.
+        report: the HTML file.
+        description: of what it is a report.
+    """
+    create_markdown_artifact(markdown=summary, key=_slug(key), description=description)
+    link, key = report.absolute().as_uri(), _slug(f"{key}-file")
+    create_link_artifact(link, report.name, key=key, description=description)
 
 
 def _rounded(value: Any) -> Any:

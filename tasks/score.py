@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from headlines import admission, registry, runner, scoring
+from headlines import admission, champion, registry, runner, scoring
 from headlines.admission import Piece
 from headlines.artifact import Artifact
 from headlines.batches import Batch
@@ -19,7 +19,7 @@ from tasks.stage import stage
 @stage("model", run_name="model {version}")
 def read_model(catalog: Catalog, version: str) -> Artifact:
     """A model version, or the champion, which was read once: what is wrong with it shows here."""
-    model = registry.named(catalog, version)
+    model = champion.named(catalog, version)
     registry.scorer(model, Segmenter.from_environment().fingerprint())
     return model
 

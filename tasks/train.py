@@ -4,10 +4,11 @@ from typing import TYPE_CHECKING
 
 from prefect.logging import get_run_logger
 
-from headlines import registry, training
+from headlines import champion, registry, training
 from headlines.artifact import Artifact
 from headlines.catalog import Catalog
-from tasks.reporting import log_stage, show_table
+from headlines.reports.training import training_summary
+from tasks.reporting import log_stage, show_report, show_table
 from tasks.stage import stage
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 @stage("look-for-models", run_name="look for models")
 def never_trained(catalog: Catalog) -> bool:
     """Whether there never was a model; completes the promotion of a first one if it was cut off."""
-    registry.complete_first(catalog)
+    champion.complete_first(catalog)
     return registry.is_empty(catalog)
 
 
@@ -50,4 +51,7 @@ def train_model(catalog: Catalog, preset: str, corpus: Artifact, tokens: Artifac
         f"dev accuracy {dev['accuracy']:.3f}, macro-F1 {dev['macro_f1']:.3f}",
     )
     show_table("training", [{"model": artifact.directory.name, **dev}], "The trained model on dev")
+    report = artifact.directory / "report.html"
+    what = f"Training of {artifact.directory.name}"
+    show_report("training-report", training_summary(artifact), report, what)
     return artifact

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
+from headlines.catalog import Catalog
 from headlines.errors import InputError
 
 FORMATS = (".csv", ".tsv", ".jsonl", ".parquet")
@@ -75,6 +76,9 @@ def opened(path: Path) -> Iterator[io.BufferedReader]:
 def opened_anywhere(path: Path) -> Iterator[BinaryIO]:
     """The bytes of a file, unpacked, to be read in any order.
 
+    What is unpacked lies in the data root's `.work`, where there is one, and leaves with the
+    process: the system's own place is memory on many machines, and a file may unpack to more.
+
     Raises:
         InputError: they are damaged where they are compressed, or cut off.
         OSError: the file cannot be read, or there is no room to unpack it.
@@ -83,7 +87,8 @@ def opened_anywhere(path: Path) -> Iterator[BinaryIO]:
         if path.suffix.lower() not in COMPRESSIONS:
             yield file
             return
-        with tempfile.TemporaryFile() as unpacked:
+        work = Catalog.from_environment().work
+        with tempfile.TemporaryFile(dir=work if work.is_dir() else None) as unpacked:
             shutil.copyfileobj(file, unpacked, 1 << 20)
             unpacked.seek(0)
             yield unpacked

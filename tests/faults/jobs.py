@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from headlines import admission, corpus, registry, tokens
+from headlines import admission, champion, corpus, tokens
 from headlines.artifact import Artifact, publish
 from headlines.catalog import Catalog
 from headlines.drafts import sweep_drafts
@@ -75,10 +75,10 @@ def publish_model(root: str, version: str, seed: int) -> Artifact:
 def first_model(root: str) -> None:
     """Publish and promote the first model in the steps that training takes."""
     catalog = Catalog(Path(root))
-    registry.complete_first(catalog)
-    registry.announce_first(catalog)
+    champion.complete_first(catalog)
+    champion.announce_first(catalog)
     publish_model(root, "first", seed=1)
-    registry.complete_first(catalog)
+    champion.complete_first(catalog)
 
 
 def second_model(root: str) -> None:
@@ -88,7 +88,7 @@ def second_model(root: str) -> None:
 
 def promote(root: str) -> None:
     """Promote the other model."""
-    registry.promote(Catalog(Path(root)), "second", "better")
+    champion.promote(Catalog(Path(root)), "second", "better")
 
 
 def ingest_corpus(root: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from jobs import publish_example, recipe_of, write_example  # of this folder
 from scoring_jobs import score
 
-from headlines import admission, registry, scoring
+from headlines import admission, champion, scoring
 from headlines.artifact import find, publish
 from headlines.batches import Batch
 from headlines.catalog import Catalog
@@ -18,7 +18,7 @@ from headlines.sources import Reading
 def score_two(root: str, names: list[str]) -> None:
     """Score two batches of the inbox in step with each other, as two processes might."""
     catalog = Catalog(Path(root))
-    model = registry.champion(catalog)
+    model = champion.current(catalog)
     pieces = []
     for name in names:
         batch = Batch.of_file(catalog, catalog.inbox / name)

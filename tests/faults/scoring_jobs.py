@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from failing_writes import Control, Phase  # this folder is on the path of `victim.py`
 
-from headlines import admission, batches, registry, runner, scoring
+from headlines import admission, batches, champion, runner, scoring
 from headlines.admission import Piece
 from headlines.artifact import Artifact
 from headlines.batches import Batch, State
@@ -49,7 +49,7 @@ def score(
     admission.PIECE_ROWS = piece_rows
     catalog, progress = Catalog(Path(root)), Control.of_environment()
     one = Batch.of_file(catalog, catalog.inbox / name)
-    model = registry.champion(catalog)
+    model = champion.current(catalog)
     with batches.claimed(catalog, one), scorer(workers, tries) as submit:
         if release:
             batches.release(catalog, one)
@@ -96,7 +96,7 @@ def score_spoiled(root: str, files: str, place: float) -> None:
     admission.PIECE_ROWS = 4
     catalog = Catalog(Path(root))
     batch = Batch.of_file(catalog, catalog.inbox / "news.csv")
-    model = registry.champion(catalog)
+    model = champion.current(catalog)
     admitted = admission.admit(catalog, batch, Reading())
     chunks = scoring.chunks_of(catalog, batch, admitted, model)
     parts = [scoring.score_chunk(chunk) for chunk in chunks]

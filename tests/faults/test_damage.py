@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from headlines import registry
+from headlines import champion, registry
 from headlines.artifact import find, open_artifact, read_manifest
 from headlines.catalog import Catalog
 from headlines.errors import DamagedArtifact, InputError
@@ -148,12 +148,12 @@ def test_every_damage_to_a_model_is_refused_and_it_stays(victim: Victim, tmp_pat
     victim.do("first_model", catalog.root)
     directory = catalog.model("first")
     for what in every_damage(directory):
-        for ask in (lambda: registry.model(catalog, "first"), lambda: registry.champion(catalog)):
+        for ask in (lambda: registry.model(catalog, "first"), lambda: champion.current(catalog)):
             with pytest.raises(InputError, match="the model is damaged") as refusal:
                 ask()
             assert refusal.value.where == str(directory), what
             assert refusal.value.mend
-    assert registry.champion(catalog).directory == directory  # nothing was moved or made anew
+    assert champion.current(catalog).directory == directory  # nothing was moved or made anew
 
 
 def test_every_damage_to_the_champion_pointer_is_refused(victim: Victim, tmp_path: Path) -> None:
@@ -165,11 +165,11 @@ def test_every_damage_to_the_champion_pointer_is_refused(victim: Victim, tmp_pat
     for what, content in damages_of(whole, "champion"):
         catalog.champion.write_bytes(content)
         with pytest.raises(InputError, match="the champion pointer cannot be read") as refusal:
-            registry.champion(catalog)
+            champion.current(catalog)
         assert refusal.value.where == str(catalog.champion), what
         assert catalog.champion.read_bytes() == content
     catalog.champion.write_bytes(whole)
-    assert registry.champion(catalog).directory.name == "second"
+    assert champion.current(catalog).directory.name == "second"
 
 
 @pytest.mark.parametrize("name", [MANIFEST, "part-00000.parquet", "part-00001.parquet"])

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from headlines import registry
+from headlines import champion
 from headlines.artifact import open_artifact, read_manifest
 from headlines.catalog import Catalog
 from headlines.errors import DamagedArtifact, InputError
@@ -143,7 +143,7 @@ class Stages:
         if path == catalog.champion or path.is_relative_to(catalog.models):
             place = path if path == catalog.champion else path.parent
             with pytest.raises(InputError, match=r"damaged|cannot be read") as refusal:
-                registry.champion(catalog)
+                champion.current(catalog)
             return refusal.value.where == str(place) and bool(refusal.value.mend)
         for read in (read_manifest, open_artifact):
             with pytest.raises(DamagedArtifact) as damaged:

@@ -17,7 +17,7 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
 
-from headlines import registry
+from headlines import champion, registry
 from headlines.admission import admit
 from headlines.artifact import open_artifact
 from headlines.batches import Batch
@@ -63,7 +63,7 @@ def test_a_night_makes_what_is_missing_and_a_second_one_reuses_all_of_it(
     outcomes = {batch["batch"]: batch["outcome"] for batch in first["batches"]}
     assert outcomes == {"2026-11-20.csv": "scored", "late/2026-11-19.csv": "scored"}
     assert list(first["skipped"]) == ["notes.txt"]
-    assert registry.champion(catalog).directory.name == first["model"]
+    assert champion.current(catalog).directory.name == first["model"]
     report = Path(first["report"]).read_text(encoding="utf-8")
     assert "2026-11-20.csv" in report
     assert TITLES[0] in report
@@ -80,7 +80,7 @@ def test_a_night_makes_what_is_missing_and_a_second_one_reuses_all_of_it(
     second = nightly(corpus, small_preset)
 
     assert (second["batches"], second["reused"]) == ([], 2)
-    assert "2 had been scored before" in Path(second["report"]).read_text(encoding="utf-8")
+    assert "2 scored before" in Path(second["report"]).read_text(encoding="utf-8")
     assert second["model"] == first["model"]
     assert file_bytes(predictions) == before
     assert (file_bytes(catalog.corpus("news")), file_bytes(catalog.root / "tokens")) == corpora
@@ -204,7 +204,7 @@ def test_a_night_that_finds_a_batch_due_while_another_run_scores_it_reuses_that(
 
     nightly(corpus, small_preset)
     batch = Batch.of_file(catalog, write_batch(catalog.inbox / "a.csv", TITLES))
-    model = registry.champion(catalog)
+    model = champion.current(catalog)
     found_due = threading.Event()
     claimed = flows.score.claimed
 
@@ -228,15 +228,30 @@ def test_a_night_that_finds_a_batch_due_while_another_run_scores_it_reuses_that(
     assert not (catalog.root / "superseded").exists()
 
 
-def test_a_lost_champion_stops_the_night(catalog: Catalog, corpus: str, small_preset: str) -> None:
+def test_a_champion_that_is_lost_or_cannot_be_read_stops_the_night(
+    catalog: Catalog, corpus: str, small_preset: str, write_batch: Writer
+) -> None:
     from flows.nightly import nightly
 
-    nightly(corpus, small_preset)
-    catalog.champion.unlink()
-
-    with pytest.raises(InputError, match="headlines promote"):
-        nightly(corpus, small_preset)
-    assert len(registry.versions(catalog)) == 1
+    model = Path(nightly(corpus, small_preset)["model"])
+    pointer, weights = catalog.champion, catalog.model(model.name) / "weights.safetensors"
+    write_batch(catalog.inbox / "a.csv", TITLES)
+    whole = {path: path.read_bytes() for path in (pointer, weights)}
+    for harm, told in (
+        (pointer.unlink, "no champion.json says which"),
+        (lambda: pointer.write_bytes(whole[pointer][:-9]), "champion pointer cannot be read"),
+        (lambda: weights.write_bytes(whole[weights][:-9]), "the model is damaged"),
+        (lambda: weights.parent.rename(catalog.root / "moved"), "there is no model"),
+    ):
+        for path, content in whole.items():
+            path.write_bytes(content)
+        harm()
+        with pytest.raises(InputError, match=told) as refusal:
+            nightly(corpus, small_preset)
+        assert str(catalog.models) in refusal.value.where
+        assert refusal.value.mend
+        assert not catalog.predictions.exists()
+        assert len(registry.versions(catalog)) <= 1  # none was trained in its place
 
 
 def test_importing_the_flows_package_loads_neither_prefect_nor_tensorflow() -> None:

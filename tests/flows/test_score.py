@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from headlines import admission, registry, scoring
+from headlines import admission, champion, registry, scoring
 from headlines.artifact import Artifact, open_artifact
 from headlines.catalog import Catalog
 from headlines.errors import BatchesStopped, InputError
@@ -21,14 +21,14 @@ TITLES = ["某地火灾三人受伤", "小学生获奖", "明日天气", "小学
 
 
 @pytest.fixture
-def champion(catalog: Catalog, corpus_file: Path, small_preset: str) -> Artifact:
+def first_champion(catalog: Catalog, corpus_file: Path, small_preset: str) -> Artifact:
     """A model trained on the small corpus."""
     from flows.ingest import ingest
     from flows.train import train
 
     ingest(str(corpus_file), "news")
     train(small_preset, "news")
-    return registry.champion(catalog)
+    return champion.current(catalog)
 
 
 def score(*files: Path, **options: Any) -> list[dict[str, Any]]:
@@ -38,7 +38,7 @@ def score(*files: Path, **options: Any) -> list[dict[str, Any]]:
     return batches
 
 
-@pytest.mark.usefixtures("champion")
+@pytest.mark.usefixtures("first_champion")
 def test_the_same_batch_twice_is_scored_once(
     catalog: Catalog, tmp_path: Path, write_batch: Writer
 ) -> None:
@@ -54,7 +54,7 @@ def test_the_same_batch_twice_is_scored_once(
     assert open_artifact(catalog.prediction("batch.csv")) == made
 
 
-@pytest.mark.usefixtures("champion")
+@pytest.mark.usefixtures("first_champion")
 def test_a_revised_batch_is_scored_anew_and_the_old_predictions_are_kept(
     catalog: Catalog, tmp_path: Path, write_batch: Writer
 ) -> None:
@@ -73,7 +73,7 @@ def test_a_revised_batch_is_scored_anew_and_the_old_predictions_are_kept(
     assert not catalog.rejected("batch.csv").exists()
 
 
-@pytest.mark.usefixtures("champion")
+@pytest.mark.usefixtures("first_champion")
 def test_damaged_predictions_are_set_aside_and_made_again(
     catalog: Catalog, tmp_path: Path, write_batch: Writer
 ) -> None:
@@ -92,7 +92,7 @@ def test_damaged_predictions_are_set_aside_and_made_again(
 def test_rescore_replaces_what_another_model_scored(
     catalog: Catalog,
     tmp_path: Path,
-    champion: Artifact,
+    first_champion: Artifact,
     monkeypatch: pytest.MonkeyPatch,
     write_batch: Writer,
 ) -> None:
@@ -104,17 +104,17 @@ def test_rescore_replaces_what_another_model_scored(
     file = write_batch(tmp_path / "batch.csv", TITLES)
     score(file)
     monkeypatch.setitem(PRESETS, "other", replace(PRESETS["small"], name="other", seed=7))
-    train("other", "news")
-    assert registry.champion(catalog).directory == champion.directory  # not promoted by itself
-    [challenger] = set(registry.versions(catalog)) - {champion.directory.name}
-    registry.promote(catalog, challenger, "a test")
+    train("other", "news", promote=False)
+    assert champion.current(catalog).directory == first_champion.directory
+    [challenger] = set(registry.versions(catalog)) - {first_champion.directory.name}
+    champion.promote(catalog, challenger, "a test")
 
-    assert score(file)[0]["model"] == champion.directory.name  # a promotion makes nothing due
+    assert score(file)[0]["model"] == first_champion.directory.name  # a promotion makes nothing due
     assert score(file, rescore=True)[0]["model"] == challenger
     assert (catalog.root / "superseded/predictions/batch=batch.csv~1").is_dir()
 
 
-@pytest.mark.usefixtures("champion")
+@pytest.mark.usefixtures("first_champion")
 def test_a_stopped_batch_waits_until_it_is_released(
     catalog: Catalog, tmp_path: Path, write_batch: Writer
 ) -> None:
@@ -133,7 +133,7 @@ def test_a_stopped_batch_waits_until_it_is_released(
     assert not catalog.failed("batch.csv").exists()
 
 
-@pytest.mark.usefixtures("champion")
+@pytest.mark.usefixtures("first_champion")
 def test_a_chunk_that_fails_twice_is_tried_again_alone(
     catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write_batch: Writer
 ) -> None:
@@ -159,7 +159,7 @@ def test_a_chunk_that_fails_twice_is_tried_again_alone(
     assert not any((catalog.work / "chunks").iterdir())
 
 
-@pytest.mark.usefixtures("champion")
+@pytest.mark.usefixtures("first_champion")
 def test_one_bad_file_does_not_keep_the_others_from_being_scored(
     catalog: Catalog, tmp_path: Path, write_batch: Writer
 ) -> None:
@@ -173,7 +173,7 @@ def test_one_bad_file_does_not_keep_the_others_from_being_scored(
     assert open_artifact(catalog.prediction("good.csv")) is not None
 
 
-@pytest.mark.usefixtures("champion")
+@pytest.mark.usefixtures("first_champion")
 def test_a_namesake_from_elsewhere_does_not_replace_a_batch(
     catalog: Catalog, tmp_path: Path, write_batch: Writer
 ) -> None:
@@ -186,7 +186,7 @@ def test_a_namesake_from_elsewhere_does_not_replace_a_batch(
     assert score(other, batch="n.csv")[0]["scored"] == 2  # a revision, by express wish
 
 
-@pytest.mark.usefixtures("champion")
+@pytest.mark.usefixtures("first_champion")
 def test_several_files_are_one_batch_and_so_is_a_folder(
     catalog: Catalog, tmp_path: Path, write_batch: Writer
 ) -> None:

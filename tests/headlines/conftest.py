@@ -68,9 +68,19 @@ def publish_model() -> Callable[..., Artifact]:
         def write(draft: Path) -> dict[str, Any]:
             history = [{"epoch": 1, "loss": 1.0}]
             write_bundle(draft, Bundle(preset, vocabulary, weights, history, best_epoch=1))
-            return {}
+            return {
+                "epochs": 1,
+                "best_epoch": 1,
+                "parameters": sum(weight.size for weight in weights.values()),
+                "vocabulary": len(vocabulary),
+                "dev": {"rows": 0, "accuracy": None, "macro_f1": None},
+            }
 
-        config = {"seed": seed, "segmenter": segmenter.fingerprint()}
+        config = {
+            "seed": seed,
+            "preset": preset.to_dict(),
+            "segmenter": segmenter.fingerprint(),
+        }
         recipe = Recipe("model", 1, sources, config)
         return publish(catalog, catalog.model(version), recipe, write)
 

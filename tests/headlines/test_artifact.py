@@ -1,11 +1,14 @@
 import fcntl
 import json
+import logging
 import os
 import socket
 import subprocess
 import sys
 import threading
 import time
+import tracemalloc
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -24,9 +27,15 @@ from headlines.artifact import (
     set_aside,
 )
 from headlines.catalog import Catalog
-from headlines.drafts import locked, sweep_drafts, sweep_pieces, write_atomically
+from headlines.drafts import (
+    locked,
+    sweep_damaged,
+    sweep_drafts,
+    sweep_pieces,
+    write_atomically,
+)
 from headlines.errors import DamagedArtifact
-from headlines.manifest import MANIFEST, Manifest, Recipe, Source
+from headlines.manifest import MANIFEST, Manifest, Recipe, Source, sealed, unsealed
 
 SOURCE = Source("inbox/a.csv", "a" * 64, 3)
 
@@ -266,10 +275,74 @@ def test_a_manifest_edited_by_hand_is_damage(catalog: Catalog, target: Path, fie
 
 
 def test_a_manifest_of_another_format_is_refused() -> None:
-    from headlines.manifest import sealed
-
     with pytest.raises(ValueError, match="format is not known"):
         Manifest.from_json(sealed({"format": 2}))
+
+
+def forge(target: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    """Change a manifest and seal it anew: what a forger would do."""
+    data = unsealed((target / MANIFEST).read_text(encoding="utf-8"))
+    change(data)
+    (target / MANIFEST).write_text(sealed(data), encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda data: data["files"][0].update(path="../../secret"), "leaves the artifact"),
+        (lambda data: data["files"][0].update(path="/etc/hosts"), "leaves the artifact"),
+        (lambda data: data["files"][0].update(path=None), MANIFEST),
+        (lambda data: data["files"].append(1), MANIFEST),
+        (lambda data: data["inputs"][0].update(files=["a.csv", "../b.csv"]), "leaves the folder"),
+        (lambda data: data["inputs"][0].update(path=7), "is no input"),
+        (lambda data: data["inputs"][0].update(sha256=None), "is no input"),
+        (lambda data: data.update(files={}, inputs=[[]]), MANIFEST),
+    ],
+)
+def test_a_forged_manifest_is_refused(
+    catalog: Catalog, target: Path, change: Callable[[dict[str, Any]], object], told: str
+) -> None:
+    publish(catalog, target, recipe(), write)
+    forge(target, change)
+    with pytest.raises(DamagedArtifact, match=told) as refusal:
+        open_artifact(target)
+    assert refusal.value.directory == str(target)
+
+
+def test_a_file_that_leads_out_of_the_artifact_is_refused(catalog: Catalog, target: Path) -> None:
+    """Even to the very same bytes: who may write there could exchange them at any time."""
+    [entry] = make(catalog, target, "one").manifest.files
+    outside = catalog.root / "outside"
+    (target / entry.path).rename(outside)
+    for lead in (outside, Path("../../outside"), catalog.root / "nowhere"):
+        (target / entry.path).symlink_to(lead)
+        with pytest.raises(DamagedArtifact, match=f"{entry.path} is a link"):
+            open_artifact(target)
+        (target / entry.path).unlink()
+    (target / "folder").symlink_to(catalog.root)
+    outside.rename(target / entry.path)
+    with pytest.raises(DamagedArtifact, match=r"not in the manifest \['folder'\]"):
+        open_artifact(target)
+
+
+def test_what_cannot_be_right_by_its_size_is_not_read(catalog: Catalog, target: Path) -> None:
+    make(catalog, target, "one")
+    for path in (target / "text", target / MANIFEST):
+        with path.open("r+b") as file:
+            file.truncate(1 << 40)  # a hole in the file: it takes no room on the disk
+        tracemalloc.start()
+        with pytest.raises(DamagedArtifact, match=path.name):
+            open_artifact(target)
+        _, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert most < 1 << 20
+
+
+def test_json_that_is_nested_beyond_all_measure_is_damage(catalog: Catalog, target: Path) -> None:
+    make(catalog, target, "one")
+    (target / MANIFEST).write_text("[" * 100_000)
+    with pytest.raises(DamagedArtifact, match="nested beyond all measure"):
+        open_artifact(target)
 
 
 def test_a_manifest_survives_being_written_and_read() -> None:
@@ -373,6 +446,31 @@ def test_pieces_that_no_run_came_back_to_are_swept(catalog: Catalog) -> None:
             os.utime(piece, (time.time() - week - 60,) * 2)
     assert sweep_pieces(catalog) == 2
     assert [piece.name for piece in pieces if piece.exists()] == ["new", "new"]
+
+
+def test_what_was_set_aside_as_damaged_is_kept_for_a_month(
+    catalog: Catalog, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    for target in (catalog.reports / "one", catalog.prediction("a.csv"), catalog.work / "chunks/x"):
+        (target / "folder~7").mkdir(parents=True)
+        (target / "folder~7" / "file").write_text("")
+        os.utime(target, (0, 0))  # the content may be of any age
+        assert set_aside(catalog, target, "a test") is not None
+    (catalog.work / "damaged" / "reports" / "my notes").write_text("mine")
+    kept = sorted(catalog.work.rglob("*"))
+
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + 30 * 24 * 3600 - 60)
+    assert sweep_damaged(catalog) == 0
+    assert sorted(catalog.work.rglob("*")) == kept
+
+    monkeypatch.setattr(time, "time", lambda: now + 30 * 24 * 3600 + 60)
+    with caplog.at_level(logging.INFO):
+        assert sweep_damaged(catalog) == 3
+    assert "reports/one~1" in caplog.text
+    left = [path.name for path in (catalog.work / "damaged").rglob("*") if path.is_file()]
+    assert left == ["my notes"]
+    assert sweep_damaged(catalog) == 0
 
 
 def test_a_draft_that_an_ended_process_left_is_in_nobodys_way(

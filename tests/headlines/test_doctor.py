@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from headlines import doctor, inews, registry
+from headlines import champion, doctor, inews
 from headlines.artifact import Artifact
 from headlines.catalog import Catalog
 from headlines.doctor import Check, examine
@@ -98,7 +98,7 @@ def test_the_champion_is_named_and_a_damaged_one_found(
     check = found()["champion"]
     assert not check.good
     assert "headlines promote" in check.message
-    registry.promote(catalog, "2026-11-20-00000000", "a test")
+    champion.promote(catalog, "2026-11-20-00000000", "a test")
     assert found()["champion"] == Check("champion", True, "2026-11-20-00000000")
     (model.directory / "config.json").write_text("{}")
     assert "damaged" in found()["champion"].message

@@ -2,12 +2,13 @@ import pickle
 
 import pytest
 
-from headlines.errors import BatchesStopped, DamagedArtifact, InputError
+from headlines.errors import BatchesStopped, DamagedArtifact, DriftTooHigh, InputError
 
 ERRORS = [
     InputError("没有标题列", "a.csv", "add one"),
     DamagedArtifact("corpus/inews", "a file is missing"),
     BatchesStopped("1 batch stopped", {"stopped": ["a.csv"]}),
+    DriftTooHigh("drift of length", {"drift": [{"psi": 0.7}]}),
 ]
 
 

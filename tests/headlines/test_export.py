@@ -8,7 +8,7 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from headlines import predict, registry, segment
+from headlines import champion, predict, segment
 from headlines.artifact import Artifact
 from headlines.catalog import Catalog
 from headlines.corpus import ingest
@@ -48,7 +48,7 @@ def made(
     corpus = ingest(catalog, "news", str(source))
     tokens = segment_corpus(catalog, corpus)
     model = publish_model(catalog, VERSION, (corpus.as_source(catalog), tokens.as_source(catalog)))
-    registry.promote(catalog, VERSION, "a test")
+    champion.promote(catalog, VERSION, "a test")
     return Made(catalog, source, corpus, tokens, model)
 
 

@@ -21,7 +21,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from headlines import admission, predict, registry
+from headlines import admission, champion, predict, registry
 from headlines.artifact import Artifact
 from headlines.catalog import Catalog
 from headlines.errors import InputError
@@ -53,7 +53,7 @@ def root(
     monkeypatch.setenv("HEADLINES_DATA", str(catalog.root))
     monkeypatch.setenv("HEADLINES_RUNNER", "threads")
     publish_model(catalog, "one")
-    registry.promote(catalog, "one", "a test")
+    champion.promote(catalog, "one", "a test")
     return catalog
 
 
@@ -279,7 +279,7 @@ def test_rows_in_are_rows_out_and_rejects_for_any_bytes(
     content, format = stream
     if not registry.versions(shared):
         publish_model(shared, "one")
-        registry.promote(shared, "one", "a test")
+        champion.promote(shared, "one", "a test")
 
     streamed = Streamed(shared, content, format)
 

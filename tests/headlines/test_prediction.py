@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from headlines import predict, registry, segment
+from headlines import champion, predict, segment
 from headlines.artifact import Artifact
 from headlines.catalog import Catalog
 from headlines.errors import InputError
@@ -21,7 +21,7 @@ def _root(monkeypatch: pytest.MonkeyPatch, catalog: Catalog) -> None:
 @pytest.fixture
 def models(catalog: Catalog, publish_model: Callable[..., Artifact]) -> dict[str, Artifact]:
     found = {name: publish_model(catalog, name, seed=n) for n, name in enumerate(["one", "two"])}
-    registry.promote(catalog, "two", "a test")
+    champion.promote(catalog, "two", "a test")
     return found
 
 

@@ -1,5 +1,7 @@
 """Scoring one batch: the books balance, and the same batch gives the same bytes."""
 
+import dataclasses
+import itertools
 import json
 import shutil
 from collections.abc import Callable
@@ -12,15 +14,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from headlines import admission, registry, runner, scoring
+from headlines import admission, champion, registry, runner, scoring
 from headlines.admission import Piece, admit, check_reject_rate, pieces_of, rows_of
 from headlines.artifact import Artifact, publish, remove
 from headlines.batches import Batch, State, state_of
 from headlines.catalog import Catalog
 from headlines.errors import DamagedArtifact, InputError
 from headlines.labels import LABELS
-from headlines.manifest import Recipe
-from headlines.scoring import PREDICTION_SCHEMA, chunks_of, commit, preflight
+from headlines.manifest import MANIFEST, Recipe
+from headlines.profile import BINS, Profile
+from headlines.scoring import PREDICTION_SCHEMA, batch_result, chunks_of, commit, preflight
 from headlines.segmentation import Segmenter, segment
 from headlines.sources import Reading
 from headlines.text import LONGEST_TITLE, record_id
@@ -67,14 +70,14 @@ def make_champion(catalog: Catalog) -> Artifact:
     config = {"preset": preset.to_dict(), "segmenter": Segmenter().fingerprint()}
     recipe = Recipe("model", 1, (), config)
     model = publish(catalog, catalog.model(registry.version_of(recipe.key)), recipe, write)
-    registry.promote(catalog, model.directory.name, "a test")
+    champion.promote(catalog, model.directory.name, "a test")
     return model
 
 
 def score(catalog: Catalog, path: Path) -> Artifact:
     """What the flow does, without Prefect."""
     batch = Batch.of_file(catalog, path)
-    model = registry.champion(catalog)
+    model = champion.current(catalog)
     admitted = admit(catalog, batch, Reading())
     chunks = chunks_of(catalog, batch, admitted, model)
     pool = runner.executor(len(chunks))
@@ -127,6 +130,8 @@ def test_rows_in_are_rows_scored_and_rejected(
     table = pq.read_table(predictions.directory, partitioning=None)
     assert table.column("row").to_pylist() == good
     assert sum(counts["labels"].values()) == len(good)
+    profile = Profile.from_dict(counts["profile"])  # refused where a bin's count is lost
+    assert (profile.rows, profile.labels) == (len(good), counts["labels"])
     rejects_directory = catalog.rejected("news.jsonl")
     assert rejects_directory.exists() == bool(bad)
     if bad:
@@ -135,6 +140,80 @@ def test_rows_in_are_rows_scored_and_rejected(
         assert rejects.column("raw").to_pylist() == [lines[row].encode() for row in bad]
         assert all(rejects.column("reason").to_pylist())
         assert sum(counts["reasons"].values()) == len(bad)
+
+
+def test_the_profile_is_that_of_the_rows(
+    catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(admission, "PIECE_ROWS", 3)  # the profiles of three pieces are added
+    make_champion(catalog)
+    file = tmp_path / "news.csv"
+    titles = [*TITLES, "喜讯" * 8, "未知词语 喜讯"]
+    file.write_text("title\n" + "\n".join(titles), encoding="utf-8")
+
+    predictions = score(catalog, file)
+
+    assert len(predictions.files(".parquet")) == 3
+    profile = Profile.from_dict(predictions.counts["profile"])
+    table = pq.read_table(predictions.directory, partitioning=None)
+    known = {word for title in TITLES for word in segment([title])[0]}
+    unknown = []
+    for words in segment(titles):
+        words = [word for word in words if word.strip()]
+        unknown.append(sum(word not in known for word in words) / len(words))
+    assert profile.means == pytest.approx(
+        {
+            "confidence": np.mean(table.column("probability").to_numpy()),
+            "length": np.mean([len(title) for title in titles]),
+            "unknown": np.mean(unknown),
+        }
+    )
+    assert 0 < sum(unknown) < 3
+    for name in ("length", "confidence"):
+        values = (
+            [len(title) for title in titles]
+            if name == "length"
+            else table.column("probability").to_pylist()
+        )
+        assert profile.counts(name) == tuple(
+            sum(low < value <= high for value in values)
+            for low, high in itertools.pairwise((0, *BINS[name]))
+        )
+
+
+def test_pieces_scored_before_profiles_were_kept_are_scored_anew(
+    catalog: Catalog, tmp_path: Path
+) -> None:
+    model = make_champion(catalog)
+    file = tmp_path / "news.csv"
+    file.write_text("title\n" + "\n".join(TITLES), encoding="utf-8")
+    batch = Batch.of_file(catalog, file)
+    [chunk] = chunks_of(catalog, batch, admit(catalog, batch, Reading()), model)
+    config = {name: value for name, value in chunk.recipe.config.items() if name != "profile"}
+    before = dataclasses.replace(chunk.recipe, config=config)
+
+    def write(draft: Path) -> dict[str, Any]:
+        (draft / "part").write_bytes(b"of an earlier version")
+        return {"scored": 6, "labels": dict.fromkeys(LABELS, 2)}
+
+    publish(catalog, catalog.work / "chunks" / before.key[:16], before, write)
+    assert score(catalog, file).counts["profile"]["rows"] == len(TITLES)
+
+
+def test_predictions_from_before_profiles_were_kept_are_read(
+    catalog: Catalog, tmp_path: Path
+) -> None:
+    make_champion(catalog)
+    file = tmp_path / "news.csv"
+    file.write_text("title\n喜讯", encoding="utf-8")
+    predictions, batch = score(catalog, file), Batch.of_file(catalog, file)
+    assert batch_result(catalog, batch, "reused").profile == predictions.counts["profile"]
+
+    counts = {name: value for name, value in predictions.counts.items() if name != "profile"}
+    manifest = dataclasses.replace(predictions.manifest, counts=counts)
+    (predictions.directory / MANIFEST).write_text(manifest.to_json(), encoding="utf-8")
+    result = batch_result(catalog, batch, "reused")
+    assert (result.scored, result.profile) == (1, None)
 
 
 def test_other_columns_pass_through_as_json(catalog: Catalog, tmp_path: Path) -> None:
@@ -213,7 +292,7 @@ def in_chunks_of_two(
     make_champion(catalog)
     file = tmp_path / "news.csv"
     file.write_text("title\n" + "\n".join(TITLES), encoding="utf-8")
-    batch, model = Batch.of_file(catalog, file), registry.champion(catalog)
+    batch, model = Batch.of_file(catalog, file), champion.current(catalog)
     admitted = admit(catalog, batch, Reading())
     return batch, model, admitted
 
@@ -278,7 +357,7 @@ def test_titles_that_are_too_long_are_rejected_or_cut(
     file = tmp_path / "news.csv"
     titles = ["喜讯", "长" * (LONGEST_TITLE + 1), "长" * LONGEST_TITLE, " " * 600 + "喜讯"]
     file.write_text("title\n" + "\n".join(titles), encoding="utf-8")
-    batch, model = Batch.of_file(catalog, file), registry.champion(catalog)
+    batch, model = Batch.of_file(catalog, file), champion.current(catalog)
     admitted = admit(catalog, batch, Reading(long_titles=long_titles))
     chunks = chunks_of(catalog, batch, admitted, model)
     predictions = commit(catalog, batch, admitted, model, [*map(scoring.score_chunk, chunks)])

@@ -3,6 +3,7 @@ import gzip
 import io
 import json
 import random
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
+from headlines.catalog import Catalog
 from headlines.errors import InputError
 from headlines.sources import (
     Reading,
@@ -397,6 +399,18 @@ def test_a_compressed_file_has_the_rows_of_the_plain_one(
     assert read(tmp_path / f"a{kind}{suffix}", packed(content, suffix)) == plain
     twice = packed(content[:1_000], suffix) + packed(content[1_000:], suffix)
     assert read(tmp_path / f"twice{kind}{suffix}", twice) == plain
+
+
+def test_parquet_is_unpacked_in_the_data_root(
+    catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HEADLINES_DATA", str(catalog.root))
+    packed_parquet = packed(content_of(".parquet", 10), ".gz")
+    assert len(read(tmp_path / "a.parquet.gz", packed_parquet)) == 10  # there is no root yet
+    catalog.work.mkdir(parents=True)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "full"))
+    assert len(read(tmp_path / "b.parquet.gz", packed_parquet)) == 10
+    assert list(catalog.work.iterdir()) == []
 
 
 @pytest.mark.parametrize("suffix", [".gz", ".zst"])

@@ -1,17 +1,23 @@
 """Training on a small corpus: reused, resumed, and the first model the champion."""
 
+import dataclasses
+import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from headlines import registry
+from headlines import champion, registry
 from headlines.artifact import Artifact
 from headlines.catalog import Catalog
 from headlines.corpus import ingest, read_corpus
 from headlines.errors import InputError
+from headlines.reliability import reliability
 from headlines.tokens import segment_corpus
 from headlines.training import examples, preset_named, train
+from lstm_model.calibration import Calibration, log_probabilities
+from lstm_model.packed import PackedScorer
 
 
 def prepared(catalog: Catalog, corpus_file: Path) -> tuple[Artifact, Artifact]:
@@ -56,10 +62,52 @@ def test_a_training_cut_off_goes_on_and_ends_the_same(tmp_path: Path, corpus_fil
 
     assert seen == [1, 2, 3]  # the finished epochs are not run again
     assert data(resumed) == data(whole)
-    assert registry.champion(catalog).directory == resumed.directory
+    assert champion.current(catalog).directory == resumed.directory
     again = train(catalog, *stages, preset_named("small"), lambda r: seen.append(r.epoch))
     assert again.reused
     assert seen == [1, 2, 3]
+
+
+@pytest.mark.usefixtures("small_preset")
+def test_the_temperature_is_fitted_on_dev_and_kept(catalog: Catalog, tmp_path: Path) -> None:
+    words = [
+        ("获奖", 0),
+        ("火灾", 2),
+        ("天气", 0),
+        ("天气", 1),
+        ("天气", 2),
+    ]  # no model knows which
+    rows = [
+        f"{word}第{number}{of}号,{label},{split}\n"
+        for split, of in (("train", "甲"), ("dev", "乙"))
+        for number, (word, label) in enumerate(words * 4)
+    ]
+    file = tmp_path / "news.csv"
+    file.write_text("title,label,split\n" + "".join(rows), encoding="utf-8")
+    corpus, tokens = prepared(catalog, file)
+    preset = dataclasses.replace(preset_named("small"), epochs=20, learning_rate=0.02)
+
+    model = train(catalog, corpus, tokens, preset)
+
+    scorer = PackedScorer.load(model.directory)
+    dev = examples(corpus, tokens, "dev")
+
+    def loss(temperature: float) -> float:
+        probabilities = Calibration(temperature).probabilities(logits)
+        return float(-np.log(probabilities[np.arange(len(dev.labels)), dev.labels]).mean())
+
+    logits = log_probabilities(scorer.predict(dev.token_lists)) * scorer.calibration.temperature
+    fitted = scorer.calibration.temperature
+    assert fitted != 1.0
+    assert all(loss(fitted) <= loss(other) + 1e-6 for other in (0.9 * fitted, 1.1 * fitted, 1.0))
+    told = json.loads((model.directory / "metrics.json").read_text("utf-8"))["dev"]
+    assert told["temperature"] == fitted
+    before = Calibration(1.0).probabilities(logits)
+    assert told["ece_before"] == pytest.approx(
+        reliability(before, dev.labels, before.argmax(axis=1))["ece"], abs=1e-5
+    )
+    after = scorer.predict(dev.token_lists)
+    assert told["ece"] == reliability(after, dev.labels, after.argmax(axis=1))["ece"]
 
 
 @pytest.mark.usefixtures("small_preset")

@@ -3,15 +3,22 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import os
+import shutil
 import struct
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 import safetensors.numpy
 
 from lstm_model import folding
-from lstm_model.bundle import BundleError, read_bundle, read_table, write_bundle
+from lstm_model.bundle import read_bundle, read_table, write_bundle
+from lstm_model.bundle_files import BundleError
 from lstm_model.calibration import Calibration
+from lstm_model.packed import PackedScorer
 
 FILES = [
     "calibration.json",
@@ -159,7 +166,10 @@ def change_json(path, **fields) -> None:
     [
         ({"format": "lstm_model.bundle/9"}, "format is 'lstm_model.bundle/9'"),
         ({"classes": 4}, "4 classes where 3 are known"),
-        ({"vocabulary_size": 1 << 50}, "words by 'verbatim', where config.json has"),
+        ({"vocabulary_size": 14}, "15 words by 'verbatim', where config.json has 14"),
+        ({"vocabulary_size": 1 << 50}, r"1,125,899,906,842,624 words would be [\d,]+ bytes of"),
+        ({"vocabulary_size": "15"}, "the size of the vocabulary is '15'"),
+        ({"vocabulary_size": -1}, "the size of the vocabulary is -1"),
         ({"preset": None}, "JSON object was expected"),
         ({"preset": {"name": "x"}}, "is missing"),
         ({"sha256": None}, "JSON object was expected"),
@@ -172,11 +182,109 @@ def test_a_foreign_config_is_refused(stored, fields, message) -> None:
         read_bundle(stored)
 
 
-def test_an_absurd_size_costs_no_memory(stored, bundle) -> None:
-    preset = {**bundle.preset.to_dict(), "units": 1 << 40}
+@pytest.mark.parametrize(
+    ("name", "value"), [("units", 10**9), ("embedding_size", 10**9), ("units", 10**400)]
+)
+def test_an_absurd_shape_is_refused_by_what_it_would_cost(stored, bundle, name, value) -> None:
+    preset = {**bundle.preset.to_dict(), name: value}
     change_json(stored / "config.json", preset=preset)
-    with pytest.raises(BundleError, match=r"forward/wf is F32 \(6, 5\)"):
+    with pytest.raises(BundleError, match=r"config\.json: .* bytes of weights, where at most"):
         read_bundle(stored)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_file_larger_than_it_can_be_is_refused_by_its_size(stored, name) -> None:
+    with (stored / name).open("r+b") as file:
+        file.truncate(2 << 40)  # a hole in the file: it takes no room on the disk
+    with pytest.raises(BundleError, match=rf"{name}: 2,199,023,255,552 bytes cannot be right"):
+        read_bundle(stored)
+
+
+@pytest.mark.parametrize("name", ["weights.safetensors", "table.npy", "vocabulary.json"])
+def test_a_file_smaller_than_it_can_be_is_refused_by_its_size(stored, name) -> None:
+    (stored / name).write_bytes(b"{}")
+    reseal(stored, name)
+    with pytest.raises(BundleError, match=rf"{name}: 2 bytes cannot be right"):
+        read_bundle(stored)
+
+
+def test_a_pipe_in_place_of_a_file_keeps_no_one_waiting(stored) -> None:
+    for name in FILES:
+        (stored / name).rename(stored / f".{name}")
+        os.mkfifo(stored / name)
+        with pytest.raises(BundleError, match=rf"{name}: it is no file"):
+            read_bundle(stored)
+        (stored / f".{name}").rename(stored / name)
+
+
+LOADED_WITH_LITTLE_MEMORY = """
+import os, resource, sys
+from lstm_model.bundle_files import BundleError
+from lstm_model.packed import PackedScorer
+
+with open("/proc/self/statm") as file:
+    present = int(file.read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+resource.setrlimit(resource.RLIMIT_AS, (present + (32 << 20),) * 2)
+for directory in sys.argv[1:]:
+    try:
+        PackedScorer.load(directory)
+        print("loaded")
+    except BundleError as error:
+        print(f"{os.path.basename(directory)} refused")
+try:
+    bytearray(64 << 20)
+except MemoryError:
+    print("no memory for more")
+"""
+
+
+def test_a_bundle_is_refused_before_anything_is_allocated_for_it(stored, tmp_path) -> None:
+    def copy(name) -> Path:
+        return Path(shutil.copytree(stored, tmp_path / name))
+
+    def grow(path) -> None:
+        with path.open("r+b") as file:
+            file.truncate(1 << 28)
+        if path.name != "config.json":
+            reseal(path.parent, path.name)
+
+    preset = json.loads((stored / "config.json").read_text())["preset"]
+    change_json(copy("units") / "config.json", preset={**preset, "units": 10**9})
+    change_json(copy("many words") / "config.json", vocabulary_size=1 << 40)
+    for name in FILES:
+        grow(copy(name) / name)
+    change_weights(copy("nan"), lambda w: w["dense/kernel"].__setitem__((0, 0), np.nan))
+    bad = sorted(set(tmp_path.iterdir()) - {stored})
+
+    shown = subprocess.run(
+        [sys.executable, "-c", LOADED_WITH_LITTLE_MEMORY, stored, *bad],
+        env=os.environ | {"OPENBLAS_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    refused = [f"{directory.name} refused" for directory in bad]
+    assert shown.stdout.splitlines() == ["loaded", *refused, "no memory for more"]
+
+
+@pytest.mark.parametrize("name", ["model.pkl", "weights.safetensors.bak", "code", "结果.csv"])
+def test_what_is_no_file_of_the_bundle_is_refused_by_name(stored, name) -> None:
+    (stored / name).mkdir() if name == "code" else (stored / name).write_bytes(b"")
+    with pytest.raises(BundleError, match=f"{name}: it is no file of this bundle"):
+        PackedScorer.load(stored)
+
+
+def test_a_table_where_none_is_read_is_no_file_of_the_bundle(stored, monkeypatch) -> None:
+    monkeypatch.setattr(folding, "LIMIT", 100)
+    with pytest.raises(BundleError, match=r"table\.npy: it is no file of this bundle"):
+        read_bundle(stored)
+
+
+def test_what_an_artifact_adds_and_what_is_hidden_may_stand_beside_it(stored, bundle) -> None:
+    for name in ("metrics.json", "report.html", "_manifest.json", ".DS_Store"):
+        (stored / name).write_text("")
+    assert read_bundle(stored).vocabulary == bundle.vocabulary
 
 
 def test_a_vocabulary_by_other_rules_is_refused(stored) -> None:

@@ -4,8 +4,10 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from lstm_model.calibration import Calibration
+from lstm_model.calibration import Calibration, log_probabilities
 
 LOGITS = np.random.default_rng(0).normal(0, 3, (50, 3)).astype(np.float32)
 
@@ -71,3 +73,74 @@ def test_to_plain_data_and_back() -> None:
     assert Calibration.from_dict(calibration.to_dict()) == calibration
     with pytest.raises(ValueError, match="were expected"):
         Calibration.from_dict({"temperature": 1.0})
+
+
+def nll(logits: np.ndarray, labels: np.ndarray, temperature: float) -> float:
+    of_labels = softmax(logits / temperature)[np.arange(len(labels)), labels]
+    return float(-np.log(of_labels).mean())
+
+
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 2.5])
+def test_a_known_temperature_is_found_again(temperature) -> None:
+    rng = np.random.default_rng(1)
+    logits = rng.normal(0, 2, (20_000, 3)).astype(np.float32)
+    chances = softmax(logits / temperature).cumsum(axis=1)
+    labels = (rng.random((20_000, 1)) > chances).sum(axis=1).clip(max=2)
+    fitted = Calibration.fitted(logits, labels)
+    assert fitted.temperature == pytest.approx(temperature, rel=0.05)
+    assert fitted.thresholds == (1.0, 1.0, 1.0)
+    shifted = log_probabilities(softmax(logits).astype(np.float32))
+    assert Calibration.fitted(shifted, labels).temperature == pytest.approx(
+        fitted.temperature, rel=1e-3
+    )
+
+
+ROWS = st.tuples(*[st.floats(-8, 8)] * 3, st.integers(0, 2))
+
+
+@settings(deadline=None, derandomize=True)
+@given(st.lists(ROWS, max_size=30))
+def test_no_other_temperature_is_better_on_the_rows_it_was_fitted_on(rows) -> None:
+    table = np.array(rows).reshape(-1, 4)
+    logits, labels = table[:, :3], table[:, 3].astype(int)
+    fitted = Calibration.fitted(logits, labels).temperature
+    right = len(rows) > 0 and (logits.max(axis=1) == logits[np.arange(len(labels)), labels]).all()
+    if not rows or right:
+        assert fitted == 1.0
+    else:
+        for other in (0.05, 0.1, 0.5, 1.0, 2.0, 5.0, 20.0):
+            assert nll(logits, labels, fitted) <= nll(logits, labels, other) + 1e-9
+
+
+@pytest.mark.parametrize(
+    ("logits", "labels"),
+    [
+        (np.empty((0, 3)), []),
+        (np.full((4, 3), 7.0), [0, 1, 2, 2]),
+        ([[3, 1, 0], [0, 2, 1]], [0, 1]),
+    ],
+    ids=["no rows", "level logits", "every label the most probable"],
+)
+def test_rows_that_tell_nothing_leave_the_temperature_at_1(logits, labels) -> None:
+    assert Calibration.fitted(np.array(logits), np.array(labels, int)) == Calibration()
+
+
+def test_a_fitted_temperature_has_bounds() -> None:
+    always_wrong = Calibration.fitted(np.array([[5.0, 1, 0]] * 3), np.array([2, 2, 2]))
+    assert always_wrong.temperature == pytest.approx(20)
+    hardly_apart = np.array([[1e-4, 0, 0]] * 10)
+    mostly_right = Calibration.fitted(hardly_apart, np.array([0] * 9 + [1]))
+    assert mostly_right.temperature == pytest.approx(0.05)
+
+
+@pytest.mark.parametrize("temperature", [0.7, 1.0, 3.0])
+def test_a_temperature_can_be_taken_back(temperature) -> None:
+    calibration = Calibration(temperature)
+    again = calibration.at_temperature_1(calibration.probabilities(LOGITS))
+    np.testing.assert_allclose(again, softmax(LOGITS), atol=1e-5)
+
+
+def test_the_logarithm_of_a_lost_probability_is_finite() -> None:
+    lost = Calibration().probabilities(np.array([[0, -300, -400]], np.float32))
+    assert lost[0, 1] == 0
+    assert np.isfinite(log_probabilities(lost)).all()

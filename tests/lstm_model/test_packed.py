@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lstm_model import PackedScorer, folding
-from lstm_model.bundle import BundleError, write_bundle
+from lstm_model.bundle import write_bundle
+from lstm_model.bundle_files import BundleError
 from lstm_model.calibration import Calibration
 from lstm_model.classifier import build_classifier
 from lstm_model.packed import BLOCK

@@ -1,0 +1,213 @@
+"""The champion: which model scores, how it came to, and the way back."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from headlines import registry
+from headlines.artifact import Artifact
+from headlines.catalog import Catalog, checked_name
+from headlines.drafts import locked, write_atomically
+from headlines.errors import InputError
+from headlines.manifest import read_small, sealed, unsealed
+
+_FORMAT = 1
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Promotion:
+    """One entry of the champion's history.
+
+    Attributes:
+        version: the model that was made champion.
+        at: when, ISO 8601 in UTC.
+        reason: why, in words.
+        back_from: the champion before it, where this was a step back; empty where it was not.
+    """
+
+    version: str
+    at: str
+    reason: str
+    back_from: str = ""
+
+
+def current(catalog: Catalog) -> Artifact:
+    """The model that scores.
+
+    Raises:
+        InputError: there is none, or it cannot be used. It is never replaced in silence.
+    """
+    promotions = history(catalog)
+    if not promotions:
+        if registry.is_empty(catalog):
+            raise InputError(
+                "there is no model to score with",
+                str(catalog.models),
+                "run `headlines train`, or `headlines nightly`, which makes a first one",
+            )
+        raise InputError(
+            "there are models, but no champion.json says which one scores",
+            str(catalog.champion),
+            "choose one of `headlines models` with `headlines promote VERSION`",
+        )
+    return registry.model(catalog, promotions[-1].version)
+
+
+def named(catalog: Catalog, name: str) -> Artifact:
+    """The model of that version, or the champion where the name is `champion`.
+
+    Raises:
+        InputError: there is none, or it cannot be used.
+    """
+    return current(catalog) if name == "champion" else registry.model(catalog, name)
+
+
+def history(catalog: Catalog) -> list[Promotion]:
+    """All promotions, the present champion's last; empty where `champion.json` is missing.
+
+    Raises:
+        InputError: the file cannot be read.
+    """
+    try:
+        data = unsealed(read_small(catalog.champion))
+        if data["format"] != _FORMAT:
+            raise ValueError("its format is not known")
+        promotions = [Promotion(**entry) for entry in data["history"]]
+        for promotion in promotions:
+            checked_name(promotion.version, "model version")
+        if not promotions or promotions[-1].version != data["version"]:
+            raise ValueError("its history does not end with the champion")
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError, KeyError, TypeError, InputError) as error:
+        reason = error.what if isinstance(error, InputError) else error
+        raise InputError(
+            f"the champion pointer cannot be read ({reason})",
+            str(catalog.champion),
+            "restore it from a copy, or choose a champion with `headlines promote VERSION`",
+        ) from error
+    return promotions
+
+
+def promote(catalog: Catalog, version: str, reason: str, *, instead_of: str | None = None) -> None:
+    """Make a model the champion, and add that to the history.
+
+    Nothing is done where it is the champion already. A pointer that cannot be read is kept beside
+    the new one as `champion.json.damaged`.
+
+    Args:
+        catalog: the data root.
+        version: the model.
+        reason: why, in words.
+        instead_of: the champion that it was found better than.
+
+    Raises:
+        InputError: there is no such model, or it is damaged; or another one than `instead_of` has
+            become the champion meanwhile.
+    """
+    registry.model(catalog, version)
+    with locked(catalog, "champion"):
+        try:
+            promotions = history(catalog)
+        except InputError as error:
+            _log.warning("%s", error)
+            catalog.champion.rename(catalog.champion.with_name("champion.json.damaged"))
+            promotions = []
+        present = promotions[-1].version if promotions else None
+        if present == version:
+            return
+        if instead_of not in (None, present):
+            raise InputError(
+                f"{version} was found better than {instead_of}, but {present} has become the "
+                "champion meanwhile",
+                str(catalog.champion),
+                f"judge it anew with `headlines promote {version}`",
+            )
+        _write(catalog, [*promotions, Promotion(version, _now(), reason)])
+
+
+def rollback(catalog: Catalog) -> Promotion:
+    """Make the champion before the present one the champion again; a second time, the one before.
+
+    Returns:
+        The new entry of the history.
+
+    Raises:
+        InputError: there was none before, it is gone or damaged, or the pointer cannot be read.
+    """
+    with locked(catalog, "champion"):
+        promotions = history(catalog)
+        line = _in_line(promotions)
+        if len(line) < 2:
+            raise InputError(
+                "there is no champion before the present one" if line else "there is no champion",
+                str(catalog.champion),
+                "choose one of `headlines models` with `headlines promote VERSION`",
+            )
+        before, present = line[-2:]
+        registry.model(catalog, before)
+        step = Promotion(before, _now(), f"rolled back from {present}", back_from=present)
+        _write(catalog, [*promotions, step])
+    return step
+
+
+def _in_line(promotions: Sequence[Promotion]) -> list[str]:
+    """The versions that a rollback goes along, the present champion last: all steps back undone."""
+    line: list[str] = []
+    for promotion in promotions:
+        if promotion.back_from:
+            del line[-1:]
+        else:
+            line.append(promotion.version)
+    return line
+
+
+def _write(catalog: Catalog, promotions: Sequence[Promotion]) -> None:
+    data = {
+        "format": _FORMAT,
+        "version": promotions[-1].version,
+        "history": [asdict(promotion) for promotion in promotions],
+    }
+    write_atomically(catalog, catalog.champion, sealed(data).encode())
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def announce_first(catalog: Catalog) -> None:
+    """Note, before the very first model is published, that it is to be the champion.
+
+    A run that is killed between publishing and promoting is thereby completed by the next one,
+    and told apart from a champion pointer that was lost.
+    """
+    if registry.is_empty(catalog):
+        write_atomically(catalog, _first(catalog), b"")
+
+
+def complete_first(catalog: Catalog) -> str | None:
+    """Promote the first model if it was announced and has no champion beside it.
+
+    Of two that were trained at the same time, the one that was there first is promoted.
+
+    Returns:
+        The version that was promoted; None where there was nothing to complete.
+    """
+    with locked(catalog, "first-champion"):
+        found = registry.manifests(catalog)
+        made = {version: manifest.created_at for version, manifest in found.items()}
+        if not made or not _first(catalog).exists():
+            return None
+        promoted = None
+        if not catalog.champion.exists():
+            promoted = min(made, key=lambda version: (made[version], version))
+            promote(catalog, promoted, "the first model")
+        _first(catalog).unlink(missing_ok=True)
+    return promoted
+
+
+def _first(catalog: Catalog) -> Path:
+    return catalog.models / ".first-champion"

@@ -1,0 +1,45 @@
+"""What is kept of each night for the reports of those after it: a JSON file beside its report."""
+
+import itertools
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+from headlines.catalog import Catalog
+from headlines.drafts import write_atomically
+from headlines.manifest import sealed, unsealed
+from headlines.outcomes import Night, PastNight
+from headlines.profile import Profile
+
+_FORMAT = 1
+_KEPT_IN_VIEW = 14  # nights, a fortnight: the week before stands beside the last one
+_log = logging.getLogger(__name__)
+
+
+def keep_night(catalog: Catalog, report: Path, night: Night) -> None:
+    """Keep what the nights to come are to know of a night, beside its report."""
+    data = {"format": _FORMAT, "model": night.model, "profile": night.profile.to_dict()}
+    write_atomically(catalog, report.with_suffix(".json"), sealed(data).encode())
+
+
+def nights_before(folder: Path) -> list[PastNight]:
+    """The last 14 nights that scored anything, the latest last.
+
+    One whose file is damaged is left out, with a warning.
+
+    Args:
+        folder: of the nightly reports; need not be there.
+    """
+    latest = (night for night in _latest_first(folder) if night.profile.rows)
+    return list(itertools.islice(latest, _KEPT_IN_VIEW))[::-1]
+
+
+def _latest_first(folder: Path) -> Iterator[PastNight]:
+    for path in sorted(folder.glob("*.json"), reverse=True):
+        try:
+            data = unsealed(path.read_text(encoding="utf-8"))
+            if data["format"] != _FORMAT:
+                raise ValueError("its format is not known")
+            yield PastNight(path.stem, str(data["model"]), Profile.from_dict(data["profile"]))
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            _log.warning("%s cannot be read (%s): the report goes without it", path, error)

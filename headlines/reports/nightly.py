@@ -1,0 +1,157 @@
+"""The report of a night: what was scored and rejected, and whether it looks like news before it."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+
+from headlines.catalog import Catalog
+from headlines.drafts import write_atomically
+from headlines.drift import LEAST_ROWS, Finding
+from headlines.outcomes import Night, PastNight
+from headlines.profile import Profile
+from headlines.reports.night_charts import course_chart, drift_chart
+from headlines.reports.rendering import rendered
+from headlines.samples import samples_by_class
+
+_SKIPPED = 20  # files named in the summary; the report has all
+_FINDINGS = {
+    "labels": "classes",
+    "length": "length",
+    "unknown": "unknown words",
+    "confidence": "confidence",
+}
+
+
+def write_nightly_report(catalog: Catalog, path: Path, title: str, night: Night) -> None:
+    """Write the report of a night; the same night gives the same bytes.
+
+    Args:
+        catalog: the data root.
+        path: of the HTML file.
+        title: time of the night.
+        night: what became of it.
+    """
+    reasons: Counter[str] = Counter()
+    for result in night.scored:
+        reasons.update(result.reasons)
+    predictions = [Path(result.predictions) for result in night.scored if result.predictions]
+    nights = [*night.before, PastNight(title, night.model, night.profile)]
+    shown = [one for one in nights if one.profile.rows]
+    content = rendered(
+        "nightly.html",
+        kind="Nightly run",
+        title=f"Night of {_moment(title)} UTC",
+        verdict=verdict(night),
+        model=night.model,
+        # What calls for a person first.
+        batches=sorted(map(asdict, night.batches), key=lambda one: one["outcome"] != "stopped"),
+        reused=night.reused,
+        left_out=night.left_out,
+        scored=sum(result.scored for result in night.scored),
+        rejected=sum(result.rejected for result in night.scored),
+        stopped=sum(result.outcome == "stopped" for result in night.batches),
+        new=len(night.scored),
+        reasons=dict(reasons.most_common()),
+        skipped=night.skipped,
+        profile=night.profile,
+        reference=night.reference,
+        nights=[(_moment(one.title), one.model, one.profile) for one in shown],
+        courses=_courses(shown, night.reference) if shown else [],
+        findings=[(_FINDINGS[finding.name], finding) for finding in night.drift],
+        drift=_drift(night.drift) if night.profile.rows and night.reference.rows else None,
+        least_rows=LEAST_ROWS,
+        samples=samples_by_class(predictions),
+    )
+    write_atomically(catalog, path, content.encode())
+
+
+def verdict(night: Night) -> str:
+    """What a night comes to, in one sentence: how much was scored, and what calls for a person."""
+    scored = sum(result.scored for result in night.scored)
+    rejected = sum(result.rejected for result in night.scored)
+    stopped = sum(result.outcome == "stopped" for result in night.batches)
+    told = [f"{scored:,} headlines scored, {rejected:,} rows rejected" if night.scored else ""]
+    told += [f"{stopped} {'batch' if stopped == 1 else 'batches'} stopped" if stopped else ""]
+    told += [_drift_in_words(night)]
+    return f"{'; '.join(part for part in told if part) or 'Nothing was scored'}."
+
+
+def night_summary(night: Night, report: Path) -> str:
+    """The night in a few lines of markdown."""
+    outcomes = Counter(result.outcome for result in night.batches)
+    numbers = {**outcomes, "reused": night.reused, **night.left_out}
+    told = ", ".join(f"{number} {outcome}" for outcome, number in numbers.items() if number)
+    lines = [
+        f"**{verdict(night)}**",
+        "",
+        f"- model: `{night.model}`",
+        f"- batches: {told or 'none'}",
+        f"- headlines scored: {sum(result.scored for result in night.scored)}",
+        f"- rows rejected: {sum(result.rejected for result in night.scored)}",
+        f"- files that are no batches: {len(night.skipped)}",
+        f"- report: `{report}`",
+    ]
+    lines += [f"- **{finding}**" for finding in night.drift if finding.level in ("warn", "stop")]
+    skipped = list(night.skipped.items())
+    lines += [f"- skipped {name}: {reason}" for name, reason in skipped[:_SKIPPED]]
+    stopped = [result for result in night.batches if result.outcome == "stopped"]
+    lines += [f"- **stopped** {result.batch}: {result.message}" for result in stopped]
+    return "\n".join(lines)
+
+
+def _drift_in_words(night: Night) -> str:
+    if not night.profile.rows:
+        return ""
+    drifted = {
+        level: [_FINDINGS[finding.name] for finding in night.drift if finding.level == level]
+        for level in ("stop", "warn", "too few rows")
+    }
+    if drifted["stop"]:
+        return f"unlike the headlines of dev, beyond the bound: {', '.join(drifted['stop'])}"
+    if drifted["warn"]:
+        return f"unlike the headlines of dev: {', '.join(drifted['warn'])}"
+    return "too few for drift to be judged" if drifted["too few rows"] else "no drift"
+
+
+def _moment(title: str) -> str:
+    """The time in a report's name as people write it; another name as it is."""
+    try:
+        return f"{datetime.strptime(title, '%Y-%m-%dT%H%M%SZ'):%Y-%m-%d %H:%M}"
+    except ValueError:
+        return title
+
+
+def _courses(nights: Sequence[PastNight], reference: Profile) -> list[str]:
+    # A night is named by month and day, and by the hour where two are of one day.
+    days = [one.title[5:10] for one in nights]
+    names = [
+        day if days.count(day) == 1 else f"{day} {one.title[11:13]}h"
+        for day, one in zip(days, nights, strict=True)
+    ]
+    profiles = [one.profile for one in nights]
+    return [
+        course_chart(what, names, [shares(one) for one in profiles], shares(reference))
+        for what, shares in (("Class shares", _classes), ("Confidence and words", _means))
+    ]
+
+
+def _classes(profile: Profile) -> dict[str, float]:
+    return {name: share for name, share in profile.label_shares.items() if share is not None}
+
+
+def _means(profile: Profile) -> dict[str, float]:
+    names = {"confidence": "mean confidence", "unknown": "unknown words"}
+    means = ((words, profile.means[name]) for name, words in names.items())
+    return {words: mean for words, mean in means if mean is not None}
+
+
+def _drift(findings: Sequence[Finding]) -> str:
+    return drift_chart(
+        [
+            (_FINDINGS[finding.name], finding.psi, finding.warn, finding.stop)
+            for finding in findings
+            if finding.psi is not None
+        ]
+    )

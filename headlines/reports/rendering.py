@@ -1,0 +1,109 @@
+"""Renders the templates into pages that hold all they need, and lays out numbers in words."""
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from functools import cache
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+
+from headlines.labels import LABELS, LABELS_ZH
+
+if TYPE_CHECKING:
+    import jinja2
+
+_NOTHING = "–"
+
+
+def rendered(template: str, *, kind: str, title: str, verdict: str, **values: Any) -> str:
+    """A page: a template of `headlines/templates` with these values.
+
+    What a value holds is shown as text, whatever it is. The page may load nothing, and run no
+    script but the one that sorts its tables.
+
+    Args:
+        template: name of the file.
+        kind: what kind of report it is.
+        title: what it is about.
+        verdict: what it comes to, in one sentence.
+        values: what the template names besides.
+    """
+    from markupsafe import Markup
+
+    style, script = _text("report.css"), _text("tables.js")
+    return (
+        _environment()
+        .get_template(template)
+        .render(
+            policy=_policy(script),
+            style=Markup(style),
+            script=Markup(script),
+            labels=LABELS,
+            chinese=dict(zip(LABELS, LABELS_ZH, strict=True)),
+            kind=kind,
+            title=title,
+            verdict=verdict,
+            **values,
+        )
+    )
+
+
+def figure(value: float | None) -> str:
+    """A figure between 0 and 1 (or a little beyond) with three decimals."""
+    return _NOTHING if value is None else f"{value:.3f}"
+
+
+def signed(value: float | None) -> str:
+    """A difference of two figures."""
+    if value is None:
+        return _NOTHING
+    return f"{round(value, 3) + 0:+.3f}".replace("-", "\N{MINUS SIGN}")  # + 0 makes −0 a 0
+
+
+def interval(bounds: Sequence[float | None] | None, digits: int = 3) -> str:
+    """An interval as `0.642–0.705`, or where it reaches below 0 as `−0.031 to +0.004`."""
+    if bounds is None or bounds[0] is None or bounds[1] is None:
+        return _NOTHING
+    low, high = bounds[0], bounds[1]
+    if low < 0:
+        return f"{low:+.{digits}f} to {high:+.{digits}f}".replace("-", "\N{MINUS SIGN}")
+    return f"{low:.{digits}f}–{high:.{digits}f}"
+
+
+def percent(value: float | None) -> str:
+    """A share in percent."""
+    return _NOTHING if value is None else f"{100 * value:.1f} %"
+
+
+def count(value: int | None) -> str:
+    """A number of things, with commas between the thousands."""
+    return _NOTHING if value is None else f"{value:,}"
+
+
+def _policy(script: str) -> str:
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return (
+        "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; "
+        f"script-src 'sha256-{digest}'"
+    )
+
+
+@cache
+def _text(name: str) -> str:
+    return resources.files("headlines").joinpath("templates", name).read_text("utf-8")
+
+
+@cache
+def _environment() -> "jinja2.Environment":
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("headlines"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    for filter_ in (figure, signed, interval, percent, count):
+        environment.filters[filter_.__name__] = filter_
+    return environment

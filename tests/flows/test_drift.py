@@ -1,0 +1,99 @@
+"""Nights whose headlines are unlike those the model was evaluated on."""
+
+import json
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from headlines.artifact import open_artifact
+from headlines.catalog import Catalog
+from headlines.errors import BatchesStopped
+from headlines.profile import Profile
+
+Writer = Callable[[Path, list[str]], Path]
+
+pytestmark = pytest.mark.usefixtures("prefect_server")
+
+# The corpus' own are short, and of words that the model knows.
+ENGLISH = [f"Stocks fell for the {number}th day on Wall Street" for number in range(600)]
+
+
+@pytest.fixture
+def corpus(catalog: Catalog, corpus_file: Path) -> str:
+    from flows.ingest import ingest
+
+    ingest(str(corpus_file), "news")
+    return "news"
+
+
+def test_a_night_of_other_headlines_warns_and_the_next_one_sees_it(
+    catalog: Catalog,
+    corpus: str,
+    small_preset: str,
+    write_batch: Writer,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    from flows.nightly import nightly
+
+    write_batch(catalog.inbox / "small.csv", ENGLISH[:5])
+    small = nightly(corpus, small_preset)
+    assert {found["level"] for found in small["drift"]} == {"too few rows", "not judged"}
+    assert small["before"] == []
+
+    write_batch(catalog.inbox / "other.csv", [*ENGLISH, ""])
+    with caplog.at_level(logging.WARNING):
+        other = nightly(corpus, small_preset)
+
+    assert [batch["scored"] for batch in other["batches"]] == [600]
+    found = {one["name"]: one for one in other["drift"]}
+    assert found["length"]["level"] == found["unknown"]["level"] == "warn"
+    assert found["length"]["psi"] > found["length"]["warn"]
+    assert "drift of length" in caplog.text
+    assert other["profile"]["rows"] == 600
+    assert [night["profile"]["rows"] for night in other["before"]] == [5]
+    assert [batch["profile"]["rows"] for batch in other["batches"]] == [600]
+    reference = json.loads((Path(other["evaluation"]) / "reference.json").read_text("utf-8"))
+    assert other["reference"]["rows"] == Profile.from_dict(reference).rows == 18
+
+    third = nightly(corpus, small_preset)  # nothing is due
+    assert {one["psi"] for one in third["drift"]} == {None}
+    assert [night["profile"]["rows"] for night in third["before"]] == [5, 600]
+
+
+def test_too_high_a_drift_fails_the_night_when_all_is_scored_and_told(
+    catalog: Catalog,
+    corpus: str,
+    small_preset: str,
+    write_batch: Writer,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    from flows.cli import main
+    from flows.nightly import nightly
+
+    write_batch(catalog.inbox / "other.csv", ENGLISH)
+    (catalog.inbox / "what?.csv").write_text("title\n喜讯\n", encoding="utf-8")
+
+    with pytest.raises(SystemExit) as left:
+        main(["nightly", "--corpus", corpus, "--preset", small_preset, "--drift-stop", "0.25"])
+
+    shown = capsys.readouterr()
+    assert left.value.code == 1
+    [last] = [line for line in shown.err.splitlines() if line.startswith("headlines:")]
+    assert "drift of length" in last
+    assert "stop from" in last
+    assert "Traceback" not in shown.err
+    assert "other.csv: 600 rows in, 600 scored, 0 rejected" in shown.out
+    assert "skipped what?.csv" in shown.out
+    assert "cannot be a batch name" in shown.out
+    report = next(catalog.nightly_reports.glob("*.html"))
+    assert str(report) in last
+    assert open_artifact(catalog.prediction("other.csv")) is not None
+
+    # A batch that is stopped and a drift that is too high are both told.
+    write_batch(catalog.inbox / "again.csv", ENGLISH[::-1])
+    write_batch(catalog.inbox / "bad.csv", ["", ""])
+    with pytest.raises(BatchesStopped, match=r"stopped: bad\.csv; drift of .*length") as stopped:
+        nightly(corpus, small_preset, drift_stop=0.25)
+    assert stopped.value.result["profile"]["rows"] == 600

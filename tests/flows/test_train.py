@@ -1,0 +1,66 @@
+"""The flow `train`: a better model becomes the champion, any other one does not, and says why."""
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from headlines import champion
+from headlines.catalog import Catalog
+from lstm_model.presets import PRESETS
+
+pytestmark = pytest.mark.usefixtures("prefect_server")
+
+
+@pytest.fixture
+def presets(small_preset: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that learns the corpus by heart, and one that learns nothing."""
+    small = PRESETS[small_preset]
+    for name, fields in {
+        "learnt": {"epochs": 30, "learning_rate": 0.02},
+        "lazy": {"epochs": 1, "learning_rate": 1e-6},
+        "lazier": {"epochs": 2, "learning_rate": 1e-6},
+    }.items():
+        monkeypatch.setitem(PRESETS, name, dataclasses.replace(small, name=name, **fields))
+
+
+@pytest.mark.usefixtures("presets")
+def test_a_better_model_is_promoted_and_a_worse_one_is_not(
+    catalog: Catalog, corpus_file: Path
+) -> None:
+    from flows.ingest import ingest
+    from flows.train import train
+
+    def version() -> str:
+        return champion.current(catalog).directory.name
+
+    ingest(str(corpus_file), "news")
+
+    first = train("lazy", "news")
+    assert first["promotion"]["summary"] == "it was the champion already"
+    assert first["promotion"]["promoted"]
+    assert first["artifact"].endswith(version())
+
+    left = train("learnt", "news", promote=False)
+    assert left["promotion"] is None
+    assert first["artifact"].endswith(version())
+    assert Path(left["evaluation"]["artifact"]).is_dir()
+
+    better = train("learnt", "news")  # judged now, though nothing is left to train or to evaluate
+    assert better["reused"]
+    assert better["evaluation"]["reused"]
+    assert better["promotion"]["promoted"]
+    assert better["promotion"]["champion"] == first["promotion"]["version"]
+    assert better["promotion"]["version"] == version()
+    assert champion.history(catalog)[-1].reason == better["promotion"]["summary"]
+
+    worse = train("lazier", "news")
+    assert not worse["promotion"]["promoted"]
+    assert any("not shown to be better" in reason for reason in worse["promotion"]["reasons"])
+    assert better["promotion"]["version"] == version()
+
+    champion.rollback(catalog)
+    again = train("learnt", "news")
+    assert not again["promotion"]["promoted"]
+    assert "it was the champion before" in again["promotion"]["reasons"][0]
+    assert first["artifact"].endswith(version())

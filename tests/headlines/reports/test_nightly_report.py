@@ -1,0 +1,95 @@
+"""The report of a night: nothing from a batch becomes HTML, and what calls for a person is told."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from headlines.catalog import Catalog
+from headlines.drift import Limits
+from headlines.outcomes import Night
+from headlines.reports.nightly import night_summary, verdict, write_nightly_report
+
+TITLE = "2026-11-20T183000Z"
+
+
+def written(catalog: Catalog, night: Night) -> str:
+    """The page of a night, on one line."""
+    path = catalog.reports / "night.html"
+    write_nightly_report(catalog, path, TITLE, night)
+    return re.sub(r"\s+", " ", path.read_text(encoding="utf-8"))
+
+
+def test_the_night_stands_in_its_report(catalog: Catalog, night_of: Callable[..., Night]) -> None:
+    page = written(catalog, night_of())
+
+    assert "<img" not in page
+    assert "<script>alert" not in page
+    assert page.count("&lt;img src=x onerror=alert(2)&gt;") == 2  # a message, and a headline
+    assert "title is blank" in page
+    assert "笔记.docx" in page
+    assert "Night of 2026-11-20 18:30 UTC" in page
+    assert "Of 10,003 batches 1 scored this night, 1 stopped, 10,000 scored before" in page
+    assert "3 without a day left out" in page
+    assert "of other days" not in page
+    assert "http" not in page.replace("http-equiv", "")
+    nights = re.findall(r'<td class="name">(2026-11-\d\d \d\d:\d\d)</td>', page)
+    assert nights == [f"2026-11-{day} 18:30" for day in (10, 11, 12, 20)]
+
+
+def test_the_same_night_gives_the_same_bytes(
+    catalog: Catalog, night_of: Callable[..., Night]
+) -> None:
+    night = night_of()
+    assert written(catalog, night) == written(catalog, night)
+
+
+def test_a_night_with_nothing_to_score_says_so(
+    catalog: Catalog, night_of: Callable[..., Night]
+) -> None:
+    for before in (0, 3):
+        page = written(catalog, night_of(rows=0, before=before))
+        assert "Nothing was scored." in page
+        assert "Nothing was due" in page
+        assert "so there is nothing to compare" in page
+        assert ("Night by night" in page) == bool(before)
+
+
+def test_each_drift_finding_stands_with_its_bounds(
+    catalog: Catalog, night_of: Callable[..., Night]
+) -> None:
+    night = night_of()
+    page = written(catalog, night)
+    for finding in night.drift:
+        bounds = rf"{finding.psi:.3f}</td> <td class=\"number\">{finding.warn:.3f}</td>"
+        assert re.search(bounds, page), finding
+
+
+@pytest.mark.parametrize(
+    ("limits", "told"),
+    [
+        (Limits(warn=9), "no drift"),
+        (Limits(warn=0.11), "unlike the headlines of dev: length"),
+        (Limits(warn=0.11, stop=0.12), "unlike the headlines of dev, beyond the bound: length"),
+    ],
+)
+def test_the_verdict_says_what_calls_for_a_person(
+    night_of: Callable[..., Night], limits: Limits, told: str
+) -> None:
+    start = "2,000 headlines scored, 2 rows rejected; 1 batch stopped"
+    assert verdict(night_of(limits=limits)) == f"{start}; {told}."
+
+
+def test_too_few_headlines_are_not_judged(catalog: Catalog, night_of: Callable[..., Night]) -> None:
+    night = night_of(rows=60)
+    assert "too few for drift to be judged" in verdict(night)
+    assert "nothing is judged" in written(catalog, night)
+
+
+def test_the_summary_names_what_was_stopped(tmp_path: Path, night_of: Callable[..., Night]) -> None:
+    summary = night_summary(night_of(), tmp_path / "night.html")
+    assert "batches: 1 stopped, 1 scored, 1 settling, 10000 reused, 3 without a day" in summary
+    assert "headlines scored: 2000" in summary
+    assert "**stopped** 坏.csv" in summary
+    assert "skipped 笔记.docx: its ending is .docx" in summary

@@ -1,0 +1,44 @@
+"""Pages hold all they need, load nothing, and numbers are laid out for people."""
+
+import base64
+import hashlib
+import re
+
+import pytest
+
+from headlines.reports.rendering import figure, interval, percent, rendered, signed
+
+
+def test_a_page_may_run_its_own_script_alone() -> None:
+    card = {"preset": {"name": "p"}}
+    with pytest.raises(Exception, match="undefined"):
+        rendered("training.html", kind="k", title="t", verdict="v", card=card)
+    page = rendered("base.html", kind="k", title="<b>", verdict="a & b")
+    assert "<title>&lt;b&gt;</title>" in page
+    assert "a &amp; b" in page
+    [policy] = re.findall(r'Content-Security-Policy" content="([^"]*)"', page)
+    [script] = re.findall(r"<script>(.*?)</script>", page, flags=re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert f"script-src &#39;sha256-{digest}&#39;" in policy
+    assert policy.startswith("default-src &#39;none&#39;;")
+    assert "unsafe-inline" not in policy.split("script-src")[1]
+
+
+@pytest.mark.parametrize(
+    ("shown", "expected"),
+    [
+        (figure(0.67385), "0.674"),
+        (figure(None), "–"),
+        (signed(-0.0294), "−0.029"),
+        (signed(0.1), "+0.100"),
+        (signed(-0.00001), "+0.000"),
+        (interval([0.64, 0.717], 2), "0.64–0.72"),
+        (interval([-0.065, 0.009]), "−0.065 to +0.009"),
+        (interval([None, None]), "–"),
+        (interval(None), "–"),
+        (percent(0.08165), "8.2 %"),
+        (percent(None), "–"),
+    ],
+)
+def test_numbers_are_written_for_people(shown: str, expected: str) -> None:
+    assert shown == expected

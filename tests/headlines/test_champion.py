@@ -1,0 +1,293 @@
+"""The champion pointer: promotions, the way back, and all that can be wrong with it."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from headlines import champion, registry
+from headlines.artifact import publish
+from headlines.catalog import Catalog
+from headlines.errors import InputError
+from headlines.manifest import Recipe, sealed, unsealed
+
+
+def make_model(catalog: Catalog, version: str) -> str:
+    """Publish a model; what is in it is nothing to the registry."""
+
+    def write(draft: Path) -> dict[str, Any]:
+        (draft / "weights").write_text(version)
+        return {}
+
+    recipe = Recipe("model", 1, (), {"version": version})
+    return publish(catalog, catalog.model(version), recipe, write).manifest.key
+
+
+def damage(catalog: Catalog, version: str) -> None:
+    (catalog.model(version) / "weights").write_text("other")
+
+
+def test_promotions_make_a_history(catalog: Catalog) -> None:
+    for version in ("one", "two"):
+        make_model(catalog, version)
+    for version, reason in (("one", "the first"), ("two", "更好"), ("two", "?"), ("one", "back")):
+        champion.promote(catalog, version, reason)
+        assert champion.current(catalog).directory == catalog.model(version)
+
+    history = champion.history(catalog)
+    told = [(promotion.version, promotion.reason) for promotion in history]
+    assert told == [("one", "the first"), ("two", "更好"), ("one", "back")]  # once for two in a row
+    assert all(promotion.at.endswith("+00:00") for promotion in history)
+    assert champion.named(catalog, "champion") == champion.named(catalog, "one")
+    assert json.loads(catalog.champion.read_text(encoding="utf-8"))["version"] == "one"
+
+
+def test_without_any_model_there_is_none_to_score_with(catalog: Catalog) -> None:
+    with pytest.raises(InputError, match="no model to score with") as refusal:
+        champion.current(catalog)
+    assert "headlines train" in refusal.value.mend
+    assert registry.is_empty(catalog)
+    assert champion.history(catalog) == []
+
+
+def test_models_without_a_pointer_are_an_error(catalog: Catalog) -> None:
+    make_model(catalog, "one")
+    assert not registry.is_empty(catalog)
+    with pytest.raises(InputError, match=r"no champion\.json says which") as refusal:
+        champion.current(catalog)
+    assert refusal.value.where == str(catalog.champion)
+    assert "headlines promote VERSION" in refusal.value.mend
+
+
+def test_a_pointer_without_models_is_an_error_and_no_empty_registry(catalog: Catalog) -> None:
+    make_model(catalog, "one")
+    champion.promote(catalog, "one", "a test")
+    catalog.model("one").rename(catalog.root / "moved")
+    assert not registry.is_empty(catalog)
+    with pytest.raises(InputError, match="there is no model 'one'"):
+        champion.current(catalog)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{}", "[]", '{"format": 1, "version": "two"}', "\0"], ids=repr
+)
+def test_a_pointer_that_cannot_be_read_is_refused_and_kept_when_it_is_replaced(
+    catalog: Catalog, text: str
+) -> None:
+    make_model(catalog, "one")
+    champion.promote(catalog, "one", "a test")
+    catalog.champion.write_text(text)
+    with pytest.raises(InputError, match="champion pointer cannot be read") as refusal:
+        champion.current(catalog)
+    assert refusal.value.where == str(catalog.champion)
+    with pytest.raises(InputError, match="champion pointer cannot be read"):
+        champion.history(catalog)
+
+    champion.promote(catalog, "one", "mended")
+
+    assert champion.current(catalog).directory == catalog.model("one")
+    assert [p.reason for p in champion.history(catalog)] == ["mended"]
+    assert (catalog.models / "champion.json.damaged").read_text() == text
+
+
+@pytest.mark.parametrize("field", ["version", "history"])
+def test_a_pointer_edited_by_hand_is_refused(catalog: Catalog, field: str) -> None:
+    for version in ("one", "two"):
+        make_model(catalog, version)
+        champion.promote(catalog, version, "a test")
+    data = json.loads(catalog.champion.read_text(encoding="utf-8"))
+    data[field] = "one" if field == "version" else data[field][1:]
+    catalog.champion.write_text(json.dumps(data), encoding="utf-8")
+    with pytest.raises(InputError, match="not what its digest says"):
+        champion.current(catalog)
+
+
+@pytest.mark.parametrize(
+    "version", ["../one", "/etc", "a/b", "..", ".", "", "one/", "\0", None, 1, ["one"]], ids=repr
+)
+def test_a_pointer_to_what_is_no_version_is_refused(catalog: Catalog, version: Any) -> None:
+    """Even if its digest is right: what a forger would write."""
+    make_model(catalog, "one")
+    champion.promote(catalog, "one", "a test")
+    data = unsealed(catalog.champion.read_text(encoding="utf-8"))
+    data["version"] = data["history"][0]["version"] = version
+    catalog.champion.write_text(sealed(data), encoding="utf-8")
+    with pytest.raises(InputError, match="champion pointer cannot be read") as refusal:
+        champion.current(catalog)
+    assert refusal.value.where == str(catalog.champion)
+
+
+def test_a_pointer_that_is_no_small_file_is_not_read(catalog: Catalog) -> None:
+    make_model(catalog, "one")
+    champion.promote(catalog, "one", "a test")
+    with catalog.champion.open("r+b") as file:
+        file.truncate(1 << 40)  # a hole in the file: it takes no room on the disk
+    with pytest.raises(InputError, match="1,099,511,627,776 bytes, and at most"):
+        champion.current(catalog)
+    catalog.champion.write_text("[" * 100_000)
+    with pytest.raises(InputError, match="nested beyond all measure"):
+        champion.current(catalog)
+    catalog.champion.unlink()
+    os.mkfifo(catalog.champion)
+    with pytest.raises(InputError, match="it is no file"):
+        champion.current(catalog)
+
+
+# The way back
+
+
+def versions_of(catalog: Catalog) -> list[tuple[str, str]]:
+    return [(one.version, one.back_from) for one in champion.history(catalog)]
+
+
+@pytest.fixture
+def three(catalog: Catalog) -> Catalog:
+    """Three models that became the champion one after the other."""
+    for version in ("one", "two", "three"):
+        make_model(catalog, version)
+        champion.promote(catalog, version, "better")
+    return catalog
+
+
+def test_rolling_back_twice_goes_further_back(three: Catalog) -> None:
+    step = champion.rollback(three)
+    assert (step.version, step.reason) == ("two", "rolled back from three")
+    assert champion.current(three).directory.name == "two"
+    assert champion.rollback(three).version == "one"
+    assert versions_of(three)[3:] == [("two", "three"), ("one", "two")]
+    before = three.champion.read_bytes()
+    with pytest.raises(InputError, match="no champion before the present one") as refusal:
+        champion.rollback(three)
+    assert "headlines promote VERSION" in refusal.value.mend
+    assert three.champion.read_bytes() == before
+
+
+def test_after_a_rollback_a_promotion_goes_on_from_there(three: Catalog) -> None:
+    champion.rollback(three)
+    champion.promote(three, "three", "it was not so bad")
+    assert champion.rollback(three).version == "two"
+    assert champion.rollback(three).version == "one"
+
+
+def test_the_same_version_twice_in_line_is_gone_back_to_in_order(three: Catalog) -> None:
+    champion.promote(three, "one", "once more")
+    assert [champion.rollback(three).version for _ in range(3)] == ["three", "two", "one"]
+
+
+def test_rolling_back_to_a_model_that_is_gone_or_damaged_is_refused(three: Catalog) -> None:
+    before = three.champion.read_bytes()
+    damage(three, "two")
+    with pytest.raises(InputError, match="the model is damaged"):
+        champion.rollback(three)
+    three.model("two").rename(three.root / "moved")
+    with pytest.raises(InputError, match="there is no model 'two'"):
+        champion.rollback(three)
+    assert three.champion.read_bytes() == before
+
+
+def test_where_there_is_no_champion_there_is_no_way_back(catalog: Catalog) -> None:
+    make_model(catalog, "one")
+    with pytest.raises(InputError, match="there is no champion;") as refusal:
+        champion.rollback(catalog)
+    assert refusal.value.where == str(catalog.champion)
+    assert not catalog.champion.exists()
+
+
+def test_a_history_that_was_written_before_there_were_rollbacks_is_read(three: Catalog) -> None:
+    data = unsealed(three.champion.read_text(encoding="utf-8"))
+    for entry in data["history"]:
+        del entry["back_from"]
+    three.champion.write_text(sealed(data), encoding="utf-8")
+    assert champion.rollback(three).version == "two"
+
+
+def test_a_model_found_better_than_a_champion_that_is_none_any_more_is_not_promoted(
+    three: Catalog,
+) -> None:
+    make_model(three, "four")
+    with pytest.raises(InputError, match="three has become the champion meanwhile"):
+        champion.promote(three, "four", "better", instead_of="two")
+    assert champion.current(three).directory.name == "three"
+    champion.promote(three, "four", "better", instead_of="three")
+    champion.promote(three, "four", "better", instead_of="three")  # a run that is tried again
+    assert versions_of(three)[3:] == [("four", "")]
+
+
+# The first champion
+
+
+def test_the_first_model_is_promoted_once(catalog: Catalog) -> None:
+    champion.announce_first(catalog)
+    assert registry.is_empty(catalog)
+    assert champion.complete_first(catalog) is None  # it is not there yet
+    make_model(catalog, "one")
+
+    assert champion.complete_first(catalog) == "one"
+
+    assert champion.current(catalog).directory == catalog.model("one")
+    assert champion.complete_first(catalog) is None
+    assert len(champion.history(catalog)) == 1
+
+
+def test_a_later_model_is_not_promoted_by_itself(catalog: Catalog) -> None:
+    for version in ("one", "two"):
+        champion.announce_first(catalog)
+        make_model(catalog, version)
+        champion.complete_first(catalog)
+    assert champion.current(catalog).directory == catalog.model("one")
+
+
+def test_a_run_killed_before_the_promotion_is_completed_by_the_next(catalog: Catalog) -> None:
+    champion.announce_first(catalog)
+    make_model(catalog, "one")
+    with pytest.raises(InputError, match=r"no champion\.json"):
+        champion.current(catalog)
+    champion.announce_first(catalog)  # what the next run does in any case
+    assert champion.complete_first(catalog) == "one"
+
+
+def test_a_lost_pointer_is_not_completed(catalog: Catalog) -> None:
+    champion.announce_first(catalog)
+    make_model(catalog, "one")
+    champion.complete_first(catalog)
+    catalog.champion.unlink()
+
+    champion.announce_first(catalog)
+    assert champion.complete_first(catalog) is None
+
+    with pytest.raises(InputError, match=r"no champion\.json"):
+        champion.current(catalog)
+
+
+def test_a_damaged_first_model_is_not_promoted(catalog: Catalog) -> None:
+    champion.announce_first(catalog)
+    make_model(catalog, "one")
+    damage(catalog, "one")
+    with pytest.raises(InputError, match="the model is damaged"):
+        champion.complete_first(catalog)
+    assert not catalog.champion.exists()
+
+
+def test_of_two_first_trainings_at_once_the_one_that_ends_first_is_the_champion(
+    catalog: Catalog,
+) -> None:
+    champion.announce_first(catalog)
+    champion.announce_first(catalog)
+    make_model(catalog, "quick")
+    assert champion.complete_first(catalog) == "quick"
+    make_model(catalog, "slow")
+    assert champion.complete_first(catalog) is None
+    assert champion.current(catalog).directory == catalog.model("quick")
+
+
+def test_a_choice_made_by_hand_stands(catalog: Catalog) -> None:
+    champion.announce_first(catalog)
+    make_model(catalog, "one")
+    make_model(catalog, "two")
+    champion.promote(catalog, "two", "by hand")
+    assert champion.complete_first(catalog) is None
+    assert champion.current(catalog).directory == catalog.model("two")
+    catalog.champion.unlink()
+    assert champion.complete_first(catalog) is None  # the note is gone with the first champion
