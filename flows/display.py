@@ -264,7 +264,7 @@ def _listed_model_lines(row: Result) -> list[str]:
     if not row["evaluation"]:
         lines.append(f"    not evaluated: `headlines evaluate --model {row['version']}`")
     elif row["behaviour_passed"] is not None:
-        lines.append(f"    behaviour checks {'passed' if row['behaviour_passed'] else 'FAILED'}")
+        lines.append(f"    {_behaviour_line(row)}")
     if corpus := row["corpus"]:
         tokens = row["tokens"]["digest"][:8]
         lines.append(f"    from corpus {corpus['name']} {corpus['digest'][:8]}, tokens {tokens}")

@@ -1,5 +1,6 @@
 """All models with their figures and what they were made from, the damaged ones too."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,8 @@ class ListedModel:
             evaluated, with `intervals`.
         test: the same on the test split; empty where it was not evaluated.
         behaviour_passed: whether it passed the behaviour checks; None where that is not known.
+        behaviour_checks: how many were made.
+        behaviour_failed: the names of those that it failed.
         baseline_beaten: whether it is better than the linear baseline; None likewise.
         evaluation: directory of the newest evaluation, on the corpus of its training if there is
             one; empty where there is none.
@@ -39,6 +42,8 @@ class ListedModel:
     dev: dict[str, Any] = field(default_factory=dict)
     test: dict[str, Any] = field(default_factory=dict)
     behaviour_passed: bool | None = None
+    behaviour_checks: int = 0
+    behaviour_failed: Sequence[str] = ()
     baseline_beaten: bool | None = None
     evaluation: str = ""
     corpus: dict[str, str] = field(default_factory=dict)
@@ -104,6 +109,8 @@ def _listed(catalog: Catalog, version: str, champion_now: str | None) -> ListedM
         dev=figures.get("dev", manifest.counts.get("dev", {})),
         test=figures.get("test", {}),
         behaviour_passed=told.get("behaviour_passed"),
+        behaviour_checks=told.get("behaviour_checks", 0),
+        behaviour_failed=told.get("behaviour_failed", ()),
         baseline_beaten=told.get("baseline_beaten"),
         evaluation=str(evaluation.directory) if evaluation else "",
         corpus=_source(sources.get("corpus")),
