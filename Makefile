@@ -12,10 +12,19 @@ FIND_PYTHON = for python in $$PYTHON python3.12 python3.11 python3.13 python3 py
 	echo "make: no Python 3.11, 3.12 or 3.13 with venv was found; install one, or name it: make PYTHON=/path/to/python" >&2; \
 	exit 1
 
-.PHONY: run test test-slow test-faults lint types imports venv lock clean
+.PHONY: run up down status test test-slow test-faults lint types imports venv lock clean
 
 run: venv  ## the nightly job: corpus, tokens, model, evaluation, predictions
 	@$(BIN)/headlines nightly
+
+up: venv  ## a lasting Prefect server and worker, with prefect.yaml deployed
+	@$(BIN)/headlines up
+
+down: venv  ## end what `make up` has started
+	@$(BIN)/headlines down
+
+status: venv  ## server, schedule, worker, last night
+	@$(BIN)/headlines status
 
 test: venv  ## all tests but the slow ones
 	@$(BIN)/pytest -q

@@ -348,6 +348,36 @@ def _doctor(options: argparse.Namespace) -> None:
         sys.exit(1)
 
 
+def _up(options: argparse.Namespace) -> None:
+    from operations import service
+    from operations.place import Place
+
+    _show(options, service.up(Place.from_environment()), list)
+
+
+def _down(options: argparse.Namespace) -> None:
+    from operations import service
+    from operations.place import Place
+
+    _show(options, service.down(Place.from_environment()), list)
+
+
+def _status(options: argparse.Namespace) -> None:
+    from flows.operating import examine_server
+
+    checks = [asdict(check) for check in examine_server()]
+    _show(options, checks, doctor_lines)
+    if not all(check["good"] for check in checks):
+        sys.exit(1)
+
+
+def _alerts(options: argparse.Namespace) -> None:
+    from flows.operating import alerts
+
+    block = alerts(options.block, off=options.off)
+    _show(options, {"alerts": block}, lambda _: [f"alerts: {block or 'off'}"])
+
+
 VERBS = {
     "ingest": _ingest,
     "segment": _segment,
@@ -363,4 +393,8 @@ VERBS = {
     "lineage": _lineage,
     "cache": _cache,
     "doctor": _doctor,
+    "up": _up,
+    "down": _down,
+    "status": _status,
+    "alerts": _alerts,
 }

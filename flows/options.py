@@ -172,6 +172,13 @@ def parser_of(verbs: Mapping[str, Verb]) -> argparse.ArgumentParser:
     cache = verb("cache", "show what the token cache holds, or remove some of it")
     cache.add_argument("--prune", metavar="NAME", help="remove the words of one segmenter")
     verb("doctor", "check the set-up and say what to mend")
+    verb("up", "start the lasting server and its worker, and deploy prefect.yaml")
+    verb("down", "end the server and the worker that `up` has started")
+    verb("status", "show server, schedule, worker and the last night")
+    alerts = verb("alerts", "say or choose what alerts are sent by")
+    choice = alerts.add_mutually_exclusive_group()
+    choice.add_argument("block", nargs="?", metavar="TYPE/NAME", help="a saved notification block")
+    choice.add_argument("--off", action="store_true", help="send none")
     return parser
 
 

@@ -21,10 +21,17 @@ from headlines.catalog import Catalog
 from headlines.errors import BatchesStopped, InputError
 from headlines.outcomes import BatchResult
 from headlines.progress import Progress
-from headlines.scoring import Chunk, batch_result, chunk_of, discard, refuse_other_reading
+from headlines.scoring import Chunk, batch_result, chunk_of, refuse_other_reading
 from headlines.segmentation import Segmenter
 from headlines.sources import Reading
-from tasks.score import admit_batch, commit_batch, read_model, score_chunk, stop_batch
+from tasks.score import (
+    admit_batch,
+    commit_batch,
+    discard_pieces,
+    read_model,
+    score_chunk,
+    stop_batch,
+)
 
 without_tracebacks()
 
@@ -83,7 +90,7 @@ def score_batch(
             admitted = admitting.result()
         except InputError as error:
             wait(list(scored.values()))
-            discard(catalog, list(chunks.values()))
+            discard_pieces(catalog, name, list(chunks.values()))
             if state is not State.SCORED:  # predictions that stand are not made a failure
                 stop_batch(catalog, name, batch, reading, error)
             raise

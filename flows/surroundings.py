@@ -3,8 +3,9 @@
 import contextlib
 import os
 
-from headlines.catalog import Catalog
 from headlines.errors import InputError
+from operations import server
+from operations.place import Place
 
 _settled: dict[str, str] = {}
 
@@ -34,5 +35,8 @@ def _surroundings() -> dict[str, str]:
         "TF_ENABLE_ONEDNN_OPTS": "0",  # its sums depend on the number of threads
     }
     with contextlib.suppress(InputError):  # a wrong setting is reported where it is used
-        variables["PREFECT_HOME"] = str(Catalog.from_environment().root / ".prefect")
+        place = Place.from_environment()
+        variables["PREFECT_HOME"] = str(place.home)
+        if (url := server.api_url_if_up(place)) is not None:
+            variables["PREFECT_API_URL"] = url
     return variables

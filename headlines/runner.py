@@ -2,6 +2,8 @@
 
 import itertools
 import os
+import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
@@ -13,6 +15,7 @@ from headlines.settings import Settings
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
+_WATCH_SECONDS = 0.5
 _IDLE_SECONDS = 60  # a process pool that has had no work for so long gives its memory back
 _WORKER_ENVIRONMENT = {
     # One thread of BLAS a worker: the workers share the cores among themselves.
@@ -67,9 +70,27 @@ def _processes(workers: int) -> Executor:
     # Not the standard library's pool: its workers import the caller's main module again, which
     # under a Prefect worker is Prefect.
     pool: Executor = loky.get_reusable_executor(
-        max_workers=workers, timeout=_IDLE_SECONDS, env=_WORKER_ENVIRONMENT
+        max_workers=workers,
+        timeout=_IDLE_SECONDS,
+        env=_WORKER_ENVIRONMENT,
+        initializer=_end_with,
+        initargs=(os.getpid(),),
     )
     return pool
+
+
+def _end_with(parent: int) -> None:
+    """In a worker: end as soon as the process that it works for is gone.
+
+    A worker that lives on holds the pipe by which a Prefect worker sees that a flow has ended.
+    """
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(_WATCH_SECONDS)
+        os._exit(1)
+
+    threading.Thread(target=watch, name="headlines-watch", daemon=True).start()
 
 
 @cache

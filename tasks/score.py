@@ -1,6 +1,6 @@
 """The tasks that score one batch: admit, score each chunk, commit, or stop."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from headlines import admission, champion, registry, runner, scoring
 from headlines.admission import Piece
@@ -66,6 +66,12 @@ def commit_batch(
     predictions = scoring.commit(catalog, batch, admitted, model, scored)
     log_stage(f"predictions of {name}", predictions, str(predictions.directory))
     return predictions
+
+
+@stage("discard", run_name="discard {name}")
+def discard_pieces(catalog: Catalog, name: str, chunks: Sequence[Chunk]) -> None:
+    """Remove the pieces of a batch that will not be scored."""
+    scoring.discard(catalog, chunks)
 
 
 @stage("stop", run_name="stop {name}")

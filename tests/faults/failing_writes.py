@@ -16,9 +16,8 @@ class Phase(IntEnum):
 
     STARTING = 0
     SCORING = 1
-    DISCARDING = 2
-    PUBLISHING = 3
-    DONE = 4
+    PUBLISHING = 2
+    DONE = 3
 
 
 class Control(ctypes.Structure):

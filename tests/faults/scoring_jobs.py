@@ -75,7 +75,7 @@ def score(
             admitted = tried(tries, admit)
         except InputError as error:
             wait(scored.values())
-            scoring.discard(catalog, [*chunks.values()])
+            tried(tries, scoring.discard, catalog, [*chunks.values()])
             tried(tries, scoring.stop, catalog, one, Reading(), error)
             return "stopped"
         parts = [scored[number].result() for number in range(len(chunks))]

@@ -31,6 +31,7 @@ RUNS = {
     "admit_batch": 2,
     "score_chunk": 2,
     "commit_batch": 1,
+    "discard_pieces": 1,
     "stop_batch": 1,
     "evaluate_model": 1,
     "report_night": 1,

@@ -1,5 +1,6 @@
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -164,3 +165,29 @@ def test_threads_that_ask_share_one_pool(monkeypatch: pytest.MonkeyPatch) -> Non
         asked = [threads.submit(lambda: (meeting.wait(), executor(2))[1]) for _ in range(6)]
         assert len({id(one.result()) for one in asked}) == 1
     assert len(set(executor(2).map(lambda _: os.getpid(), range(20)))) <= 2
+
+
+ORPHANING = """
+import os, signal, time
+from headlines.runner import executor
+working = [executor(2).submit(time.sleep, 600) for _ in range(2)]
+while not all(work.running() for work in working):
+    pass
+print("working", flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_workers_end_with_the_process_that_they_work_for() -> None:
+    environment = {**os.environ, "HEADLINES_RUNNER": "processes", "HEADLINES_WORKERS": "2"}
+    process = subprocess.Popen(
+        [sys.executable, "-c", ORPHANING],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    # The workers hold the pipe too: it ends when all are gone.
+    told, _ = process.communicate(timeout=60)
+    assert told == "working\n"
+    assert process.returncode == -signal.SIGKILL

@@ -1,0 +1,44 @@
+"""What the verbs up, down, status and alerts do with the lasting server."""
+
+import asyncio
+import os
+
+from headlines.doctor import Check
+from headlines.errors import InputError
+from operations import server
+from operations.place import Place
+
+
+def examine_server() -> list[Check]:
+    """What server, schedule, worker, the last night and alerts are at."""
+    url = _use_server()
+    if url is None:
+        return [Check("server", False, "not running; `make up` starts it")]
+    from operations import status
+
+    return [Check("server", True, url), *asyncio.run(status.examine())]
+
+
+def alerts(block: str | None, *, off: bool) -> str | None:
+    """Choose the notification block that alerts are sent by, or none; say which it is then.
+
+    Raises:
+        InputError: the server is not running, or has no such block.
+    """
+    if _use_server() is None:
+        place = Place.from_environment()
+        raise InputError("the server is not running", place.url, "start it with `make up`")
+    from operations import automations
+
+    if off:
+        asyncio.run(automations.send_no_alerts())
+    elif block:
+        asyncio.run(automations.send_alerts(block))
+    return asyncio.run(automations.alerts_by())
+
+
+def _use_server() -> str | None:
+    url = server.api_url_if_up(Place.from_environment())
+    if url is not None:
+        os.environ["PREFECT_API_URL"] = url  # before Prefect is imported
+    return url

@@ -1,0 +1,20 @@
+"""Events that call for a person, which an automation of the server may send on."""
+
+from prefect.events import emit_event
+
+ALERT = "headlines.alert"
+
+
+def alert(kind: str, what: str, detail: str) -> None:
+    """Tell the server of something that a person should know, though the run has not failed.
+
+    Args:
+        kind: `drift` or `no-batch`; the event is named `headlines.alert.<kind>`.
+        what: in a few words.
+        detail: and what to do about it.
+    """
+    emit_event(
+        event=f"{ALERT}.{kind}",
+        resource={"prefect.resource.id": f"headlines.{kind}"},
+        payload={"what": what, "detail": detail},
+    )

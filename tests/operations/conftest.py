@@ -1,0 +1,153 @@
+"""A server and a worker of their own, on a data root with a small corpus and a model."""
+
+import csv
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from headlines.catalog import Catalog
+from headlines.corpus import ingest
+from operations.place import PROJECT, Place
+
+WAIT_SECONDS = 240
+
+
+@dataclass(frozen=True)
+class Service:
+    """The running server of a data root, asked as a person and as a program would."""
+
+    place: Place
+
+    @property
+    def catalog(self) -> Catalog:
+        return Catalog(self.place.data_root)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {
+            **os.environ,
+            "HEADLINES_DATA": str(self.place.data_root),
+            "HEADLINES_PORT": str(self.place.port),
+            "PREFECT_HOME": str(self.place.home),
+            "PREFECT_API_URL": self.place.api_url,
+        }
+
+    def headlines(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """The command `headlines`, which must find the server by itself."""
+        environment = self.environment
+        for name in ("PREFECT_API_URL", "PREFECT_HOME"):
+            del environment[name]
+        return self._run([sys.executable, "-m", "flows", *arguments], environment)
+
+    def prefect(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return self._run([sys.executable, "-m", "prefect", *arguments], self.environment)
+
+    def _run(
+        self, command: list[str], environment: dict[str, str]
+    ) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            command,
+            cwd=PROJECT,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=WAIT_SECONDS,
+        )
+
+    def ask(self, path: str, **body: Any) -> Any:
+        """What the API answers to a POST, or to a GET where there is no body."""
+        with httpx.Client(base_url=self.place.api_url, trust_env=False, timeout=60) as client:
+            response = client.post(path, json=body) if body else client.get(path)
+            response.raise_for_status()
+            return response.json()
+
+    def deployment(self, name: str) -> Any:
+        return self.ask(f"/deployments/name/{name}")
+
+    def start(self, name: str, **parameters: Any) -> str:
+        """Have a deployment run; the id of the run."""
+        deployment = self.deployment(name)["id"]
+        run = self.ask(f"/deployments/{deployment}/create_flow_run", parameters=parameters)
+        return str(run["id"])
+
+    def state(self, run: str) -> str:
+        return str(self.ask(f"/flow_runs/{run}")["state_name"])
+
+    def wait_for(self, run: str, *states: str) -> str:
+        """Wait until a run is in one of some states."""
+        self.until(lambda: self.state(run) in states)
+        return self.state(run)
+
+    def until(self, condition: Callable[[], bool]) -> None:
+        """Wait for what other processes do.
+
+        Raises:
+            TimeoutError: it has not come about in minutes.
+        """
+        ends = time.monotonic() + WAIT_SECONDS
+        while not condition():
+            if time.monotonic() > ends:
+                log = (self.place.logs / "worker.log").read_text(encoding="utf-8")
+                raise TimeoutError(f"the worker's log ends with\n{log[-4000:]}")
+            time.sleep(0.1)
+
+    def batch(self, name: str, rows: int) -> Path:
+        """Put a batch into the inbox that nobody writes to any more."""
+        path = self.catalog.inbox / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(["id", "title"])
+            writer.writerows((f"n{n}", f"小学生获奖第{n}号") for n in range(rows))
+        an_hour_ago = time.time() - 3600
+        os.utime(path, (an_hour_ago, an_hour_ago))
+        return path
+
+
+def write_corpus(path: Path) -> Path:
+    """A labelled corpus of 120 headlines whose words give the label away."""
+    words = ("获奖", "公告", "车祸")
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["title", "label", "split"])
+        for number in range(120):
+            split = ("train", "train", "train", "dev", "test")[number // 3 % 5]
+            writer.writerow([f"某地{words[number % 3]}第{number}号", number % 3, split])
+    return path
+
+
+@pytest.fixture(scope="session")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    place = tmp_path_factory.mktemp("service")
+    root = place / "data"
+    ingest(Catalog(root), str(write_corpus(place / "news.csv")), "news")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    running = Service(Place(root, root / ".prefect", port))
+    try:
+        done = running.headlines("up")
+        assert done.returncode == 0, done.stderr
+        yield running
+    finally:
+        running.headlines("down")
+
+
+@pytest.fixture(scope="session")
+def trained(service: Service) -> Service:
+    """The service after its first night, which has trained a model."""
+    done = service.prefect(
+        "deployment", "run", "nightly/nightly", "--param", "corpus=news", "--watch"
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return service
