@@ -8,6 +8,7 @@ from typing import Any
 
 from prefect import flow
 
+from flows.parameters import LongTitles, NotNegative, Positive, Share
 from flows.quiet import without_tracebacks
 from flows.score import score_batch
 from headlines.admission import MAX_REJECT_RATE
@@ -26,6 +27,7 @@ from headlines.outcomes import BatchResult, Night
 from headlines.profile import NO_HEADLINES, Profile
 from headlines.scoring import batch_result
 from headlines.sources import Reading
+from tasks.alerts import alert
 from tasks.evaluate import evaluate_model
 from tasks.ingest import ensure_corpus
 from tasks.report import report_night
@@ -49,13 +51,13 @@ def nightly(
     encoding: str = "utf-8",
     title_column: str = "title",
     id_column: str = "id",
-    long_titles: str = "reject",
-    max_reject_rate: float = MAX_REJECT_RATE,
-    settle_seconds: float = 0,
+    long_titles: LongTitles = "reject",
+    max_reject_rate: Share = MAX_REJECT_RATE,
+    settle_seconds: NotNegative = 0,
     first_day: date | None = None,
     last_day: date | None = None,
-    drift_warn: float = WARN,
-    drift_stop: float | None = None,
+    drift_warn: Positive = WARN,
+    drift_stop: Positive | None = None,
 ) -> dict[str, Any]:
     """Score every due batch of the inbox with the champion.
 
@@ -119,6 +121,7 @@ def nightly(
         drift=drift(profile, reference, limits),
     )
     report = report_night(catalog, night)
+    _tell_person(night, report)
     result = {
         "inbox": str(catalog.inbox),
         "evaluation": str(evaluation.directory),
@@ -134,6 +137,15 @@ def _profile(results: Sequence[BatchResult]) -> Profile:
     """What all headlines scored in this run look like."""
     scored = (result.profile for result in results if result.outcome == "scored")
     return sum((Profile.from_dict(profile) for profile in scored if profile), NO_HEADLINES)
+
+
+def _tell_person(night: Night, report: Path) -> None:
+    """Send the events of what calls for a person though the run does not fail."""
+    if not night.batches:
+        alert("no-batch", "no batch was due this night", f"see {report}")
+    warnings = [str(finding) for finding in night.drift if finding.level == "warn"]
+    if warnings:
+        alert("drift", "headlines unlike those of dev", f"{'; '.join(warnings)}; see {report}")
 
 
 def _fail_if_amiss(night: Night, report: Path, result: dict[str, Any]) -> None:

@@ -10,6 +10,7 @@ from prefect import flow
 from prefect.futures import PrefectFuture, wait
 from prefect.task_runners import ThreadPoolTaskRunner
 
+from flows.parameters import LongTitles, Share
 from flows.quiet import without_tracebacks
 from headlines.admission import MAX_REJECT_RATE, Piece, pieces_of
 from headlines.artifact import Artifact
@@ -108,8 +109,8 @@ def score(
     encoding: str = "utf-8",
     title_column: str = "title",
     id_column: str = "id",
-    long_titles: str = "reject",
-    max_reject_rate: float = MAX_REJECT_RATE,
+    long_titles: LongTitles = "reject",
+    max_reject_rate: Share = MAX_REJECT_RATE,
     rescore: bool = False,
     release: bool = False,
 ) -> dict[str, Any]:

@@ -68,6 +68,8 @@ class Service:
         """What the API answers to a POST, or to a GET where there is no body."""
         with httpx.Client(base_url=self.place.api_url, trust_env=False, timeout=60) as client:
             response = client.post(path, json=body) if body else client.get(path)
+            while response.status_code == httpx.codes.SERVICE_UNAVAILABLE:  # SQLite was locked
+                response = client.post(path, json=body) if body else client.get(path)
             response.raise_for_status()
             return response.json()
 
@@ -83,6 +85,9 @@ class Service:
     def state(self, run: str) -> str:
         return str(self.ask(f"/flow_runs/{run}")["state_name"])
 
+    def worker_log(self) -> str:
+        return (self.place.logs / "worker.log").read_text(encoding="utf-8")
+
     def wait_for(self, run: str, *states: str) -> str:
         """Wait until a run is in one of some states."""
         self.until(lambda: self.state(run) in states)
@@ -97,8 +102,7 @@ class Service:
         ends = time.monotonic() + WAIT_SECONDS
         while not condition():
             if time.monotonic() > ends:
-                log = (self.place.logs / "worker.log").read_text(encoding="utf-8")
-                raise TimeoutError(f"the worker's log ends with\n{log[-4000:]}")
+                raise TimeoutError(f"the worker's log ends with\n{self.worker_log()[-4000:]}")
             time.sleep(0.1)
 
     def batch(self, name: str, rows: int) -> Path:
@@ -130,7 +134,7 @@ def write_corpus(path: Path) -> Path:
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     place = tmp_path_factory.mktemp("service")
     root = place / "data"
-    ingest(Catalog(root), str(write_corpus(place / "news.csv")), "news")
+    ingest(Catalog(root), "news", str(write_corpus(place / "news.csv")))
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

@@ -171,14 +171,15 @@ def test_a_killed_flow_crashes_and_its_retry_finishes_it(trained: Service) -> No
     run, engine = start_until_midway(trained, "killed.csv")
     os.kill(engine, signal.SIGKILL)
     assert trained.wait_for(run, "Crashed", "Completed", "Failed") == "Crashed"
+    # The worker says so once more when it has seen the process end: a retry before that is lost.
+    trained.until(lambda: f"flow_runs.worker - Reported flow run '{run}'" in trained.worker_log())
     assert read_manifest(trained.catalog.prediction("killed.csv")) is None
     done = trained.prefect("flow-run", "retry", run)
     assert done.returncode == 0, done.stdout + done.stderr
     assert trained.wait_for(run, "Completed", "Failed") == "Completed"
     assert rows_of(trained, "killed.csv") == list(range(120_000))
     assert not (trained.catalog.root / "superseded" / "predictions").exists()
-    log = (trained.place.logs / "worker.log").read_text(encoding="utf-8")
-    assert "predictions of killed.csv 1: reused" in log
+    assert "predictions of killed.csv 1: reused" in trained.worker_log()
 
 
 @pytest.mark.slow
