@@ -340,9 +340,10 @@ def _lineage(options: argparse.Namespace) -> None:
 
 
 def _doctor(options: argparse.Namespace) -> None:
+    from flows.operating import examine_server
     from headlines.doctor import examine
 
-    checks = [asdict(check) for check in examine()]
+    checks = [asdict(check) for check in (*examine(), *examine_server())]
     _show(options, checks, doctor_lines)
     if not all(check["good"] for check in checks):
         sys.exit(1)
@@ -367,7 +368,7 @@ def _status(options: argparse.Namespace) -> None:
 
     checks = [asdict(check) for check in examine_server()]
     _show(options, checks, doctor_lines)
-    if not all(check["good"] for check in checks):
+    if len(checks) == 1 or not all(check["good"] for check in checks):
         sys.exit(1)
 
 

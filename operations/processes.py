@@ -75,6 +75,11 @@ def running(place: Place, name: str) -> Started | None:
     return started if started.alive else None
 
 
+def is_known(place: Place, name: str) -> bool:
+    """Whether a process of that name was started and not stopped, though it may be gone."""
+    return _file(place, name).exists()
+
+
 def stop(place: Place, name: str, seconds: float) -> bool:
     """End a process and its group: asked at first, killed after `seconds`.
 

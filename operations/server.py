@@ -49,6 +49,11 @@ def api_url_if_up(place: Place) -> str | None:
     return f"http://127.0.0.1:{started.port}/api" if _answers(started.port) else None
 
 
+def was_started(place: Place) -> bool:
+    """Whether it was started and not ended by `stop`."""
+    return processes.is_known(place, NAME)
+
+
 def environment(place: Place) -> Mapping[str, str]:
     """The environment of server and worker: this data root, its Prefect home, its server."""
     return {

@@ -102,3 +102,32 @@ def test_the_champion_is_named_and_a_damaged_one_found(
     assert found()["champion"] == Check("champion", True, "2026-11-20-00000000")
     (model.directory / "config.json").write_text("{}")
     assert "damaged" in found()["champion"].message
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "password", "good"),
+    [
+        ("PREFECT_SERVER_API_HOST", "127.0.0.1", "", True),
+        ("PREFECT_SERVER_API_HOST", "::1", "", True),
+        ("PREFECT_SERVER_API_HOST", "localhost", "", True),
+        ("PREFECT_SERVER_API_HOST", "0.0.0.0", "", False),
+        ("PREFECT_SERVER_API_HOST", "0.0.0.0", "PREFECT_SERVER_API_AUTH_STRING", True),
+        ("PREFECT_SERVER_API_HOST", "0.0.0.0", "PREFECT_API_AUTH_STRING", False),
+        ("PREFECT_API_URL", "http://127.0.0.1:4200/api", "", True),
+        ("PREFECT_API_URL", "http://[::1]:4200/api", "", True),
+        ("PREFECT_API_URL", "https://prefect.example.org/api", "", False),
+        ("PREFECT_API_URL", "https://prefect.example.org/api", "PREFECT_API_AUTH_STRING", True),
+    ],
+)
+def test_a_server_beyond_this_machine_needs_a_password(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str, password: str, good: bool
+) -> None:
+    for name in (
+        "PREFECT_API_URL", "PREFECT_SERVER_API_HOST",
+        "PREFECT_API_AUTH_STRING", "PREFECT_SERVER_API_AUTH_STRING",
+    ):  # fmt: skip
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv(variable, value)
+    if password:
+        monkeypatch.setenv(password, "user:word")
+    assert found()["Prefect's address"].good == good

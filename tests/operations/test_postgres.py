@@ -1,0 +1,97 @@
+"""The server on PostgreSQL, as a team would run it."""
+
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from headlines.catalog import Catalog
+from headlines.corpus import ingest
+from operations.place import Place
+from tests.operations.conftest import Service, write_corpus
+
+pytestmark = [pytest.mark.server, pytest.mark.postgres]
+
+
+def programs() -> Path:
+    """Where PostgreSQL's programs are."""
+    found = shutil.which("initdb")
+    places = [Path(found).parent] if found else []
+    places += sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+    if not places:
+        pytest.skip("PostgreSQL is not installed")
+    return places[0]
+
+
+def as_user() -> list[str]:
+    """What a command begins with, as PostgreSQL does not run for root."""
+    if os.geteuid() != 0:
+        return []
+    try:
+        pwd.getpwnam("postgres")
+    except KeyError:
+        pytest.skip("this is root, and there is no user postgres")
+    return ["runuser", "-u", "postgres", "--"]
+
+
+@pytest.fixture
+def database() -> Iterator[str]:
+    """The address of an empty database of a PostgreSQL of its own, on loopback."""
+    bin_, user = programs(), as_user()
+    place = Path("/tmp") / f"headlines-postgres-{os.getpid()}"  # within reach of that user
+    place.mkdir(mode=0o700)
+    if user:
+        shutil.chown(place, "postgres")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    data, control = place / "data", [*user, str(bin_ / "pg_ctl"), "-D", str(place / "data")]
+    options = f"-c listen_addresses=127.0.0.1 -c port={port} -c unix_socket_directories={place}"
+    quietly = {"check": True, "capture_output": True, "cwd": "/"}
+    try:
+        subprocess.run(
+            [*user, str(bin_ / "initdb"), "-D", str(data), "-U", "prefect", "-A", "trust"],
+            **quietly,  # type: ignore[call-overload]
+        )
+        log = str(place / "log")
+        subprocess.run(
+            [*control, "-w", "-l", log, "-o", options, "start"],
+            check=True,
+            stdout=subprocess.DEVNULL,
+            cwd="/",
+        )
+        yield f"postgresql+asyncpg://prefect@127.0.0.1:{port}/postgres"
+    finally:
+        subprocess.run([*control, "-m", "immediate", "stop"], capture_output=True, cwd="/")
+        shutil.rmtree(place)
+
+
+def test_a_night_on_postgresql(
+    database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PREFECT_SERVER_DATABASE_CONNECTION_URL", database)
+    root = tmp_path / "data"
+    ingest(Catalog(root), "news", str(write_corpus(tmp_path / "news.csv")))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    service = Service(Place(root, root / ".prefect", port))
+    service.batch("2026-11-20.csv", 20)
+    try:
+        done = service.headlines("up")
+        assert done.returncode == 0, done.stderr
+        done = service.prefect(
+            "deployment", "run", "nightly/nightly", "--param", "corpus=news", "--watch"
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert service.catalog.prediction("2026-11-20.csv").is_dir()
+        status = service.headlines("status")
+        assert status.returncode == 0, status.stdout
+        assert not (service.place.home / "prefect.db").exists()
+    finally:
+        service.headlines("down")
