@@ -14,6 +14,7 @@ from operations.place import PROJECT, Place
 NAME = "server"
 _START_SECONDS = 120
 _STOP_SECONDS = 15
+_ANSWER_SECONDS = 20  # one that is busy is no reason to start another on the same database
 
 
 def start(place: Place) -> bool:
@@ -81,7 +82,7 @@ def _require_free(place: Place) -> None:
 
 
 def _answers(port: int) -> bool:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)  # never by a proxy
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_ANSWER_SECONDS)
     try:
         connection.request("GET", "/api/health")
         return json.load(connection.getresponse()) is True

@@ -66,10 +66,11 @@ class Service:
 
     def ask(self, path: str, **body: Any) -> Any:
         """What the API answers to a POST, or to a GET where there is no body."""
-        with httpx.Client(base_url=self.place.api_url, trust_env=False, timeout=60) as client:
-            response = client.post(path, json=body) if body else client.get(path)
-            while response.status_code == httpx.codes.SERVICE_UNAVAILABLE:  # SQLite was locked
+        with httpx.Client(base_url=self.place.api_url, trust_env=False, timeout=90) as client:
+            while True:
                 response = client.post(path, json=body) if body else client.get(path)
+                if response.status_code != httpx.codes.SERVICE_UNAVAILABLE:  # SQLite was locked
+                    break
             response.raise_for_status()
             return response.json()
 

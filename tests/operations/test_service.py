@@ -233,7 +233,7 @@ def test_three_overdue_nights_score_each_batch_once(trained: Service) -> None:
 
 
 def test_two_workers_share_the_runs(trained: Service) -> None:
-    files = [trained.batch(f"shared-{number}.csv", 30) for number in range(4)]
+    files = [trained.batch(f"shared-{number}.csv", 30) for number in range(2)]
     command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", "headlines"]
     with subprocess.Popen(
         [*command, "--name", "second", "--install-policy", "never"],
