@@ -131,15 +131,23 @@ def write_corpus(path: Path) -> Path:
     return path
 
 
-@pytest.fixture(scope="session")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    place = tmp_path_factory.mktemp("service")
-    root = place / "data"
-    ingest(Catalog(root), "news", str(write_corpus(place / "news.csv")))
+def free_port() -> int:
+    """A port of loopback that nothing uses."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    running = Service(Place(root, root / ".prefect", port))
+        return int(free.getsockname()[1])
+
+
+def service_in(place: Path) -> Service:
+    """A service that was not started yet, with a corpus in its data root."""
+    root = place / "data"
+    ingest(Catalog(root), "news", str(write_corpus(place / "news.csv")))
+    return Service(Place(root, root / ".prefect", free_port()))
+
+
+@pytest.fixture(scope="session")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    running = service_in(tmp_path_factory.mktemp("service"))
     try:
         done = running.headlines("up")
         assert done.returncode == 0, done.stderr

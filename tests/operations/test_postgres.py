@@ -3,17 +3,13 @@
 import os
 import pwd
 import shutil
-import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from headlines.catalog import Catalog
-from headlines.corpus import ingest
-from operations.place import Place
-from tests.operations.conftest import Service, write_corpus
+from tests.operations.conftest import free_port, service_in
 
 pytestmark = [pytest.mark.server, pytest.mark.postgres]
 
@@ -47,9 +43,7 @@ def database() -> Iterator[str]:
     place.mkdir(mode=0o700)
     if user:
         shutil.chown(place, "postgres")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     data, control = place / "data", [*user, str(bin_ / "pg_ctl"), "-D", str(place / "data")]
     options = f"-c listen_addresses=127.0.0.1 -c port={port} -c unix_socket_directories={place}"
     quietly = {"check": True, "capture_output": True, "cwd": "/"}
@@ -75,12 +69,7 @@ def test_a_night_on_postgresql(
     database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PREFECT_SERVER_DATABASE_CONNECTION_URL", database)
-    root = tmp_path / "data"
-    ingest(Catalog(root), "news", str(write_corpus(tmp_path / "news.csv")))
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    service = Service(Place(root, root / ".prefect", port))
+    service = service_in(tmp_path)
     service.batch("2026-11-20.csv", 20)
     try:
         done = service.headlines("up")
