@@ -22,10 +22,10 @@ from headlines.drift import WARN, Limits, drift
 from headlines.errors import BatchesStopped, DriftTooHigh, InputError
 from headlines.evaluation import reference_of
 from headlines.inbox import read_inbox
-from headlines.nights import nights_before
+from headlines.nights import begin_night, nights_before
 from headlines.outcomes import BatchResult, Night
 from headlines.profile import NO_HEADLINES, Profile
-from headlines.scoring import batch_result
+from headlines.scoring import batch_result, scored_since
 from headlines.sources import Reading
 from tasks.alerts import alert
 from tasks.evaluate import evaluate_model
@@ -62,7 +62,7 @@ def nightly(
     """Score every due batch of the inbox with the champion.
 
     Corpus and tokens are made where they are missing; a first champion is trained only where
-    there never was a model.
+    there never was a model. The champion is evaluated before it scores.
 
     Args:
         corpus: name of the corpus that a first champion is trained on.
@@ -97,14 +97,15 @@ def nightly(
     if never_trained(catalog):
         train_model(catalog, preset, ingested, tokens)
     model = read_model(catalog, "champion")
+    evaluation = evaluate_model(catalog, model.directory.name, model, ingested, tokens)
+    untold = begin_night(catalog)
     digests = Digests(catalog)
     inbox = read_inbox(catalog, digests.of, settle_seconds, days)
     results = [
-        _outcome(catalog, batch, digests.of, model, reading, max_reject_rate)
+        _outcome(catalog, batch, digests.of, model, reading, max_reject_rate, untold)
         for batch in inbox.batches
     ]
     digests.save()
-    evaluation = evaluate_model(catalog, model.directory.name, model, ingested, tokens)
     profile, reference = _profile(results), reference_of(evaluation)
     night = Night(
         model=model.directory.name,
@@ -167,14 +168,23 @@ def _outcome(
     model: Artifact,
     reading: Reading,
     max_reject_rate: float,
+    untold: str | None,
 ) -> BatchResult:
-    """One batch's outcome; what goes wrong with it does not keep the others waiting."""
+    """One batch's outcome; what goes wrong with it does not keep the others waiting.
+
+    One that a night has scored which then left no report counts as scored in this one.
+
+    Args:
+        untold: when the first such night began.
+    """
     try:
         state = state_of(catalog, batch, digest)
         if state is State.FAILED:
             return batch_result(catalog, batch, "waiting")
         if state is State.SCORED:
             release(catalog, batch)  # a failure of other bytes, which are no more
+            if untold and scored_since(catalog, batch, untold):
+                return batch_result(catalog, batch, "scored")
             return BatchResult(batch.name, "reused")
         return score_batch(batch.name, batch, model, reading, max_reject_rate, rescore=False)
     except InputError as error:

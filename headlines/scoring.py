@@ -322,6 +322,12 @@ def batch_result(catalog: Catalog, batch: Batch, outcome: str) -> BatchResult:
     )
 
 
+def scored_since(catalog: Catalog, batch: Batch, when: str) -> bool:
+    """Whether the predictions of a batch were published since a second, ISO 8601 in UTC."""
+    manifest = read_manifest(catalog.prediction(batch.name))
+    return manifest is not None and manifest.created_at >= when
+
+
 @lru_cache(maxsize=2)
 def _scorer(root: str, version: str, segmenter: Segmenter) -> "PackedScorer":
     import threadpoolctl

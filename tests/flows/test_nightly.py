@@ -261,3 +261,28 @@ def test_importing_the_flows_package_loads_neither_prefect_nor_tensorflow() -> N
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     ).stdout
     assert shown == "[]\n"
+
+
+def test_what_a_night_scored_that_left_no_report_stands_in_the_next_one(
+    catalog: Catalog,
+    corpus: str,
+    small_preset: str,
+    write_batch: Writer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from flows import nightly as module
+
+    write_batch(catalog.inbox / "2026-11-20.csv", TITLES)
+    with monkeypatch.context() as broken:
+        broken.setattr(module, "drift", lambda *_: 1 / 0)  # as if it was killed behind the scoring
+        with pytest.raises(ZeroDivisionError):
+            module.nightly(corpus, small_preset)
+    assert (catalog.prediction("2026-11-20.csv") / "_manifest.json").exists()
+    assert not list(catalog.nightly_reports.glob("*"))
+
+    told = module.nightly(corpus, small_preset)
+    assert [(one["batch"], one["outcome"]) for one in told["batches"]] == [
+        ("2026-11-20.csv", "scored")
+    ]
+    assert told["profile"]["rows"] == len(TITLES)
+    assert module.nightly(corpus, small_preset)["reused"] == 1

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from headlines.catalog import Catalog
-from headlines.nights import keep_night, nights_before
+from headlines.nights import begin_night, keep_night, nights_before
 from headlines.outcomes import Night
 from headlines.profile import NO_HEADLINES, Profile
 
@@ -72,3 +72,23 @@ def test_a_damaged_night_is_left_out_with_a_warning(
 
     assert [night.profile.rows for night in before] == [11]
     assert damaged.name in caplog.text
+
+
+def test_a_night_without_a_report_is_known_until_one_has_it(catalog: Catalog) -> None:
+    assert begin_night(catalog) is None  # killed
+    began = begin_night(catalog)
+    assert began is not None
+    assert begin_night(catalog) == began  # killed again: the first one counts
+    keep(catalog, "2026-11-03T023000Z", rows=3)
+    assert begin_night(catalog) is None
+
+
+def test_a_damaged_note_of_a_night_is_made_anew(
+    catalog: Catalog, caplog: pytest.LogCaptureFixture
+) -> None:
+    begin_night(catalog)
+    [note] = catalog.work.glob("night-*")
+    note.write_text("yesterday", encoding="ascii")
+    assert begin_night(catalog) is None
+    assert "cannot be read" in caplog.text
+    assert begin_night(catalog) is not None
