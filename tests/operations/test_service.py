@@ -206,6 +206,7 @@ def test_a_flow_killed_with_its_worker_is_found_by_its_heartbeat(trained: Servic
     assert rows_of(trained, "both-killed.csv") == list(range(120_000))
 
 
+@pytest.mark.slow  # the server's SQLite may stall for a minute
 def test_three_overdue_nights_score_each_batch_once(trained: Service) -> None:
     deployment = trained.deployment("nightly/nightly")["id"]
     processes.stop(trained.place, "worker", 30)
@@ -232,6 +233,7 @@ def test_three_overdue_nights_score_each_batch_once(trained: Service) -> None:
     assert not (trained.catalog.root / "superseded" / "predictions").exists()
 
 
+@pytest.mark.slow  # the server's SQLite may stall for a minute
 def test_two_workers_share_the_runs(trained: Service) -> None:
     files = [trained.batch(f"shared-{number}.csv", 30) for number in range(2)]
     command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", "headlines"]
@@ -290,6 +292,7 @@ def body_of_post(posts: "queue.Queue[dict[str, str]]", subject: str) -> str:
     return post["body"]
 
 
+@pytest.mark.slow  # the server's SQLite may stall for a minute
 def test_an_alert_is_sent_when_a_run_fails_or_no_batch_came(
     trained: Service, received: tuple[str, "queue.Queue[dict[str, str]]"]
 ) -> None:
