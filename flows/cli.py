@@ -292,13 +292,14 @@ def _cache(options: argparse.Namespace) -> None:
 
 
 def _models(options: argparse.Namespace) -> None:
-    from headlines import champion
+    from headlines import champion, registry
     from headlines.catalog import Catalog
     from headlines.model_list import list_models
 
     catalog = Catalog.from_environment()
     _show(options, [asdict(model) for model in list_models(catalog)], models_lines)
-    champion.history(catalog)  # what is wrong with the pointer is told below the list
+    if not registry.is_empty(catalog):
+        champion.current(catalog)  # what is wrong with the champion is told below the list
 
 
 def _promote(options: argparse.Namespace) -> None:

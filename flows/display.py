@@ -91,6 +91,8 @@ def _behaviour_line(counts: Result) -> str:
     if not checks:
         return "behaviour: not judged, for want of headlines"
     told = f"behaviour: {checks - len(failed)} of {checks} checks passed"
+    if blind := len(set(counts.get("behaviour_unknown", ())) - set(failed)):
+        told += f", {blind} of them with words unknown to the model"
     return f"{told}; failed: {', '.join(failed)}" if failed else told
 
 
@@ -179,7 +181,10 @@ def _drift_lines(result: Result) -> list[str]:
     from headlines.drift import LEAST_ROWS, Finding
 
     rows, findings = result["profile"]["rows"], [Finding(**one) for one in result["drift"]]
-    if rows and any(finding.level == "too few rows" for finding in findings):
+    levels = {finding.level for finding in findings}
+    if rows and "no reference" in levels:
+        return ["drift: not judged, as the corpus has no labelled headlines of dev to compare with"]
+    if rows and "too few rows" in levels:
         return [f"drift: not judged, as {rows} headlines are too few (below {LEAST_ROWS})"]
     return [str(finding) for finding in findings if finding.level in ("warn", "stop")]
 

@@ -72,7 +72,10 @@ def parser_of(verbs: Mapping[str, Verb]) -> argparse.ArgumentParser:
     train = verb("train", "train a model")
     train.add_argument("--preset", default="default", help="default (default) or notebook")
     train.add_argument(
-        "--no-promote", action="store_true", help="leave the champion, even if the model is better"
+        "--no-promote",
+        action="store_true",
+        help="leave the champion, even if the model is better (a first model becomes it all the "
+        "same)",
     )
     _add_corpus(train)
 

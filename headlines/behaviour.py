@@ -5,8 +5,8 @@ An invariance check changes what no reader would heed, and the label has to stay
 adds words that any reader would agree on, and the probability of their class has to rise. Neither
 needs to know the right label, so neither asks what a test set asks.
 
-The floors say what a user needs and were set before any model was measured; a model that stays
-below one is not to become champion.
+The floors say what a user needs and were set before any model was measured. A model that stays
+below one becomes champion by rule only where the champion stays below it too and is no better.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,6 +21,9 @@ from headlines.labels import LABELS
 
 Classify = Callable[[Sequence[str]], tuple[npt.NDArray[np.float32], npt.NDArray[np.int8]]]
 """Gives probabilities, shape (titles, classes), and labels, shape (titles,)."""
+
+Known = Callable[[str], float]
+"""Gives the share of the words of a text that the model knows."""
 
 # One headline in twenty may change its label with its punctuation or its width: each of them is a
 # mistake on one of two forms of a headline, and more would weigh beside the mistakes on dev.
@@ -48,6 +51,8 @@ class Check:
         change: gives the changed headline, or the same where the change does not apply to it.
         floor: the least share of headlines that have to behave.
         raises: id of the class whose probability has to rise; None where the label has to stay.
+        words: that the change adds to raise it. A model that knows none of them answers to a word
+            that it does not know, whichever it is, and all such checks are one.
     """
 
     name: str
@@ -55,6 +60,7 @@ class Check:
     change: Callable[[str], str]
     floor: float
     raises: int | None = None
+    words: str = ""
 
 
 def _ended(mark: str, title: str) -> str:
@@ -77,6 +83,7 @@ def _direction(label: int, phrase: str) -> Check:
         partial(_followed_by, f" {phrase}"),
         _MOVED,
         label,
+        phrase,
     )
 
 
@@ -118,18 +125,20 @@ CHECKS = (
 
 
 def behaviour(
-    titles: Sequence[str], classify: Classify, checks: Sequence[Check] = CHECKS
+    titles: Sequence[str], classify: Classify, known: Known, checks: Sequence[Check] = CHECKS
 ) -> dict[str, Any]:
     """How a model behaves on headlines that are changed, as plain data.
 
     Args:
         titles: headlines as they stand, not segmented.
         classify: the model.
+        known: what it knows.
         checks: what is looked at.
 
     Returns:
         `passed` (whether no check failed) and `checks`, each with `name`, `kind` (`invariance` or
-        `direction`), `what`, `floor`, `rows` (headlines it applies to), `share` (of them that
+        `direction`), `what`, `floor`, `known` (share of the added words that the model knows; None
+        where the label has to stay), `rows` (headlines it applies to), `share` (of them that
         behave; None for no rows), `mean_change` (of the probability of the class that has to rise,
         or of the label before), `judged` (whether the rows are enough), `passed` (the share is not
         below the floor, or not judged) and `examples` (up to 3 that do not behave, the largest
@@ -137,7 +146,7 @@ def behaviour(
         `label_before` and `label_after`).
     """
     before = classify(titles)
-    outcomes = [_outcome(check, titles, before, classify) for check in checks]
+    outcomes = [_outcome(check, titles, before, classify, known) for check in checks]
     return {"checks": outcomes, "passed": all(outcome["passed"] for outcome in outcomes)}
 
 
@@ -146,6 +155,7 @@ def _outcome(
     titles: Sequence[str],
     before: tuple[npt.NDArray[np.float32], npt.NDArray[np.int8]],
     classify: Classify,
+    known: Known,
 ) -> dict[str, Any]:
     probabilities, labels = before
     followed = labels if check.raises is None else np.full_like(labels, check.raises)
@@ -160,6 +170,7 @@ def _outcome(
         "kind": "invariance" if check.raises is None else "direction",
         "what": check.what,
         "floor": check.floor,
+        "known": None if check.raises is None else known(check.words),
         "rows": len(rows),
     }
     if not len(rows):

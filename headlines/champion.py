@@ -1,5 +1,6 @@
 """The champion: which model scores, how it came to, and the way back."""
 
+import itertools
 import logging
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -13,6 +14,7 @@ from headlines.drafts import locked, write_atomically
 from headlines.errors import InputError
 from headlines.manifest import read_small, sealed, unsealed
 
+FIRST = "the first model"  # the reason of a promotion that nobody chose
 _FORMAT = 1
 _log = logging.getLogger(__name__)
 
@@ -53,7 +55,14 @@ def current(catalog: Catalog) -> Artifact:
             str(catalog.champion),
             "choose one of `headlines models` with `headlines promote VERSION`",
         )
-    return registry.model(catalog, promotions[-1].version)
+    version = promotions[-1].version
+    if not catalog.model(version).is_dir():
+        raise InputError(
+            f"there is no model {version!r}, which is the champion",
+            str(catalog.model(version)),
+            "restore it from a copy, or choose another one with `headlines promote VERSION`",
+        )
+    return registry.model(catalog, version)
 
 
 def named(catalog: Catalog, name: str) -> Artifact:
@@ -92,40 +101,51 @@ def history(catalog: Catalog) -> list[Promotion]:
     return promotions
 
 
-def promote(catalog: Catalog, version: str, reason: str, *, instead_of: str | None = None) -> None:
+def promote(
+    catalog: Catalog,
+    version: str,
+    reason: str,
+    *,
+    instead_of: str | None = None,
+    unless_usable: bool = False,
+) -> None:
     """Make a model the champion, and add that to the history.
 
     Nothing is done where it is the champion already. A pointer that cannot be read is kept beside
-    the new one as `champion.json.damaged`.
+    the new one as `champion.json.damaged~1`, the next one as `~2`.
 
     Args:
         catalog: the data root.
         version: the model.
         reason: why, in words.
         instead_of: the champion that it was found better than.
+        unless_usable: whether it is promoted only for want of a champion that can be used.
 
     Raises:
-        InputError: there is no such model, or it is damaged; or another one than `instead_of` has
-            become the champion meanwhile.
+        InputError: there is no such model, or it is damaged or cannot be read; or another one than
+            `instead_of`, or one that can be used, has become the champion meanwhile.
     """
-    registry.model(catalog, version)
+    require_usable(catalog, version)
     with locked(catalog, "champion"):
+        damaged = False
         try:
             promotions = history(catalog)
         except InputError as error:
+            if instead_of is not None:
+                raise
             _log.warning("%s", error)
-            catalog.champion.rename(catalog.champion.with_name("champion.json.damaged"))
-            promotions = []
+            promotions, damaged = [], True
         present = promotions[-1].version if promotions else None
         if present == version:
             return
         if instead_of not in (None, present):
-            raise InputError(
-                f"{version} was found better than {instead_of}, but {present} has become the "
-                "champion meanwhile",
-                str(catalog.champion),
-                f"judge it anew with `headlines promote {version}`",
+            raise _overtaken(
+                catalog, version, present, f"{version} was found better than {instead_of}"
             )
+        if unless_usable and present and _is_usable(catalog, present):
+            raise _overtaken(catalog, version, present, "there was no champion to compare it with")
+        if damaged:
+            catalog.champion.rename(_free_name(f"{catalog.champion}.damaged"))
         _write(catalog, [*promotions, Promotion(version, _now(), reason)])
 
 
@@ -136,7 +156,8 @@ def rollback(catalog: Catalog) -> Promotion:
         The new entry of the history.
 
     Raises:
-        InputError: there was none before, it is gone or damaged, or the pointer cannot be read.
+        InputError: there was none before, it is gone, damaged or cannot be read, or the pointer
+            cannot be read.
     """
     with locked(catalog, "champion"):
         promotions = history(catalog)
@@ -148,10 +169,41 @@ def rollback(catalog: Catalog) -> Promotion:
                 "choose one of `headlines models` with `headlines promote VERSION`",
             )
         before, present = line[-2:]
-        registry.model(catalog, before)
+        require_usable(catalog, before)
         step = Promotion(before, _now(), f"rolled back from {present}", back_from=present)
         _write(catalog, [*promotions, step])
     return step
+
+
+def require_usable(catalog: Catalog, version: str) -> None:
+    """See that a model can score, before it is relied on: its digests alone do not tell.
+
+    Raises:
+        InputError: there is none of that name, it is damaged, or it cannot be read.
+    """
+    model = registry.model(catalog, version)
+    registry.scorer(model, model.manifest.config.get("segmenter", {}))
+
+
+def _is_usable(catalog: Catalog, version: str) -> bool:
+    try:
+        require_usable(catalog, version)
+    except InputError:
+        return False
+    return True
+
+
+def _overtaken(catalog: Catalog, version: str, present: str | None, judged: str) -> InputError:
+    return InputError(
+        f"{judged}, but {present} has become the champion meanwhile",
+        str(catalog.champion),
+        f"judge it anew with `headlines promote {version}`",
+    )
+
+
+def _free_name(path: str) -> Path:
+    numbered = (Path(f"{path}~{number}") for number in itertools.count(1))
+    return next(candidate for candidate in numbered if not candidate.exists())
 
 
 def _in_line(promotions: Sequence[Promotion]) -> list[str]:
@@ -204,7 +256,7 @@ def complete_first(catalog: Catalog) -> str | None:
         promoted = None
         if not catalog.champion.exists():
             promoted = min(made, key=lambda version: (made[version], version))
-            promote(catalog, promoted, "the first model")
+            promote(catalog, promoted, FIRST)
         _first(catalog).unlink(missing_ok=True)
     return promoted
 

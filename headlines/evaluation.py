@@ -167,7 +167,11 @@ def _behaviour(model: Artifact, titles: list[str]) -> dict[str, Any]:
         probabilities = scorer.predict(segmenter.cut(changed))
         return probabilities, scorer.labels(probabilities)
 
-    return behaviour(titles, classify)
+    def known(text: str) -> float:
+        ids, words = scorer.vocabulary.ids(segmenter.cut([text]))
+        return float(1 - unknown_shares(ids != UNKNOWN, words)[0])
+
+    return behaviour(titles, classify, known)
 
 
 def _baseline_counts(found: dict[str, Any]) -> dict[str, Any]:
@@ -185,6 +189,7 @@ def _behaviour_counts(found: dict[str, Any]) -> dict[str, Any]:
         "behaviour_passed": found["passed"],
         "behaviour_checks": len(judged),
         "behaviour_failed": [check["name"] for check in judged if not check["passed"]],
+        "behaviour_unknown": [check["name"] for check in judged if check["known"] == 0],
     }
 
 

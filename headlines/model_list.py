@@ -27,6 +27,7 @@ class ListedModel:
         behaviour_passed: whether it passed the behaviour checks; None where that is not known.
         behaviour_checks: how many were made.
         behaviour_failed: the names of those that it failed.
+        behaviour_unknown: the names of those whose words it does not know.
         baseline_beaten: whether it is better than the linear baseline; None likewise.
         evaluation: directory of the newest evaluation, on the corpus of its training if there is
             one; empty where there is none.
@@ -44,6 +45,7 @@ class ListedModel:
     behaviour_passed: bool | None = None
     behaviour_checks: int = 0
     behaviour_failed: Sequence[str] = ()
+    behaviour_unknown: Sequence[str] = ()
     baseline_beaten: bool | None = None
     evaluation: str = ""
     corpus: dict[str, str] = field(default_factory=dict)
@@ -53,12 +55,13 @@ class ListedModel:
 
 
 def list_models(catalog: Catalog) -> list[ListedModel]:
-    """All models, in order of the day they were made on.
+    """All models, in order of the day they were made on; a champion that is gone is among them.
 
     No champion is marked where the pointer to it cannot be read: `champion.current` says why.
     """
     champion_now = _champion(catalog)
-    return [_listed(catalog, version, champion_now) for version in registry.versions(catalog)]
+    versions = {*registry.versions(catalog), *([champion_now] if champion_now else [])}
+    return [_listed(catalog, version, champion_now) for version in sorted(versions)]
 
 
 def known_evaluations(catalog: Catalog, model: Artifact) -> list[Artifact]:
@@ -111,6 +114,7 @@ def _listed(catalog: Catalog, version: str, champion_now: str | None) -> ListedM
         behaviour_passed=told.get("behaviour_passed"),
         behaviour_checks=told.get("behaviour_checks", 0),
         behaviour_failed=told.get("behaviour_failed", ()),
+        behaviour_unknown=told.get("behaviour_unknown", ()),
         baseline_beaten=told.get("baseline_beaten"),
         evaluation=str(evaluation.directory) if evaluation else "",
         corpus=_source(sources.get("corpus")),

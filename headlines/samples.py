@@ -23,7 +23,7 @@ class Sample:
 
     Attributes:
         typical: drawn by chance, the same on every run.
-        unsure: those of the lowest probability, the lowest first.
+        unsure: of the others those of the lowest probability, the lowest first.
     """
 
     typical: list[Row]
@@ -62,7 +62,8 @@ def samples_by_class(predictions: Iterable[Path]) -> dict[str, Sample]:
         rows = [row for row in candidates.values() if row["label_name"] == label]
         if rows:
             typical = heapq.nsmallest(_TYPICAL, rows, key=lambda row: row["record_id"])
-            unsure = heapq.nsmallest(_UNSURE, rows, key=_by_probability)
+            others = [row for row in rows if row not in typical]
+            unsure = heapq.nsmallest(_UNSURE, others, key=_by_probability)
             found[label] = Sample(typical, unsure)
     return found
 

@@ -81,7 +81,7 @@ STAGES = {
     ),
     "baseline": Stage(1, ("headlines.baseline", "headlines.training")),
     "evaluation": Stage(
-        3,
+        4,
         (
             "headlines.baseline",
             "headlines.behaviour",

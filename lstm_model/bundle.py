@@ -17,6 +17,7 @@ their digests, and the weights' names, types and shapes, each before anything is
 
 from __future__ import annotations
 
+import io
 import json
 import math
 from dataclasses import dataclass, field
@@ -150,22 +151,35 @@ def read_table(directory: Path, bundle: Bundle) -> NDArray[np.float32] | None:
     Whoever has read the bundle has checked the file's digest.
 
     Raises:
-        BundleError: it cannot be mapped, is of another type or shape, or not finite.
+        BundleError: it cannot be mapped, is of another type, shape or size, or not finite.
     """
     shape = table_shape(bundle.preset, len(bundle.vocabulary))
     if shape is None:
         return None
     path = directory / TABLE
+    header = _table_header(shape)
+    size = len(header) + 4 * math.prod(shape)
+    require_size(path, size, size)
     try:
-        # Not `np.load`, which takes other formats too.
-        table = np.lib.format.open_memmap(path, mode="r")
-    except (OSError, ValueError, EOFError) as error:
+        with path.open("rb") as file:
+            found = file.read(len(header))
+        # Compared, not parsed: a parser can be brought to fail in more ways than can be foreseen.
+        if found != header:
+            raise BundleError(f"{path}: its header is {found!r}, not that of float32 {shape}")
+        table = np.memmap(path, np.float32, mode="r", offset=len(header), shape=shape)
+    except OSError as error:
         raise BundleError(f"{path}: {error}") from error
-    if table.dtype != np.float32 or table.shape != shape:
-        raise BundleError(f"{path}: {table.dtype} {table.shape}, not float32 {shape}")
     if not np.isfinite(table).all():
         raise BundleError(f"{path}: it holds a value that is not a finite number")
     return np.asarray(table)
+
+
+def _table_header(shape: tuple[int, ...]) -> bytes:
+    """What `np.save` writes before float32 values of that shape."""
+    header = io.BytesIO()
+    fields = {"descr": "<f4", "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(header, fields)
+    return header.getvalue()
 
 
 def _read_weights(path: Path, shapes: dict[str, tuple[int, ...]]) -> dict[str, NDArray[np.float32]]:

@@ -14,6 +14,7 @@ from tasks.reporting import show_report, show_table
 from tasks.stage import stage
 
 _COLUMNS = ("batch", "outcome", "rows_in", "scored", "rejected", "message")
+_FIRST = {"stopped": 0, "waiting": 1}  # outcomes that call for a person
 _SHOWN = 200  # rows of the table in the Prefect UI at the most; the report has all
 
 
@@ -26,8 +27,7 @@ def report_night(catalog: Catalog, night: Night) -> Path:
     for finding in night.drift:
         if finding.level in ("warn", "stop"):
             get_run_logger().warning("%s", finding)
-    # What calls for a person first.
-    batches = sorted(night.batches, key=lambda result: result.outcome != "stopped")
+    batches = sorted(night.batches, key=lambda result: _FIRST.get(result.outcome, len(_FIRST)))
     rows = [{name: asdict(result)[name] for name in _COLUMNS} for result in batches[:_SHOWN]]
     show_table("night", rows, f"{len(rows)} of {len(batches)} batches of the night {title}")
     show_report("night-report", night_summary(night, path), path, f"The night {title}")

@@ -41,7 +41,9 @@ def test_the_check_for_recurrent_layers_sees_them(tmp_path: Path) -> None:
 
 def test_every_deployment_names_a_flow_that_is_there() -> None:
     deployments = yaml.safe_load((ROOT / "prefect.yaml").read_text("utf-8"))["deployments"]
-    assert {deployment["name"] for deployment in deployments} == {"nightly", "train", "score"}
+    assert {deployment["name"] for deployment in deployments} == {
+        "nightly", "backfill", "train", "score",
+    }  # fmt: skip
     for deployment in deployments:
         file, function = deployment["entrypoint"].split(":")
         tree = ast.parse((ROOT / file).read_text(encoding="utf-8"))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from headlines.artifact import Artifact
 from headlines.manifest import Recipe
-from headlines.reports.model_card import model_card
+from headlines.reports.model_card import chosen_on_dev, model_card
 from headlines.reports.model_charts import confusion_chart, reliability_chart, training_curves
 from headlines.reports.rendering import figure, interval, rendered, signed
 
@@ -55,6 +55,8 @@ def write_evaluation_report(
         behaviour_verdict=behaviour_verdict(behaviour),
         metrics=metrics,
         splits=splits,
+        temperature=(temperature := metrics["dev"][_HONEST]["temperature"]),
+        chosen_on_dev=chosen_on_dev(told.config["preset"], temperature),
         baseline=baseline,
         behaviour=behaviour,
         curves=training_curves(history["epochs"], history["best_epoch"], told.config["preset"]),
@@ -117,6 +119,8 @@ def beside_baseline(baseline: Mapping[str, Any]) -> list[str]:
 def behaviour_verdict(behaviour: Mapping[str, Any]) -> str:
     """How many behaviour checks a model passed, and which not, in one sentence.
 
+    Those that it passed without knowing any of the added words are told of: all of them are one.
+
     Args:
         behaviour: as in `behaviour.json`.
     """
@@ -124,6 +128,8 @@ def behaviour_verdict(behaviour: Mapping[str, Any]) -> str:
     judged = [check for check in checks if check["judged"]]
     failed = [check["name"] for check in judged if not check["passed"]]
     start = f"{len(judged) - len(failed)} of {len(judged)} behaviour checks passed"
+    blind = sum(check["known"] == 0 and check["passed"] for check in judged)
+    start += f", {blind} of them with words unknown to the model" if blind else ""
     few = len(checks) - len(judged)
     more = f"; {few} had too few headlines to be judged" if few else ""
     return f"{start}; failed: {', '.join(failed)}{more}." if failed else f"{start}{more}."

@@ -56,6 +56,20 @@ def model_card(
     }
 
 
+def chosen_on_dev(preset: Mapping[str, Any], temperature: float) -> str:
+    """What dev served to choose, in words: figures on dev flatter the model by it.
+
+    Args:
+        preset: settings of the training; with a `validation_split` the epoch was chosen on a part
+            of train.
+        temperature: 1 where none was fitted.
+    """
+    chosen = ["settings"]
+    chosen += ["epoch"] * (preset["validation_split"] is None)
+    chosen += ["temperature"] * (temperature != 1)
+    return " and ".join(filter(None, (", ".join(chosen[:-1]), chosen[-1])))
+
+
 def _rarest(splits: Mapping[str, Any]) -> str:
     rows = {label: sum(numbers["labels"][label] for numbers in splits.values()) for label in LABELS}
     label = min(LABELS, key=rows.__getitem__)

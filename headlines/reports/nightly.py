@@ -1,7 +1,7 @@
 """The report of a night: what was scored and rejected, and whether it looks like news before it."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -16,6 +16,8 @@ from headlines.reports.rendering import rendered
 from headlines.samples import samples_by_class
 
 _SKIPPED = 20  # files named in the summary; the report has all
+_WAITING = 3  # batches named in the verdict; summary and report have all
+_OTHERS = ("stopped", "waiting", "settling")  # outcomes but scored, what calls for a person first
 _FINDINGS = {
     "labels": "classes",
     "length": "length",
@@ -46,12 +48,12 @@ def write_nightly_report(catalog: Catalog, path: Path, title: str, night: Night)
         verdict=verdict(night),
         model=night.model,
         # What calls for a person first.
-        batches=sorted(map(asdict, night.batches), key=lambda one: one["outcome"] != "stopped"),
+        batches=sorted(map(asdict, night.batches), key=lambda one: _urgency(one["outcome"])),
         reused=night.reused,
         left_out=night.left_out,
         scored=sum(result.scored for result in night.scored),
         rejected=sum(result.rejected for result in night.scored),
-        stopped=sum(result.outcome == "stopped" for result in night.batches),
+        others={outcome: len(_names(night, outcome)) for outcome in _OTHERS},
         new=len(night.scored),
         reasons=dict(reasons.most_common()),
         skipped=night.skipped,
@@ -71,11 +73,18 @@ def verdict(night: Night) -> str:
     """What a night comes to, in one sentence: how much was scored, and what calls for a person."""
     scored = sum(result.scored for result in night.scored)
     rejected = sum(result.rejected for result in night.scored)
-    stopped = sum(result.outcome == "stopped" for result in night.batches)
-    told = [f"{scored:,} headlines scored, {rejected:,} rows rejected" if night.scored else ""]
-    told += [f"{stopped} {'batch' if stopped == 1 else 'batches'} stopped" if stopped else ""]
-    told += [_drift_in_words(night)]
-    return f"{'; '.join(part for part in told if part) or 'Nothing was scored'}."
+    stopped, waiting = len(_names(night, "stopped")), _names(night, "waiting")
+    done = f"{scored:,} headlines scored, {rejected:,} rows rejected"
+    told = [done if night.scored else "Nothing was scored"]
+    if stopped:
+        told.append(f"{stopped} {'batch' if stopped == 1 else 'batches'} stopped")
+    if waiting:
+        wait = "batch waits" if len(waiting) == 1 else "batches wait"
+        more = f" and {len(waiting) - _WAITING} more" if len(waiting) > _WAITING else ""
+        names = ", ".join(waiting[:_WAITING]) + more
+        told.append(f"{len(waiting)} {wait} for a person: {names}")
+    told += _drift_in_words(night)
+    return f"{'; '.join(told)}."
 
 
 def night_summary(night: Night, report: Path) -> str:
@@ -96,23 +105,39 @@ def night_summary(night: Night, report: Path) -> str:
     lines += [f"- **{finding}**" for finding in night.drift if finding.level in ("warn", "stop")]
     skipped = list(night.skipped.items())
     lines += [f"- skipped {name}: {reason}" for name, reason in skipped[:_SKIPPED]]
-    stopped = [result for result in night.batches if result.outcome == "stopped"]
-    lines += [f"- **stopped** {result.batch}: {result.message}" for result in stopped]
+    lines += [
+        f"- **{outcome}** {result.batch}: {result.message}"
+        for outcome in ("stopped", "waiting")
+        for result in night.batches
+        if result.outcome == outcome
+    ]
     return "\n".join(lines)
 
 
-def _drift_in_words(night: Night) -> str:
+def _names(night: Night, outcome: str) -> list[str]:
+    """The batches of that outcome."""
+    return [result.batch for result in night.batches if result.outcome == outcome]
+
+
+def _urgency(outcome: str) -> int:
+    """Places what calls for a person first, and what was just stopped before what waits."""
+    return {"stopped": 0, "waiting": 1}.get(outcome, 2)
+
+
+def _drift_in_words(night: Night) -> list[str]:
     if not night.profile.rows:
-        return ""
+        return []
+    if not night.reference.rows:
+        return ["drift is not judged, for want of headlines of dev"]
     drifted = {
         level: [_FINDINGS[finding.name] for finding in night.drift if finding.level == level]
         for level in ("stop", "warn", "too few rows")
     }
     if drifted["stop"]:
-        return f"unlike the headlines of dev, beyond the bound: {', '.join(drifted['stop'])}"
+        return [f"unlike the headlines of dev, beyond the bound: {', '.join(drifted['stop'])}"]
     if drifted["warn"]:
-        return f"unlike the headlines of dev: {', '.join(drifted['warn'])}"
-    return "too few for drift to be judged" if drifted["too few rows"] else "no drift"
+        return [f"unlike the headlines of dev: {', '.join(drifted['warn'])}"]
+    return ["too few for drift to be judged" if drifted["too few rows"] else "no drift"]
 
 
 def _moment(title: str) -> str:
@@ -124,17 +149,29 @@ def _moment(title: str) -> str:
 
 
 def _courses(nights: Sequence[PastNight], reference: Profile) -> list[str]:
-    # A night is named by month and day, and by the hour where two are of one day.
-    days = [one.title[5:10] for one in nights]
-    names = [
-        day if days.count(day) == 1 else f"{day} {one.title[11:13]}h"
-        for day, one in zip(days, nights, strict=True)
-    ]
+    names = _short_names([one.title for one in nights])
     profiles = [one.profile for one in nights]
     return [
         course_chart(what, names, [shares(one) for one in profiles], shares(reference))
         for what, shares in (("Class shares", _classes), ("Confidence and words", _means))
     ]
+
+
+def _short_names(titles: Sequence[str]) -> list[str]:
+    """Month and day of each night, with as much of its time as tells it from the others."""
+    forms: list[Callable[[str], str]] = [
+        lambda title: title[5:10],
+        lambda title: f"{title[5:10]} {title[11:13]}h",
+        lambda title: f"{title[5:10]} {title[11:13]}:{title[13:15]}",
+        lambda title: f"{title[5:10]} {title[11:13]}:{title[13:15]}:{title[15:17]}",
+    ]
+    names: dict[str, str] = {}
+    for form in reversed(forms):  # the shortest that is a night's own, and else the longest
+        shown = Counter(map(form, titles))
+        names |= {
+            title: form(title) for title in titles if title not in names or shown[form(title)] == 1
+        }
+    return [names[title] for title in titles]
 
 
 def _classes(profile: Profile) -> dict[str, float]:

@@ -10,7 +10,7 @@ import numpy as np
 from headlines.artifact import Artifact
 from headlines.intervals import intervals
 from headlines.manifest import Recipe
-from headlines.reports.model_card import model_card
+from headlines.reports.model_card import chosen_on_dev, model_card
 from headlines.reports.model_charts import confusion_chart, training_curves
 from headlines.reports.rendering import figure, interval, rendered
 
@@ -43,6 +43,7 @@ def write_training_report(
         history=history,
         dev={**dev, "intervals": _intervals(dev)},
         curves=training_curves(history, counts["best_epoch"], recipe.config["preset"]),
+        chosen_on_dev=chosen_on_dev(recipe.config["preset"], dev["temperature"]),
         confusion=confusion_chart(dev["confusion_matrix"], "dev"),
         card=model_card(recipe, counts, versions, corpus),
     )

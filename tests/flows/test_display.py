@@ -89,6 +89,17 @@ def test_drift_is_told_where_there_is_some(profile: Profile, told: list[str]) ->
     assert [line for line in lines if "drift" in line] == told
 
 
+def test_without_a_reference_drift_is_not_said_to_lack_headlines() -> None:
+    night = headlines_of(704, 25)
+    findings = drift(night, NO_HEADLINES)
+    lines = night_lines(
+        {**REST, **asdict(Night("m", [], 0, {}, {}, night, NO_HEADLINES, [], findings))}
+    )
+    assert [line for line in lines if "drift" in line] == [
+        "drift: not judged, as the corpus has no labelled headlines of dev to compare with"
+    ]
+
+
 @pytest.mark.parametrize(
     ("counts", "told"),
     [
@@ -118,6 +129,15 @@ def test_an_evaluation_tells_whether_the_baseline_is_beaten(
             {"behaviour_failed": ["a full stop", "adding 获奖"]},
             "18 of 20 checks passed; failed: a full stop, adding 获奖",
         ),
+        (
+            {"behaviour_unknown": ["adding 喜获丰收"], "behaviour_failed": ["a full stop"]},
+            "19 of 20 checks passed, 1 of them with words unknown to the model; "
+            "failed: a full stop",
+        ),
+        (
+            {"behaviour_unknown": ["adding 获奖"], "behaviour_failed": ["adding 获奖"]},
+            "19 of 20 checks passed; failed: adding 获奖",
+        ),
         ({"behaviour_checks": 0}, "not judged, for want of headlines"),
     ],
 )
@@ -136,6 +156,7 @@ def evaluation_of(counts: dict[str, Any]) -> list[str]:
         "baseline_why_not": "",
         "behaviour_checks": 20,
         "behaviour_failed": [],
+        "behaviour_unknown": [],
     }
     return evaluation_lines({"artifact": "e", "reused": True, "counts": found | counts})
 

@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from flows.cli import main
@@ -70,9 +71,12 @@ def test_models_are_listed_with_figures_and_what_they_were_made_from(
     assert rows[first]["bytes"] == sum(path.stat().st_size for path in models[0].files())
 
     weights.write_bytes(b"")  # it is told, and the other one is still there
+    status, out, error = left(capsys, "models")
+    assert status == 2
+    assert "the model is damaged (weights.safetensors is not what" in error
     damaged = f"* {first}  DAMAGED: weights.safetensors is not what the manifest says"
-    assert damaged in shown(capsys, "models").splitlines()
-    rows = {row["version"]: row for row in json.loads(shown(capsys, "models", "--json"))}
+    assert damaged in out.splitlines()
+    rows = {row["version"]: row for row in json.loads(left(capsys, "models", "--json")[1])}
     assert "weights.safetensors" in rows[first]["damaged"]
     assert rows[first]["preset"] == "small"
     assert rows[second]["damaged"] == ""
@@ -84,6 +88,58 @@ def test_models_are_listed_with_figures_and_what_they_were_made_from(
     assert "the champion pointer cannot be read" in error
     assert "*" not in out
     assert all(version in out for version in rows)
+
+
+def test_a_champion_that_is_missing_is_told_below_the_list(
+    catalog: Catalog, models: list[Artifact], capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, second = models
+    first.directory.rename(catalog.root / "moved")
+    status, out, error = left(capsys, "models")
+    assert status == 2
+    assert f"* {first.directory.name}  DAMAGED: it is gone" in out.splitlines()
+    assert f"  {second.directory.name}  small, " in out
+    assert error.count("\n") == 1
+    assert f"there is no model '{first.directory.name}', which is the champion" in error
+    assert f"headlines: {first.directory}: " in error
+    assert "restore it from a copy, or choose another one" in error
+
+    catalog.champion.unlink()
+    status, out, error = left(capsys, "models")
+    assert status == 2
+    assert "*" not in out
+    assert "no champion.json says which one scores" in error
+
+
+def test_without_a_model_the_list_says_so(
+    catalog: Catalog, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert shown(capsys, "models") == "no models yet; `headlines train` makes one\n"
+
+
+def test_a_corpus_without_dev_leaves_the_champion_and_names_it(
+    catalog: Catalog,
+    corpus_file: Path,
+    tmp_path: Path,
+    models: list[Artifact],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    first, second = (model.directory.name for model in models)
+    frame = pd.read_csv(corpus_file)
+    frame[frame["split"] != "dev"].to_csv(tmp_path / "no-dev.csv", index=False)
+    ingest(catalog, "no-dev", str(tmp_path / "no-dev.csv"))
+    status, _, error = left(capsys, "promote", second, "--corpus", "no-dev")
+    assert status == 2
+    assert "there are no dev headlines to compare it on" in error
+    assert f"the champion is still {first}; --force promotes it all the same" in error
+
+
+def test_the_help_says_that_no_promote_does_not_hold_for_a_first_model(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    status, out, _ = left(capsys, "train", "--help")
+    assert status == 0
+    assert "(a first model becomes it all the same)" in " ".join(out.split())
 
 
 def test_a_model_is_promoted_by_rule_by_force_and_rolled_back(

@@ -37,7 +37,7 @@ def test_a_better_model_is_promoted_and_a_worse_one_is_not(
     ingest(str(corpus_file), "news")
 
     first = train("lazy", "news")
-    assert first["promotion"]["summary"] == "it was the champion already"
+    assert first["promotion"]["summary"] == "it is the first model"
     assert first["promotion"]["promoted"]
     assert first["artifact"].endswith(version())
 

@@ -28,6 +28,11 @@ def classifier(p_of: Callable[[str], Sequence[float]]) -> Callable[[Sequence[str
     return classify
 
 
+def all_known(words: str) -> float:
+    """Of a model that knows every word."""
+    return 1.0
+
+
 def outcome(name: str, found: dict[str, Any]) -> dict[str, Any]:
     [one] = [check for check in found["checks"] if check["name"] == name]
     return one
@@ -42,7 +47,7 @@ def by_words(title: str) -> tuple[float, float, float]:
 
 
 def test_a_model_that_reads_words_passes_all() -> None:
-    found = behaviour(TITLES, classifier(by_words))
+    found = behaviour(TITLES, classifier(by_words), all_known)
     assert found["passed"]
     assert {check["name"]: check["share"] for check in found["checks"]} == {
         check.name: 1.0 for check in CHECKS
@@ -56,7 +61,7 @@ def test_a_model_that_counts_characters_fails_with_its_examples() -> None:
         return (0.9, 0.1, 0.0) if len(title) % 2 else (0.2, 0.8, 0.0)
 
     titles = [title + "了" * (place % 2) for place, title in enumerate(TITLES)]
-    found = behaviour(titles, classifier(by_length))
+    found = behaviour(titles, classifier(by_length), all_known)
     assert not found["passed"]
     stop = outcome("a full stop 。 at the end", found)
     assert (stop["rows"], stop["share"], stop["passed"]) == (40, 0.0, False)
@@ -80,7 +85,7 @@ def test_a_model_that_moves_the_wrong_way_fails_with_its_worst_example() -> None
             return (0.2, 0.4, 0.4)
         return (0.2, 0.75, 0.05) if "第7条" in title else (0.2, 0.5, 0.3)
 
-    found = behaviour(TITLES, classifier(backwards))
+    found = behaviour(TITLES, classifier(backwards), all_known)
     death = outcome("adding 遇难", found)
     assert (death["kind"], death["share"], death["passed"]) == ("direction", 0.0, False)
     assert death["mean_change"] == pytest.approx((39 * -0.1 - 0.35) / 40)
@@ -96,7 +101,7 @@ def test_a_model_that_moves_the_wrong_way_fails_with_its_worst_example() -> None
 
 
 def test_a_probability_that_stays_has_not_moved() -> None:
-    found = behaviour(TITLES, classifier(lambda title: (0.3, 0.4, 0.3)))
+    found = behaviour(TITLES, classifier(lambda title: (0.3, 0.4, 0.3)), all_known)
     kinds = {check["name"]: (check["kind"], check["share"]) for check in found["checks"]}
     assert set(kinds.values()) == {("invariance", 1.0), ("direction", 0.0)}
 
@@ -107,7 +112,7 @@ def test_headlines_that_are_sure_already_need_not_move() -> None:
     def sure_of_half(title: str) -> tuple[float, float, float]:
         return (0.0, 0.05, 0.95) if "了" in title else (0.2, 0.5, 0.3 + 0.1 * ("亡" in title))
 
-    death = outcome("adding 车祸身亡", behaviour(titles, classifier(sure_of_half)))
+    death = outcome("adding 车祸身亡", behaviour(titles, classifier(sure_of_half), all_known))
     assert (death["rows"], death["share"]) == (40, 1.0)
 
 
@@ -117,7 +122,7 @@ def test_the_label_is_the_models_own_choice() -> None:
         labels = [NEGATIVE if title.endswith("。") else POSITIVE for title in titles]
         return probabilities, np.array(labels, np.int8)
 
-    found = behaviour(TITLES, classify)
+    found = behaviour(TITLES, classify, all_known)
     assert outcome("an exclamation mark ！ at the end", found)["share"] == 1.0
     stop = outcome("a full stop 。 at the end", found)
     assert stop["share"] == 0.0
@@ -131,7 +136,7 @@ def test_a_share_at_the_floor_passes_and_one_below_does_not() -> None:
     def first_ones_turn(turned: int) -> dict[str, Any]:
         turning = {title[::-1] for title in titles[:turned]}
         classify = classifier(lambda title: (0, 0, 1) if title in turning else (0, 1, 0))
-        return behaviour(titles, classify, [check])
+        return behaviour(titles, classify, all_known, [check])
 
     assert first_ones_turn(4)["passed"]
     assert not first_ones_turn(5)["passed"]
@@ -139,21 +144,33 @@ def test_a_share_at_the_floor_passes_and_one_below_does_not() -> None:
 
 def test_too_few_headlines_are_not_judged() -> None:
     wrong = classifier(lambda title: (0, 0, 1) if title.endswith("。") else (0, 1, 0))
-    stop = outcome("a full stop 。 at the end", behaviour(TITLES[:29], wrong))
+    stop = outcome("a full stop 。 at the end", behaviour(TITLES[:29], wrong, all_known))
     assert (stop["rows"], stop["share"], stop["judged"], stop["passed"]) == (29, 0.0, False, True)
     assert len(stop["examples"]) == 3
-    assert not behaviour(TITLES[:30], wrong)["passed"]
+    assert not behaviour(TITLES[:30], wrong, all_known)["passed"]
 
 
 @pytest.mark.parametrize("titles", [[], ["路线图。"]])
 def test_a_check_that_applies_to_no_headline_says_so(titles: list[str]) -> None:
-    found = behaviour(titles, classifier(by_words))
+    found = behaviour(titles, classifier(by_words), all_known)
     stop = outcome("a full stop 。 at the end", found)
     assert (stop["rows"], stop["share"], stop["mean_change"], stop["judged"]) == (
         (0, None, None, False)
     )
     assert found["passed"]
     json.dumps(found, allow_nan=False)
+
+
+def test_words_that_the_model_does_not_know_are_told_of() -> None:
+    shares = {"获奖": 0.0, "车祸身亡": 0.5}
+    found = behaviour(TITLES, classifier(by_words), lambda words: shares.get(words, 1.0))
+    assert outcome("adding 获奖", found)["known"] == 0.0
+    assert outcome("adding 车祸身亡", found)["known"] == 0.5
+    assert outcome("adding 遇难", found)["known"] == 1.0
+    assert outcome("the source _搜狐网 at the end", found)["known"] is None
+    assert found["passed"]  # it is told, and bars nothing
+    nothing = behaviour([], classifier(by_words), lambda words: shares.get(words, 1.0))
+    assert outcome("adding 获奖", nothing)["known"] == 0.0
 
 
 def changed(name: str, title: str) -> str:

@@ -1,37 +1,78 @@
 """The champion pointer: promotions, the way back, and all that can be wrong with it."""
 
+import hashlib
 import json
 import os
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import safetensors.numpy
 
 from headlines import champion, registry
-from headlines.artifact import publish
+from headlines.artifact import Artifact, publish
 from headlines.catalog import Catalog
 from headlines.errors import InputError
 from headlines.manifest import Recipe, sealed, unsealed
 
 
-def make_model(catalog: Catalog, version: str) -> str:
-    """Publish a model; what is in it is nothing to the registry."""
+def other_format(directory: Path) -> None:
+    change_config(directory, format="lstm_model.bundle/1")
+
+
+def not_a_number(directory: Path) -> None:
+    weights = safetensors.numpy.load_file(directory / "weights.safetensors")
+    weights["dense/bias"][0] = np.nan
+    safetensors.numpy.save_file(weights, directory / "weights.safetensors")
+    vouch_for(directory, "weights.safetensors")
+
+
+def other_table(directory: Path) -> None:
+    table = np.load(directory / "table.npy")
+    np.save(directory / "table.npy", table.reshape(-1))
+    vouch_for(directory, "table.npy")
+
+
+UNREADABLE = [other_format, not_a_number, other_table]
+
+
+def vouch_for(directory: Path, name: str) -> None:
+    digests = json.loads((directory / "config.json").read_text(encoding="utf-8"))["sha256"]
+    digest = hashlib.sha256((directory / name).read_bytes()).hexdigest()
+    change_config(directory, sha256={**digests, name: digest})
+
+
+def change_config(directory: Path, **fields: Any) -> None:
+    path = directory / "config.json"
+    config = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps({**config, **fields}), encoding="utf-8")
+
+
+def publish_unreadable(catalog: Catalog, model: Artifact, change: Callable[[Path], None]) -> None:
+    """Publish in a model's place one whose digests are right, but which cannot be read."""
 
     def write(draft: Path) -> dict[str, Any]:
-        (draft / "weights").write_text(version)
+        for path in model.files():
+            shutil.copy(path, draft)
+        change(draft)
         return {}
 
-    recipe = Recipe("model", 1, (), {"version": version})
-    return publish(catalog, catalog.model(version), recipe, write).manifest.key
+    config = {**model.manifest.config, "seed": -1}
+    publish(catalog, model.directory, Recipe("model", 1, (), config), write)
 
 
 def damage(catalog: Catalog, version: str) -> None:
-    (catalog.model(version) / "weights").write_text("other")
+    (catalog.model(version) / "weights.safetensors").write_text("other")
 
 
-def test_promotions_make_a_history(catalog: Catalog) -> None:
+def test_promotions_make_a_history(
+    catalog: Catalog, publish_model: Callable[..., Artifact]
+) -> None:
     for version in ("one", "two"):
-        make_model(catalog, version)
+        publish_model(catalog, version)
     for version, reason in (("one", "the first"), ("two", "更好"), ("two", "?"), ("one", "back")):
         champion.promote(catalog, version, reason)
         assert champion.current(catalog).directory == catalog.model(version)
@@ -52,8 +93,10 @@ def test_without_any_model_there_is_none_to_score_with(catalog: Catalog) -> None
     assert champion.history(catalog) == []
 
 
-def test_models_without_a_pointer_are_an_error(catalog: Catalog) -> None:
-    make_model(catalog, "one")
+def test_models_without_a_pointer_are_an_error(
+    catalog: Catalog, publish_model: Callable[..., Artifact]
+) -> None:
+    publish_model(catalog, "one")
     assert not registry.is_empty(catalog)
     with pytest.raises(InputError, match=r"no champion\.json says which") as refusal:
         champion.current(catalog)
@@ -61,8 +104,10 @@ def test_models_without_a_pointer_are_an_error(catalog: Catalog) -> None:
     assert "headlines promote VERSION" in refusal.value.mend
 
 
-def test_a_pointer_without_models_is_an_error_and_no_empty_registry(catalog: Catalog) -> None:
-    make_model(catalog, "one")
+def test_a_pointer_without_models_is_an_error_and_no_empty_registry(
+    catalog: Catalog, publish_model: Callable[..., Artifact]
+) -> None:
+    publish_model(catalog, "one")
     champion.promote(catalog, "one", "a test")
     catalog.model("one").rename(catalog.root / "moved")
     assert not registry.is_empty(catalog)
@@ -74,9 +119,9 @@ def test_a_pointer_without_models_is_an_error_and_no_empty_registry(catalog: Cat
     "text", ["", "{}", "[]", '{"format": 1, "version": "two"}', "\0"], ids=repr
 )
 def test_a_pointer_that_cannot_be_read_is_refused_and_kept_when_it_is_replaced(
-    catalog: Catalog, text: str
+    catalog: Catalog, text: str, publish_model: Callable[..., Artifact]
 ) -> None:
-    make_model(catalog, "one")
+    publish_model(catalog, "one")
     champion.promote(catalog, "one", "a test")
     catalog.champion.write_text(text)
     with pytest.raises(InputError, match="champion pointer cannot be read") as refusal:
@@ -89,13 +134,38 @@ def test_a_pointer_that_cannot_be_read_is_refused_and_kept_when_it_is_replaced(
 
     assert champion.current(catalog).directory == catalog.model("one")
     assert [p.reason for p in champion.history(catalog)] == ["mended"]
-    assert (catalog.models / "champion.json.damaged").read_text() == text
+    assert (catalog.models / "champion.json.damaged~1").read_text() == text
+
+
+def test_every_pointer_that_could_not_be_read_is_kept(
+    catalog: Catalog, publish_model: Callable[..., Artifact]
+) -> None:
+    publish_model(catalog, "one")
+    for text in ("the first damage", "the second"):
+        catalog.models.joinpath("champion.json").write_text(text)
+        champion.promote(catalog, "one", "mended")
+    kept = sorted(catalog.models.glob("champion.json.damaged*"))
+    assert [path.read_text() for path in kept] == ["the first damage", "the second"]
+
+
+def test_a_pointer_that_cannot_be_read_stays_where_the_champion_was_to_be_another(
+    catalog: Catalog, publish_model: Callable[..., Artifact]
+) -> None:
+    for version in ("one", "two"):
+        publish_model(catalog, version)
+    catalog.champion.write_text("{}")
+    with pytest.raises(InputError, match="champion pointer cannot be read"):
+        champion.promote(catalog, "two", "better", instead_of="one")
+    assert catalog.champion.read_text() == "{}"
+    assert not list(catalog.models.glob("champion.json.damaged*"))
 
 
 @pytest.mark.parametrize("field", ["version", "history"])
-def test_a_pointer_edited_by_hand_is_refused(catalog: Catalog, field: str) -> None:
+def test_a_pointer_edited_by_hand_is_refused(
+    catalog: Catalog, field: str, publish_model: Callable[..., Artifact]
+) -> None:
     for version in ("one", "two"):
-        make_model(catalog, version)
+        publish_model(catalog, version)
         champion.promote(catalog, version, "a test")
     data = json.loads(catalog.champion.read_text(encoding="utf-8"))
     data[field] = "one" if field == "version" else data[field][1:]
@@ -107,9 +177,11 @@ def test_a_pointer_edited_by_hand_is_refused(catalog: Catalog, field: str) -> No
 @pytest.mark.parametrize(
     "version", ["../one", "/etc", "a/b", "..", ".", "", "one/", "\0", None, 1, ["one"]], ids=repr
 )
-def test_a_pointer_to_what_is_no_version_is_refused(catalog: Catalog, version: Any) -> None:
+def test_a_pointer_to_what_is_no_version_is_refused(
+    catalog: Catalog, version: Any, publish_model: Callable[..., Artifact]
+) -> None:
     """Even if its digest is right: what a forger would write."""
-    make_model(catalog, "one")
+    publish_model(catalog, "one")
     champion.promote(catalog, "one", "a test")
     data = unsealed(catalog.champion.read_text(encoding="utf-8"))
     data["version"] = data["history"][0]["version"] = version
@@ -119,8 +191,10 @@ def test_a_pointer_to_what_is_no_version_is_refused(catalog: Catalog, version: A
     assert refusal.value.where == str(catalog.champion)
 
 
-def test_a_pointer_that_is_no_small_file_is_not_read(catalog: Catalog) -> None:
-    make_model(catalog, "one")
+def test_a_pointer_that_is_no_small_file_is_not_read(
+    catalog: Catalog, publish_model: Callable[..., Artifact]
+) -> None:
+    publish_model(catalog, "one")
     champion.promote(catalog, "one", "a test")
     with catalog.champion.open("r+b") as file:
         file.truncate(1 << 40)  # a hole in the file: it takes no room on the disk
@@ -143,10 +217,10 @@ def versions_of(catalog: Catalog) -> list[tuple[str, str]]:
 
 
 @pytest.fixture
-def three(catalog: Catalog) -> Catalog:
+def three(catalog: Catalog, publish_model: Callable[..., Artifact]) -> Catalog:
     """Three models that became the champion one after the other."""
     for version in ("one", "two", "three"):
-        make_model(catalog, version)
+        publish_model(catalog, version)
         champion.promote(catalog, version, "better")
     return catalog
 
@@ -187,8 +261,39 @@ def test_rolling_back_to_a_model_that_is_gone_or_damaged_is_refused(three: Catal
     assert three.champion.read_bytes() == before
 
 
-def test_where_there_is_no_champion_there_is_no_way_back(catalog: Catalog) -> None:
-    make_model(catalog, "one")
+@pytest.mark.parametrize("change", UNREADABLE)
+def test_a_model_that_cannot_be_read_does_not_become_champion(
+    three: Catalog, publish_model: Callable[..., Artifact], change: Callable[[Path], None]
+) -> None:
+    publish_unreadable(three, publish_model(three, "four"), change)
+    publish_unreadable(three, registry.model(three, "two"), change)
+    before = three.champion.read_bytes()
+    for way in (lambda: champion.promote(three, "four", "?"), lambda: champion.rollback(three)):
+        with pytest.raises(InputError, match="the model cannot be read"):
+            way()
+        assert three.champion.read_bytes() == before
+    three.champion.write_text("{}")
+    with pytest.raises(InputError, match="the model cannot be read"):
+        champion.promote(three, "four", "?")
+    assert three.champion.read_text() == "{}"
+
+
+def test_a_champion_that_can_be_used_is_not_replaced_for_want_of_one(
+    three: Catalog, publish_model: Callable[..., Artifact]
+) -> None:
+    publish_model(three, "four")
+    with pytest.raises(InputError, match="three has become the champion meanwhile"):
+        champion.promote(three, "four", "there was none", unless_usable=True)
+    assert champion.current(three).directory.name == "three"
+    damage(three, "three")
+    champion.promote(three, "four", "there was none", unless_usable=True)
+    assert champion.current(three).directory.name == "four"
+
+
+def test_where_there_is_no_champion_there_is_no_way_back(
+    catalog: Catalog, publish_model: Callable[..., Artifact]
+) -> None:
+    publish_model(catalog, "one")
     with pytest.raises(InputError, match="there is no champion;") as refusal:
         champion.rollback(catalog)
     assert refusal.value.where == str(catalog.champion)
@@ -204,9 +309,9 @@ def test_a_history_that_was_written_before_there_were_rollbacks_is_read(three: C
 
 
 def test_a_model_found_better_than_a_champion_that_is_none_any_more_is_not_promoted(
-    three: Catalog,
+    three: Catalog, publish_model: Callable[..., Artifact]
 ) -> None:
-    make_model(three, "four")
+    publish_model(three, "four")
     with pytest.raises(InputError, match="three has become the champion meanwhile"):
         champion.promote(three, "four", "better", instead_of="two")
     assert champion.current(three).directory.name == "three"
@@ -218,11 +323,13 @@ def test_a_model_found_better_than_a_champion_that_is_none_any_more_is_not_promo
 # The first champion
 
 
-def test_the_first_model_is_promoted_once(catalog: Catalog) -> None:
+def test_the_first_model_is_promoted_once(
+    catalog: Catalog, publish_model: Callable[..., Artifact]
+) -> None:
     champion.announce_first(catalog)
     assert registry.is_empty(catalog)
     assert champion.complete_first(catalog) is None  # it is not there yet
-    make_model(catalog, "one")
+    publish_model(catalog, "one")
 
     assert champion.complete_first(catalog) == "one"
 
@@ -231,26 +338,32 @@ def test_the_first_model_is_promoted_once(catalog: Catalog) -> None:
     assert len(champion.history(catalog)) == 1
 
 
-def test_a_later_model_is_not_promoted_by_itself(catalog: Catalog) -> None:
+def test_a_later_model_is_not_promoted_by_itself(
+    catalog: Catalog, publish_model: Callable[..., Artifact]
+) -> None:
     for version in ("one", "two"):
         champion.announce_first(catalog)
-        make_model(catalog, version)
+        publish_model(catalog, version)
         champion.complete_first(catalog)
     assert champion.current(catalog).directory == catalog.model("one")
 
 
-def test_a_run_killed_before_the_promotion_is_completed_by_the_next(catalog: Catalog) -> None:
+def test_a_run_killed_before_the_promotion_is_completed_by_the_next(
+    catalog: Catalog, publish_model: Callable[..., Artifact]
+) -> None:
     champion.announce_first(catalog)
-    make_model(catalog, "one")
+    publish_model(catalog, "one")
     with pytest.raises(InputError, match=r"no champion\.json"):
         champion.current(catalog)
     champion.announce_first(catalog)  # what the next run does in any case
     assert champion.complete_first(catalog) == "one"
 
 
-def test_a_lost_pointer_is_not_completed(catalog: Catalog) -> None:
+def test_a_lost_pointer_is_not_completed(
+    catalog: Catalog, publish_model: Callable[..., Artifact]
+) -> None:
     champion.announce_first(catalog)
-    make_model(catalog, "one")
+    publish_model(catalog, "one")
     champion.complete_first(catalog)
     catalog.champion.unlink()
 
@@ -261,9 +374,11 @@ def test_a_lost_pointer_is_not_completed(catalog: Catalog) -> None:
         champion.current(catalog)
 
 
-def test_a_damaged_first_model_is_not_promoted(catalog: Catalog) -> None:
+def test_a_damaged_first_model_is_not_promoted(
+    catalog: Catalog, publish_model: Callable[..., Artifact]
+) -> None:
     champion.announce_first(catalog)
-    make_model(catalog, "one")
+    publish_model(catalog, "one")
     damage(catalog, "one")
     with pytest.raises(InputError, match="the model is damaged"):
         champion.complete_first(catalog)
@@ -271,21 +386,23 @@ def test_a_damaged_first_model_is_not_promoted(catalog: Catalog) -> None:
 
 
 def test_of_two_first_trainings_at_once_the_one_that_ends_first_is_the_champion(
-    catalog: Catalog,
+    catalog: Catalog, publish_model: Callable[..., Artifact]
 ) -> None:
     champion.announce_first(catalog)
     champion.announce_first(catalog)
-    make_model(catalog, "quick")
+    publish_model(catalog, "quick")
     assert champion.complete_first(catalog) == "quick"
-    make_model(catalog, "slow")
+    publish_model(catalog, "slow")
     assert champion.complete_first(catalog) is None
     assert champion.current(catalog).directory == catalog.model("quick")
 
 
-def test_a_choice_made_by_hand_stands(catalog: Catalog) -> None:
+def test_a_choice_made_by_hand_stands(
+    catalog: Catalog, publish_model: Callable[..., Artifact]
+) -> None:
     champion.announce_first(catalog)
-    make_model(catalog, "one")
-    make_model(catalog, "two")
+    publish_model(catalog, "one")
+    publish_model(catalog, "two")
     champion.promote(catalog, "two", "by hand")
     assert champion.complete_first(catalog) is None
     assert champion.current(catalog).directory == catalog.model("two")

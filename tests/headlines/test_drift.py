@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from scipy.stats import chi2
 
 from headlines.drift import LEAST_ROWS, WARN, Finding, Limits, drift, psi, reached_by_chance
 from headlines.errors import InputError
+from headlines.labels import LABELS
 from headlines.profile import BINS, NO_HEADLINES, Profile
 
 COUNTS = st.lists(st.integers(0, 2_000), min_size=5, max_size=5).filter(any)
@@ -95,6 +97,12 @@ def test_chance_passes_its_bound_as_seldom_as_is_said() -> None:
     assert 5 <= beyond <= 60  # 20 are expected; small bins make it some more
 
 
+@pytest.mark.parametrize("bins", sorted({len(LABELS), *map(len, BINS.values())}))
+def test_the_bound_of_chance_is_the_quantile_as_closely_as_is_said(bins: int) -> None:
+    exact = chi2.ppf(0.999, bins - 1) * (1 / 500 + 1 / 300)
+    assert reached_by_chance(bins, 500, 300) == pytest.approx(exact, rel=0.025)
+
+
 @pytest.mark.parametrize(
     ("name", "shares"),
     [
@@ -124,8 +132,13 @@ def test_a_small_night_is_not_judged_however_other_it_is() -> None:
 
 def test_there_is_nothing_to_say_of_a_night_or_a_reference_without_headlines() -> None:
     some = sample(np.random.default_rng(4), 600)
-    for findings in (drift(NO_HEADLINES, some), drift(some, NO_HEADLINES)):
-        assert {(finding.psi, finding.level) for finding in findings} == {(None, "too few rows")}
+    for night, reference, level in (
+        (NO_HEADLINES, some, "too few rows"),
+        (some, NO_HEADLINES, "no reference"),
+        (NO_HEADLINES, NO_HEADLINES, "no reference"),
+    ):
+        findings = drift(night, reference)
+        assert {(finding.psi, finding.level) for finding in findings} == {(None, level)}
         assert all(str(finding) for finding in findings)
 
 
@@ -139,7 +152,7 @@ def test_a_small_reference_raises_the_bound_to_what_chance_reaches() -> None:
 
 @pytest.mark.parametrize("bound", [0, -0.1, math.inf, math.nan])
 def test_a_bound_that_is_none_is_refused(bound: float) -> None:
-    with pytest.raises(InputError, match="drift_warn"):
+    with pytest.raises(InputError, match="--drift-warn"):
         Limits(warn=bound)
-    with pytest.raises(InputError, match="drift_stop"):
+    with pytest.raises(InputError, match="--drift-stop"):
         Limits(stop=bound)

@@ -127,5 +127,14 @@ def test_where_the_pointer_cannot_be_read_no_model_is_marked(
         assert [listed.champion for listed in list_models(catalog)] == [False]
 
 
+def test_a_champion_that_is_gone_is_listed_as_that(
+    catalog: Catalog, model: Artifact, publish_model: Callable[..., Artifact]
+) -> None:
+    publish_model(catalog, "two", CORPUS, seed=1)
+    model.directory.rename(catalog.root / "moved")
+    told = [(listed.version, listed.champion, listed.damaged) for listed in list_models(catalog)]
+    assert told == [("one", True, "it is gone"), ("two", False, "")]
+
+
 def test_without_models_the_list_is_empty(catalog: Catalog) -> None:
     assert list_models(catalog) == []

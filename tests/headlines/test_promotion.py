@@ -37,18 +37,8 @@ def wrong_on(share: float, seed: int = 0, truth: Ids = TRUTH) -> Ids:
     return np.where(wrong, (truth + 1) % 3, truth)
 
 
-def make_model(catalog: Catalog, version: str) -> Artifact:
-    def write(draft: Path) -> dict[str, Any]:
-        (draft / "weights").write_text(version)
-        return {}
-
-    return publish(
-        catalog, catalog.model(version), Recipe("model", 1, (), {"version": version}), write
-    )
-
-
 @pytest.fixture
-def evaluated(catalog: Catalog) -> Callable[..., Artifact]:
+def evaluated(catalog: Catalog, publish_model: Callable[..., Artifact]) -> Callable[..., Artifact]:
     """Publishes the evaluation of a model that predicts so; every tenth title is a leaked one."""
 
     def publish_evaluation(
@@ -59,7 +49,7 @@ def evaluated(catalog: Catalog) -> Callable[..., Artifact]:
         titles: str = "第{}号",
         behaves: float | None = 0.9,
     ) -> Artifact:
-        model = make_model(catalog, version)
+        model = publish_model(catalog, version, seed=len(registry.versions(catalog)))
 
         def write(draft: Path) -> dict[str, Any]:
             splits = [
@@ -122,10 +112,10 @@ def test_a_better_model_is_promoted_and_the_history_has_the_figures(
 
 
 def test_a_model_is_not_promoted_over_a_champion_that_it_was_not_compared_with(
-    catalog: Catalog, evaluated: Callable[..., Artifact]
+    catalog: Catalog, evaluated: Callable[..., Artifact], publish_model: Callable[..., Artifact]
 ) -> None:
     better, present = evaluated("better", wrong_on(0.2)), evaluated("present", wrong_on(0.4))
-    for version in ("present", make_model(catalog, "another").directory.name):
+    for version in ("present", publish_model(catalog, "another").directory.name):
         champion.promote(catalog, version, "another run was first")
     with pytest.raises(InputError, match="another has become the champion meanwhile"):
         promotion.promote_better(catalog, better, present)
@@ -180,7 +170,8 @@ def test_a_model_that_is_better_at_the_cost_of_one_class_is_refused(
         (0.5, FLOOR, "it fails behaviour checks that the champion passes or is better at: 获奖"),
         (0.5, None, "it fails behaviour checks that the champion passes or is better at: 获奖"),
         (0.5, 0.53, "it fails behaviour checks that the champion passes or is better at: 获奖"),
-        (0.5, 0.51, None),
+        (0.5, 0.51, "it fails behaviour checks that the champion passes or is better at: 获奖"),
+        (0.5, 0.5, None),
         (0.5, 0.4, None),
         (None, FLOOR, "its behaviour was not checked"),
     ],
@@ -244,7 +235,7 @@ def test_where_there_is_no_dev_split_no_one_is_promoted(
     evaluated: Callable[..., Artifact],
 ) -> None:
     verdict = judge(evaluated("new", TRUTH[:0]), evaluated("present", TRUTH[:0]))
-    assert not verdict.promoted
+    assert (verdict.promoted, verdict.champion) == (False, "present")
     assert verdict.reasons == ("there are no dev headlines to compare it on",)
 
 
@@ -276,13 +267,36 @@ def test_the_champion_is_not_compared_with_itself(
     assert found == Verdict("b", None, True, "it was the champion already")
 
 
+def test_the_first_model_is_told_as_the_first_until_another_one_was_champion(
+    catalog: Catalog, publish_model: Callable[..., Artifact]
+) -> None:
+    champion.announce_first(catalog)
+    first = publish_model(catalog, "a")
+    champion.complete_first(catalog)
+    assert opponent(catalog, first, WORDS) == Verdict("a", None, True, "it is the first model")
+    publish_model(catalog, "b", seed=1)
+    for version in ("b", "a"):
+        champion.promote(catalog, version, "a test")
+    found = opponent(catalog, first, WORDS)
+    assert found == Verdict("a", None, True, "it was the champion already")
+
+
+def test_a_champion_chosen_by_hand_is_not_told_as_the_first_model(
+    catalog: Catalog, publish_model: Callable[..., Artifact]
+) -> None:
+    model = publish_model(catalog, "a")
+    champion.promote(catalog, "a", "by hand")
+    found = opponent(catalog, model, WORDS)
+    assert found == Verdict("a", None, True, "it was the champion already")
+
+
 def test_a_model_that_was_rolled_back_does_not_come_back_by_itself(
     catalog: Catalog, models: dict[str, Artifact]
 ) -> None:
     champion.rollback(catalog)
     found = opponent(catalog, models["b"], WORDS)
     assert isinstance(found, Verdict)
-    assert not found.promoted
+    assert (found.promoted, found.champion) == (False, "a")
     assert "it was the champion before" in found.reasons[0]
 
 
@@ -334,10 +348,29 @@ def test_by_hand_a_champion_of_another_format_can_be_replaced(
         (draft / "config.json").write_text('{"format": "lstm_model.bundle/1"}')
         return {}
 
-    publish(catalog, catalog.model("old"), Recipe("model", 1, (), {"segmenter": WORDS}), write)
-    champion.promote(catalog, "old", "long ago")
+    publish(catalog, catalog.model("b"), Recipe("model", 1, (), {"segmenter": WORDS}), write)
     assert promotion.promote_by_rule(catalog, "c", "none").promoted
     assert "lstm_model.bundle/1" in champion.history(catalog)[-1].reason
+
+
+def test_by_hand_a_champion_made_meanwhile_is_not_replaced_without_a_comparison(
+    catalog: Catalog, models: dict[str, Artifact], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    catalog.champion.unlink()
+    current = champion.current
+
+    def overtaken(catalog: Catalog) -> Artifact:
+        """What is found, just before someone else chooses a champion."""
+        monkeypatch.setattr(champion, "current", current)
+        try:
+            return current(catalog)
+        finally:
+            champion.promote(catalog, "b", "someone else")
+
+    monkeypatch.setattr(champion, "current", overtaken)
+    with pytest.raises(InputError, match="b has become the champion meanwhile"):
+        promotion.promote_by_rule(catalog, "c", "none")
+    assert champion.current(catalog).directory == models["b"].directory
 
 
 def test_the_champion_stays_when_it_is_promoted_again(
@@ -353,12 +386,12 @@ def test_the_champion_stays_when_it_is_promoted_again(
 
 
 def test_force_notes_what_the_rule_says_where_that_is_known(
-    catalog: Catalog, evaluated: Callable[..., Artifact]
+    catalog: Catalog, evaluated: Callable[..., Artifact], publish_model: Callable[..., Artifact]
 ) -> None:
     evaluated("present", wrong_on(0.1))
     evaluated("worse", wrong_on(0.8), behaves=0.5)
     evaluated("elsewhere", wrong_on(0.1), titles="另{}号")
-    make_model(catalog, "unknown")
+    publish_model(catalog, "unknown")
     champion.promote(catalog, "present", "the first model")
     for version, told in (
         ("worse", "forced: dev macro-F1 0.1"),

@@ -24,10 +24,6 @@ def make_model(catalog: Catalog, version: str) -> str:
     return publish(catalog, catalog.model(version), recipe, write).manifest.key
 
 
-def damage(catalog: Catalog, version: str) -> None:
-    (catalog.model(version) / "weights").write_text("other")
-
-
 # Versions
 
 
@@ -35,10 +31,12 @@ def test_a_version_is_named_by_day_and_key() -> None:
     assert re.fullmatch(r"\d{4}-\d\d-\d\d-0123abcd", registry.version_of("0123abcd" * 8))
 
 
-def test_versions_are_listed_by_age_and_nothing_else_is(catalog: Catalog) -> None:
+def test_versions_are_listed_by_age_and_nothing_else_is(
+    catalog: Catalog, publish_model: Callable[..., Artifact]
+) -> None:
     assert registry.versions(catalog) == []
     for version in ("2026-11-21-bbbb", "2026-11-20-cccc"):
-        make_model(catalog, version)
+        publish_model(catalog, version)
     champion.promote(catalog, "2026-11-20-cccc", "a test")
     (catalog.models / ".hidden").mkdir()
     (catalog.models / "notes.txt").write_text("")
@@ -55,12 +53,15 @@ def test_a_model_is_found_by_its_key_whatever_its_day(catalog: Catalog) -> None:
     assert found.directory == catalog.model(version)
 
 
-def test_a_damaged_model_is_refused_and_not_made_anew(catalog: Catalog) -> None:
-    key = make_model(catalog, "one")
+def test_a_damaged_model_is_refused_and_not_made_anew(
+    catalog: Catalog, publish_model: Callable[..., Artifact]
+) -> None:
+    key = publish_model(catalog, "one").manifest.key
     version = f"2001-01-01-{key[:8]}"
     catalog.model("one").rename(catalog.model(version))
     champion.promote(catalog, version, "a test")
-    damage(catalog, version)
+    history = catalog.model(version) / "history.json"
+    history.write_text("other")
     for ask in (
         lambda: registry.model(catalog, version),
         lambda: registry.model_of_key(catalog, key),
@@ -68,11 +69,11 @@ def test_a_damaged_model_is_refused_and_not_made_anew(catalog: Catalog) -> None:
         lambda: champion.named(catalog, "champion"),
         lambda: champion.promote(catalog, version, "again"),
     ):
-        with pytest.raises(InputError, match="weights is not what the manifest says") as refusal:
+        with pytest.raises(InputError, match=r"history\.json is not what the manifest") as refusal:
             ask()
         assert refusal.value.where == str(catalog.model(version))
         assert "restore it from a copy" in refusal.value.mend
-    assert (catalog.model(version) / "weights").read_text() == "other"
+    assert history.read_text() == "other"
 
 
 def test_a_model_that_this_version_cannot_read_is_refused(catalog: Catalog) -> None:
@@ -145,8 +146,10 @@ def test_manifests_leaves_out_what_has_none(
 
 
 @pytest.mark.parametrize("version", ["two", "champion.json", "../models/one", ".", "", "a/b"])
-def test_a_model_that_is_not_there_is_refused(catalog: Catalog, version: str) -> None:
-    make_model(catalog, "one")
+def test_a_model_that_is_not_there_is_refused(
+    catalog: Catalog, publish_model: Callable[..., Artifact], version: str
+) -> None:
+    publish_model(catalog, "one")
     champion.promote(catalog, "one", "a test")
     before = catalog.champion.read_bytes()
     for ask in (registry.model, champion.named, lambda c, v: champion.promote(c, v, "a test")):

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 
 from headlines.labels import LABELS
 from headlines.samples import first_predictions, samples_by_class
@@ -34,6 +35,7 @@ def test_each_class_has_some_drawn_by_lot_and_the_least_sure(tmp_path: Path) -> 
     (tmp_path / "empty").mkdir()
 
     found = samples_by_class([tmp_path / "a", tmp_path / "b", tmp_path / "empty"])
+    rows = [row for part in tmp_path.glob("*/*") for row in pq.read_table(part).to_pylist()]
 
     assert list(found) == list(LABELS)
     for place, label in enumerate(LABELS):
@@ -41,8 +43,9 @@ def test_each_class_has_some_drawn_by_lot_and_the_least_sure(tmp_path: Path) -> 
         of_class = titles[place::3] + (["另一"] if label == "neutral" else [])
         drawn = sorted(of_class, key=record_id)[:5]
         assert [row["title"] for row in sample.typical] == drawn
-        of_part = np.linspace(0.99, 0.4, 30, dtype=np.float32)[place::3].tolist()
-        assert [row["probability"] for row in sample.unsure] == sorted(of_part * 2)[:3]
+        others = [row for row in rows if row["label_name"] == label and row["title"] not in drawn]
+        least = sorted(others, key=lambda row: (row["probability"], row["record_id"]))[:3]
+        assert [row["title"] for row in sample.unsure] == [row["title"] for row in least]
     assert found == samples_by_class([tmp_path / "b", tmp_path / "empty", tmp_path / "a"])
 
 
@@ -52,6 +55,17 @@ def test_a_title_that_comes_again_is_shown_once(tmp_path: Path) -> None:
     found = samples_by_class([tmp_path / "a", tmp_path / "b"])
     assert list(found) == ["positive"]
     assert [row["title"] for row in found["positive"].typical] == ["同一个标题"]
+    assert found["positive"].unsure == []
+
+
+@pytest.mark.parametrize("rows", [3, 7, 40])
+def test_none_is_shown_twice(tmp_path: Path, rows: int) -> None:
+    # The smallest ids have the lowest probabilities: without heed, both would be the same rows.
+    titles = sorted((f"标题{number}" for number in range(rows)), key=record_id, reverse=True)
+    write_part(tmp_path / "a", 0, titles, ["neutral"] * rows)
+    sample = samples_by_class([tmp_path / "a"])["neutral"]
+    shown = [row["record_id"] for row in (*sample.typical, *sample.unsure)]
+    assert len(shown) == len(set(shown)) == min(rows, 8)
 
 
 def test_the_first_predictions_are_those_of_the_batch_in_its_order(tmp_path: Path) -> None:

@@ -333,9 +333,10 @@ def test_the_table_is_mapped_and_not_copied(stored, bundle) -> None:
 
 def test_a_table_of_another_shape_or_type_is_refused(stored) -> None:
     bundle = read_bundle(stored)
-    for bad in (np.zeros((2, 3), np.float32), np.zeros((2, 2), np.float64)):
+    table = np.array(read_table(stored, bundle))
+    for bad in (table.ravel(), table.view(np.int32), np.asfortranarray(table), table.astype(">f4")):
         np.save(stored / "table.npy", bad)
-        with pytest.raises(BundleError, match=r"table\.npy: float.*, not float32"):
+        with pytest.raises(BundleError, match=r"table\.npy: its header is .*, not that of float32"):
             read_table(stored, bundle)
     np.save(stored / "table.npy", np.array([{}], dtype=object), allow_pickle=True)
     with pytest.raises(BundleError, match=r"table\.npy"):
@@ -348,6 +349,32 @@ def test_a_table_of_another_format_is_refused(stored, content) -> None:
     (stored / "table.npy").write_bytes(content)
     with pytest.raises(BundleError, match=r"table\.npy"):
         read_table(stored, bundle)
+
+
+@pytest.mark.parametrize(
+    "shape",
+    ["(" + "9" * 50 + ", 3)", "(" * 50, "(2, 15, 99999999)", "(2, 15, -12)", "()"],
+)
+def test_a_table_with_a_forged_header_is_refused(stored, shape) -> None:
+    bundle = read_bundle(stored)
+    path = stored / "table.npy"
+    content = path.read_bytes()
+    text = f"{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}, }}"
+    start = b"\x93NUMPY\x01\x00" + struct.pack("<H", 118)  # as `np.save` has it
+    path.write_bytes(start + text.ljust(117).encode() + b"\n" + content[128:])
+    assert path.stat().st_size == len(content)
+    with pytest.raises(BundleError, match=r"table\.npy"):
+        read_table(stored, bundle)
+
+
+def test_a_table_of_another_length_is_refused(stored) -> None:
+    bundle = read_bundle(stored)
+    path = stored / "table.npy"
+    content = path.read_bytes()
+    for other in (content[:-4], content + bytes(4), content[:128]):
+        path.write_bytes(other)
+        with pytest.raises(BundleError, match=r"table\.npy: [\d,]+ bytes cannot be right"):
+            read_table(stored, bundle)
 
 
 def test_an_archive_or_a_value_that_is_no_number_for_a_table_is_refused(stored) -> None:

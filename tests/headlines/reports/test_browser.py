@@ -191,6 +191,21 @@ def test_a_column_of_numbers_starts_with_the_largest_and_the_keyboard_will_do(
     assert orders[1] == sorted(orders[1])
 
 
+@pytest.mark.parametrize("width", [390, 1280])
+def test_a_title_without_a_gap_pushes_nothing_off_the_screen(
+    tab: Tab, reports: list[Path], width: int
+) -> None:
+    page = reports[1].with_name("long.html")
+    page.write_text(reports[1].read_text("utf-8").replace("某地获奖第0号", "A" * 500), "utf-8")
+    table = 'document.querySelector(`[aria-label="Predictions of the class positive"]`)'
+    widths = []
+    for file in (reports[1], page):
+        tab.open(file, width, "light")
+        widths.append(tab.value(f"{table}.scrollWidth"))
+    assert tab.value(f"{table}.textContent").count("A" * 500) == 1
+    assert widths[1] <= max(widths[0], tab.value(f"{table}.clientWidth"))
+
+
 def test_numbers_are_sorted_as_numbers(tab: Tab, reports: list[Path]) -> None:
     tab.open(reports[1], 1280, "light")
     table = 'document.querySelector(`[aria-label="Nights beside dev"] table`)'

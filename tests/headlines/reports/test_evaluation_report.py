@@ -18,6 +18,7 @@ from headlines.reports.evaluation import (
     verdict,
     write_evaluation_report,
 )
+from headlines.reports.model_card import chosen_on_dev
 
 HOSTILE = "<script>alert(1)</script>车祸<img src=x onerror=alert(2)>"
 
@@ -197,10 +198,75 @@ def test_a_report_without_a_baseline_says_why(evaluated: Any, tmp_path: Path) ->
 )
 def test_the_failed_checks_are_named(passed: list[bool], judged: list[bool], expected: str) -> None:
     checks = [
-        {"name": f"check {number}", "passed": one, "judged": seen}
+        {"name": f"check {number}", "passed": one, "judged": seen, "known": None}
         for number, (one, seen) in enumerate(zip(passed, judged, strict=True))
     ]
     assert behaviour_verdict({"checks": checks}) == expected
+
+
+def test_checks_of_unknown_words_are_marked(evaluated: Any) -> None:
+    """The model of these tests knows 获奖, and none of the other words that are added."""
+    *_, behaviour = documents(evaluated)
+    known = {check["name"]: check["known"] for check in behaviour["checks"]}
+    assert known["adding 获奖"] == 1
+    assert known["adding 遇难"] == 0
+    assert known["adding 车祸身亡"] == 0.5
+    rows = re.findall(
+        r"<tr><td class=\"headline\" lang=\"zh\">adding (.*?)</tr>", page_of(evaluated), re.S
+    )
+    marked = {row.split("<")[0].strip() for row in rows if "words unknown to the model" in row}
+    assert marked == {name.removeprefix("adding ") for name, share in known.items() if share == 0}
+    assert f"adding {next(iter(marked))}" in evaluated.evaluation.counts["behaviour_unknown"]
+
+    checks = [
+        {"name": name, "passed": True, "judged": True, "known": share}
+        for name, share in (("full stop", None), ("adding A", 0), ("adding B", 0.5))
+    ]
+    assert behaviour_verdict({"checks": checks}) == (
+        "3 of 3 behaviour checks passed, 1 of them with words unknown to the model."
+    )
+    checks[1]["passed"] = False
+    told = "2 of 3 behaviour checks passed; failed: adding A."
+    assert behaviour_verdict({"checks": checks}) == told
+
+
+def test_a_temperature_that_nobody_fitted_is_not_called_fitted(
+    evaluated: Any, tmp_path: Path
+) -> None:
+    metrics, baseline, behaviour = documents(evaluated)
+    pages = {}
+    for temperature in (1.0, 1.19):
+        for parts in metrics.values():
+            for numbers in parts.values():
+                numbers["temperature"] = temperature
+        path, nothing = tmp_path / "report.html", pd.DataFrame()
+        write_evaluation_report(
+            path, evaluated.model, evaluated.corpus, metrics, baseline, behaviour, nothing, nothing
+        )
+        pages[temperature] = re.sub(r"\s+", " ", path.read_text("utf-8"))
+    assert "temperature of 1.19, fitted on dev" in pages[1.19]
+    assert "Dev served to choose settings, epoch and temperature" in pages[1.19]
+    assert "before the temperature" in pages[1.19]
+    assert "fitted" not in pages[1.0]
+    assert "before the temperature" not in pages[1.0]
+    assert "before</small>" not in pages[1.0]
+    assert "Its temperature is 1" in pages[1.0]
+    assert "Dev served to choose settings and epoch;" in pages[1.0]
+
+
+@pytest.mark.parametrize(
+    ("split", "temperature", "told"),
+    [
+        (None, 1.2, "settings, epoch and temperature"),
+        (None, 1.0, "settings and epoch"),
+        (0.1, 1.2, "settings and temperature"),
+        (0.1, 1.0, "settings"),
+    ],
+)
+def test_what_dev_served_for_is_told_by_what_was_done(
+    split: float | None, temperature: float, told: str
+) -> None:
+    assert chosen_on_dev({"validation_split": split}, temperature) == told
 
 
 @pytest.mark.parametrize(("splits", "sections"), [(("train", "test"), 1), (("train",), 0)])

@@ -2,13 +2,15 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from headlines.catalog import Catalog
-from headlines.drift import Limits
-from headlines.outcomes import Night
+from headlines.drift import Limits, drift
+from headlines.outcomes import BatchResult, Night
+from headlines.profile import NO_HEADLINES
 from headlines.reports.nightly import night_summary, verdict, write_nightly_report
 
 TITLE = "2026-11-20T183000Z"
@@ -30,7 +32,8 @@ def test_the_night_stands_in_its_report(catalog: Catalog, night_of: Callable[...
     assert "title is blank" in page
     assert "笔记.docx" in page
     assert "Night of 2026-11-20 18:30 UTC" in page
-    assert "Of 10,003 batches 1 scored this night, 1 stopped, 10,000 scored before" in page
+    told = "1 stopped, 1 settling, 10,000 scored before"
+    assert f"Of 10,003 batches 1 scored this night, {told}" in page
     assert "3 without a day left out" in page
     assert "of other days" not in page
     assert "http" not in page.replace("http-equiv", "")
@@ -79,6 +82,94 @@ def test_the_verdict_says_what_calls_for_a_person(
 ) -> None:
     start = "2,000 headlines scored, 2 rows rejected; 1 batch stopped"
     assert verdict(night_of(limits=limits)) == f"{start}; {told}."
+
+
+def left(names: str, outcome: str) -> list[BatchResult]:
+    """Batches of these names that were not scored."""
+    return [BatchResult(f"{name}.csv", outcome, message="no title") for name in names]
+
+
+@pytest.mark.parametrize(
+    ("batches", "summary", "told"),
+    [
+        (
+            left("ab", "waiting"),
+            "Of 3 batches 0 scored this night, 2 waiting, 1 scored before.",
+            "Nothing was scored; 2 batches wait for a person: a.csv, b.csv.",
+        ),
+        (
+            left("abcde", "waiting"),
+            "Of 6 batches 0 scored this night, 5 waiting, 1 scored before.",
+            "Nothing was scored; 5 batches wait for a person: a.csv, b.csv, c.csv and 2 more.",
+        ),
+        (
+            [*left("s", "settling"), *left("w", "waiting"), *left("x", "stopped")],
+            "Of 4 batches 0 scored this night, 1 stopped, 1 waiting, 1 settling, 1 scored before.",
+            "Nothing was scored; 1 batch stopped; 1 batch waits for a person: w.csv.",
+        ),
+        (
+            left("s", "settling"),
+            "Of 2 batches 0 scored this night, 1 settling, 1 scored before.",
+            "Nothing was scored.",
+        ),
+    ],
+)
+def test_batches_that_were_left_are_counted_and_the_waiting_ones_named(
+    catalog: Catalog,
+    night_of: Callable[..., Night],
+    batches: list[BatchResult],
+    summary: str,
+    told: str,
+) -> None:
+    night = replace(night_of(rows=0), batches=batches, reused=1, left_out={})
+    assert verdict(night) == told
+    page = written(catalog, night)
+    assert summary in page
+    assert told in page
+    shown = re.findall(r'<td class="batch">(.*?)</td>', page)
+    urgent = [batch.batch for batch in batches if batch.outcome in ("stopped", "waiting")]
+    assert set(shown[: len(urgent)]) == set(urgent)
+    lines = night_summary(night, Path("night.html")).splitlines()
+    waiting = [batch.batch for batch in batches if batch.outcome == "waiting"]
+    assert [line for line in lines if "**waiting**" in line] == [
+        f"- **waiting** {name}: no title" for name in waiting
+    ]
+
+
+def test_without_a_reference_the_headlines_are_not_called_too_few(
+    catalog: Catalog, night_of: Callable[..., Night]
+) -> None:
+    night = night_of()
+    findings = drift(night.profile, NO_HEADLINES)
+    night = replace(night, reference=NO_HEADLINES, drift=findings)
+    assert verdict(night).endswith("; drift is not judged, for want of headlines of dev.")
+    page = written(catalog, night)
+    assert "no headlines of dev to compare with" in page
+    assert "too few" not in page
+    assert "nothing is judged" not in page
+
+
+@pytest.mark.parametrize(
+    ("moments", "names"),
+    [
+        (("11-20T183000Z", "11-22T183000Z", "11-23T183000Z"), ["11-20", "11-22", "11-23"]),
+        (("11-20T183000Z", "11-23T183000Z", "11-23T200000Z"), ["11-20", "11-23 18h", "11-23 20h"]),
+        (
+            ("11-22T231000Z", "11-23T200000Z", "11-23T230500Z", "11-23T233000Z"),
+            ["11-22", "11-23 20h", "11-23 23:05", "11-23 23:30"],
+        ),
+        (("11-23T230501Z", "11-23T230559Z"), ["11-23 23:05:01", "11-23 23:05:59"]),
+    ],
+)
+def test_no_two_nights_of_a_chart_have_one_name(
+    catalog: Catalog, night_of: Callable[..., Night], moments: tuple[str, ...], names: list[str]
+) -> None:
+    night = night_of(before=1)
+    before = [replace(night.before[0], title=f"2026-{moment}") for moment in moments[:-1]]
+    path = catalog.reports / "night.html"
+    write_nightly_report(catalog, path, f"2026-{moments[-1]}", replace(night, before=before))
+    for chart in re.findall(r"<svg.*?</svg>", path.read_text("utf-8"), flags=re.DOTALL)[1:]:
+        assert re.findall(r">(\d\d-\d\d[ 0-9:h]*)<", chart) == names
 
 
 def test_too_few_headlines_are_not_judged(catalog: Catalog, night_of: Callable[..., Night]) -> None:

@@ -41,6 +41,27 @@ def test_the_training_stands_in_its_report(evaluated: Any, tmp_path: Path) -> No
     assert "http" not in page.replace("http-equiv", "")
 
 
+def test_a_preset_with_a_part_of_train_held_out_did_not_choose_its_epoch_on_dev(
+    evaluated: Any, tmp_path: Path
+) -> None:
+    model = evaluated.model
+    told = model.manifest
+    history = json.loads((model.directory / "history.json").read_text("utf-8"))["epochs"]
+    pages = {}
+    for split in (None, 0.1):
+        preset = told.config["preset"] | {"validation_split": split}
+        recipe = Recipe(
+            told.stage, told.stage_version, told.inputs, {**told.config, "preset": preset}
+        )
+        path = tmp_path / "report.html"
+        write_training_report(
+            path, recipe, evaluated.corpus, history, DEV, told.counts, told.versions
+        )
+        pages[split] = re.sub(r"\s+", " ", path.read_text("utf-8"))
+    assert "Dev served to choose settings, epoch and temperature, so" in pages[None]
+    assert "Dev served to choose settings and temperature, so" in pages[0.1]
+
+
 def test_the_verdict_has_intervals() -> None:
     found = re.fullmatch(
         r"Macro-F1 on dev (\S+) \((\S+)–(\S+)\), accuracy (\S+) \((\S+)–(\S+)\), "
