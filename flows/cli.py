@@ -43,7 +43,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         if options.data:
             os.environ["HEADLINES_DATA"] = options.data
-            settle()
+        if options.json_logs:
+            os.environ["HEADLINES_LOGS"] = "json"
+        settle()
         options.verb(options)
     except InputError as error:
         fail(str(error), 2)

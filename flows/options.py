@@ -49,6 +49,12 @@ def parser_of(verbs: Mapping[str, Verb]) -> argparse.ArgumentParser:
             default=unless_given,
             help="print the result as JSON",
         )
+        place.add_argument(
+            "--json-logs",
+            action="store_true",
+            default=unless_given,
+            help="log to standard error as JSON, a line an event",
+        )
     added = parser.add_subparsers(metavar="VERB", required=True)
 
     def verb(name: str, help: str) -> argparse.ArgumentParser:

@@ -3,6 +3,7 @@
 import contextlib
 import os
 
+from flows import json_logs
 from headlines.errors import InputError
 from operations import server
 from operations.place import Place
@@ -34,6 +35,8 @@ def _surroundings() -> dict[str, str]:
         "TF_CPP_MIN_LOG_LEVEL": "3",
         "TF_ENABLE_ONEDNN_OPTS": "0",  # its sums depend on the number of threads
     }
+    if os.environ.get("HEADLINES_LOGS") == "json":
+        variables |= json_logs.VARIABLES
     with contextlib.suppress(InputError):  # a wrong setting is reported where it is used
         place = Place.from_environment()
         variables["PREFECT_HOME"] = str(place.home)

@@ -16,9 +16,19 @@ from headlines.artifact import Artifact
 
 
 def log_stage(what: str, artifact: Artifact, detail: str) -> None:
-    """Log what a stage made, or that it reused what was there."""
+    """Log what a stage made, or that it reused what was there.
+
+    Logs in JSON have its stage, path, seconds and counts besides.
+    """
     manner = "reused" if artifact.reused else f"made in {artifact.manifest.seconds:.1f} s"
-    get_run_logger().info("%s: %s (%s)", what, manner, detail)
+    stage = {
+        "stage": artifact.manifest.stage,
+        "path": str(artifact.directory),
+        "reused": artifact.reused,
+        "seconds": artifact.manifest.seconds,
+        "counts": {n: value for n, value in artifact.counts.items() if isinstance(value, int)},
+    }
+    get_run_logger().info("%s: %s (%s)", what, manner, detail, extra={"stage": stage})
 
 
 def show_table(key: str, rows: Sequence[dict[str, Any]], description: str) -> None:
