@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -121,7 +121,7 @@ def nightly(
         before=nights_before(catalog.nightly_reports),
         drift=drift(profile, reference, limits),
     )
-    report = report_night(catalog, night)
+    report = report_night(catalog, f"{datetime.now(UTC):%Y-%m-%dT%H%M%SZ}", night)
     _tell_person(night, report)
     result = {
         "inbox": str(catalog.inbox),

@@ -1,7 +1,6 @@
 """The task that writes the report of a night."""
 
 from dataclasses import asdict
-from datetime import UTC, datetime
 from pathlib import Path
 
 from prefect.logging import get_run_logger
@@ -19,9 +18,14 @@ _SHOWN = 200  # rows of the table in the Prefect UI at the most; the report has 
 
 
 @stage("report", run_name="report of the night", timeout_seconds=600)
-def report_night(catalog: Catalog, night: Night) -> Path:
-    """Write the report, and show its summary in the Prefect UI."""
-    title = f"{datetime.now(UTC):%Y-%m-%dT%H%M%SZ}"
+def report_night(catalog: Catalog, title: str, night: Night) -> Path:
+    """Write the report, and show its summary in the Prefect UI.
+
+    Args:
+        catalog: the data root.
+        title: of the night, which names the report: the same when the task is tried again.
+        night: what became of the inbox.
+    """
     path = catalog.nightly_reports / f"{title}.html"
     write_nightly_report(catalog, path, title, night)
     for finding in night.drift:
