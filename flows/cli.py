@@ -31,7 +31,7 @@ from flows.display import (
 )
 from flows.options import fail, parser_of
 from flows.surroundings import settle
-from headlines.errors import BatchesStopped, DriftTooHigh, InputError
+from headlines.errors import EndedAmiss, InputError
 
 if TYPE_CHECKING:
     from headlines.sources import Reading
@@ -49,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         options.verb(options)
     except InputError as error:
         fail(str(error), 2)
-    except (BatchesStopped, DriftTooHigh) as failure:
+    except EndedAmiss as failure:
         of_a_night = "report" in failure.result
         _show(options, failure.result, night_lines if of_a_night else score_lines)
         fail(str(failure), 1 if of_a_night else 2)

@@ -2,9 +2,9 @@
 
 import logging
 
-from headlines.errors import BatchesStopped, DriftTooHigh, InputError
+from headlines.errors import EndedAmiss, InputError
 
-_EXPECTED = (InputError, BatchesStopped, DriftTooHigh)
+_EXPECTED = (InputError, EndedAmiss)
 
 
 class _WithoutTraceback(logging.Filter):

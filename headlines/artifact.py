@@ -10,7 +10,6 @@ Every stage turns inputs into one artifact. This module alone writes and reads t
 """
 
 import contextlib
-import itertools
 import logging
 import shutil
 import time
@@ -23,6 +22,7 @@ from typing import Any
 from headlines.catalog import Catalog
 from headlines.drafts import (
     drafted,
+    free_name,
     locked,
     make_directory,
     sync_directory,
@@ -152,7 +152,7 @@ def set_aside(catalog: Catalog, target: Path, reason: str) -> Path | None:
             # read: that one stays.
             open_artifact(target)
             return None
-        place = _free_name(catalog.work / "damaged" / target.relative_to(catalog.root))
+        place = free_name(catalog.work / "damaged" / target.relative_to(catalog.root))
         place.parent.mkdir(parents=True, exist_ok=True)
         target.rename(place)
     _log.warning("%s is damaged (%s); set aside as %s", target, reason, place)
@@ -240,7 +240,7 @@ def _out_of_the_way(catalog: Catalog, target: Path, *, keep_superseded: bool) ->
         return
     with contextlib.ExitStack() as cleanup:
         if keep_superseded:
-            place = _free_name(catalog.superseded(target))
+            place = free_name(catalog.superseded(target))
             make_directory(place.parent)
         else:
             place = cleanup.enter_context(drafted(catalog, target)) / "removed"
@@ -288,8 +288,3 @@ def _described(directory: Path, path: Path) -> DataFile:
         rows = pq.read_metadata(path).num_rows
     name = path.relative_to(directory).as_posix()
     return DataFile(name, file_digest(path), path.stat().st_size, rows)
-
-
-def _free_name(path: Path) -> Path:
-    numbered = (path.with_name(f"{path.name}~{number}") for number in itertools.count(1))
-    return next(candidate for candidate in numbered if not candidate.exists())

@@ -1,6 +1,5 @@
 """The champion: which model scores, how it came to, and the way back."""
 
-import itertools
 import logging
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -10,7 +9,7 @@ from pathlib import Path
 from headlines import registry
 from headlines.artifact import Artifact
 from headlines.catalog import Catalog, checked_name
-from headlines.drafts import locked, write_atomically
+from headlines.drafts import free_name, locked, write_atomically
 from headlines.errors import InputError
 from headlines.manifest import read_small, sealed, unsealed
 
@@ -145,7 +144,7 @@ def promote(
         if unless_usable and present and _is_usable(catalog, present):
             raise _overtaken(catalog, version, present, "there was no champion to compare it with")
         if damaged:
-            catalog.champion.rename(_free_name(f"{catalog.champion}.damaged"))
+            catalog.champion.rename(free_name(catalog.champion.with_name("champion.json.damaged")))
         _write(catalog, [*promotions, Promotion(version, _now(), reason)])
 
 
@@ -199,11 +198,6 @@ def _overtaken(catalog: Catalog, version: str, present: str | None, judged: str)
         str(catalog.champion),
         f"judge it anew with `headlines promote {version}`",
     )
-
-
-def _free_name(path: str) -> Path:
-    numbered = (Path(f"{path}~{number}") for number in itertools.count(1))
-    return next(candidate for candidate in numbered if not candidate.exists())
 
 
 def _in_line(promotions: Sequence[Promotion]) -> list[str]:

@@ -159,3 +159,9 @@ def _is_running(pid: int, process: str) -> bool:
     except PermissionError:
         return True
     return True
+
+
+def free_name(path: Path) -> Path:
+    """The first of `<path>~1`, `<path>~2` and so on that is not there, for what is set aside."""
+    numbered = (path.with_name(f"{path.name}~{number}") for number in itertools.count(1))
+    return next(candidate for candidate in numbered if not candidate.exists())

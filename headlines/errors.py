@@ -37,11 +37,11 @@ class DamagedArtifact(Exception):
         return f"{self.directory}: {self.reason}"
 
 
-class BatchesStopped(Exception):
-    """A run is over, and some of its batches could not be scored.
+class EndedAmiss(Exception):
+    """A run is over, and has a result, but a person should look at it.
 
     Args:
-        message: which ones, in one line.
+        message: why, in one line.
         result: the run's result, as plain data.
     """
 
@@ -54,18 +54,9 @@ class BatchesStopped(Exception):
         return self.message
 
 
-class DriftTooHigh(Exception):
-    """A night is over and its headlines are scored, but they are unlike those the model knows.
+class BatchesStopped(EndedAmiss):
+    """Some of a run's batches could not be scored; the message says which."""
 
-    Args:
-        message: in what they differ, in one line.
-        result: the run's result, as plain data.
-    """
 
-    def __init__(self, message: str, result: dict[str, Any]) -> None:
-        super().__init__(message, result)
-        self.message = message
-        self.result = result
-
-    def __str__(self) -> str:
-        return self.message
+class DriftTooHigh(EndedAmiss):
+    """A night is scored, but its headlines are unlike dev; the message says in what."""
