@@ -5,6 +5,7 @@ import errno
 import glob
 import itertools
 import math
+import os
 import shutil
 import time
 from collections import Counter
@@ -15,7 +16,7 @@ from headlines.batch_files import digest_of_source
 from headlines.batches import Batch, State, claimed_now, state_of
 from headlines.catalog import Catalog
 from headlines.digests import Digests
-from headlines.drafts import make_directory, sync_directory, sync_file, sync_tree
+from headlines.drafts import locked, make_directory, sync_directory, sync_file, sync_tree
 from headlines.errors import InputError
 from headlines.inbox import changed_at, read_inbox
 from headlines.manifest import Source
@@ -61,14 +62,20 @@ def archive(catalog: Catalog, older_than_days: float = 30, dry_run: bool = False
         raise InputError(
             f"{older_than_days} is no number of days", "--older-than", "use 0 or more days"
         )
-    for aside in catalog.inbox.rglob(f".*{_ASIDE}"):  # of a run that was killed
-        _put_back(aside)
+    # One run at a time: what lies aside is then of a run that was killed, and not at work.
+    with locked(catalog, "archiving"):
+        for aside in _left_aside(catalog.inbox):
+            _put_back(aside)
+        return _archive(catalog, older_than_days * _DAY, dry_run)
+
+
+def _archive(catalog: Catalog, seconds: float, dry_run: bool) -> Archived:
     digests = Digests(catalog)
     moved: dict[str, str] = {}
     kept: Counter[str] = Counter()
     try:
         for batch in read_inbox(catalog, digests.of).batches:
-            if why := _kept_by_itself(batch, older_than_days * _DAY):
+            if why := _kept_by_itself(batch, seconds):
                 kept[why] += 1
                 continue
             if not (claim := claimed_now(catalog, batch)):
@@ -182,6 +189,16 @@ def _carried_over(batch: Batch, target: Path) -> bool:
     finally:
         _remove(draft)
         _put_back(aside)
+
+
+def _left_aside(inbox: Path) -> list[Path]:
+    # Unlike a glob, a walk does not mind a folder that is taken away meanwhile.
+    return [
+        Path(folder, name)
+        for folder, folders, files in os.walk(inbox)
+        for name in (*folders, *files)
+        if name.startswith(".") and name.endswith(_ASIDE)
+    ]
 
 
 def _put_back(aside: Path) -> None:

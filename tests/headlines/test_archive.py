@@ -224,9 +224,15 @@ def test_what_is_exchanged_in_the_last_moment_is_put_back(
     assert not (catalog.archive / "a.csv").exists()
 
 
+@pytest.mark.parametrize("elsewhere", [False, True], ids=["", "to another file system"])
 def test_several_runs_at_once_move_each_batch_once(
-    catalog: Catalog, old: Callable[[str], Path]
+    catalog: Catalog,
+    old: Callable[[str], Path],
+    request: pytest.FixtureRequest,
+    elsewhere: bool,
 ) -> None:
+    if elsewhere:
+        request.getfixturevalue("another_file_system")
     names = {f"{number}/a.csv" for number in range(40)}
     contents = {name: old(name).read_bytes() for name in names}
     with ThreadPoolExecutor(4) as runs:
