@@ -12,6 +12,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.parameters import LongTitles, Share
 from flows.quiet import without_tracebacks
+from headlines import runner
 from headlines.admission import MAX_REJECT_RATE, Piece, pieces_of
 from headlines.artifact import Artifact
 from headlines.batches import Batch, State, claimed, named_batches, state_of, waiting_error
@@ -36,11 +37,12 @@ from tasks.score import (
 
 without_tracebacks()
 
-_WINDOW = 16  # chunks under way at once: memory does not grow with the batch
+_LEAST_WINDOW = 16  # chunks under way at once: memory does not grow with the batch
 
 
-# Its threads only wait: the work itself is done by the workers of `headlines.runner`.
-_WAITING: Any = ThreadPoolTaskRunner(max_workers=_WINDOW)
+# Its threads only wait: the work itself is done by the workers of `headlines.runner`. There are as
+# many as chunks under way, or admitting would wait behind them.
+_WAITING: Any = ThreadPoolTaskRunner(max_workers=1024)
 
 
 @flow(
@@ -85,8 +87,9 @@ def score_batch(
             scored[piece.number] = score_chunk.submit(
                 f"{name} {piece.number + 1}", chunks[piece.number], progress
             )
-            if piece.number >= _WINDOW:
-                scored[piece.number - _WINDOW].wait()
+            if piece.number >= _LEAST_WINDOW:
+                behind = piece.number - max(_LEAST_WINDOW, runner.window())
+                scored[max(0, behind)].wait()
         try:
             admitted = admitting.result()
         except InputError as error:

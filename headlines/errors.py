@@ -37,6 +37,10 @@ class DamagedArtifact(Exception):
         return f"{self.directory}: {self.reason}"
 
 
+class ClusterError(Exception):
+    """The workers of a cluster have not done a piece of work; trying again may help."""
+
+
 class EndedAmiss(Exception):
     """A run is over, and has a result, but a person should look at it.
 

@@ -114,7 +114,7 @@ class _Labelling:
     def start(self, piece: Piece) -> None:
         """Have a piece scored."""
         chunk = chunk_of(self.catalog, self.batch, piece, self.model, self.segmenter)
-        pool = runner.executor(1 if piece.alone else 2)
+        pool = runner.executor_here(1 if piece.alone else 2)  # the draft is of this machine
         self.pieces.append(piece)
         self.lines.append(pool.submit(_label, chunk, self.folder))
 

@@ -1,5 +1,7 @@
-"""Where heavy work runs: threads of this process, or processes of this machine."""
+"""Where heavy work runs: threads of this process, processes of this machine, a Dask cluster."""
 
+import atexit
+import contextlib
 import itertools
 import os
 import threading
@@ -8,9 +10,13 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from functools import cache
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
+from headlines.errors import ClusterError, InputError
 from headlines.settings import Settings
+
+if TYPE_CHECKING:
+    from headlines.cluster.executor import ClusterExecutor
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -33,13 +39,30 @@ def executor(pieces: int) -> Executor:
     One piece runs in a thread whatever the runner: a pool would cost more than it saves.
 
     Raises:
-        InputError: the settings cannot be used.
+        InputError: the settings cannot be used, or no cluster answers.
+        ClusterError: the cluster, which was there, does not answer any more.
     """
     settings = Settings.from_environment()
     if settings.runner == "threads" or pieces <= 1:
         return _threads(settings.workers, os.getpid())
-    # loky has a pool for each thread that asks it; here one thread asks for all of them.
-    return _asking(os.getpid()).submit(_processes, settings.workers).result()
+    if settings.runner == "dask":
+        return _clusters(os.getpid()).executor(settings)
+    return _loky(settings)
+
+
+def executor_here(pieces: int) -> Executor:
+    """The same, but never beyond this machine: for work on files that only this one sees."""
+    settings = Settings.from_environment()
+    return _loky(settings) if settings.runner == "dask" and pieces > 1 else executor(pieces)
+
+
+def window() -> int:
+    """How many pieces to have under way: for each worker one in work, and one that waits."""
+    settings = Settings.from_environment()
+    if settings.runner == "dask":
+        with contextlib.suppress(ClusterError, InputError):  # whoever has work to give is told
+            return 2 * _clusters(os.getpid()).executor(settings).threads
+    return 2 * settings.workers
 
 
 def windowed(
@@ -62,6 +85,67 @@ def windowed(
     finally:
         for future in waiting:
             future.cancel()
+
+
+class _Clusters:
+    """The connection of this process to a cluster, made when it is first needed."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._executor: ClusterExecutor | None = None
+        self._settings: Settings | None = None
+        atexit.register(self.close)
+
+    def executor(self, settings: Settings) -> "ClusterExecutor":
+        """The executor on the cluster that the settings name."""
+        with self._lock:
+            if self._executor and self._settings == settings and not self._executor.is_lost:
+                return self._executor
+            had_one = self._settings == settings
+            self.close()
+            try:
+                self._executor, self._settings = _dask(settings), settings
+            except ClusterError as error:
+                if had_one:  # it may come back: to try again is worth it
+                    raise
+                raise InputError(
+                    str(error),
+                    f"HEADLINES_DASK={settings.scheduler or ''}",
+                    "start the cluster, as docs/scaling.md says, or set HEADLINES_RUNNER=processes",
+                ) from error
+            return self._executor
+
+    def close(self) -> None:
+        """Leave the cluster, and end it if it is one of this machine."""
+        if self._executor:
+            self._executor.shutdown()
+            self._executor = None
+
+
+@cache
+def _clusters(_process: int) -> _Clusters:
+    return _Clusters()
+
+
+def _dask(settings: Settings) -> "ClusterExecutor":
+    try:
+        import distributed  # noqa: F401
+    except ModuleNotFoundError as error:
+        raise InputError(
+            f"Dask is not installed ({error})",
+            "HEADLINES_RUNNER",
+            "install the extra: pip install 'headlines[dask]'",
+        ) from error
+    from headlines.cluster.connection import on_this_machine, to_scheduler
+
+    if settings.scheduler:
+        return to_scheduler(settings.scheduler)
+    return on_this_machine(settings.workers, _WORKER_ENVIRONMENT)
+
+
+def _loky(settings: Settings) -> Executor:
+    # loky has a pool for each thread that asks it; here one thread asks for all of them.
+    return _asking(os.getpid()).submit(_processes, settings.workers).result()
 
 
 def _processes(workers: int) -> Executor:

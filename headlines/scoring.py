@@ -4,6 +4,7 @@ The predictions of a piece are an artifact of their own below `.work`, so a run 
 finds those that were finished. Where a piece ends depends on the rows alone.
 """
 
+import socket
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -22,7 +23,7 @@ from headlines.batches import Batch
 from headlines.catalog import Catalog
 from headlines.errors import InputError
 from headlines.labels import LABELS
-from headlines.manifest import Recipe, Source
+from headlines.manifest import Recipe, Source, digest_of
 from headlines.outcomes import BatchResult
 from headlines.profile import BINS, NO_HEADLINES, Profile, profile_of, unknown_shares
 from headlines.segmentation import Segmenter
@@ -59,6 +60,7 @@ class Chunk:
         piece: the rows.
         model: version that scores.
         model_key: key of that version's artifact.
+        model_files: digest of that version's files, which a worker elsewhere must have too.
         segmenter: what cuts its titles, the same for all pieces of the batch.
     """
 
@@ -67,6 +69,7 @@ class Chunk:
     piece: Piece
     model: str
     model_key: str
+    model_files: str
     segmenter: Segmenter
 
     @property
@@ -110,6 +113,7 @@ def chunk_of(
         piece=piece,
         model=model.directory.name,
         model_key=model.manifest.key,
+        model_files=_digest_of_files(model),
         segmenter=segmenter,
     )
 
@@ -146,8 +150,9 @@ def predictions_of(chunk: Chunk) -> Iterator[tuple[pa.Table, Profile]]:
 
     Raises:
         DamagedArtifact: the piece is not what was admitted.
+        InputError: the model that lies here is not the one that is to score.
     """
-    scorer = _scorer(chunk.root, chunk.model, chunk.segmenter)
+    scorer = _scorer(chunk.root, chunk.model, chunk.model_files, chunk.segmenter)
     for rows in admission.rows_of(Catalog(Path(chunk.root)), chunk.piece):
         yield predictions_table(rows, scorer, chunk.segmenter, chunk.model)
 
@@ -328,10 +333,21 @@ def scored_since(catalog: Catalog, batch: Batch, when: str) -> bool:
     return manifest is not None and manifest.created_at >= when
 
 
+def _digest_of_files(model: Artifact) -> str:
+    return digest_of({entry.path: entry.sha256 for entry in model.manifest.files})
+
+
 @lru_cache(maxsize=2)
-def _scorer(root: str, version: str, segmenter: Segmenter) -> "PackedScorer":
+def _scorer(root: str, version: str, files: str, segmenter: Segmenter) -> "PackedScorer":
     import threadpoolctl
 
     # One BLAS thread: the workers share the cores, and sums round the same on every machine.
     threadpoolctl.threadpool_limits(1, "blas")
-    return registry.scorer(registry.model(Catalog(Path(root)), version), segmenter.fingerprint())
+    model = registry.model(Catalog(Path(root)), version)
+    if (found := _digest_of_files(model)) != files:
+        raise InputError(
+            f"the model {version} is another one here (files {found[:8]} instead of {files[:8]})",
+            f"{model.directory} on {socket.gethostname()}",
+            "have all machines use one data root, or copy the model there again",
+        )
+    return registry.scorer(model, segmenter.fingerprint())

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +10,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from headlines import runner
-from headlines.artifact import Artifact, publish
+from headlines.arrival import arrived
+from headlines.artifact import Artifact, copy_file, publish, remove
 from headlines.catalog import Catalog
-from headlines.manifest import Recipe
+from headlines.errors import DamagedArtifact
+from headlines.manifest import Recipe, Source, file_digest
 from headlines.segmentation import Segmenter
-from headlines.settings import Settings
 from headlines.stages import STAGES
 from headlines.token_cache import ends_chunk, read_words, words_of
 
@@ -27,6 +27,43 @@ SCHEMA = pa.schema(
     ]
 )
 _READ_ROWS = 4_000  # read from the corpus at once
+_WORDS = "words.parquet"  # of the artifact of a part
+
+
+@dataclass(frozen=True)
+class Part:
+    """One file of a corpus, to be segmented: small plain data for another process.
+
+    Attributes:
+        root: the data root.
+        corpus: directory of the corpus, relative to the data root.
+        name: of the file in it.
+        sha256: digest of the file.
+        rows: how many it has.
+        segmenter: what cuts its headlines.
+    """
+
+    root: str
+    corpus: str
+    name: str
+    sha256: str
+    rows: int
+    segmenter: Segmenter
+
+    @property
+    def recipe(self) -> Recipe:
+        """All that decides its words."""
+        return Recipe(
+            "words of a part",
+            STAGES["tokens"].version,
+            (Source(f"{self.corpus}/{self.name}", self.sha256, self.rows),),
+            {"segmenter": self.segmenter.fingerprint()},
+        )
+
+    @property
+    def directory(self) -> Path:
+        """Where its words lie until those of the whole corpus are published."""
+        return Catalog(Path(self.root)).work / "chunks" / self.recipe.key[:16]
 
 
 @dataclass(frozen=True)
@@ -39,7 +76,7 @@ class _Chunk:
 
 
 def segment_corpus(catalog: Catalog, corpus: Artifact) -> Artifact:
-    """Segment the headlines of a corpus, or reuse the words that are there.
+    """Segment the headlines of a corpus, file by file, or reuse the words that are there.
 
     Headlines that another corpus, or an earlier state of this one, had too are found in the token
     cache. The counts say how many were `segmented` and how many `reused`.
@@ -51,23 +88,49 @@ def segment_corpus(catalog: Catalog, corpus: Artifact) -> Artifact:
         (corpus.as_source(catalog),),
         {"segmenter": segmenter.fingerprint()},
     )
+    parts = _parts_of(catalog, corpus, segmenter)
+    made: list[Artifact] = []
 
     def write_tokens(draft: Path) -> dict[str, Any]:
         counts = {"segmented": 0, "reused": 0, "tokens": 0}
-        pool = runner.executor(-(-corpus.rows // _READ_ROWS))
-        window = 2 * Settings.from_environment().workers
-        cut = partial(_segmented, catalog, segmenter)
-        for path in corpus.files(".parquet"):
-            target = draft / path.relative_to(corpus.directory)
+        pool = runner.executor(min(len(parts), -(-corpus.rows // _READ_ROWS)))
+        done = runner.windowed(pool, segment_part, parts, runner.window())
+        for part, words in zip(parts, done, strict=True):
+            target = draft / part.name
             target.parent.mkdir(exist_ok=True)
-            with pq.ParquetWriter(target, SCHEMA, compression="zstd") as writer:
-                for table, reused in runner.windowed(pool, cut, _chunks(path), window):
-                    writer.write_table(table)
-                    counts["reused" if reused else "segmented"] += len(table)
-                    counts["tokens"] += len(table.column("tokens").combine_chunks().flatten())
+            copy_file(arrived(words), _WORDS, target)
+            counts = {name: counts[name] + words.counts[name] for name in counts}
+            made.append(words)
         return counts
 
-    return publish(catalog, catalog.tokens(recipe.key), recipe, write_tokens)
+    tokens = publish(catalog, catalog.tokens(recipe.key), recipe, write_tokens)
+    for words in made:
+        remove(catalog, words.directory)
+    return tokens
+
+
+def segment_part(part: Part) -> Artifact:
+    """The words of one file of a corpus, cut or found; runs in a worker.
+
+    Raises:
+        DamagedArtifact: the file is not what it was when the corpus was opened.
+    """
+    catalog = Catalog(Path(part.root))
+    path = catalog.root / part.corpus / part.name
+
+    def write_words(draft: Path) -> dict[str, Any]:
+        if file_digest(path) != part.sha256:
+            raise DamagedArtifact(part.corpus, f"{part.name} is not what the manifest says")
+        counts = {"segmented": 0, "reused": 0, "tokens": 0}
+        with pq.ParquetWriter(draft / _WORDS, SCHEMA, compression="zstd") as writer:
+            for chunk in _chunks(path):
+                table, reused = _segmented(catalog, part.segmenter, chunk)
+                writer.write_table(table)
+                counts["reused" if reused else "segmented"] += len(table)
+                counts["tokens"] += len(table.column("tokens").combine_chunks().flatten())
+        return counts
+
+    return publish(catalog, part.directory, part.recipe, write_words)
 
 
 def read_tokens(artifact: Artifact, split: str) -> pd.DataFrame:
@@ -79,6 +142,21 @@ def read_tokens(artifact: Artifact, split: str) -> pd.DataFrame:
     ]
     frame: pd.DataFrame = pa.concat_tables([SCHEMA.empty_table(), *tables]).to_pandas()
     return frame.sort_values("row", ignore_index=True)
+
+
+def _parts_of(catalog: Catalog, corpus: Artifact, segmenter: Segmenter) -> list[Part]:
+    return [
+        Part(
+            root=str(catalog.root),
+            corpus=catalog.relative(corpus.directory),
+            name=entry.path,
+            sha256=entry.sha256,
+            rows=entry.rows or 0,
+            segmenter=segmenter,
+        )
+        for entry in corpus.manifest.files
+        if entry.path.endswith(".parquet")
+    ]
 
 
 def _chunks(path: Path) -> Iterator[_Chunk]:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 from headlines import admission, champion, registry, runner, scoring
 from headlines.admission import Piece
+from headlines.arrival import arrived
 from headlines.artifact import Artifact
 from headlines.batches import Batch
 from headlines.catalog import Catalog
@@ -48,7 +49,7 @@ def admit_batch(
 def score_chunk(name: str, chunk: Chunk, progress: Progress) -> Artifact:
     """Have a worker score one piece, and wait for it."""
     pool = runner.executor(1 if chunk.piece.alone else 2)
-    scored = pool.submit(scoring.score_chunk, chunk).result()
+    scored = arrived(pool.submit(scoring.score_chunk, chunk).result())
     log_stage(f"predictions of {name}", scored, progress.scored(scored.counts["scored"]))
     return scored
 

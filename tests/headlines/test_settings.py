@@ -8,7 +8,7 @@ from headlines.settings import Settings
 
 @pytest.fixture(autouse=True)
 def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("HEADLINES_DATA", "HEADLINES_RUNNER", "HEADLINES_WORKERS"):
+    for name in ("HEADLINES_DATA", "HEADLINES_RUNNER", "HEADLINES_WORKERS", "HEADLINES_DASK"):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -22,7 +22,7 @@ def test_defaults(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 def test_an_empty_variable_counts_as_unset(monkeypatch: pytest.MonkeyPatch) -> None:
     expected = Settings.from_environment()
-    for name in ("HEADLINES_DATA", "HEADLINES_RUNNER", "HEADLINES_WORKERS"):
+    for name in ("HEADLINES_DATA", "HEADLINES_RUNNER", "HEADLINES_WORKERS", "HEADLINES_DASK"):
         monkeypatch.setenv(name, "")
     assert Settings.from_environment() == expected
 
@@ -59,3 +59,48 @@ def test_a_bad_value_is_refused_by_the_name_of_its_variable(
         Settings.from_environment()
     assert caught.value.where == name
     assert repr(value) in caught.value.what
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "tcp://127.0.0.1:8786",
+        "tcp://localhost:8786",
+        "tcp://[::1]:8786",
+        "tls://scheduler.lan:8786",
+    ],
+)
+def test_a_scheduler_is_on_this_machine_or_has_tls(
+    monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    monkeypatch.setenv("HEADLINES_RUNNER", "dask")
+    assert Settings.from_environment().scheduler is None
+    monkeypatch.setenv("HEADLINES_DASK", address)
+    assert Settings.from_environment().scheduler == address
+
+
+@pytest.mark.parametrize(
+    ("address", "reason"),
+    [
+        ("tcp://192.168.1.7:8786", "beyond this machine and has no TLS"),
+        ("tcp://scheduler.lan:8786", "beyond this machine and has no TLS"),
+        ("tcp://localhost.evil.org:8786", "beyond this machine and has no TLS"),
+        ("tcp://0.0.0.0:8786", "beyond this machine and has no TLS"),
+        ("127.0.0.1:8786", "not the address"),
+        ("tcp://127.0.0.1", "not the address"),
+        ("tcp://127.0.0.1:port", "not the address"),
+        ("tcp://[::1:8786", "not the address"),
+        ("ucx://127.0.0.1:8786", "not the address"),
+        ("tls://scheduler.lan:8786/path", "not the address"),
+        ("tls://me:secret@scheduler.lan:8786", "not the address"),
+    ],
+)
+def test_any_other_scheduler_is_refused(
+    monkeypatch: pytest.MonkeyPatch, address: str, reason: str
+) -> None:
+    monkeypatch.setenv("HEADLINES_DASK", address)
+    Settings.from_environment()  # nobody asks it
+    monkeypatch.setenv("HEADLINES_RUNNER", "dask")
+    with pytest.raises(InputError, match=reason) as caught:
+        Settings.from_environment()
+    assert caught.value.where == "HEADLINES_DASK"

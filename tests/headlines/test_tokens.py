@@ -61,8 +61,10 @@ def test_the_tokens_are_those_of_every_headline_in_its_place(
     assert [path.relative_to(artifact.directory) for path in artifact.files()] == [
         path.relative_to(corpus.directory) for path in corpus.files()
     ]
-    [kept] = token_cache.kept(catalog)
-    assert kept.chunks > 4
+    if kind == "threads":  # other processes do not know of the small chunks
+        [kept] = token_cache.kept(catalog)
+        assert kept.chunks > 4
+    assert not list((catalog.work / "chunks").iterdir())
 
 
 def test_the_files_have_the_schema(catalog: Catalog, corpus: Artifact) -> None:
