@@ -143,7 +143,7 @@ def _score(options: argparse.Namespace) -> None:
     _refuse(options, "format", "rejects", reason="it goes with standard input")
     reading = _reading(options)
     catalog = Catalog.from_environment()
-    batches = named_batches(catalog, [Path(file) for file in options.files], options.batch)
+    batches = named_batches(catalog, [catalog.named(file) for file in options.files], options.batch)
     if options.csv is not None:
         if len(batches) > 1:
             raise InputError("it is of one batch, and there are more", "--csv", "name one FILE")
@@ -335,7 +335,8 @@ def _lineage(options: argparse.Namespace) -> None:
     from headlines.catalog import Catalog
     from headlines.lineage import lineage
 
-    links = [asdict(link) for link in lineage(Catalog.from_environment(), Path(options.path))]
+    catalog = Catalog.from_environment()
+    links = [asdict(link) for link in lineage(catalog, catalog.named(options.path))]
     _show(options, links, lineage_lines)
     broken = [link for link in links if link["problem"]]
     if broken:

@@ -23,6 +23,7 @@ from headlines.errors import BatchesStopped, DriftTooHigh, InputError
 from headlines.evaluation import reference_of
 from headlines.inbox import read_inbox
 from headlines.nights import begin_night, nights_before
+from headlines.object_store.surveys import surveyed, sweep_bucket
 from headlines.outcomes import BatchResult, Night
 from headlines.profile import NO_HEADLINES, Profile
 from headlines.scoring import batch_result, scored_since
@@ -101,10 +102,12 @@ def nightly(
     untold = begin_night(catalog)
     digests = Digests(catalog)
     inbox = read_inbox(catalog, digests.of, settle_seconds, days)
-    results = [
-        _outcome(catalog, batch, digests.of, model, reading, max_reject_rate, untold)
-        for batch in inbox.batches
-    ]
+    with surveyed(catalog):
+        results = [
+            _outcome(catalog, batch, digests.of, model, reading, max_reject_rate, untold)
+            for batch in inbox.batches
+        ]
+        sweep_bucket(catalog)
     digests.save()
     profile, reference = _profile(results), reference_of(evaluation)
     night = Night(

@@ -2,7 +2,6 @@
 
 import sys
 from dataclasses import asdict
-from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
@@ -138,7 +137,7 @@ def score(
     catalog = Catalog.from_environment()
     reading = Reading(encoding, title_column, id_column, long_titles)
     model = read_model(catalog, "champion")
-    batches = named_batches(catalog, [Path(file) for file in files], batch)
+    batches = named_batches(catalog, [catalog.named(file) for file in files], batch)
     results: list[BatchResult] = []
     for one in batches:
         if release:

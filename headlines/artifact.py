@@ -7,6 +7,9 @@ Every stage turns inputs into one artifact. This module alone writes and reads t
 - the manifest's key is a digest of all that decides the content, so a stage whose key already
   has a valid artifact reuses it;
 - opening an artifact checks the digest of every file.
+
+Where the data root is in a bucket, the directory is the mirror's: `headlines.object_store` brings
+what is read, and publishes what is written there before it stands here.
 """
 
 import contextlib
@@ -17,7 +20,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from headlines.catalog import Catalog
 from headlines.drafts import (
@@ -39,6 +42,10 @@ from headlines.manifest import (
     file_digest,
     read_small,
 )
+from headlines.object_store.address import root_of_mirror
+
+if TYPE_CHECKING:
+    from headlines.object_store.mirror import Mirror
 
 _log = logging.getLogger(__name__)
 
@@ -82,6 +89,13 @@ def read_manifest(directory: Path) -> Manifest | None:
     Raises:
         DamagedArtifact: the directory is there without a manifest that can be read.
     """
+    mirror = _mirror_of(directory)
+    if mirror is not None and not mirror.refresh(directory).live:
+        return None
+    return _read_manifest(directory)
+
+
+def _read_manifest(directory: Path) -> Manifest | None:
     if not directory.exists():
         return None
     try:
@@ -100,7 +114,53 @@ def open_artifact(directory: Path, digest: Callable[[Path], str] = file_digest) 
     Raises:
         DamagedArtifact: a file is missing, altered, a link, or not named by the manifest.
     """
-    manifest = read_manifest(directory)
+    if (mirror := _mirror_of(directory)) is not None:
+        mirror.bring(directory)
+        with contextlib.suppress(DamagedArtifact):
+            return _opened(directory, digest)
+        mirror.bring_anew(directory)  # it may be damaged here alone
+    return _opened(directory, digest)
+
+
+def look_at(directory: Path, digest: Callable[[Path], str] = file_digest) -> Artifact | None:
+    """An artifact whose files are whole, but need not be here; None where no artifact is.
+
+    In a local data root it is opened. Of one in a bucket names, sizes and etags are compared.
+
+    Raises:
+        DamagedArtifact: as `open_artifact` does.
+    """
+    mirror = _mirror_of(directory)
+    if mirror is None:
+        return _opened(directory, digest)
+    standing = mirror.refresh(directory)
+    if not standing.live:
+        return None
+    manifest = _read_manifest(directory)
+    if manifest is None:
+        return None
+    if problem := mirror.parts_problem(directory, manifest, standing):
+        raise DamagedArtifact(str(directory), problem)
+    return Artifact(directory, manifest)
+
+
+def have_here(directory: Path) -> None:
+    """See that the files of an artifact in a bucket are here, for those who read them by path."""
+    if (mirror := _mirror_of(directory)) is not None:
+        mirror.bring(directory)
+
+
+def artifacts_in(folder: Path) -> list[Path]:
+    """The directories right below a folder that an artifact stands in, in order of name."""
+    if (mirror := _mirror_of(folder)) is not None:
+        return mirror.children(folder)
+    if not folder.is_dir():
+        return []
+    return sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
+
+
+def _opened(directory: Path, digest: Callable[[Path], str]) -> Artifact | None:
+    manifest = _read_manifest(directory)
     if manifest is None:
         return None
     try:
@@ -133,6 +193,10 @@ def find(catalog: Catalog, target: Path, key: str) -> Artifact | None:
     A damaged one is set aside with a warning, so that the caller can make it anew.
     """
     try:
+        if _mirror_of(target) is not None:  # what is of another key is not brought here
+            manifest = read_manifest(target)
+            if manifest is None or manifest.key != key:
+                return None
         artifact = open_artifact(target)
     except DamagedArtifact as damage:
         set_aside(catalog, target, damage.reason)
@@ -146,11 +210,20 @@ def set_aside(catalog: Catalog, target: Path, reason: str) -> Path | None:
     Returns:
         Where it lies now; None if another process moved or replaced it first.
     """
+    if (mirror := _mirror_of(target)) is not None:
+        from headlines.object_store.publishing import set_aside_artifact
+
+        with contextlib.suppress(DamagedArtifact):
+            open_artifact(target)
+            return None
+        if (aside := set_aside_artifact(mirror, target)) is not None:
+            _log.warning("%s is damaged (%s); set aside as %s", target, reason, aside)
+        return aside
     with _publishing(catalog):
         with contextlib.suppress(DamagedArtifact):
             # What was found damaged may have been replaced by a whole one since, or while it was
             # read: that one stays.
-            open_artifact(target)
+            _opened(target, file_digest)
             return None
         place = free_name(catalog.work / "damaged" / target.relative_to(catalog.root))
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -203,6 +276,12 @@ def publish(
             seconds=round(time.monotonic() - started, 3),
         )
         write_synced(draft / MANIFEST, manifest.to_json().encode())
+        if (mirror := _mirror_of(target)) is not None:
+            from headlines.object_store.publishing import publish_draft
+
+            if not publish_draft(mirror, target, draft, manifest, keep_superseded=keep_superseded):
+                return _of_another_writer(target)
+            return Artifact(target, manifest, reused=False)
         sync_tree(draft)
         with _publishing(catalog):
             if (first := _same_key(target, recipe.key)) is not None:
@@ -220,6 +299,8 @@ def copy_file(artifact: Artifact, name: str, target: Path) -> None:
     Raises:
         DamagedArtifact: the copy is not what the manifest says.
     """
+    if (mirror := _mirror_of(artifact.directory)) is not None:
+        mirror.bring(artifact.directory)  # a worker elsewhere may have published it
     shutil.copyfile(artifact.directory / name, target)
     [digest] = [entry.sha256 for entry in artifact.manifest.files if entry.path == name]
     if file_digest(target) != digest:
@@ -228,6 +309,11 @@ def copy_file(artifact: Artifact, name: str, target: Path) -> None:
 
 def remove(catalog: Catalog, target: Path, *, keep_superseded: bool = False) -> None:
     """Take an artifact away in one step, into `superseded/` if it is to be kept."""
+    if (mirror := _mirror_of(target)) is not None:
+        from headlines.object_store.publishing import remove_artifact
+
+        remove_artifact(mirror, target, keep_superseded=keep_superseded)
+        return
     with _publishing(catalog), _out_of_the_way(catalog, target, keep_superseded=keep_superseded):
         pass
 
@@ -260,9 +346,24 @@ def _publishing(catalog: Catalog) -> contextlib.AbstractContextManager[None]:
     return locked(catalog, "publishing")
 
 
+def _of_another_writer(target: Path) -> Artifact:
+    artifact = open_artifact(target)
+    if artifact is None:
+        raise DamagedArtifact(str(target), "it was taken away as it was published")
+    return artifact
+
+
+def _mirror_of(path: Path) -> "Mirror | None":
+    if root_of_mirror(path) is None:
+        return None
+    from headlines.object_store.mirror import mirror_of
+
+    return mirror_of(path)
+
+
 def _same_key(target: Path, key: str) -> Artifact | None:
     try:
-        manifest = read_manifest(target)
+        manifest = _read_manifest(target)
     except DamagedArtifact:
         return None
     return Artifact(target, manifest) if manifest and manifest.key == key else None

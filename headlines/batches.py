@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from headlines.artifact import Artifact, open_artifact, read_manifest, remove, set_aside
+from headlines.artifact import Artifact, look_at, read_manifest, remove, set_aside
 from headlines.batch_files import digest_of_files, files_of_folder, unaliased
 from headlines.catalog import Catalog, checked_batch
 from headlines.drafts import locked
 from headlines.errors import DamagedArtifact, InputError
 from headlines.manifest import Recipe, Source, digest_of, file_digest
+from headlines.object_store.loose import bring_files
+from headlines.object_store.surveys import forget
 from headlines.sources import ENDINGS, suffix_of
 
 
@@ -164,6 +166,8 @@ def named_batches(catalog: Catalog, paths: Sequence[Path], name: str | None) -> 
     Raises:
         InputError: a file or folder is no batch, or two are namesakes.
     """
+    for path in paths:
+        bring_files(unaliased(path))  # of a bucket; whether it is a folder shows only then
     if name is not None and len(paths) > 1:
         return [Batch.of_files(paths, name)]
     batches = [
@@ -217,7 +221,7 @@ def state_of(catalog: Catalog, batch: Batch, digest: Callable[[Path], str] = fil
     """
     target = catalog.prediction(batch.name)
     try:
-        predictions = open_artifact(target, digest)
+        predictions = look_at(target, digest)
     except DamagedArtifact as damage:
         set_aside(catalog, target, damage.reason)
         predictions = None
@@ -249,6 +253,7 @@ def _rejects_belong(catalog: Catalog, batch: Batch, predictions: Artifact) -> bo
 def claimed(catalog: Catalog, batch: Batch) -> Iterator[None]:
     """Keep a batch to this run: another one that wants it waits, and then finds it scored."""
     with locked(catalog, _lock_of(batch)):
+        _ask_anew(catalog, batch)
         yield
 
 
@@ -259,7 +264,14 @@ def claimed_now(catalog: Catalog, batch: Batch) -> "contextlib.ExitStack[bool | 
         claim.enter_context(locked(catalog, _lock_of(batch), wait=False))
     except BlockingIOError:
         return None
+    _ask_anew(catalog, batch)
     return claim
+
+
+def _ask_anew(catalog: Catalog, batch: Batch) -> None:
+    """Whatever a survey of a bucket has told: another machine may have scored the batch since."""
+    for place in (catalog.prediction, catalog.rejected, catalog.failed):
+        forget(place(batch.name))
 
 
 def _lock_of(batch: Batch) -> str:

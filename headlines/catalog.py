@@ -7,6 +7,7 @@ from pathlib import Path
 from urllib.parse import quote, unquote
 
 from headlines.errors import InputError
+from headlines.object_store.address import address_of_mirror, root_of_mirror
 from headlines.settings import Settings
 
 # One component of a batch name: letters (Chinese ones too), digits and a few marks that mean
@@ -117,6 +118,28 @@ class Catalog:
         """What the linear baseline says of the held-out headlines of one corpus."""
         return self.reports / "baseline" / key[:16]
 
+    @property
+    def address(self) -> str:
+        """What people call the data root: the path, or the address of its bucket."""
+        mirror = root_of_mirror(self.root)
+        return (address_of_mirror(mirror) if mirror == self.root else None) or str(self.root)
+
+    def named(self, name: str) -> Path:
+        """The path of what a person names by a path, or by an address in the data root's bucket.
+
+        Raises:
+            InputError: it is an address beyond the data root.
+        """
+        if "://" not in name:
+            return Path(name)
+        if not name.startswith(f"{self.address}/"):
+            raise InputError(
+                "the address is not in the data root",
+                name,
+                f"name a file on this machine, or one below {self.address}",
+            )
+        return self.root / name.removeprefix(f"{self.address}/")
+
     def relative(self, path: Path) -> str:
         """A path below the root as it stands in manifests; any other path as it is."""
         try:
@@ -126,6 +149,8 @@ class Catalog:
 
     def require_writable(self) -> None:
         """Make the data root, and find out now whether it can be written.
+
+        Of one in a bucket the mirror is made, and an object is written and removed.
 
         Raises:
             InputError: it cannot.
@@ -141,6 +166,11 @@ class Catalog:
                 str(self.root),
                 "mend its permissions or set HEADLINES_DATA to a directory of yours",
             ) from error
+        if root_of_mirror(self.root) is not None:
+            from headlines.object_store.mirror import mirror_at
+
+            if (mirror := mirror_at(self.root)) is not None:
+                mirror.bucket.require_writable()
 
 
 def checked_name(name: str, kind: str) -> str:

@@ -1,5 +1,6 @@
 """The champion: which model scores, how it came to, and the way back."""
 
+import contextlib
 import logging
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -9,12 +10,23 @@ from pathlib import Path
 from headlines import registry
 from headlines.artifact import Artifact
 from headlines.catalog import Catalog, checked_name
-from headlines.drafts import free_name, locked, write_atomically
+from headlines.drafts import locked
 from headlines.errors import InputError
-from headlines.manifest import read_small, sealed, unsealed
+from headlines.manifest import sealed, unsealed
+from headlines.object_store.documents import (
+    Document,
+    is_there,
+    keep_document,
+    lay_aside,
+    read_document,
+    replace_document,
+    take_away,
+)
+from headlines.object_store.problems import Changed, StoreError
 
 FIRST = "the first model"  # the reason of a promotion that nobody chose
 _FORMAT = 1
+_TRIES = 5  # against other machines, which no lock of this one keeps away
 _log = logging.getLogger(__name__)
 
 
@@ -55,7 +67,7 @@ def current(catalog: Catalog) -> Artifact:
             "choose one of `headlines models` with `headlines promote VERSION`",
         )
     version = promotions[-1].version
-    if not catalog.model(version).is_dir():
+    if not registry.is_there(catalog, version):
         raise InputError(
             f"there is no model {version!r}, which is the champion",
             str(catalog.model(version)),
@@ -79,8 +91,23 @@ def history(catalog: Catalog) -> list[Promotion]:
     Raises:
         InputError: the file cannot be read.
     """
+    return _promotions(catalog, _document(catalog))
+
+
+def _document(catalog: Catalog) -> Document:
     try:
-        data = unsealed(read_small(catalog.champion))
+        return read_document(catalog.champion)
+    except StoreError:
+        raise
+    except (OSError, ValueError) as error:
+        raise _unreadable(catalog, error) from error
+
+
+def _promotions(catalog: Catalog, document: Document) -> list[Promotion]:
+    if document.text is None:
+        return []
+    try:
+        data = unsealed(document.text)
         if data["format"] != _FORMAT:
             raise ValueError("its format is not known")
         promotions = [Promotion(**entry) for entry in data["history"]]
@@ -88,16 +115,18 @@ def history(catalog: Catalog) -> list[Promotion]:
             checked_name(promotion.version, "model version")
         if not promotions or promotions[-1].version != data["version"]:
             raise ValueError("its history does not end with the champion")
-    except FileNotFoundError:
-        return []
-    except (OSError, ValueError, KeyError, TypeError, InputError) as error:
-        reason = error.what if isinstance(error, InputError) else error
-        raise InputError(
-            f"the champion pointer cannot be read ({reason})",
-            str(catalog.champion),
-            "restore it from a copy, or choose a champion with `headlines promote VERSION`",
-        ) from error
+    except (ValueError, KeyError, TypeError, InputError) as error:
+        raise _unreadable(catalog, error) from error
     return promotions
+
+
+def _unreadable(catalog: Catalog, error: Exception) -> InputError:
+    reason = error.what if isinstance(error, InputError) else error
+    return InputError(
+        f"the champion pointer cannot be read ({reason})",
+        str(catalog.champion),
+        "restore it from a copy, or choose a champion with `headlines promote VERSION`",
+    )
 
 
 def promote(
@@ -126,26 +155,35 @@ def promote(
     """
     require_usable(catalog, version)
     with locked(catalog, "champion"):
-        damaged = False
-        try:
-            promotions = history(catalog)
-        except InputError as error:
-            if instead_of is not None:
-                raise
-            _log.warning("%s", error)
-            promotions, damaged = [], True
-        present = promotions[-1].version if promotions else None
-        if present == version:
-            return
-        if instead_of not in (None, present):
-            raise _overtaken(
-                catalog, version, present, f"{version} was found better than {instead_of}"
-            )
-        if unless_usable and present and _is_usable(catalog, present):
-            raise _overtaken(catalog, version, present, "there was no champion to compare it with")
-        if damaged:
-            catalog.champion.rename(free_name(catalog.champion.with_name("champion.json.damaged")))
-        _write(catalog, [*promotions, Promotion(version, _now(), reason)])
+        for _ in range(_TRIES):
+            with contextlib.suppress(Changed):  # judged anew beside what stands there now
+                _promote(catalog, version, reason, instead_of, unless_usable)
+                return
+    raise _restless(catalog)
+
+
+def _promote(
+    catalog: Catalog, version: str, reason: str, instead_of: str | None, unless_usable: bool
+) -> None:
+    document, damaged = Document(catalog.champion, ""), False
+    try:
+        document = _document(catalog)
+        promotions = _promotions(catalog, document)
+    except InputError as error:
+        if instead_of is not None:
+            raise
+        _log.warning("%s", error)
+        promotions, damaged = [], True
+    present = promotions[-1].version if promotions else None
+    if present == version or (present and reason == FIRST):
+        return
+    if instead_of not in (None, present):
+        raise _overtaken(catalog, version, present, f"{version} was found better than {instead_of}")
+    if unless_usable and present and _is_usable(catalog, present):
+        raise _overtaken(catalog, version, present, "there was no champion to compare it with")
+    if damaged:
+        lay_aside(document)
+    _write(catalog, document, [*promotions, Promotion(version, _now(), reason)])
 
 
 def rollback(catalog: Catalog) -> Promotion:
@@ -159,18 +197,26 @@ def rollback(catalog: Catalog) -> Promotion:
             cannot be read.
     """
     with locked(catalog, "champion"):
-        promotions = history(catalog)
-        line = _in_line(promotions)
-        if len(line) < 2:
-            raise InputError(
-                "there is no champion before the present one" if line else "there is no champion",
-                str(catalog.champion),
-                "choose one of `headlines models` with `headlines promote VERSION`",
-            )
-        before, present = line[-2:]
-        require_usable(catalog, before)
-        step = Promotion(before, _now(), f"rolled back from {present}", back_from=present)
-        _write(catalog, [*promotions, step])
+        for _ in range(_TRIES):
+            with contextlib.suppress(Changed):
+                return _roll_back(catalog)
+    raise _restless(catalog)
+
+
+def _roll_back(catalog: Catalog) -> Promotion:
+    document = _document(catalog)
+    promotions = _promotions(catalog, document)
+    line = _in_line(promotions)
+    if len(line) < 2:
+        raise InputError(
+            "there is no champion before the present one" if line else "there is no champion",
+            str(catalog.champion),
+            "choose one of `headlines models` with `headlines promote VERSION`",
+        )
+    before, present = line[-2:]
+    require_usable(catalog, before)
+    step = Promotion(before, _now(), f"rolled back from {present}", back_from=present)
+    _write(catalog, document, [*promotions, step])
     return step
 
 
@@ -200,6 +246,14 @@ def _overtaken(catalog: Catalog, version: str, present: str | None, judged: str)
     )
 
 
+def _restless(catalog: Catalog) -> InputError:
+    return InputError(
+        "other runs change the champion again and again",
+        str(catalog.champion),
+        "see which it is with `headlines models`, and run it once more if it should be another",
+    )
+
+
 def _in_line(promotions: Sequence[Promotion]) -> list[str]:
     """The versions that a rollback goes along, the present champion last: all steps back undone."""
     line: list[str] = []
@@ -211,13 +265,13 @@ def _in_line(promotions: Sequence[Promotion]) -> list[str]:
     return line
 
 
-def _write(catalog: Catalog, promotions: Sequence[Promotion]) -> None:
+def _write(catalog: Catalog, before: Document, promotions: Sequence[Promotion]) -> None:
     data = {
         "format": _FORMAT,
         "version": promotions[-1].version,
         "history": [asdict(promotion) for promotion in promotions],
     }
-    write_atomically(catalog, catalog.champion, sealed(data).encode())
+    replace_document(catalog, before, sealed(data).encode())
 
 
 def _now() -> str:
@@ -231,7 +285,7 @@ def announce_first(catalog: Catalog) -> None:
     and told apart from a champion pointer that was lost.
     """
     if registry.is_empty(catalog):
-        write_atomically(catalog, _first(catalog), b"")
+        keep_document(catalog, _first(catalog), b"")
 
 
 def complete_first(catalog: Catalog) -> str | None:
@@ -245,13 +299,13 @@ def complete_first(catalog: Catalog) -> str | None:
     with locked(catalog, "first-champion"):
         found = registry.manifests(catalog)
         made = {version: manifest.created_at for version, manifest in found.items()}
-        if not made or not _first(catalog).exists():
+        if not made or not is_there(_first(catalog)):
             return None
         promoted = None
-        if not catalog.champion.exists():
+        if not is_there(catalog.champion):
             promoted = min(made, key=lambda version: (made[version], version))
             promote(catalog, promoted, FIRST)
-        _first(catalog).unlink(missing_ok=True)
+        take_away(_first(catalog))
     return promoted
 
 

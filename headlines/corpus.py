@@ -134,12 +134,19 @@ def require(catalog: Catalog, name: str) -> None:
     Raises:
         InputError: it was never ingested.
     """
-    if name != inews.NAME and not catalog.corpus(name).exists():
+    if name != inews.NAME and not _is_there(catalog.corpus(name)):
         raise InputError(
             f"there is no corpus {name!r}",
             str(catalog.root / "corpus"),
             f"make it with `headlines ingest SOURCE --name {name}`",
         )
+
+
+def _is_there(directory: Path) -> bool:
+    try:
+        return read_manifest(directory) is not None
+    except DamagedArtifact:  # `ensure` makes it anew from its source
+        return True
 
 
 def ensure(catalog: Catalog, name: str) -> Artifact:

@@ -12,6 +12,7 @@ from headlines.catalog import Catalog
 from headlines.days import Days, days_in
 from headlines.errors import InputError
 from headlines.manifest import file_digest
+from headlines.object_store.loose import bring_files
 from headlines.sources import ENDINGS, suffix_of
 
 # What programs call a file while they write it.
@@ -67,6 +68,7 @@ def read_inbox(
         days: those of which batches are wanted; with all, batches without a day are too.
     """
     inbox = Inbox()
+    bring_files(catalog.inbox)
     place = catalog.inbox.resolve()
     for name, path in sorted(_candidates(place, "", inbox.skipped)):
         if not days.are_all and not any(day in days for day in days_in(name)):

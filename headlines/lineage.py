@@ -1,15 +1,18 @@
 """Walks from an artifact back to the files it was made from."""
 
+import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from headlines.archive import find_archived
-from headlines.artifact import open_artifact
+from headlines.artifact import open_artifact, read_manifest
 from headlines.batch_files import digest_of_source
 from headlines.catalog import Catalog
 from headlines.errors import DamagedArtifact, InputError
 from headlines.manifest import MANIFEST, Source
+from headlines.object_store.address import root_of_mirror
+from headlines.object_store.loose import bring_files
 
 # Where the artifacts lie that others are made from: so one that is gone is told apart from a file.
 _STAGES = {
@@ -51,10 +54,11 @@ def lineage(catalog: Catalog, path: Path) -> list[Link]:
         InputError: there is no artifact at the path.
     """
     directory = path.absolute()
-    if directory.is_file():  # one of an artifact's files, which may lie in folders of it
-        inside = (parent for parent in directory.parents if (parent / MANIFEST).is_file())
+    if directory.is_file() or (root_of_mirror(directory) and not _has_manifest(directory)):
+        # One of an artifact's files, which may lie in folders of it.
+        inside = (parent for parent in directory.parents if _has_manifest(parent))
         directory = next(inside, directory.parent)
-    if not (directory / MANIFEST).is_file():
+    if not _has_manifest(directory):
         raise InputError("no artifact is there", str(path), f"name a directory with a {MANIFEST}")
     try:
         artifact = open_artifact(directory)
@@ -71,7 +75,7 @@ def lineage(catalog: Catalog, path: Path) -> list[Link]:
 def _walk(catalog: Catalog, source: Source, depth: int) -> Iterator[Link]:
     path = catalog.root / source.path  # an absolute path of a source stands for itself
     stage = _stage_of(source.path)
-    if source.files or not (stage or (path / MANIFEST).is_file()):
+    if source.files or not (stage or _has_manifest(path)):
         yield _file(catalog, source, depth)
         return
     problem = ""
@@ -92,6 +96,12 @@ def _walk(catalog: Catalog, source: Source, depth: int) -> Iterator[Link]:
         yield from _walk(catalog, further, depth + 1)
 
 
+def _has_manifest(directory: Path) -> bool:
+    with contextlib.suppress(DamagedArtifact):
+        read_manifest(directory)  # brings that of a bucket here
+    return (directory / MANIFEST).is_file()
+
+
 def _stage_of(path: str) -> str | None:
     """The stage whose artifacts lie where a source lies; None for files."""
     return next((stage for place, stage in _STAGES.items() if path.startswith(place)), None)
@@ -101,6 +111,7 @@ def _file(catalog: Catalog, source: Source, depth: int) -> Link:
     """A file from outside, or the files of a batch, where they are now."""
     what = "files" if source.files else "file"
     path = catalog.root / source.path
+    bring_files(path)
     if digest_of_source(path, source) == source.sha256:
         return Link(depth, source.path, what, source.sha256)
     if archived := find_archived(catalog, source):

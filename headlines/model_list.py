@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from headlines import champion, registry
-from headlines.artifact import Artifact, open_artifact, read_manifest
+from headlines.artifact import Artifact, artifacts_in, look_at, read_manifest
 from headlines.catalog import Catalog
 from headlines.errors import DamagedArtifact, InputError
 from headlines.manifest import Manifest, Source
@@ -70,9 +70,11 @@ def known_evaluations(catalog: Catalog, model: Artifact) -> list[Artifact]:
     Those on what it was trained on stand first, and among them the newest.
     """
     found = []
-    for place in (catalog.reports / "evaluation").glob(f"{model.directory.name}-*"):
+    for place in artifacts_in(catalog.reports / "evaluation"):
+        if not place.name.startswith(f"{model.directory.name}-"):
+            continue
         try:
-            evaluation = open_artifact(place)
+            evaluation = look_at(place)
         except DamagedArtifact:  # made anew by the next evaluation
             continue
         inputs = evaluation.manifest.inputs if evaluation else ()
@@ -90,7 +92,7 @@ def known_evaluations(catalog: Catalog, model: Artifact) -> list[Artifact]:
 def _listed(catalog: Catalog, version: str, champion_now: str | None) -> ListedModel:
     place = catalog.models / version
     try:
-        model = open_artifact(place)
+        model = look_at(place)
         damaged = "" if model else "it is gone"
     except DamagedArtifact as damage:
         model, damaged = None, damage.reason

@@ -13,6 +13,7 @@ from pathlib import Path
 from headlines.catalog import Catalog
 from headlines.drafts import write_atomically
 from headlines.manifest import sealed, unsealed
+from headlines.object_store.documents import bring_document, documents_in, keep_document
 from headlines.outcomes import Night, PastNight
 from headlines.profile import Profile
 
@@ -43,7 +44,7 @@ def begin_night(catalog: Catalog) -> str | None:
 def keep_night(catalog: Catalog, report: Path, night: Night) -> None:
     """Keep what the nights to come are to know of a night, beside its report: it has ended."""
     data = {"format": _FORMAT, "model": night.model, "profile": night.profile.to_dict()}
-    write_atomically(catalog, report.with_suffix(".json"), sealed(data).encode())
+    keep_document(catalog, report.with_suffix(".json"), sealed(data).encode())
     _note(catalog).unlink(missing_ok=True)
 
 
@@ -64,9 +65,9 @@ def _note(catalog: Catalog) -> Path:
 
 
 def _latest_first(folder: Path) -> Iterator[PastNight]:
-    for path in sorted(folder.glob("*.json"), reverse=True):
+    for path in reversed(documents_in(folder, ".json")):
         try:
-            data = unsealed(path.read_text(encoding="utf-8"))
+            data = unsealed(bring_document(path).read_text(encoding="utf-8"))
             if data["format"] != _FORMAT:
                 raise ValueError("its format is not known")
             yield PastNight(path.stem, str(data["model"]), Profile.from_dict(data["profile"]))

@@ -6,10 +6,11 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from headlines.artifact import Artifact, open_artifact, read_manifest
+from headlines.artifact import Artifact, artifacts_in, open_artifact, read_manifest
 from headlines.catalog import Catalog
 from headlines.errors import DamagedArtifact, InputError
 from headlines.manifest import Manifest
+from headlines.object_store.documents import is_there as is_document
 from headlines.segmentation import described, same_words
 
 if TYPE_CHECKING:
@@ -26,13 +27,15 @@ def version_of(key: str) -> str:
 
 def versions(catalog: Catalog) -> list[str]:
     """The names of all models, in order of the day they were made on."""
-    if not catalog.models.is_dir():
-        return []
-    return sorted(
-        path.name
-        for path in catalog.models.iterdir()
-        if path.is_dir() and not path.name.startswith(".")
-    )
+    return [path.name for path in artifacts_in(catalog.models)]
+
+
+def is_there(catalog: Catalog, version: str) -> bool:
+    """Whether there is a model of that name, be it damaged."""
+    try:
+        return read_manifest(catalog.model(version)) is not None
+    except DamagedArtifact:
+        return True
 
 
 def manifests(catalog: Catalog) -> dict[str, Manifest]:
@@ -146,4 +149,4 @@ def _unreadable_told(model: Artifact) -> Iterator[None]:
 
 def is_empty(catalog: Catalog) -> bool:
     """Whether no model was ever made here: no version, and no champion pointer."""
-    return not versions(catalog) and not catalog.champion.exists()
+    return not versions(catalog) and not is_document(catalog.champion)

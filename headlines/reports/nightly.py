@@ -7,8 +7,8 @@ from datetime import datetime
 from pathlib import Path
 
 from headlines.catalog import Catalog
-from headlines.drafts import write_atomically
 from headlines.drift import LEAST_ROWS, Finding
+from headlines.object_store.documents import keep_document
 from headlines.outcomes import Night, PastNight
 from headlines.profile import Profile
 from headlines.reports.night_charts import course_chart, drift_chart
@@ -66,7 +66,7 @@ def write_nightly_report(catalog: Catalog, path: Path, title: str, night: Night)
         least_rows=LEAST_ROWS,
         samples=samples_by_class(predictions),
     )
-    write_atomically(catalog, path, content.encode())
+    keep_document(catalog, path, content.encode())
 
 
 def verdict(night: Night) -> str:

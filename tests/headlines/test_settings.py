@@ -39,7 +39,8 @@ def test_values_are_taken_from_the_environment(
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("HEADLINES_DATA", "s3://bucket/prefix"),
+        ("HEADLINES_DATA", "gs://bucket/prefix"),
+        ("HEADLINES_DATA", "s3://bucket/../other"),
         ("HEADLINES_RUNNER", "Processes"),
         ("HEADLINES_RUNNER", "slurm"),
         ("HEADLINES_WORKERS", "0"),

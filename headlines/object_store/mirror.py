@@ -1,0 +1,360 @@
+"""The mirror of a bucket: brings artifacts here as they are read, and knows what of them is here.
+
+In the mirror an artifact's directory holds what it would hold in a local data root, and a note of
+the object that its manifest came from. A directory may hold the manifest alone: the data files are
+brought when the artifact is opened.
+"""
+
+import contextlib
+import json
+import logging
+import os
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from functools import cache
+from pathlib import Path, PurePosixPath
+
+from headlines.catalog import Catalog
+from headlines.drafts import drafted, locked, make_directory
+from headlines.errors import DamagedArtifact
+from headlines.manifest import MANIFEST, Manifest, file_digest
+from headlines.object_store.address import address_of_mirror, root_of_mirror
+from headlines.object_store.bucket import Bucket, Content, Stored, at_once
+from headlines.object_store.placed import Placed, is_gone, part_of
+
+SHARED = ".work/shared"  # pieces of batches for workers on other machines
+_NOTE = ".bucket.json"
+_LOCAL = (".work", ".prefect", "logs", "tokens/by-content")  # what each machine has for itself
+_TRIES = 5  # for an artifact that is replaced while it is brought
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What stands in the bucket in the place of an artifact.
+
+    Attributes:
+        etag: of the manifest's object; None where there is none.
+        writer: whose parts it names; None where it cannot be read or there is none.
+        etags: of its parts, as far as they are known.
+        live: whether an artifact is there, be it damaged.
+    """
+
+    etag: str | None = None
+    writer: str | None = None
+    etags: dict[str, str] = field(default_factory=dict)
+    live: bool = False
+
+
+class _Restless(DamagedArtifact):
+    def __init__(self, directory: Path) -> None:
+        super().__init__(str(directory), "it is replaced again and again while it is read")
+
+
+class Mirror:
+    """A data root in a bucket and the directory that mirrors it."""
+
+    def __init__(self, root: Path, address: str) -> None:
+        self.catalog = Catalog(root)
+        self.bucket = Bucket(address)
+        self._survey: dict[str, dict[str, Stored] | None] | None = None
+        self._surveyed: tuple[str, ...] = ()
+        self._lock = threading.Lock()
+
+    def name(self, path: Path) -> str:
+        """The name of the object that a path mirrors."""
+        return path.relative_to(self.catalog.root).as_posix()
+
+    def path(self, name: str) -> Path:
+        """The path that mirrors an object."""
+        return self.catalog.root / name
+
+    # --- one artifact ------------------------------------------------------------------------
+
+    def refresh(self, directory: Path) -> Standing:
+        """Have the manifest here agree with that of the bucket; say what stands there."""
+        for _ in range(_TRIES):
+            before = self._note(directory)
+            found = self._asked(directory, before.etag if before else None)
+            if found is None:
+                assert before is not None
+                return before
+            if self._take(directory, *found, before):
+                return found[0]
+        raise _Restless(directory)
+
+    def _asked(self, directory: Path, known: str | None) -> tuple[Standing, str] | None:
+        """What stands in the bucket, and the text of its manifest; None where it is the known."""
+        name = f"{self.name(directory)}/{MANIFEST}"
+        surveyed = self._seen(directory)
+        if surveyed is not None:
+            found = surveyed.get(name)
+            if found is None:
+                return Standing(), ""
+            if is_gone(found.size):
+                return Standing(found.etag), ""
+            if found.etag == known:
+                return None
+        content = self.bucket.get(name, unless=known)
+        if isinstance(content, bool):
+            return None
+        return _standing(content)
+
+    def bring(self, directory: Path) -> None:
+        """Have an artifact here as it stands in the bucket: its manifest and all its files.
+
+        Nothing is here afterwards where nothing stands there.
+
+        Raises:
+            DamagedArtifact: a part in the bucket is missing, or is not what the manifest says.
+        """
+        for _ in range(_TRIES):
+            standing = self.refresh(directory)
+            if standing.writer is None:
+                return  # there is none, or whoever reads its manifest finds it damaged
+            try:
+                manifest = Manifest.from_json((directory / MANIFEST).read_text(encoding="utf-8"))
+                self._bring_files(directory, manifest, standing)
+                return
+            except (OSError, ValueError, DamagedArtifact) as error:
+                if isinstance(error, OSError) and not isinstance(error, FileNotFoundError):
+                    raise
+                # Perhaps another writer has replaced it meanwhile.
+                self.forget(directory)
+                if self.refresh(directory).etag == standing.etag and self._note(directory):
+                    if isinstance(error, DamagedArtifact):
+                        raise
+                    raise DamagedArtifact(str(directory), str(error)) from None
+        raise _Restless(directory)
+
+    def standing_here(self, directory: Path) -> Standing | None:
+        """What stood in the bucket when its manifest was last brought here; asks no one."""
+        return self._note(directory)
+
+    def bring_anew(self, directory: Path) -> None:
+        """Bring an artifact whose copy here is damaged."""
+        self.drop(directory)
+        self.bring(directory)
+
+    def parts_problem(self, directory: Path, manifest: Manifest, standing: Standing) -> str:
+        """What is wrong with the parts of an artifact in the bucket, as far as a listing tells.
+
+        Parts whose etags are not those that were written are brought and read.
+        """
+        assert standing.writer is not None
+        listed = self.listing(directory)
+        for entry in manifest.files:
+            name = f"{self.name(directory)}/{part_of(entry.path, standing.writer)}"
+            found = listed.get(name)
+            if found is None:
+                return f"{entry.path} is missing in the bucket"
+            if found.size != entry.bytes:
+                return f"{entry.path} has another size in the bucket"
+            if found.etag != standing.etags.get(entry.path, found.etag):
+                try:
+                    self.drop(directory)
+                    self.bring(directory)
+                except DamagedArtifact as damage:
+                    return damage.reason
+        return ""
+
+    def put_in_place(self, directory: Path, draft: Path, standing: Standing) -> None:
+        """Have a draft that was published stand here too."""
+        _write_note(draft, standing)
+        self.forget(directory)
+        with locked(self.catalog, "publishing"):
+            self._remove(directory)
+            make_directory(directory.parent)
+            draft.rename(directory)
+
+    def drop(self, directory: Path) -> None:
+        """Remove what is here of an artifact."""
+        self.forget(directory)
+        with locked(self.catalog, "publishing"):
+            self._remove(directory)
+
+    def _take(
+        self, directory: Path, standing: Standing, text: str, before: Standing | None
+    ) -> bool:
+        """Have here what stands in the bucket; say no if another process was quicker meanwhile."""
+        if not standing.live and before is None and not (directory / MANIFEST).exists():
+            return True
+        with drafted(self.catalog, directory) as place:
+            draft = place / "new"
+            draft.mkdir()
+            (draft / MANIFEST).write_text(text, encoding="utf-8")
+            _write_note(draft, standing)
+            with locked(self.catalog, "publishing"):
+                if self._note(directory) != before:
+                    return False
+                self._remove(directory)
+                if standing.live:
+                    make_directory(directory.parent)
+                    draft.rename(directory)
+        return True
+
+    def _bring_files(self, directory: Path, manifest: Manifest, standing: Standing) -> None:
+        writer = standing.writer
+        assert writer is not None
+        missing = [
+            entry
+            for entry in manifest.files
+            if not (directory / entry.path).is_symlink()
+            and _size(directory / entry.path) != entry.bytes
+        ]
+        if not missing:
+            return
+        with drafted(self.catalog, directory) as place:
+
+            def bring(numbered: "tuple[int, str, str]") -> None:
+                number, path, sha256 = numbered
+                part = f"{self.name(directory)}/{part_of(path, writer)}"
+                draft = place / str(number)
+                self.bucket.download(part, draft)
+                if file_digest(draft) != sha256:
+                    raise DamagedArtifact(
+                        str(directory), f"{path} in the bucket is not what the manifest says"
+                    )
+                make_directory((directory / path).parent)
+                draft.replace(directory / path)
+
+            todo = [(n, entry.path, entry.sha256) for n, entry in enumerate(missing)]
+            for _ in at_once(bring, todo):
+                pass
+
+    def _note(self, directory: Path) -> Standing | None:
+        try:
+            if not (directory / MANIFEST).is_file():
+                return None
+            return Standing(**json.loads((directory / _NOTE).read_bytes()))
+        except (OSError, ValueError, TypeError):
+            return None
+
+    def _remove(self, directory: Path) -> None:
+        """In one step; under the lock."""
+        if directory.exists():
+            with drafted(self.catalog, directory) as place:
+                directory.rename(place / "removed")
+
+    # --- many of them --------------------------------------------------------------------------
+
+    def children(self, folder: Path) -> list[Path]:
+        """The artifacts right below a folder, in order of name."""
+        prefix = PurePosixPath(self.name(folder))
+        found = set()
+        for one in self.bucket.list(self.name(folder)):
+            path = PurePosixPath(one.name)
+            if path.name == MANIFEST and path.parent.parent == prefix and not is_gone(one.size):
+                found.add(self.path(path.parent.as_posix()))
+        return sorted(found)
+
+    @contextlib.contextmanager
+    def surveyed(self, *folders: Path) -> Iterator[None]:
+        """While it lasts, what is in folders of artifacts is known from one listing of each.
+
+        What this process publishes, removes or claims meanwhile is asked for again.
+        """
+        found: dict[str, dict[str, Stored]] = {}
+        for folder in folders:
+            for one in self.bucket.list(self.name(folder)):
+                directory = "/".join(one.name.split("/")[:2])
+                found.setdefault(directory, {})[one.name] = one
+        self._surveyed = tuple(self.name(folder) for folder in folders)
+        self._survey = dict(found)
+        try:
+            for _ in at_once(self.refresh, [self.path(name) for name in self._unknown()]):
+                pass
+            yield
+        finally:
+            self._survey, self._surveyed = None, ()
+
+    def survey(self) -> dict[str, dict[str, Stored]]:
+        """The objects of each directory that `surveyed` has listed."""
+        with self._lock:
+            return {name: seen for name, seen in (self._survey or {}).items() if seen is not None}
+
+    def forget(self, directory: Path) -> None:
+        """Ask the bucket again for what a survey told of an artifact."""
+        with self._lock:
+            if self._survey is not None:
+                self._survey[self.name(directory)] = None
+
+    def listing(self, directory: Path) -> Mapping[str, Stored]:
+        """The objects of an artifact by name."""
+        seen = self._seen(directory)
+        if seen is None:
+            seen = {one.name: one for one in self.bucket.list(self.name(directory))}
+        return seen
+
+    def _unknown(self) -> list[str]:
+        """Directories of the survey whose manifests are not here yet."""
+        unknown = []
+        for name, objects in self.survey().items():
+            manifest = objects.get(f"{name}/{MANIFEST}")
+            if manifest is not None and not is_gone(manifest.size):
+                note = self._note(self.path(name))
+                if note is None or note.etag != manifest.etag:
+                    unknown.append(name)
+        return unknown
+
+    def _seen(self, directory: Path) -> Mapping[str, Stored] | None:
+        """What a survey told of an artifact; None where there was none."""
+        with self._lock:
+            name = self.name(directory)
+            if self._survey is None or name.split("/")[0] not in self._surveyed:
+                return None
+            return self._survey.get(name, {})
+
+
+def mirror_of(path: Path) -> Mirror | None:
+    """The mirror that a path is part of; None for local data roots and what each machine has alone.
+
+    Raises:
+        InputError: the bucket cannot be used.
+    """
+    root = root_of_mirror(path)
+    if root is None or root == path:
+        return None
+    name = path.relative_to(root).as_posix()
+    local = any(name == one or name.startswith(f"{one}/") for one in _LOCAL)
+    if local and not name.startswith(f"{SHARED}/"):
+        return None
+    return mirror_at(root)
+
+
+def mirror_at(root: Path) -> Mirror | None:
+    """The mirror whose root a directory is; None for local data roots."""
+    if root_of_mirror(root) != root:
+        return None
+    return _mirror(root, os.getpid())
+
+
+@cache
+def _mirror(root: Path, _process: int) -> Mirror | None:
+    address = address_of_mirror(root)
+    return Mirror(root, address) if address else None
+
+
+def _standing(content: Content | None) -> tuple[Standing, str]:
+    """What the object of a manifest says, and its text on disk."""
+    if content is None:
+        return Standing(), ""
+    if is_gone(len(content.body)):
+        return Standing(content.etag), ""
+    try:
+        placed = Placed.from_bytes(content.body)
+    except ValueError:  # whoever reads it here finds it damaged
+        return Standing(content.etag, live=True), content.body.decode(errors="replace")
+    return Standing(content.etag, placed.writer, placed.etags, live=True), placed.text
+
+
+def _write_note(directory: Path, standing: Standing) -> None:
+    (directory / _NOTE).write_text(json.dumps(asdict(standing)), encoding="utf-8")
+
+
+def _size(path: Path) -> int | None:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return None
