@@ -4,6 +4,7 @@ Prefect and TensorFlow are imported only by the verb that needs them.
 """
 
 import argparse
+import contextlib
 import json
 import os
 import sys
@@ -48,11 +49,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         settle()
         options.verb(options)
     except InputError as error:
-        fail(str(error), 2)
+        fail(_addressed(str(error)), 2)
     except EndedAmiss as failure:
         of_a_night = "report" in failure.result
         _show(options, failure.result, night_lines if of_a_night else score_lines)
-        fail(str(failure), 1 if of_a_night else 2)
+        fail(_addressed(str(failure)), 1 if of_a_night else 2)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
@@ -60,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         fail("interrupted; the next run goes on from what is finished", 130)
     except Exception as error:
         # A flow has logged the traceback already; the last line should still say what happened.
-        fail(f"{type(error).__name__}: {error}", 1)
+        fail(_addressed(f"{type(error).__name__}: {error}"), 1)
 
 
 def _reading(options: argparse.Namespace) -> "Reading":
@@ -71,9 +72,19 @@ def _reading(options: argparse.Namespace) -> "Reading":
 
 def _show(options: argparse.Namespace, result: Any, lines: Callable[[Any], Sequence[str]]) -> None:
     if options.json:
-        print(json.dumps(result, ensure_ascii=False, indent=2))
+        print(_addressed(json.dumps(result, ensure_ascii=False, indent=2)))
     else:
-        print("\n".join(lines(result)))
+        print(_addressed("\n".join(lines(result))))
+
+
+def _addressed(text: str) -> str:
+    """With the address of the data root's bucket, if it is in one, for the path of its mirror."""
+    from headlines.catalog import Catalog
+
+    with contextlib.suppress(InputError):
+        catalog = Catalog.from_environment()
+        return text.replace(str(catalog.root), catalog.address)
+    return text
 
 
 # --- verbs that run a flow -----------------------------------------------------------------

@@ -13,7 +13,7 @@ from flows.parameters import LongTitles, Share
 from flows.quiet import without_tracebacks
 from headlines import runner
 from headlines.admission import MAX_REJECT_RATE, Piece, pieces_of
-from headlines.artifact import Artifact
+from headlines.artifact import Artifact, have_here
 from headlines.batches import Batch, State, claimed, named_batches, state_of, waiting_error
 from headlines.batches import (
     release as release_batch,
@@ -67,6 +67,7 @@ def score_batch(
         if state is State.SCORED and not rescore:
             refuse_other_reading(catalog, batch, reading)
             release_batch(catalog, batch)  # a failure of other bytes, which are no more
+            have_here(catalog.prediction(batch.name))  # for those who look at them afterwards
             return batch_result(catalog, batch, "reused")
         chunks: dict[int, Chunk] = {}
         scored: dict[int, PrefectFuture[Artifact]] = {}

@@ -10,6 +10,7 @@ import shutil
 import time
 from collections import Counter
 from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from headlines.batch_files import digest_of_source
@@ -20,6 +21,9 @@ from headlines.drafts import locked, make_directory, sync_directory, sync_file, 
 from headlines.errors import InputError
 from headlines.inbox import changed_at, read_inbox
 from headlines.manifest import Source
+from headlines.object_store.loose import bring_files
+from headlines.object_store.mirror import mirror_of
+from headlines.object_store.moving import finish_moves, move
 from headlines.sources import suffix_of
 
 _DAY = 24 * 3600
@@ -66,6 +70,8 @@ def archive(catalog: Catalog, older_than_days: float = 30, dry_run: bool = False
     with locked(catalog, "archiving"):
         for aside in _left_aside(catalog.inbox):
             _put_back(aside)
+        if (mirror := mirror_of(catalog.inbox)) is not None:
+            finish_moves(mirror, catalog.inbox)
         return _archive(catalog, older_than_days * _DAY, dry_run)
 
 
@@ -104,6 +110,7 @@ def find_archived(catalog: Catalog, source: Source) -> Path | None:
     for inbox in (catalog.inbox, catalog.inbox.resolve()):
         if path.is_relative_to(inbox):
             place = catalog.archive / path.relative_to(inbox)
+            _bring_namesakes(place)
             for candidate in (place, *place.parent.glob(_numbered(glob.escape(place.name), "*"))):
                 if digest_of_source(candidate, source) == source.sha256:
                     return candidate
@@ -123,6 +130,7 @@ def _kept_by_itself(batch: Batch, seconds: float) -> str:
 def _free_place(catalog: Catalog, batch: Batch) -> Path:
     """Where a batch may go: to its name, or to a numbered one if other bytes are there."""
     place = catalog.archive / batch.name
+    _bring_namesakes(place)
     source = batch.as_source(catalog)
     if not place.exists() or (
         # The same bytes once more. A folder does not take the place of another one.
@@ -133,6 +141,15 @@ def _free_place(catalog: Catalog, batch: Batch) -> Path:
     return next(candidate for candidate in numbered if not candidate.exists())
 
 
+def _bring_namesakes(place: Path) -> None:
+    """Of an archive in a bucket, have here what has that name or a numbered one of it."""
+    beside = _numbered(glob.escape(place.name), "*")
+    bring_files(
+        place.parent,
+        lambda name: name.split("/")[0] == place.name or fnmatchcase(name.split("/")[0], beside),
+    )
+
+
 def _numbered(name: str, number: str) -> str:
     # No batch name may hold a `~`, so it is never taken for a batch of its own.
     ending = suffix_of(name) or ""
@@ -141,6 +158,8 @@ def _numbered(name: str, number: str) -> str:
 
 def _move(batch: Batch, target: Path) -> bool:
     """Move a batch; leave it, and say no, if its bytes are not those that were scored."""
+    if (mirror := mirror_of(batch.path)) is not None:
+        return batch.unchanged() and move(mirror, batch.path, batch.files, target)
     make_directory(target.parent)
     try:
         moved = _renamed(batch, target)

@@ -46,11 +46,12 @@ def pull(mirror: Mirror, folder: Path, wanted: Callable[[str], bool] = lambda _:
         for name in gone:
             if name not in objects:
                 mirror.path(name).unlink(missing_ok=True)
+                _remove_empty(mirror.path(name).parent, folder)
                 del known[name]
         missing = [
             one
             for one in objects.values()
-            if known.get(one.name) != _entry(mirror, one.name, one.etag)
+            if known.get(one.name, []) != _entry(mirror, one.name, one.etag)
         ]
         with drafted(mirror.catalog, folder) as place:
 
@@ -113,6 +114,13 @@ def _entry(mirror: Mirror, name: str, etag: str) -> list[str | int] | None:
     except OSError:
         return None
     return [etag, status.st_size, status.st_mtime_ns]
+
+
+def _remove_empty(directory: Path, folder: Path) -> None:
+    with contextlib.suppress(OSError):  # it is not empty
+        while directory != folder and directory.is_relative_to(folder):
+            directory.rmdir()
+            directory = directory.parent
 
 
 def _is_below(name: str, folder: str) -> bool:
