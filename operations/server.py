@@ -30,7 +30,7 @@ def start(place: Place) -> bool:
         return False
     processes.stop(place, NAME, _STOP_SECONDS)  # one that runs and does not answer
     _require_free(place)
-    command = [sys.executable, "-m", "prefect", "server", "start"]
+    command = [sys.executable, "-m", "operations.serve"]
     command += ["--host", "127.0.0.1", "--port", str(place.port)]
     started = processes.start(place, NAME, command, environment(place))
     processes.wait_until(place, NAME, started, _START_SECONDS, lambda: _answers(place.port))
@@ -48,6 +48,11 @@ def api_url_if_up(place: Place) -> str | None:
     if started is None:
         return None
     return f"http://127.0.0.1:{started.port}/api" if _answers(started.port) else None
+
+
+def runs(place: Place) -> bool:
+    """Whether its process is there, though it may not answer."""
+    return processes.running(place, NAME) is not None
 
 
 def was_started(place: Place) -> bool:

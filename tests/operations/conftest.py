@@ -19,6 +19,11 @@ from headlines.corpus import ingest
 from operations.place import PROJECT, Place
 
 WAIT_SECONDS = 240
+# A person can wait half a minute for a run's turn, a test need not.
+IMPATIENCE = {
+    "PREFECT_WORKER_QUERY_SECONDS": "1",
+    "PREFECT_SERVER_DEPLOYMENTS_CONCURRENCY_SLOT_WAIT_SECONDS": "2",
+}
 
 
 @dataclass(frozen=True)
@@ -35,6 +40,7 @@ class Service:
     def environment(self) -> dict[str, str]:
         return {
             **os.environ,
+            **IMPATIENCE,
             "HEADLINES_DATA": str(self.place.data_root),
             "HEADLINES_PORT": str(self.place.port),
             "PREFECT_HOME": str(self.place.home),

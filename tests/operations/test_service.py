@@ -7,7 +7,6 @@ import os
 import queue
 import re
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -207,7 +206,6 @@ def test_a_flow_killed_with_its_worker_is_found_by_its_heartbeat(trained: Servic
     assert rows_of(trained, "both-killed.csv") == list(range(120_000))
 
 
-@pytest.mark.slow  # the server's SQLite may stall for a minute
 def test_three_overdue_nights_score_each_batch_once(trained: Service) -> None:
     deployment = trained.deployment("nightly/nightly")["id"]
     processes.stop(trained.place, "worker", 30)
@@ -234,7 +232,6 @@ def test_three_overdue_nights_score_each_batch_once(trained: Service) -> None:
     assert not (trained.catalog.root / "superseded" / "predictions").exists()
 
 
-@pytest.mark.slow  # the server's SQLite may stall for a minute
 def test_two_workers_share_the_runs(trained: Service) -> None:
     files = [trained.batch(f"shared-{number}.csv", 30) for number in range(2)]
     command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", "headlines"]
@@ -293,7 +290,6 @@ def body_of_post(posts: "queue.Queue[dict[str, str]]", subject: str) -> str:
     return post["body"]
 
 
-@pytest.mark.slow  # the server's SQLite may stall for a minute
 def test_an_alert_is_sent_when_a_run_fails_or_no_batch_came(
     trained: Service, received: tuple[str, "queue.Queue[dict[str, str]]"]
 ) -> None:
@@ -317,24 +313,3 @@ def test_an_alert_is_sent_when_a_run_fails_or_no_batch_came(
     finally:
         assert trained.headlines("alerts", "--off").returncode == 0
     assert "off" in trained.headlines("alerts").stdout
-
-
-def test_a_port_in_use_is_told(tmp_path: Path, service: Service) -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        environment = {
-            **service.environment,
-            "HEADLINES_DATA": str(tmp_path / "data"),
-            "HEADLINES_PORT": str(taken.getsockname()[1]),
-        }
-        done = subprocess.run(
-            [sys.executable, "-m", "flows", "up"],
-            cwd=PROJECT,
-            env=environment,
-            capture_output=True,
-            text=True,
-        )
-    assert done.returncode == 2
-    assert "something else uses the port" in done.stderr
-    assert "Traceback" not in done.stderr
