@@ -31,7 +31,7 @@ from flows.display import (
     train_lines,
 )
 from flows.options import fail, parser_of
-from flows.surroundings import settle
+from flows.surroundings import settle, use_server
 from headlines.errors import EndedAmiss, InputError
 
 if TYPE_CHECKING:
@@ -107,6 +107,7 @@ def _ingest(options: argparse.Namespace) -> None:
     require_own_name(name, options.source)
     CorpusFiles.named(options.source, options.encoding).preflight()
     _writable_root()
+    use_server()
     from flows.ingest import ingest
 
     _show(options, ingest(options.source, name, options.encoding), corpus_lines)
@@ -114,6 +115,7 @@ def _ingest(options: argparse.Namespace) -> None:
 
 def _segment(options: argparse.Namespace) -> None:
     _preflight(options.corpus)
+    use_server()
     from flows.segment import segment
 
     _show(options, segment(options.corpus), tokens_lines)
@@ -124,6 +126,7 @@ def _train(options: argparse.Namespace) -> None:
 
     preset_named(options.preset)
     _preflight(options.corpus)
+    use_server()
     from flows.train import train
 
     result = train(options.preset, options.corpus, promote=not options.no_promote)
@@ -137,6 +140,7 @@ def _evaluate(options: argparse.Namespace) -> None:
     catalog = Catalog.from_environment()
     champion.named(catalog, options.model)
     _preflight(options.corpus)
+    use_server()
     from flows.evaluate import evaluate
 
     _show(options, evaluate(options.model, options.corpus), evaluation_lines)
@@ -164,6 +168,7 @@ def _score(options: argparse.Namespace) -> None:
     for batch in batches:
         preflight(catalog, batch, reading)
     _writable_root()
+    use_server()
     from flows.score import score
 
     result = score(
@@ -226,6 +231,7 @@ def _nightly(options: argparse.Namespace) -> None:
     Limits(options.drift_warn, options.drift_stop)
     preset_named(options.preset)
     _preflight(options.corpus)
+    use_server()
     from flows.nightly import nightly
 
     result = nightly(

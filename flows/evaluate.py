@@ -6,6 +6,7 @@ from prefect import flow
 
 from flows.quiet import without_tracebacks
 from flows.results import result_of
+from flows.surroundings import use_server
 from headlines.catalog import Catalog
 from tasks.evaluate import evaluate_model
 from tasks.ingest import ensure_corpus
@@ -32,4 +33,5 @@ def evaluate(model: str = "champion", corpus: str = "inews") -> dict[str, Any]:
 
 
 if __name__ == "__main__":
+    use_server()
     evaluate()

@@ -6,6 +6,7 @@ from prefect import flow
 
 from flows.quiet import without_tracebacks
 from flows.results import result_of
+from flows.surroundings import use_server
 from headlines.catalog import Catalog
 from tasks.ingest import ingest_corpus
 
@@ -27,4 +28,5 @@ def ingest(source: str = "inews", name: str = "inews", encoding: str = "utf-8") 
 
 
 if __name__ == "__main__":
+    use_server()
     ingest()

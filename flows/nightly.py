@@ -11,6 +11,7 @@ from prefect import flow
 from flows.parameters import LongTitles, NotNegative, Positive, Share
 from flows.quiet import without_tracebacks
 from flows.score import score_batch
+from flows.surroundings import use_server
 from headlines.admission import MAX_REJECT_RATE
 from headlines.artifact import Artifact
 from headlines.batches import Batch, State, release, state_of
@@ -197,4 +198,5 @@ def _outcome(
 
 
 if __name__ == "__main__":
+    use_server()
     nightly()

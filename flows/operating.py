@@ -13,14 +13,19 @@ def examine_server() -> list[Check]:
     """What server, schedule, worker, the last night and alerts are at."""
     url = _use_server()
     if url is None:
-        if server.was_started(Place.from_environment()):
-            return [
-                Check("server", False, "it was started, and is gone; `make up` starts it again")
-            ]
-        return [Check("server", True, "none: each run starts Prefect's embedded one (`make up`)")]
+        return [_without_server(Place.from_environment())]
     from operations import status
 
     return [Check("server", True, url), *asyncio.run(status.examine())]
+
+
+def _without_server(place: Place) -> Check:
+    if server.runs(place):
+        what = f"it runs and does not answer at {place.url}; `make up` starts it anew"
+        return Check("server", False, f"{what}, {place.logs / 'server.log'} says more")
+    if server.was_started(place):
+        return Check("server", False, "it was started, and is gone; `make up` starts it again")
+    return Check("server", True, "none: each run starts Prefect's embedded one (`make up`)")
 
 
 def alerts(block: str | None, *, off: bool) -> str | None:

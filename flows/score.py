@@ -11,6 +11,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.parameters import LongTitles, Share
 from flows.quiet import without_tracebacks
+from flows.surroundings import use_server
 from headlines import runner
 from headlines.admission import MAX_REJECT_RATE, Piece, pieces_of
 from headlines.artifact import Artifact, have_here
@@ -157,4 +158,5 @@ def score(
 
 
 if __name__ == "__main__":
+    use_server()
     score(sys.argv[1:])

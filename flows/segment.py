@@ -6,6 +6,7 @@ from prefect import flow
 
 from flows.quiet import without_tracebacks
 from flows.results import result_of
+from flows.surroundings import use_server
 from headlines.catalog import Catalog
 from tasks.ingest import ensure_corpus
 from tasks.segment import segment_corpus
@@ -26,4 +27,5 @@ def segment(corpus: str = "inews") -> dict[str, Any]:
 
 
 if __name__ == "__main__":
+    use_server()
     segment()

@@ -1,7 +1,9 @@
 """The environment that the flows need: settings of Prefect, Arrow and TensorFlow."""
 
 import contextlib
+import logging
 import os
+import sys
 
 from flows import json_logs
 from headlines.errors import InputError
@@ -21,6 +23,27 @@ def settle() -> None:
             os.environ[name] = _settled[name] = value
 
 
+def use_server() -> None:
+    """Have flows run on the data root's lasting server, where it is up and no other is named.
+
+    Called once, when a flow is about to run: a server that is busy is given time to answer.
+    """
+    if os.environ.get("PREFECT_API_URL"):
+        return
+    place = Place.from_environment()
+    url = server.api_url_if_up(place)
+    if url is not None:
+        os.environ["PREFECT_API_URL"] = url
+        if "prefect" in sys.modules:  # it has read the environment already
+            from prefect.context import refresh_global_settings_context
+
+            refresh_global_settings_context()
+    elif server.runs(place):
+        logging.getLogger("headlines").warning(
+            "the server at %s does not answer: this run takes Prefect's embedded one", place.url
+        )
+
+
 def _surroundings() -> dict[str, str]:
     # Prefect's home lies below the data root: another Prefect set-up of the same person is not
     # touched.
@@ -38,8 +61,5 @@ def _surroundings() -> dict[str, str]:
     if os.environ.get("HEADLINES_LOGS") == "json":
         variables |= json_logs.VARIABLES
     with contextlib.suppress(InputError):  # a wrong setting is reported where it is used
-        place = Place.from_environment()
-        variables["PREFECT_HOME"] = str(place.home)
-        if (url := server.api_url_if_up(place)) is not None:
-            variables["PREFECT_API_URL"] = url
+        variables["PREFECT_HOME"] = str(Place.from_environment().home)
     return variables

@@ -6,6 +6,7 @@ from prefect import flow
 
 from flows.quiet import without_tracebacks
 from flows.results import result_of
+from flows.surroundings import use_server
 from headlines.artifact import Artifact
 from headlines.catalog import Catalog
 from headlines.promotion import Verdict
@@ -55,4 +56,5 @@ def _verdict(
 
 
 if __name__ == "__main__":
+    use_server()
     train()
