@@ -321,7 +321,7 @@ def _admission(catalog: Catalog, batch: Batch, reading: Reading) -> Recipe:
 
 
 def _admitted_directory(catalog: Catalog, admission: Recipe) -> Path:
-    return catalog.work / "admitted" / admission.key[:16]
+    return catalog.pieces / "admitted" / admission.key[:16]
 
 
 class _Columns:

@@ -90,8 +90,13 @@ def read_manifest(directory: Path) -> Manifest | None:
         DamagedArtifact: the directory is there without a manifest that can be read.
     """
     mirror = _mirror_of(directory)
-    if mirror is not None and not mirror.refresh(directory).live:
-        return None
+    if mirror is not None:
+        if not mirror.refresh(directory).live:
+            return None
+        with contextlib.suppress(DamagedArtifact):
+            return _read_manifest(directory)
+        mirror.drop(directory)  # it may be damaged here alone
+        mirror.refresh(directory)
     return _read_manifest(directory)
 
 
@@ -144,10 +149,10 @@ def look_at(directory: Path, digest: Callable[[Path], str] = file_digest) -> Art
     return Artifact(directory, manifest)
 
 
-def have_here(directory: Path) -> None:
-    """See that the files of an artifact in a bucket are here, for those who read them by path."""
+def have_here(directory: Path, name: str | None = None) -> None:
+    """See that an artifact of a bucket is here, or one file of it, for who reads it by path."""
     if (mirror := _mirror_of(directory)) is not None:
-        mirror.bring(directory)
+        mirror.bring(directory, name)
 
 
 def artifacts_in(folder: Path) -> list[Path]:

@@ -77,6 +77,13 @@ class Catalog:
         """
         return self.root / ".work"
 
+    @property
+    def pieces(self) -> Path:
+        """What workers make on the way to a result: of a bucket in it, if they are elsewhere."""
+        in_bucket = root_of_mirror(self.root) is not None
+        elsewhere = in_bucket and Settings.from_environment().runner == "dask"
+        return self.work / "shared" if elsewhere else self.work
+
     def corpus(self, name: str) -> Path:
         """The corpus of that name."""
         return self.root / "corpus" / checked_name(name, "corpus name")

@@ -87,7 +87,8 @@ def sweep_drafts(catalog: Catalog) -> int:
 def sweep_pieces(catalog: Catalog) -> int:
     """Remove the pieces of batches that no run has come back to for a week; return how many."""
     swept = 0
-    for piece in (*catalog.work.glob("admitted/*"), *catalog.work.glob("chunks/*")):
+    folders = ("admitted", "chunks", "shared/admitted", "shared/chunks")
+    for piece in (one for folder in folders for one in catalog.work.glob(f"{folder}/*")):
         with contextlib.suppress(FileNotFoundError):  # another run has scored it
             if piece.stat().st_mtime < time.time() - _PIECES_KEPT_SECONDS:
                 shutil.rmtree(piece, ignore_errors=True)

@@ -56,6 +56,7 @@ class Chunk:
 
     Attributes:
         root: the data root.
+        place: below it, of the predictions of pieces until the batch is committed.
         batch: name of the batch.
         piece: the rows.
         model: version that scores.
@@ -65,6 +66,7 @@ class Chunk:
     """
 
     root: str
+    place: str
     batch: str
     piece: Piece
     model: str
@@ -90,7 +92,7 @@ class Chunk:
     @property
     def directory(self) -> Path:
         """Where its predictions lie until the batch is committed."""
-        return Catalog(Path(self.root)).work / "chunks" / self.recipe.key[:16]
+        return Path(self.root) / self.place / self.recipe.key[:16]
 
 
 def preflight(catalog: Catalog, batch: Batch, reading: Reading) -> None:
@@ -109,6 +111,7 @@ def chunk_of(
     """A piece of a batch, to be scored by one model and cut by one segmenter."""
     return Chunk(
         root=str(catalog.root),
+        place=catalog.relative(catalog.pieces / "chunks"),
         batch=batch.name,
         piece=piece,
         model=model.directory.name,

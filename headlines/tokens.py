@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from headlines import runner
 from headlines.arrival import arrived
-from headlines.artifact import Artifact, copy_file, publish, remove
+from headlines.artifact import Artifact, copy_file, have_here, publish, remove
 from headlines.catalog import Catalog
 from headlines.errors import DamagedArtifact
 from headlines.manifest import Recipe, Source, file_digest
@@ -36,6 +36,7 @@ class Part:
 
     Attributes:
         root: the data root.
+        place: below it, of the words of parts until those of the whole corpus are published.
         corpus: directory of the corpus, relative to the data root.
         name: of the file in it.
         sha256: digest of the file.
@@ -44,6 +45,7 @@ class Part:
     """
 
     root: str
+    place: str
     corpus: str
     name: str
     sha256: str
@@ -63,7 +65,7 @@ class Part:
     @property
     def directory(self) -> Path:
         """Where its words lie until those of the whole corpus are published."""
-        return Catalog(Path(self.root)).work / "chunks" / self.recipe.key[:16]
+        return Path(self.root) / self.place / self.recipe.key[:16]
 
 
 @dataclass(frozen=True)
@@ -117,6 +119,7 @@ def segment_part(part: Part) -> Artifact:
     """
     catalog = Catalog(Path(part.root))
     path = catalog.root / part.corpus / part.name
+    have_here(catalog.root / part.corpus, part.name)
 
     def write_words(draft: Path) -> dict[str, Any]:
         if file_digest(path) != part.sha256:
@@ -148,6 +151,7 @@ def _parts_of(catalog: Catalog, corpus: Artifact, segmenter: Segmenter) -> list[
     return [
         Part(
             root=str(catalog.root),
+            place=catalog.relative(catalog.pieces / "chunks"),
             corpus=catalog.relative(corpus.directory),
             name=entry.path,
             sha256=entry.sha256,

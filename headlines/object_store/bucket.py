@@ -1,6 +1,7 @@
 """One data root in a bucket: objects by their names below it, each request retried with backoff."""
 
 import contextlib
+import errno
 import logging
 import os
 import random
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from headlines.errors import InputError
 from headlines.object_store.credentials import options_of_store
-from headlines.object_store.problems import Changed, code_of, lasting, mendable
+from headlines.object_store.problems import Changed, StoreError, code_of, lasting, mendable
 
 if TYPE_CHECKING:
     from obstore import PutMode
@@ -154,11 +155,7 @@ class Bucket:
                 raise ConnectionError("the object ends too early")
             return stored
 
-        try:
-            return self._asked(ask, name)
-        except FileNotFoundError as error:
-            self._refuse_without_bucket(error, name)
-            raise FileNotFoundError(2, "the object is gone", self.where(name)) from None
+        return self._asked(ask, name)
 
     def upload(self, source: Path | bytes, name: str) -> str:
         """Write an object, whatever stands there; return its etag.
@@ -216,11 +213,7 @@ class Bucket:
         """
         import obstore
 
-        try:
-            self._asked(lambda: obstore.copy(self._store, name, to), name)
-        except FileNotFoundError as error:
-            self._refuse_without_bucket(error, name)
-            raise FileNotFoundError(2, "the object is gone", self.where(name)) from None
+        self._asked(lambda: obstore.copy(self._store, name, to), name)
 
     def delete(self, names: Sequence[str]) -> None:
         """Delete objects, wherever they are there."""
@@ -274,8 +267,12 @@ class Bucket:
         for attempt in range(1, _ATTEMPTS + 1):
             try:
                 return ask()
-            except (InputError, Changed, FileNotFoundError):
+            except (InputError, Changed, StoreError):
                 raise
+            except FileNotFoundError as error:
+                self._refuse_without_bucket(error, name)
+                where = self.where(name)
+                raise FileNotFoundError(errno.ENOENT, "the object is gone", where) from None
             except Exception as error:
                 if not _of_store(error):
                     raise

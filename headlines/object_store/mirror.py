@@ -17,7 +17,7 @@ from pathlib import Path, PurePosixPath
 
 from headlines.catalog import Catalog
 from headlines.drafts import drafted, locked, make_directory
-from headlines.errors import DamagedArtifact
+from headlines.errors import DamagedArtifact, InputError
 from headlines.manifest import MANIFEST, Manifest, file_digest
 from headlines.object_store.address import address_of_mirror, root_of_mirror
 from headlines.object_store.bucket import Bucket, Content, Stored, at_once
@@ -101,10 +101,14 @@ class Mirror:
             return None
         return _standing(content)
 
-    def bring(self, directory: Path) -> None:
+    def bring(self, directory: Path, only: str | None = None) -> None:
         """Have an artifact here as it stands in the bucket: its manifest and all its files.
 
         Nothing is here afterwards where nothing stands there.
+
+        Args:
+            directory: of the artifact.
+            only: the one file that is wanted.
 
         Raises:
             DamagedArtifact: a part in the bucket is missing, or is not what the manifest says.
@@ -115,14 +119,16 @@ class Mirror:
                 return  # there is none, or whoever reads its manifest finds it damaged
             try:
                 manifest = Manifest.from_json((directory / MANIFEST).read_text(encoding="utf-8"))
-                self._bring_files(directory, manifest, standing)
+            except (FileNotFoundError, ValueError):  # damaged or removed here
+                self.drop(directory)
+                continue
+            try:
+                self._bring_files(directory, manifest, standing, only)
                 return
-            except (OSError, ValueError, DamagedArtifact) as error:
-                if isinstance(error, OSError) and not isinstance(error, FileNotFoundError):
-                    raise
+            except (FileNotFoundError, DamagedArtifact) as error:
                 # Perhaps another writer has replaced it meanwhile.
                 self.forget(directory)
-                if self.refresh(directory).etag == standing.etag and self._note(directory):
+                if self.refresh(directory).etag == standing.etag:
                     if isinstance(error, DamagedArtifact):
                         raise
                     raise DamagedArtifact(str(directory), str(error)) from None
@@ -194,13 +200,16 @@ class Mirror:
                     draft.rename(directory)
         return True
 
-    def _bring_files(self, directory: Path, manifest: Manifest, standing: Standing) -> None:
+    def _bring_files(
+        self, directory: Path, manifest: Manifest, standing: Standing, only: str | None
+    ) -> None:
         writer = standing.writer
         assert writer is not None
         missing = [
             entry
             for entry in manifest.files
-            if not (directory / entry.path).is_symlink()
+            if only in (None, entry.path)
+            and not (directory / entry.path).is_symlink()
             and _size(directory / entry.path) != entry.bytes
         ]
         if not missing:
@@ -331,9 +340,15 @@ def mirror_at(root: Path) -> Mirror | None:
 
 
 @cache
-def _mirror(root: Path, _process: int) -> Mirror | None:
+def _mirror(root: Path, _process: int) -> Mirror:
     address = address_of_mirror(root)
-    return Mirror(root, address) if address else None
+    if address is None:
+        raise InputError(
+            "this machine does not know which bucket the directory mirrors",
+            str(root),
+            "set HEADLINES_DATA here to the s3:// address that the run has",
+        )
+    return Mirror(root, address)
 
 
 def _standing(content: Content | None) -> tuple[Standing, str]:

@@ -83,10 +83,10 @@ def lasting(error: BaseException, where: str) -> StoreError:
     text = str(error)
     if code := code_of(error):
         what = f"the store fails ({code})"
-    elif "imeout" in text or "timed out" in text:
-        what = "the store does not answer in time"
-    elif "Connect" in text:
+    elif "kind: Connect" in text:
         what = "the store cannot be reached"
+    elif "kind: Timeout" in text:
+        what = "the store does not answer in time"
     else:
         what = "the connection to the store breaks"
     return StoreError(

@@ -1,0 +1,95 @@
+"""A bucket of each test on Moto's server, which is started once."""
+
+import itertools
+import os
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from headlines.catalog import Catalog
+from headlines.object_store import bucket as store
+from headlines.object_store.mirror import Mirror, mirror_at
+
+from .faulty_proxy import FaultyProxy, proxied
+
+_SERVER = Path(__file__).with_name("s3_server.py")
+_numbers = itertools.count()
+KEYS = ("AKIAEXAMPLE", "wJalr-secret-of-tests")
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[str]:
+    """The address of the server."""
+    pytest.importorskip("moto")
+    pytest.importorskip("obstore")
+    with subprocess.Popen([sys.executable, _SERVER], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        yield f"http://127.0.0.1:{process.stdout.readline().strip()}"
+        process.kill()
+
+
+@pytest.fixture
+def bucket(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """An empty bucket, and the environment that leads to it."""
+    name = f"news-{os.getpid()}-{next(_numbers)}"
+    request = urllib.request.Request(f"{s3_server}/{name}", method="PUT")
+    urllib.request.urlopen(request).close()
+    for variable in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_DEFAULT_REGION"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", KEYS[0])
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", KEYS[1])
+    monkeypatch.setenv("AWS_REGION", "us-east-1")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", s3_server)
+    monkeypatch.setenv("HEADLINES_DATA", f"s3://{name}/data")
+    monkeypatch.setenv("HEADLINES_RUNNER", "threads")
+    return name
+
+
+@pytest.fixture
+def machine(
+    bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[str], Catalog]:
+    """Data roots of machines by their names: mirrors of one bucket."""
+
+    def of(name: str) -> Catalog:
+        monkeypatch.setenv("HEADLINES_CACHE", str(tmp_path / name))
+        catalog = Catalog.from_environment()
+        mirror_of_bucket(catalog)  # which writes down whose mirror it is
+        return catalog
+
+    return of
+
+
+@pytest.fixture
+def catalog(machine: Callable[[str], Catalog]) -> Catalog:
+    """The data root of one machine."""
+    return machine("here")
+
+
+def mirror_of_bucket(catalog: Catalog) -> Mirror:
+    """The mirror that a data root is."""
+    mirror = mirror_at(catalog.root)
+    assert mirror is not None
+    return mirror
+
+
+def names(catalog: Catalog, folder: str = "") -> list[str]:
+    """The objects below a folder of the bucket."""
+    return [one.name for one in mirror_of_bucket(catalog).bucket.list(folder)]
+
+
+@pytest.fixture
+def proxy(s3_server: str, bucket: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultyProxy]:
+    """The store behind a proxy that fails as it is told; retries do not wait long."""
+    monkeypatch.setitem(store._CLIENT, "read_timeout", timedelta(seconds=0.5))
+    backoff = {"init_backoff": timedelta(milliseconds=2), "max_backoff": timedelta(milliseconds=9)}
+    monkeypatch.setitem(store._RETRIES, "backoff", backoff)
+    monkeypatch.setattr(store, "_FIRST_PAUSE", 0.005)
+    with proxied(s3_server) as running:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", running.url)
+        yield running
