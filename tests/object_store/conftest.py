@@ -15,6 +15,7 @@ from headlines.catalog import Catalog
 from headlines.object_store import bucket as store
 from headlines.object_store.mirror import Mirror, mirror_at
 
+from ..headlines.conftest import publish_model  # noqa: F401  # a fixture
 from .faulty_proxy import FaultyProxy, proxied
 
 _SERVER = Path(__file__).with_name("s3_server.py")
