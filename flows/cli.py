@@ -7,6 +7,7 @@ import argparse
 import contextlib
 import json
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -78,12 +79,17 @@ def _show(options: argparse.Namespace, result: Any, lines: Callable[[Any], Seque
 
 
 def _addressed(text: str) -> str:
-    """With the address of the data root's bucket, if it is in one, for the path of its mirror."""
+    """With the address of the data root's bucket, if it is in one, for the path of its mirror.
+
+    But reports are told by their paths here, where a browser opens them.
+    """
     from headlines.catalog import Catalog
 
     with contextlib.suppress(InputError):
         catalog = Catalog.from_environment()
-        return text.replace(str(catalog.root), catalog.address)
+        if catalog.address != str(catalog.root):
+            pattern = rf'{re.escape(str(catalog.root))}(?![^\s"]*\.html)'
+            return re.sub(pattern, lambda _: catalog.address, text)
     return text
 
 

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from headlines import champion, inews, registry
 from headlines.catalog import Catalog
 from headlines.errors import InputError
+from headlines.object_store.problems import StoreError
 from headlines.segmentation import Segmenter
 from headlines.settings import Settings
 
@@ -52,7 +53,7 @@ def examine() -> list[Check]:
     for name, look in looks.items():
         try:
             checks.append(Check(name, True, look()))
-        except InputError as error:
+        except (InputError, StoreError) as error:
             checks.append(Check(name, False, str(error)))
             if look is _settings:
                 break  # the checks below it would only say the same again
@@ -104,6 +105,8 @@ def _data_root() -> str:
         raise InputError(
             f"only {free >> 20} MiB are free", str(catalog.root), "make room: a run needs 1 GiB"
         )
+    if catalog.address != str(catalog.root):
+        return f"{catalog.address}, {free >> 30} GiB free for its mirror here"
     return f"{catalog.root}, {free >> 30} GiB free"
 
 

@@ -65,7 +65,7 @@ def list_models(catalog: Catalog) -> list[ListedModel]:
 
 
 def known_evaluations(catalog: Catalog, model: Artifact) -> list[Artifact]:
-    """The evaluations of a model that can be read.
+    """The evaluations of a model that can be read; of a bucket, they need not be here.
 
     Those on what it was trained on stand first, and among them the newest.
     """

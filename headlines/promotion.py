@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from headlines import champion, registry
-from headlines.artifact import Artifact
+from headlines.artifact import Artifact, have_here
 from headlines.catalog import Catalog
 from headlines.comparison import Comparison, compare
 from headlines.corpus import ensure
@@ -189,6 +189,8 @@ def promote_by_force(catalog: Catalog, version: str) -> Verdict:
             known_evaluations(catalog, each) for each in (registry.model(catalog, version), present)
         ]
         if all(known):
+            for evaluations in known:
+                have_here(evaluations[0].directory)
             judged = judge(known[0][0], known[1][0])
             against = f"; against it: {'; '.join(judged.reasons)}" if judged.reasons else ""
             verdict = replace(judged, promoted=True, summary=f"forced: {judged.summary}{against}")

@@ -3,7 +3,7 @@
 import csv
 from pathlib import Path
 
-from headlines import admission, batches, champion, corpus, scoring, tokens, training
+from headlines import admission, batches, champion, corpus, evaluation, scoring, tokens, training
 from headlines.artifact import Artifact
 from headlines.batches import Batch, State
 from headlines.catalog import Catalog
@@ -17,6 +17,12 @@ def train(catalog: Catalog, corpus_file: Path, preset: str) -> Artifact:
     ingested = corpus.ingest(catalog, "news", str(corpus_file))
     words = tokens.segment_corpus(catalog, ingested)
     return training.train(catalog, ingested, words, training.preset_named(preset))
+
+
+def evaluate(catalog: Catalog, model: Artifact) -> Artifact:
+    """The evaluation of a model on that corpus."""
+    ingested = corpus.ensure(catalog, "news")
+    return evaluation.evaluate(catalog, model, ingested, tokens.segment_corpus(catalog, ingested))
 
 
 def score(catalog: Catalog, batch: Batch, rescore: bool = False) -> str:

@@ -25,6 +25,7 @@ from headlines.model_list import list_models
 from headlines.object_store.documents import documents_in, keep_document
 from headlines.object_store.surveys import surveyed, sweep_bucket
 from headlines.prediction import predict
+from headlines.promotion import promote_by_force
 from headlines.segmentation import Segmenter
 from headlines.settings import Settings
 from headlines.sources import Reading
@@ -138,6 +139,24 @@ def test_a_data_root_in_a_bucket_does_what_a_local_one_does(
     keep_document(here, here.nightly_reports / "2026.json", b"{}")
     assert documents_in(there.nightly_reports, ".json") == [there.nightly_reports / "2026.json"]
     assert nights.nights_before(there.nightly_reports) == []  # it is none, and only told of
+
+
+def test_a_model_is_compared_and_promoted_by_a_machine_that_has_neither(
+    machine: Machine, corpus_file: Path, small_preset: str, publish_champion: Any
+) -> None:
+    here, there = machine("here"), machine("there")
+    model = steps.train(here, corpus_file, small_preset)
+    evaluation = steps.evaluate(here, model)
+    assert steps.evaluate(there, champion.current(there)).reused
+    assert [one.evaluation for one in list_models(machine("third"))] == [
+        str(machine("third").root / evaluation.directory.relative_to(here.root))
+    ]
+    publish_champion(there)
+    other = champion.current(there)
+    steps.evaluate(there, other)
+    verdict = promote_by_force(machine("fresh"), model.directory.name)
+    assert verdict.summary.startswith("forced: dev macro-F1")
+    assert champion.current(here).directory.name == model.directory.name
 
 
 def test_files_that_are_still_written_settle_by_the_time_of_the_store(
