@@ -56,12 +56,17 @@ def executor_here(pieces: int) -> Executor:
     return _loky(settings) if settings.runner == "dask" and pieces > 1 else executor(pieces)
 
 
+def leave_cluster() -> None:
+    """Close the connection to a cluster, if there is one; it is made again when it is needed."""
+    _clusters(os.getpid()).close()
+
+
 def window() -> int:
     """How many pieces to have under way: for each worker one in work, and one that waits."""
     settings = Settings.from_environment()
     if settings.runner == "dask":
         with contextlib.suppress(ClusterError, InputError):  # whoever has work to give is told
-            return 2 * _clusters(os.getpid()).executor(settings).threads
+            return 2 * max(1, _clusters(os.getpid()).executor(settings).threads)
     return 2 * settings.workers
 
 
@@ -93,18 +98,19 @@ class _Clusters:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._executor: ClusterExecutor | None = None
-        self._settings: Settings | None = None
+        self._cluster: tuple[str | None, int] | None = None
         atexit.register(self.close)
 
     def executor(self, settings: Settings) -> "ClusterExecutor":
         """The executor on the cluster that the settings name."""
+        cluster = (settings.scheduler, settings.workers)
         with self._lock:
-            if self._executor and self._settings == settings and not self._executor.is_lost:
+            had_one = self._cluster == cluster
+            if self._executor and had_one and not self._executor.is_lost:
                 return self._executor
-            had_one = self._settings == settings
             self.close()
             try:
-                self._executor, self._settings = _dask(settings), settings
+                self._executor, self._cluster = _dask(settings), cluster
             except ClusterError as error:
                 if had_one:  # it may come back: to try again is worth it
                     raise

@@ -42,7 +42,9 @@ class ClusterExecutor(Executor):
         self._address = address
         self._on_close = on_close
         self._pool = client.get_executor()
-        self._waiting: set[Future[Any]] = set()
+        # From what a caller waits for to Dask's own. Neither may hold the other for longer: the
+        # scheduler forgets a piece of work when the last that holds it is gone.
+        self._waiting: dict[Future[Any], Future[Any]] = {}
         self._lock = threading.Lock()
         self._ended = threading.Event()
         threading.Thread(target=self._watch, name="headlines-dask", daemon=True).start()
@@ -79,8 +81,8 @@ class ClusterExecutor(Executor):
                 work, code(), call, *arguments, key=f"{name}-{uuid.uuid4().hex}"
             )
         with self._lock:
-            self._waiting.add(told)
-        told.add_done_callback(partial(self._is_told, done))
+            self._waiting[told] = done
+        told.add_done_callback(self._is_told)
         done.add_done_callback(partial(self._tell, told))
         return told
 
@@ -96,13 +98,16 @@ class ClusterExecutor(Executor):
         if done.cancelled():
             _end(told, self._loss())
         elif (error := done.exception()) is not None:
-            _end(told, _understood(error))
+            # The first frame is of Dask's own executor. It holds the piece of work, the client
+            # holds the error, and so the scheduler would never forget what failed.
+            traceback = error.__traceback__
+            _end(told, _understood(error.with_traceback(traceback and traceback.tb_next)))
         elif told.set_running_or_notify_cancel():
             told.set_result(done.result())
 
-    def _is_told(self, done: "Future[Any]", told: "Future[Any]") -> None:
+    def _is_told(self, told: "Future[Any]") -> None:
         with self._lock:
-            self._waiting.discard(told)
+            done = self._waiting.pop(told)
         if told.cancelled():
             done.cancel()
 

@@ -1,0 +1,163 @@
+"""Work on a real cluster: the same bytes as anywhere; a clear word where a worker is not right."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from distributed import Client
+
+from headlines import champion, runner
+from headlines.catalog import Catalog
+from headlines.corpus import ingest
+from headlines.errors import InputError
+from headlines.tokens import segment_corpus
+from tests.headlines.test_scoring import make_champion
+
+from .conftest import Cluster, Job, digests, until
+
+
+def test_four_workers_make_the_bytes_of_one_process_without_prefect_and_tensorflow(
+    cluster: Cluster, use: Callable[[Cluster], None], job: Job, expected: dict[str, str]
+) -> None:
+    use(cluster)
+    assert digests(job.run()) == expected
+    assert not list(job.catalog.work.glob("chunks/*"))
+    pool = runner.executor(2)
+    look = "sorted({name.partition('.')[0] for name in __import__('sys').modules})"
+    seen = [pool.submit(eval, look) for _ in range(16)]
+    for modules in (one.result() for one in seen):
+        assert {"headlines", "distributed"} <= set(modules)
+        assert {"prefect", "tensorflow", "keras", "fastapi", "sqlalchemy", "jieba"}.isdisjoint(
+            modules
+        )
+
+
+def test_the_words_of_a_corpus_in_parts_are_the_same(
+    cluster: Cluster,
+    use: Callable[[Cluster], None],
+    job: Job,
+    corpus_file: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from headlines import tokens
+
+    monkeypatch.setattr(tokens, "_READ_ROWS", 10)  # small parts are worth a worker too
+    corpus = ingest(job.catalog, "small", str(corpus_file))
+    monkeypatch.setenv("HEADLINES_RUNNER", "threads")
+    before = segment_corpus(job.catalog, corpus)
+    shutil.rmtree(before.directory)
+    shutil.rmtree(job.catalog.words)
+    use(cluster)
+    again = segment_corpus(job.catalog, corpus)
+    assert not again.reused
+    assert again.manifest.files == before.manifest.files
+    assert len(again.manifest.files) == 3
+
+
+def test_the_same_call_is_made_again_as_files_may_have_changed(
+    cluster: Cluster, use: Callable[[Cluster], None], tmp_path: Path
+) -> None:
+    use(cluster)
+    pool, file = runner.executor(2), tmp_path / "file"
+    file.write_text("old")
+    first = pool.submit(Path.read_text, file)
+    assert first.result() == "old"
+    file.write_text("new")
+    second = pool.submit(Path.read_text, file)
+    assert (first.result(), second.result()) == ("old", "new")
+
+
+def test_a_worker_with_other_code_is_named_before_it_scores(
+    cluster: Cluster, use: Callable[[Cluster], None], job: Job, expected: dict[str, str]
+) -> None:
+    use(cluster)
+    order = cluster.order("other-code-w2")
+    with pytest.raises(InputError, match="another version than the run") as caught:
+        job.run()
+    assert "code 00000000 instead of" in caught.value.what
+    assert "rjieba 0.0.1 instead of" in caught.value.what
+    assert "worker tcp://127.0.0.1:" in caught.value.where
+    assert "start the worker again" in caught.value.mend
+    assert not job.catalog.prediction("news.csv").exists()
+    order.unlink()  # it was started again
+    assert digests(job.run()) == expected
+
+
+def test_a_worker_with_another_model_of_the_same_name_is_refused(
+    cluster: Cluster,
+    use: Callable[[Cluster], None],
+    job: Job,
+    expected: dict[str, str],
+    tmp_path: Path,
+) -> None:
+    use(cluster)
+    other = make_champion(Catalog(tmp_path / "elsewhere"), seed=1)
+    assert other.manifest.key == champion.current(job.catalog).manifest.key
+    order = cluster.order("other-model-w1", str(tmp_path / "elsewhere"))
+    with pytest.raises(InputError, match="is another one here") as caught:
+        job.run()
+    assert str(other.directory) in caught.value.where
+    assert not job.catalog.prediction("news.csv").exists()
+    order.unlink()
+    assert digests(job.run()) == expected
+
+
+def test_a_worker_killed_in_the_midst_of_a_piece_costs_nothing(
+    cluster: Cluster, use: Callable[[Cluster], None], job: Job, expected: dict[str, str]
+) -> None:
+    use(cluster)
+    order = cluster.order("die")
+    assert digests(job.run()) == expected
+    assert not order.exists()
+
+
+def test_the_scheduler_holds_no_more_than_a_window_and_nothing_in_the_end(
+    cluster: Cluster, use: Callable[[Cluster], None]
+) -> None:
+    use(cluster)
+    pool, window, most = runner.executor(2), 6, 0
+    with Client(cluster.address, set_as_default=False) as other:
+
+        def held() -> int:
+            count: int = other.run_on_scheduler(lambda dask_scheduler: len(dask_scheduler.tasks))
+            return count
+
+        until(lambda: held() == 0)
+        for number, result in enumerate(runner.windowed(pool, abs, range(200), window)):
+            assert result == number
+            if number % 10 == 0:
+                # Those that were had are forgotten a moment later.
+                until(lambda: held() <= window)
+                most = max(most, held())
+        assert most > 0
+        until(lambda: held() == 0)
+
+
+ENDED = """
+import os, signal
+from headlines.runner import executor
+pools = [executor(2) for _ in range(2)]
+assert pools[0] is pools[1]
+print(pools[0].submit(eval, "__import__('headlines').segment(['股市大涨'])").result(), flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_cluster_on_this_machine_ends_with_the_process_that_it_works_for() -> None:
+    environment = {**os.environ, "HEADLINES_RUNNER": "dask", "HEADLINES_WORKERS": "2"}
+    environment.pop("HEADLINES_DASK", None)
+    process = subprocess.run(
+        [sys.executable, "-c", ENDED],
+        env=environment,
+        capture_output=True,  # scheduler and workers hold the pipe too: it ends when all are gone
+        text=True,
+        timeout=120,
+    )
+    assert process.stdout == "[['股市', '大涨']]\n"
+    assert process.stderr == ""
+    assert process.returncode == -signal.SIGKILL
