@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from headlines import champion, inews, registry
 from headlines.catalog import Catalog
+from headlines.cluster.check import examine_cluster
 from headlines.errors import InputError
 from headlines.object_store.problems import StoreError
 from headlines.segmentation import Segmenter
@@ -44,6 +45,7 @@ def examine() -> list[Check]:
         "Python": _python,
         "packages": _packages,
         "settings": _settings,
+        "cluster": examine_cluster,
         "data root": _data_root,
         "corpus package": _corpus,
         "champion": _champion,

@@ -45,15 +45,22 @@ def executor(pieces: int) -> Executor:
     settings = Settings.from_environment()
     if settings.runner == "threads" or pieces <= 1:
         return _threads(settings.workers, os.getpid())
-    if settings.runner == "dask":
-        return _clusters(os.getpid()).executor(settings)
-    return _loky(settings)
+    return cluster() if settings.runner == "dask" else _loky(settings)
 
 
 def executor_here(pieces: int) -> Executor:
     """The same, but never beyond this machine: for work on files that only this one sees."""
     settings = Settings.from_environment()
     return _loky(settings) if settings.runner == "dask" and pieces > 1 else executor(pieces)
+
+
+def cluster() -> "ClusterExecutor":
+    """The workers of the cluster that the settings name, or of one that is made for this process.
+
+    Raises:
+        InputError, ClusterError: as `executor` does.
+    """
+    return _clusters(os.getpid()).executor(Settings.from_environment())
 
 
 def leave_cluster() -> None:
@@ -66,7 +73,7 @@ def window() -> int:
     settings = Settings.from_environment()
     if settings.runner == "dask":
         with contextlib.suppress(ClusterError, InputError):  # whoever has work to give is told
-            return 2 * max(1, _clusters(os.getpid()).executor(settings).threads)
+            return 2 * max(1, cluster().threads)
     return 2 * settings.workers
 
 

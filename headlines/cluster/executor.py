@@ -64,6 +64,15 @@ class ClusterExecutor(Executor):
         with self._telling_of_loss():
             return sum(self._client.nthreads().values())
 
+    def on_every_worker(self, function: Callable[..., Any], *arguments: Any) -> dict[str, Any]:
+        """What a function gives on each of the workers that are there now, by their address.
+
+        Raises:
+            ClusterError: the connection was lost.
+        """
+        with self._telling_of_loss():
+            return dict(self._client.run(function, *arguments))
+
     def submit(
         self, function: Callable[..., Any], /, *arguments: Any, **named: Any
     ) -> "Future[Any]":

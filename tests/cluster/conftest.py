@@ -164,7 +164,9 @@ def shared_cluster(start_cluster: Callable[..., Cluster]) -> Cluster:
 
 @pytest.fixture
 def cluster(shared_cluster: Cluster) -> Iterator[Cluster]:
-    """The shared cluster, without orders of tests before."""
+    """The shared cluster, whole again and without orders of tests before."""
+    with Client(shared_cluster.address, set_as_default=False) as client:
+        client.wait_for_workers(shared_cluster.workers, timeout=60)
     yield shared_cluster
     for order in shared_cluster.orders.iterdir():
         order.unlink()

@@ -13,6 +13,7 @@ from distributed import Client
 
 from headlines import champion, runner
 from headlines.catalog import Catalog
+from headlines.cluster.check import examine_cluster
 from headlines.corpus import ingest
 from headlines.errors import InputError
 from headlines.tokens import segment_corpus
@@ -136,6 +137,23 @@ def test_the_scheduler_holds_no_more_than_a_window_and_nothing_in_the_end(
                 most = max(most, held())
         assert most > 0
         until(lambda: held() == 0)
+
+
+def test_the_doctor_looks_at_every_worker(
+    cluster: Cluster, use: Callable[[Cluster], None], job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HEADLINES_DATA", str(job.catalog.root))
+    monkeypatch.setenv("HEADLINES_RUNNER", "threads")
+    assert examine_cluster() == "none asked for (HEADLINES_RUNNER=threads)"
+    use(cluster)
+    assert examine_cluster() == f"4 workers, {cluster.address}, of this version"
+    order = cluster.order("other-code-w3")
+    with pytest.raises(InputError, match=r"another version .code 00000000"):
+        examine_cluster()
+    order.unlink()
+    monkeypatch.setenv("HEADLINES_DATA", str(job.catalog.root / "nowhere"))
+    with pytest.raises(InputError, match="does not see the data root"):
+        examine_cluster()
 
 
 ENDED = """
