@@ -24,7 +24,8 @@ from headlines.errors import BatchesStopped, DriftTooHigh, InputError
 from headlines.evaluation import reference_of
 from headlines.inbox import read_inbox
 from headlines.nights import begin_night, nights_before
-from headlines.object_store.surveys import surveyed, sweep_bucket
+from headlines.object_store.surveying import surveyed
+from headlines.object_store.sweeping import sweep_bucket
 from headlines.outcomes import BatchResult, Night
 from headlines.profile import NO_HEADLINES, Profile
 from headlines.scoring import batch_result, scored_since

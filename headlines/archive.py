@@ -22,7 +22,7 @@ from headlines.errors import InputError
 from headlines.inbox import changed_at, read_inbox
 from headlines.manifest import Source
 from headlines.object_store.loose import bring_files
-from headlines.object_store.mirror import mirror_of
+from headlines.object_store.mirrors import mirror_of
 from headlines.object_store.moving import finish_moves, move
 from headlines.sources import suffix_of
 

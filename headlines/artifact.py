@@ -22,6 +22,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from headlines.artifact_files import check_files, data_files, described, manifest_in
 from headlines.catalog import Catalog
 from headlines.drafts import (
     drafted,
@@ -35,12 +36,10 @@ from headlines.drafts import (
 from headlines.errors import DamagedArtifact
 from headlines.manifest import (
     MANIFEST,
-    DataFile,
     Manifest,
     Recipe,
     Source,
     file_digest,
-    read_small,
 )
 from headlines.object_store.address import root_of_mirror
 
@@ -94,19 +93,10 @@ def read_manifest(directory: Path) -> Manifest | None:
         if not mirror.refresh(directory).live:
             return None
         with contextlib.suppress(DamagedArtifact):
-            return _read_manifest(directory)
+            return manifest_in(directory)
         mirror.drop(directory)  # it may be damaged here alone
         mirror.refresh(directory)
-    return _read_manifest(directory)
-
-
-def _read_manifest(directory: Path) -> Manifest | None:
-    if not directory.exists():
-        return None
-    try:
-        return Manifest.from_json(read_small(directory / MANIFEST))
-    except (OSError, ValueError) as error:
-        raise DamagedArtifact(str(directory), f"{MANIFEST}: {error}") from error
+    return manifest_in(directory)
 
 
 def open_artifact(directory: Path, digest: Callable[[Path], str] = file_digest) -> Artifact | None:
@@ -141,7 +131,7 @@ def look_at(directory: Path, digest: Callable[[Path], str] = file_digest) -> Art
     standing = mirror.refresh(directory)
     if not standing.live:
         return None
-    manifest = _read_manifest(directory)
+    manifest = manifest_in(directory)
     if manifest is None:
         return None
     if problem := mirror.parts_problem(directory, manifest, standing):
@@ -165,31 +155,14 @@ def artifacts_in(folder: Path) -> list[Path]:
 
 
 def _opened(directory: Path, digest: Callable[[Path], str]) -> Artifact | None:
-    manifest = _read_manifest(directory)
+    manifest = manifest_in(directory)
     if manifest is None:
         return None
     try:
-        _check_files(directory, manifest, digest)
+        check_files(directory, manifest, digest)
     except OSError as error:
         raise DamagedArtifact(str(directory), str(error)) from error
     return Artifact(directory, manifest)
-
-
-def _check_files(directory: Path, manifest: Manifest, digest: Callable[[Path], str]) -> None:
-    found = {path.relative_to(directory).as_posix() for path in _data_files(directory)}
-    named = {entry.path for entry in manifest.files}
-    if found != named:
-        raise DamagedArtifact(
-            str(directory),
-            f"missing files {sorted(named - found)}, files not in the manifest "
-            f"{sorted(found - named)}",
-        )
-    for entry in manifest.files:
-        path = directory / entry.path
-        if path.is_symlink():  # it may lead anywhere, and what it leads to is no one's artifact
-            raise DamagedArtifact(str(directory), f"{entry.path} is a link")
-        if path.stat().st_size != entry.bytes or digest(path) != entry.sha256:
-            raise DamagedArtifact(str(directory), f"{entry.path} is not what the manifest says")
 
 
 def find(catalog: Catalog, target: Path, key: str) -> Artifact | None:
@@ -274,7 +247,7 @@ def publish(
             stage_version=recipe.version,
             inputs=recipe.sources,
             config=dict(recipe.config),
-            files=tuple(_described(draft, path) for path in _data_files(draft)),
+            files=tuple(described(draft, path) for path in data_files(draft)),
             counts=counts,
             versions=dict(versions or {}),
             created_at=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -361,36 +334,14 @@ def _of_another_writer(target: Path) -> Artifact:
 def _mirror_of(path: Path) -> "Mirror | None":
     if root_of_mirror(path) is None:
         return None
-    from headlines.object_store.mirror import mirror_of
+    from headlines.object_store.mirrors import mirror_of
 
     return mirror_of(path)
 
 
 def _same_key(target: Path, key: str) -> Artifact | None:
     try:
-        manifest = _read_manifest(target)
+        manifest = manifest_in(target)
     except DamagedArtifact:
         return None
     return Artifact(target, manifest) if manifest and manifest.key == key else None
-
-
-def _data_files(directory: Path) -> list[Path]:
-    # Hidden files are none of ours: file managers and network file systems leave them anywhere.
-    # But DuckDB and Polars read hidden Parquet, so a stray one is damage.
-    return sorted(
-        path
-        for path in directory.rglob("*")
-        if (path.is_file() or path.is_symlink())
-        and path != directory / MANIFEST
-        and (not path.name.startswith(".") or path.suffix == ".parquet")
-    )
-
-
-def _described(directory: Path, path: Path) -> DataFile:
-    rows = None
-    if path.suffix == ".parquet":
-        import pyarrow.parquet as pq
-
-        rows = pq.read_metadata(path).num_rows
-    name = path.relative_to(directory).as_posix()
-    return DataFile(name, file_digest(path), path.stat().st_size, rows)

@@ -16,7 +16,7 @@ from headlines.drafts import locked
 from headlines.errors import DamagedArtifact, InputError
 from headlines.manifest import Recipe, Source, digest_of, file_digest
 from headlines.object_store.loose import bring_files
-from headlines.object_store.surveys import forget
+from headlines.object_store.surveying import forget
 from headlines.sources import ENDINGS, suffix_of
 
 

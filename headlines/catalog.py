@@ -174,7 +174,7 @@ class Catalog:
                 "mend its permissions or set HEADLINES_DATA to a directory of yours",
             ) from error
         if root_of_mirror(self.root) is not None:
-            from headlines.object_store.mirror import mirror_at
+            from headlines.object_store.mirrors import mirror_at
 
             if (mirror := mirror_at(self.root)) is not None:
                 mirror.bucket.require_writable()

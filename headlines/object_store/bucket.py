@@ -1,48 +1,27 @@
 """One data root in a bucket: objects by their names below it, each request retried with backoff."""
 
 import contextlib
-import errno
-import logging
 import os
-import random
-import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from headlines.errors import InputError
-from headlines.object_store.credentials import options_of_store
-from headlines.object_store.problems import Changed, StoreError, code_of, lasting, mendable
+from headlines.object_store.client import (
+    asked,
+    conditional_writes,
+    refuse_without_bucket,
+    store_of,
+)
+from headlines.object_store.problems import Changed, code_of, mendable
 
 if TYPE_CHECKING:
     from obstore import PutMode
-    from obstore.store import ClientConfig, RetryConfig, S3Store
 
-Result = TypeVar("Result")
-Item = TypeVar("Item")
-
-# `obstore` retries connection errors, answers of 500 and above, and what may be asked twice; the
-# other half, such as a write whose answer was lost, is retried here.
-_RETRIES: "RetryConfig" = {
-    "max_retries": 5,
-    "backoff": {"init_backoff": timedelta(seconds=0.1), "max_backoff": timedelta(seconds=5)},
-    "retry_timeout": timedelta(seconds=60),
-}
-_CLIENT: "ClientConfig" = {
-    "timeout": timedelta(minutes=30),  # of a whole object, on a slow line
-    "read_timeout": timedelta(seconds=20),  # without a byte
-    "connect_timeout": timedelta(seconds=5),
-    "allow_http": True,  # on loopback alone: `credentials` refuses it elsewhere
-}
-_ATTEMPTS = 4
-_FIRST_PAUSE = 0.2  # seconds; twice as long each time, by chance up to half of it less
-_AT_ONCE = 16  # requests of one call
 _PIECE = 4 << 20  # bytes of a download that are written at once
 _CONFLICT = "ConditionalRequestConflict"  # Amazon's, while another write is under way: ask again
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -83,7 +62,7 @@ class Bucket:
     def __init__(self, address: str) -> None:
         self.address = address
         self.conditional = conditional_writes()
-        self._store = _store_of(address)
+        self._store = store_of(address)
 
     def where(self, name: str) -> str:
         """The whole address of an object."""
@@ -103,10 +82,10 @@ class Bucket:
             except NotModifiedError:
                 return False
             except FileNotFoundError as error:
-                self._refuse_without_bucket(error, name)
+                refuse_without_bucket(error, self.where(name))
                 return None
 
-        return self._asked(ask, name)
+        return asked(ask, self.where(name))
 
     def read(self, name: str) -> Content | None:
         """A small object; None where there is none."""
@@ -122,10 +101,10 @@ class Bucket:
             try:
                 return _stored(obstore.head(self._store, name))
             except FileNotFoundError as error:
-                self._refuse_without_bucket(error, name)
+                refuse_without_bucket(error, self.where(name))
                 return None
 
-        return self._asked(ask, name)
+        return asked(ask, self.where(name))
 
     def list(self, folder: str) -> list[Stored]:
         """All objects below a folder, in order of name. One request for each 1,000."""
@@ -134,7 +113,7 @@ class Bucket:
         def ask() -> list[Stored]:
             return [_stored(meta) for meta in obstore.list(self._store, folder or None).collect()]
 
-        return sorted(self._asked(ask, folder), key=lambda one: one.name)
+        return sorted(asked(ask, self.where(folder)), key=lambda one: one.name)
 
     def download(self, name: str, target: Path) -> Stored:
         """Write an object into a file.
@@ -155,7 +134,7 @@ class Bucket:
                 raise ConnectionError("the object ends too early")
             return stored
 
-        return self._asked(ask, name)
+        return asked(ask, self.where(name))
 
     def upload(self, source: Path | bytes, name: str) -> str:
         """Write an object, whatever stands there; return its etag.
@@ -164,7 +143,9 @@ class Bucket:
         """
         import obstore
 
-        return self._asked(lambda: obstore.put(self._store, name, source)["e_tag"] or "", name)
+        return asked(
+            lambda: obstore.put(self._store, name, source)["e_tag"] or "", self.where(name)
+        )
 
     def replace(self, name: str, body: bytes, over: str | None) -> str:
         """Write a small object in the place of the one that was read; return its etag.
@@ -203,7 +184,7 @@ class Bucket:
                     raise Changed(self.where(name)) from None
                 raise
 
-        return self._asked(ask, name)
+        return asked(ask, self.where(name))
 
     def copy(self, name: str, to: str) -> None:
         """Copy an object within the bucket, without a way through this machine.
@@ -213,14 +194,14 @@ class Bucket:
         """
         import obstore
 
-        self._asked(lambda: obstore.copy(self._store, name, to), name)
+        asked(lambda: obstore.copy(self._store, name, to), self.where(name))
 
     def delete(self, names: Sequence[str]) -> None:
         """Delete objects, wherever they are there."""
         import obstore
 
         if names:
-            self._asked(lambda: obstore.delete(self._store, list(names)), names[0])
+            asked(lambda: obstore.delete(self._store, list(names)), self.where(names[0]))
 
     def require_writable(self) -> None:
         """Find out whether objects can be written and deleted, and conditions are heeded.
@@ -255,93 +236,6 @@ class Bucket:
         found = self.head(name)
         return found.etag if found else None
 
-    def _refuse_without_bucket(self, error: Exception, name: str) -> None:
-        """A 404 may be of the bucket."""
-        if code_of(error) == "NoSuchBucket":
-            problem = mendable(error, self.where(name))
-            assert problem is not None
-            raise problem from None
-
-    def _asked(self, ask: Callable[[], Result], name: str) -> Result:
-        pause = _FIRST_PAUSE
-        for attempt in range(1, _ATTEMPTS + 1):
-            try:
-                return ask()
-            except (InputError, Changed, StoreError):
-                raise
-            except FileNotFoundError as error:
-                self._refuse_without_bucket(error, name)
-                where = self.where(name)
-                raise FileNotFoundError(errno.ENOENT, "the object is gone", where) from None
-            except Exception as error:
-                if not _of_store(error):
-                    raise
-                if (problem := mendable(error, self.where(name))) is not None:
-                    raise problem from None
-                failure = lasting(error, self.where(name))
-            if attempt < _ATTEMPTS:
-                _log.info("%s; asking again", failure)
-                time.sleep(pause * random.uniform(0.5, 1))
-                pause *= 2
-        raise failure from None
-
-
-def conditional_writes() -> bool:
-    """Whether `HEADLINES_CONDITIONAL_WRITES` trusts the store to heed the conditions of writes.
-
-    Raises:
-        InputError: it is neither `on`, the default, nor `off`.
-    """
-    setting = os.environ.get("HEADLINES_CONDITIONAL_WRITES") or "on"
-    if setting not in ("on", "off"):
-        raise InputError(
-            f"{setting!r} is neither on nor off", "HEADLINES_CONDITIONAL_WRITES", "use one of them"
-        )
-    return setting == "on"
-
-
-def at_once(function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
-    """What a function that asks the store gives for each item, some requests at a time."""
-    todo = list(items)
-    if len(todo) == 1:
-        yield function(todo[0])
-    elif todo:
-        with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="headlines-store") as pool:
-            yield from pool.map(function, todo)
-
-
-def _store_of(address: str) -> "S3Store":
-    options: dict[str, Any] = options_of_store()
-    try:
-        from obstore.store import S3Store
-    except ImportError:
-        raise InputError(
-            "the package obstore is not installed", address, "run `pip install 'headlines[s3]'`"
-        ) from None
-    bucket, _, prefix = address.removeprefix("s3://").partition("/")
-    try:
-        return S3Store(
-            bucket,
-            prefix=prefix or None,
-            client_options=_CLIENT,
-            retry_config=_RETRIES,
-            **options,
-        )
-    except Exception as error:
-        raise InputError(
-            f"the settings of the store cannot be used ({type(error).__name__})",
-            address,
-            "see that the variables AWS_… are right",
-        ) from None  # the error may repeat them
-
 
 def _stored(meta: Any) -> Stored:
     return Stored(meta["path"], meta["e_tag"] or "", meta["size"], meta["last_modified"])
-
-
-def _of_store(error: Exception) -> bool:
-    from obstore.exceptions import BaseError
-
-    if isinstance(error, OSError):
-        return error.errno is None  # else it is of this machine's own disk
-    return isinstance(error, BaseError)

@@ -7,7 +7,8 @@ from pathlib import Path
 from headlines.catalog import Catalog
 from headlines.drafts import free_name, make_directory, write_atomically
 from headlines.manifest import read_small
-from headlines.object_store.mirror import Mirror, mirror_of
+from headlines.object_store.mirror import Mirror
+from headlines.object_store.mirrors import mirror_of
 
 
 @dataclass(frozen=True)

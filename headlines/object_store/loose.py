@@ -12,8 +12,10 @@ from pathlib import Path, PurePosixPath
 
 from headlines.drafts import drafted, locked, make_directory, write_atomically
 from headlines.errors import InputError
-from headlines.object_store.bucket import Stored, at_once
-from headlines.object_store.mirror import Mirror, mirror_of
+from headlines.object_store.bucket import Stored
+from headlines.object_store.client import at_once
+from headlines.object_store.mirror import Mirror
+from headlines.object_store.mirrors import mirror_of
 
 _log = logging.getLogger(__name__)
 

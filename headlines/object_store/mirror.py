@@ -6,45 +6,22 @@ brought when the artifact is opened.
 """
 
 import contextlib
-import json
 import logging
-import os
-import threading
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
-from functools import cache
 from pathlib import Path, PurePosixPath
 
 from headlines.catalog import Catalog
 from headlines.drafts import drafted, locked, make_directory
-from headlines.errors import DamagedArtifact, InputError
+from headlines.errors import DamagedArtifact
 from headlines.manifest import MANIFEST, Manifest, file_digest
-from headlines.object_store.address import address_of_mirror, root_of_mirror
-from headlines.object_store.bucket import Bucket, Content, Stored, at_once
-from headlines.object_store.placed import Placed, is_gone, part_of
+from headlines.object_store.bucket import Bucket, Stored
+from headlines.object_store.client import at_once
+from headlines.object_store.placed import is_gone, part_of
+from headlines.object_store.standing import Standing, read_note, standing_of, write_note
+from headlines.object_store.survey import Survey
 
-SHARED = ".work/shared"  # pieces of batches for workers on other machines
-_NOTE = ".bucket.json"
-_LOCAL = (".work", ".prefect", "logs", "tokens/by-content")  # what each machine has for itself
 _TRIES = 5  # for an artifact that is replaced while it is brought
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Standing:
-    """What stands in the bucket in the place of an artifact.
-
-    Attributes:
-        etag: of the manifest's object; None where there is none.
-        writer: whose parts it names; None where it cannot be read or there is none.
-        etags: of its parts, as far as they are known.
-        live: whether an artifact is there, be it damaged.
-    """
-
-    etag: str | None = None
-    writer: str | None = None
-    etags: dict[str, str] = field(default_factory=dict)
-    live: bool = False
 
 
 class _Restless(DamagedArtifact):
@@ -58,9 +35,7 @@ class Mirror:
     def __init__(self, root: Path, address: str) -> None:
         self.catalog = Catalog(root)
         self.bucket = Bucket(address)
-        self._survey: dict[str, dict[str, Stored] | None] | None = None
-        self._surveyed: tuple[str, ...] = ()
-        self._lock = threading.Lock()
+        self.survey = Survey((), ())
 
     def name(self, path: Path) -> str:
         """The name of the object that a path mirrors."""
@@ -75,7 +50,7 @@ class Mirror:
     def refresh(self, directory: Path) -> Standing:
         """Have the manifest here agree with that of the bucket; say what stands there."""
         for _ in range(_TRIES):
-            before = self._note(directory)
+            before = read_note(directory)
             found = self._asked(directory, before.etag if before else None)
             if found is None:
                 assert before is not None
@@ -87,7 +62,7 @@ class Mirror:
     def _asked(self, directory: Path, known: str | None) -> tuple[Standing, str] | None:
         """What stands in the bucket, and the text of its manifest; None where it is the known."""
         name = f"{self.name(directory)}/{MANIFEST}"
-        surveyed = self._seen(directory)
+        surveyed = self.survey.objects_of(self.name(directory))
         if surveyed is not None:
             found = surveyed.get(name)
             if found is None:
@@ -99,7 +74,7 @@ class Mirror:
         content = self.bucket.get(name, unless=known)
         if isinstance(content, bool):
             return None
-        return _standing(content)
+        return standing_of(content)
 
     def bring(self, directory: Path, only: str | None = None) -> None:
         """Have an artifact here as it stands in the bucket: its manifest and all its files.
@@ -134,10 +109,6 @@ class Mirror:
                     raise DamagedArtifact(str(directory), str(error)) from None
         raise _Restless(directory)
 
-    def standing_here(self, directory: Path) -> Standing | None:
-        """What stood in the bucket when its manifest was last brought here; asks no one."""
-        return self._note(directory)
-
     def bring_anew(self, directory: Path) -> None:
         """Bring an artifact whose copy here is damaged."""
         self.drop(directory)
@@ -167,7 +138,7 @@ class Mirror:
 
     def put_in_place(self, directory: Path, draft: Path, standing: Standing) -> None:
         """Have a draft that was published stand here too."""
-        _write_note(draft, standing)
+        write_note(draft, standing)
         self.forget(directory)
         with locked(self.catalog, "publishing"):
             self._remove(directory)
@@ -190,9 +161,9 @@ class Mirror:
             draft = place / "new"
             draft.mkdir()
             (draft / MANIFEST).write_text(text, encoding="utf-8")
-            _write_note(draft, standing)
+            write_note(draft, standing)
             with locked(self.catalog, "publishing"):
-                if self._note(directory) != before:
+                if read_note(directory) != before:
                     return False
                 self._remove(directory)
                 if standing.live:
@@ -232,14 +203,6 @@ class Mirror:
             for _ in at_once(bring, todo):
                 pass
 
-    def _note(self, directory: Path) -> Standing | None:
-        try:
-            if not (directory / MANIFEST).is_file():
-                return None
-            return Standing(**json.loads((directory / _NOTE).read_bytes()))
-        except (OSError, ValueError, TypeError):
-            return None
-
     def _remove(self, directory: Path) -> None:
         """In one step; under the lock."""
         if directory.exists():
@@ -264,34 +227,23 @@ class Mirror:
 
         What this process publishes, removes or claims meanwhile is asked for again.
         """
-        found: dict[str, dict[str, Stored]] = {}
-        for folder in folders:
-            for one in self.bucket.list(self.name(folder)):
-                directory = "/".join(one.name.split("/")[:2])
-                found.setdefault(directory, {})[one.name] = one
-        self._surveyed = tuple(self.name(folder) for folder in folders)
-        self._survey = dict(found)
+        listed = [self.name(folder) for folder in folders]
+        objects = [one for folder in listed for one in self.bucket.list(folder)]
+        self.survey = Survey(listed, objects)
         try:
             for _ in at_once(self.refresh, [self.path(name) for name in self._unknown()]):
                 pass
             yield
         finally:
-            self._survey, self._surveyed = None, ()
-
-    def survey(self) -> dict[str, dict[str, Stored]]:
-        """The objects of each directory that `surveyed` has listed."""
-        with self._lock:
-            return {name: seen for name, seen in (self._survey or {}).items() if seen is not None}
+            self.survey = Survey((), ())
 
     def forget(self, directory: Path) -> None:
         """Ask the bucket again for what a survey told of an artifact."""
-        with self._lock:
-            if self._survey is not None:
-                self._survey[self.name(directory)] = None
+        self.survey.forget(self.name(directory))
 
     def listing(self, directory: Path) -> Mapping[str, Stored]:
         """The objects of an artifact by name."""
-        seen = self._seen(directory)
+        seen = self.survey.objects_of(self.name(directory))
         if seen is None:
             seen = {one.name: one for one in self.bucket.list(self.name(directory))}
         return seen
@@ -299,73 +251,13 @@ class Mirror:
     def _unknown(self) -> list[str]:
         """Directories of the survey whose manifests are not here yet."""
         unknown = []
-        for name, objects in self.survey().items():
+        for name, objects in self.survey.by_directory().items():
             manifest = objects.get(f"{name}/{MANIFEST}")
             if manifest is not None and not is_gone(manifest.size):
-                note = self._note(self.path(name))
+                note = read_note(self.path(name))
                 if note is None or note.etag != manifest.etag:
                     unknown.append(name)
         return unknown
-
-    def _seen(self, directory: Path) -> Mapping[str, Stored] | None:
-        """What a survey told of an artifact; None where there was none."""
-        with self._lock:
-            name = self.name(directory)
-            if self._survey is None or name.split("/")[0] not in self._surveyed:
-                return None
-            return self._survey.get(name, {})
-
-
-def mirror_of(path: Path) -> Mirror | None:
-    """The mirror that a path is part of; None for local data roots and what each machine has alone.
-
-    Raises:
-        InputError: the bucket cannot be used.
-    """
-    root = root_of_mirror(path)
-    if root is None or root == path:
-        return None
-    name = path.relative_to(root).as_posix()
-    local = any(name == one or name.startswith(f"{one}/") for one in _LOCAL)
-    if local and not name.startswith(f"{SHARED}/"):
-        return None
-    return mirror_at(root)
-
-
-def mirror_at(root: Path) -> Mirror | None:
-    """The mirror whose root a directory is; None for local data roots."""
-    if root_of_mirror(root) != root:
-        return None
-    return _mirror(root, os.getpid())
-
-
-@cache
-def _mirror(root: Path, _process: int) -> Mirror:
-    address = address_of_mirror(root)
-    if address is None:
-        raise InputError(
-            "this machine does not know which bucket the directory mirrors",
-            str(root),
-            "set HEADLINES_DATA here to the s3:// address that the run has",
-        )
-    return Mirror(root, address)
-
-
-def _standing(content: Content | None) -> tuple[Standing, str]:
-    """What the object of a manifest says, and its text on disk."""
-    if content is None:
-        return Standing(), ""
-    if is_gone(len(content.body)):
-        return Standing(content.etag), ""
-    try:
-        placed = Placed.from_bytes(content.body)
-    except ValueError:  # whoever reads it here finds it damaged
-        return Standing(content.etag, live=True), content.body.decode(errors="replace")
-    return Standing(content.etag, placed.writer, placed.etags, live=True), placed.text
-
-
-def _write_note(directory: Path, standing: Standing) -> None:
-    (directory / _NOTE).write_text(json.dumps(asdict(standing)), encoding="utf-8")
 
 
 def _size(path: Path) -> int | None:

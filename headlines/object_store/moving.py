@@ -9,7 +9,8 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from headlines.object_store.bucket import Stored, at_once
+from headlines.object_store.bucket import Stored
+from headlines.object_store.client import at_once
 from headlines.object_store.loose import etag_here, moved_here
 from headlines.object_store.mirror import Mirror
 

@@ -14,10 +14,12 @@ from pathlib import Path
 
 from headlines.errors import DamagedArtifact
 from headlines.manifest import MANIFEST, Manifest
-from headlines.object_store.bucket import at_once
-from headlines.object_store.mirror import SHARED, Mirror, Standing
+from headlines.object_store.client import at_once
+from headlines.object_store.mirror import Mirror
+from headlines.object_store.mirrors import SHARED
 from headlines.object_store.placed import Placed, gone, new_writer, part_of
 from headlines.object_store.problems import Changed, StoreError
+from headlines.object_store.standing import Standing
 
 _TRIES = 10  # against other writers of the same place
 _log = logging.getLogger(__name__)

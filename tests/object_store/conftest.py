@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from headlines.catalog import Catalog
-from headlines.object_store import bucket as store
-from headlines.object_store.mirror import Mirror, mirror_at
+from headlines.object_store import client
+from headlines.object_store.mirror import Mirror
+from headlines.object_store.mirrors import mirror_at
 
 from ..headlines.conftest import publish_model  # noqa: F401  # a fixture
 from .faulty_proxy import FaultyProxy, proxied
@@ -87,10 +88,10 @@ def names(catalog: Catalog, folder: str = "") -> list[str]:
 @pytest.fixture
 def proxy(s3_server: str, bucket: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultyProxy]:
     """The store behind a proxy that fails as it is told; retries do not wait long."""
-    monkeypatch.setitem(store._CLIENT, "read_timeout", timedelta(seconds=0.5))
+    monkeypatch.setitem(client._CLIENT, "read_timeout", timedelta(seconds=0.5))
     backoff = {"init_backoff": timedelta(milliseconds=2), "max_backoff": timedelta(milliseconds=9)}
-    monkeypatch.setitem(store._RETRIES, "backoff", backoff)
-    monkeypatch.setattr(store, "_FIRST_PAUSE", 0.005)
+    monkeypatch.setitem(client._RETRIES, "backoff", backoff)
+    monkeypatch.setattr(client, "_FIRST_PAUSE", 0.005)
     with proxied(s3_server) as running:
         monkeypatch.setenv("AWS_ENDPOINT_URL", running.url)
         yield running

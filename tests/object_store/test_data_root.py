@@ -23,7 +23,8 @@ from headlines.errors import InputError
 from headlines.inbox import read_inbox
 from headlines.model_list import list_models
 from headlines.object_store.documents import documents_in, keep_document
-from headlines.object_store.surveys import surveyed, sweep_bucket
+from headlines.object_store.surveying import surveyed
+from headlines.object_store.sweeping import sweep_bucket
 from headlines.prediction import predict
 from headlines.promotion import promote_by_force
 from headlines.segmentation import Segmenter

@@ -28,8 +28,9 @@ from headlines.artifact import (
 from headlines.catalog import Catalog
 from headlines.errors import DamagedArtifact
 from headlines.manifest import MANIFEST
-from headlines.object_store import surveys
-from headlines.object_store.surveys import surveyed, sweep_bucket
+from headlines.object_store import surveying
+from headlines.object_store.surveying import surveyed
+from headlines.object_store.sweeping import sweep_bucket
 
 from .conftest import mirror_of_bucket, names
 from .example import make
@@ -212,7 +213,7 @@ def test_within_a_survey_what_is_published_or_claimed_is_asked_for_again(machine
         assert look_at(there.prediction("a.csv")) is None
         make(here, "eins")
         assert look_at(there.prediction("a.csv")) is None  # as it was when it was listed
-        surveys.forget(there.prediction("a.csv"))
+        surveying.forget(there.prediction("a.csv"))
         assert look_at(there.prediction("a.csv"))
         assert not make(there, "zwei").reused
         found = read_manifest(there.prediction("a.csv"))

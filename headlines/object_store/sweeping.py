@@ -1,43 +1,22 @@
-"""One listing for what would be thousands of questions, and what it shows that no one needs."""
+"""Deletes from a bucket what no manifest names."""
 
-import contextlib
 import logging
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 from headlines.catalog import Catalog
 from headlines.manifest import MANIFEST
 from headlines.object_store.bucket import Stored
-from headlines.object_store.mirror import SHARED, Mirror, mirror_at, mirror_of
+from headlines.object_store.mirror import Mirror
+from headlines.object_store.mirrors import SHARED, mirror_at
 from headlines.object_store.placed import is_gone, writer_of
+from headlines.object_store.standing import read_note
 
 _UNFINISHED_KEPT = timedelta(days=1)  # longer than anyone takes to publish one artifact
 _SHARED_KEPT = timedelta(days=7)
 _DAMAGED_KEPT = timedelta(days=30)
 _ARTIFACTS = ("corpus", "tokens", "models", "reports/evaluation", "reports/baseline")
 _log = logging.getLogger(__name__)
-
-
-@contextlib.contextmanager
-def surveyed(catalog: Catalog) -> Iterator[None]:
-    """While it lasts, what a bucket has of batches is known from one listing of each folder.
-
-    For a local data root it is nothing.
-    """
-    mirror = mirror_at(catalog.root)
-    if mirror is None:
-        yield
-        return
-    folders = (catalog.predictions, catalog.root / "rejects", catalog.root / "failed")
-    with mirror.surveyed(*folders):
-        yield
-
-
-def forget(directory: Path) -> None:
-    """Ask the bucket again for what a survey told of an artifact."""
-    if (mirror := mirror_of(directory)) is not None:
-        mirror.forget(directory)
 
 
 def sweep_bucket(catalog: Catalog) -> int:
@@ -52,7 +31,7 @@ def sweep_bucket(catalog: Catalog) -> int:
         return 0
     now = datetime.now(UTC)
     useless: list[str] = []
-    for directory, surveyed in mirror.survey().items():
+    for directory, surveyed in mirror.survey.by_directory().items():
         useless += _unnamed(mirror, directory, list(surveyed.values()), now)
     for folder in _ARTIFACTS:
         for directory, objects in _by_artifact(mirror.bucket.list(folder)).items():
@@ -99,7 +78,7 @@ def _by_artifact(objects: list[Stored]) -> dict[str, list[Stored]]:
 
 
 def _writer_here(mirror: Mirror, directory: str, manifest: Stored) -> str | None:
-    standing = mirror.standing_here(mirror.path(directory))
+    standing = read_note(mirror.path(directory))
     return standing.writer if standing and standing.etag == manifest.etag else None
 
 
