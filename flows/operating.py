@@ -16,7 +16,7 @@ def examine_server() -> list[Check]:
         return [_without_server(Place.from_environment())]
     from operations import status
 
-    return [Check("server", True, url), *asyncio.run(status.examine())]
+    return asyncio.run(status.examine())
 
 
 def _without_server(place: Place) -> Check:
@@ -47,7 +47,8 @@ def alerts(block: str | None, *, off: bool) -> str | None:
 
 
 def _use_server() -> str | None:
-    url = server.api_url_if_up(Place.from_environment())
-    if url is not None:
+    """Have Prefect ask this data root's server, else the one that the environment names."""
+    url = server.api_url_if_up(Place.from_environment()) or os.environ.get("PREFECT_API_URL")
+    if url:
         os.environ["PREFECT_API_URL"] = url  # before Prefect is imported
-    return url
+    return url or None

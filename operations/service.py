@@ -21,12 +21,12 @@ def up(place: Place) -> list[str]:
     with locked(Catalog(place.data_root), "operations"):
         started = server.start(place)
         os.environ["PREFECT_API_URL"] = place.api_url  # before Prefect is imported
-        from operations import automations, deployments
+        from operations import automations, deployments, status
 
         asyncio.run(deployments.create_work_pool())
         deployments.deploy(place)
         asyncio.run(automations.watch_heartbeats())
-        working = worker.start(place)
+        working = worker.start(place, lambda: bool(asyncio.run(status.workers_online())))
     return [
         f"server: {'started' if started else 'was running'}, {place.url}",
         "deployments: as prefect.yaml has them",

@@ -1,7 +1,9 @@
 """What server, worker, schedules and the last night are doing."""
 
+import os
 from datetime import UTC, datetime, timedelta
 
+import httpx
 from prefect.client.orchestration import PrefectClient, get_client
 from prefect.client.schemas.filters import (
     DeploymentFilter,
@@ -25,13 +27,16 @@ _OVERDUE = timedelta(hours=25)  # a night a day, and an hour for it
 
 async def examine() -> list[Check]:
     """Look at the server that `PREFECT_API_URL` names, and at what runs by it."""
+    url = os.environ["PREFECT_API_URL"]
     async with get_client() as client:
+        if (problem := await _problem(client)) is not None:
+            return [Check("server", False, f"{url}: {problem}; `make up`, or see its log")]
         looks = {
             "schedule": _schedule,
             "worker": _worker,
             "last night": _last_night,
         }
-        checks = []
+        checks = [Check("server", True, f"{url}, and its database answers")]
         for name, look in looks.items():
             try:
                 checks.append(Check(name, True, await look(client)))
@@ -40,6 +45,17 @@ async def examine() -> list[Check]:
     block = await alerts_by()
     told = f"by {block}" if block else "off (`headlines alerts TYPE/NAME` turns them on)"
     return [*checks, Check("alerts", True, told)]
+
+
+async def _problem(client: PrefectClient) -> str | None:
+    """What is amiss with the server or its database; None where both answer."""
+    try:
+        await client.request("GET", "/ready")
+    except httpx.HTTPStatusError as error:
+        return f"it answers {error.response.status_code} {error.response.text[:200]}"
+    except httpx.HTTPError as error:
+        return f"it cannot be reached ({type(error).__name__})"
+    return None
 
 
 async def _schedule(client: PrefectClient) -> str:
@@ -63,12 +79,18 @@ async def _schedule(client: PrefectClient) -> str:
     return f"next night {when.astimezone():%Y-%m-%d %H:%M %Z}"
 
 
-async def _worker(client: PrefectClient) -> str:
-    workers = await client.read_workers_for_work_pool(POOL)
-    online = [one for one in workers if one.status == WorkerStatus.ONLINE]
+async def workers_online() -> list[str]:
+    """Names of the workers that poll the work pool."""
+    async with get_client() as client:
+        workers = await client.read_workers_for_work_pool(POOL)
+    return sorted(one.name for one in workers if one.status == WorkerStatus.ONLINE)
+
+
+async def _worker(_: PrefectClient) -> str:
+    online = await workers_online()
     if not online:
         raise InputError(f"no worker polls the pool {POOL}", "the server", "run `make up`")
-    return f"{len(online)} polling: {', '.join(sorted(one.name for one in online))}"
+    return f"{len(online)} polling: {', '.join(online)}"
 
 
 async def _last_night(client: PrefectClient) -> str:

@@ -1,6 +1,7 @@
 """The worker that runs what is deployed, and the pool that it serves."""
 
 import sys
+from collections.abc import Callable
 
 from operations import processes, server
 from operations.place import Place
@@ -8,11 +9,23 @@ from operations.place import Place
 NAME = "worker"
 POOL = "headlines"
 HEARTBEAT_SECONDS = 30  # of a flow run; the least that Prefect takes
+_START_SECONDS = 60
 _STOP_SECONDS = 30  # it ends the flow runs that are under way
 
 
-def start(place: Place) -> bool:
-    """Start the worker where it is not running; say whether it was started."""
+def start(place: Place, polls: Callable[[], bool]) -> bool:
+    """Start the worker where it is not running, and wait until it polls.
+
+    Args:
+        place: the data root's own Prefect.
+        polls: whether the server has heard of a worker.
+
+    Returns:
+        Whether it was started.
+
+    Raises:
+        InputError: it does not start.
+    """
     if processes.running(place, NAME):
         return False
     command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", POOL]
@@ -21,7 +34,8 @@ def start(place: Place) -> bool:
         **server.environment(place),
         "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT_SECONDS),
     }
-    processes.start(place, NAME, command, environment)
+    started = processes.start(place, NAME, command, environment)
+    processes.wait_until(place, NAME, started, _START_SECONDS, polls)
     return True
 
 

@@ -10,6 +10,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from flows.cli import main
 from flows.surroundings import use_server
@@ -168,3 +169,15 @@ def test_a_server_that_is_named_is_not_looked_for(
     monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:1/api")
     use_server()
     assert connections(hanging) == 0
+
+
+def test_a_server_that_is_named_and_not_there_is_told(
+    place: Place, say: Callable[..., Said], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = f"http://127.0.0.1:{place.port}/api"
+    monkeypatch.setenv("PREFECT_API_URL", url)
+    monkeypatch.setenv("PREFECT_CLIENT_MAX_RETRIES", "0")
+    with temporary_settings({PREFECT_API_URL: url}):
+        status, out, err = say("status")
+    assert (status, err) == (1, "")
+    assert f"{url}: it cannot be reached (ConnectError)" in out
