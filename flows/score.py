@@ -2,11 +2,13 @@
 
 import sys
 from dataclasses import asdict
+from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
 from prefect import flow
 from prefect.futures import PrefectFuture, wait
+from prefect.runtime import flow_run
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.parameters import LongTitles, Share
@@ -106,7 +108,13 @@ def score_batch(
         )
 
 
-@flow(name="score", flow_run_name="score {files}")
+def _run_name() -> str:
+    given = flow_run.parameters
+    names = [given["batch"]] if given.get("batch") else [Path(file).name for file in given["files"]]
+    return f"score {' '.join(names[:3])}" + f" and {len(names) - 3} more" * (len(names) > 3)
+
+
+@flow(name="score", flow_run_name=_run_name)
 def score(
     files: list[str],
     batch: str | None = None,
