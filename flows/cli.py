@@ -25,6 +25,7 @@ from flows.display import (
     models_lines,
     night_lines,
     prediction_line,
+    pretrained_lines,
     promotion_lines,
     score_lines,
     stream_line,
@@ -125,6 +126,22 @@ def _segment(options: argparse.Namespace) -> None:
     from flows.segment import segment
 
     _show(options, segment(options.corpus), tokens_lines)
+
+
+def _pretrain(options: argparse.Namespace) -> None:
+    from headlines.training import preset_named
+
+    if not preset_named(options.preset).pretrained:
+        raise InputError(
+            f"the preset {options.preset!r} starts from nothing that is learnt beforehand",
+            "--preset",
+            "train with it at once: `headlines train --preset " + options.preset + "`",
+        )
+    _preflight(options.corpus)
+    use_server()
+    from flows.pretrain import pretrain
+
+    _show(options, pretrain(options.preset, options.corpus), pretrained_lines)
 
 
 def _train(options: argparse.Namespace) -> None:
@@ -409,6 +426,7 @@ def _alerts(options: argparse.Namespace) -> None:
 VERBS = {
     "ingest": _ingest,
     "segment": _segment,
+    "pretrain": _pretrain,
     "train": _train,
     "evaluate": _evaluate,
     "score": _score,

@@ -42,6 +42,15 @@ def tokens_lines(result: Result) -> list[str]:
     ]
 
 
+def pretrained_lines(result: Result) -> list[str]:
+    """Vectors of words: of how many words, and from how many texts."""
+    counts = result["counts"]
+    return [
+        f"vectors: {_shown(result['artifact'])} ({_manner(result)})",
+        f"words: {counts['vocabulary']:,} in {counts['texts']:,} texts",
+    ]
+
+
 def cache_lines(rows: Sequence[Result]) -> list[str]:
     """What the token cache holds, a line a segmenter."""
     from headlines.segmentation import described

@@ -12,6 +12,7 @@ from flows.parameters import LongTitles, NotNegative, Positive, Share
 from flows.quiet import without_tracebacks
 from flows.score import score_batch
 from flows.surroundings import use_server
+from flows.train import new_model
 from headlines.admission import MAX_REJECT_RATE
 from headlines.artifact import Artifact
 from headlines.batches import Batch, State, release, state_of
@@ -36,7 +37,7 @@ from tasks.ingest import ensure_corpus
 from tasks.report import report_night
 from tasks.score import read_model
 from tasks.segment import segment_corpus
-from tasks.train import never_trained, train_model
+from tasks.train import never_trained
 
 without_tracebacks()
 
@@ -98,7 +99,7 @@ def nightly(
     ingested = ensure_corpus(catalog, corpus)
     tokens = segment_corpus(catalog, corpus, ingested)
     if never_trained(catalog):
-        train_model(catalog, preset, ingested, tokens)
+        new_model(catalog, preset, ingested, tokens)
     model = read_model(catalog, "champion")
     evaluation = evaluate_model(catalog, model.directory.name, model, ingested, tokens)
     untold = begin_night(catalog)

@@ -75,6 +75,10 @@ def parser_of(verbs: Mapping[str, Verb]) -> argparse.ArgumentParser:
     segment = verb("segment", "cut the headlines of a corpus into words, once")
     _add_corpus(segment)
 
+    pretrain = verb("pretrain", "learn from a corpus without its labels, for models to start from")
+    pretrain.add_argument("--preset", default="default", help="that is to start from it")
+    _add_corpus(pretrain)
+
     train = verb("train", "train a model")
     train.add_argument("--preset", default="default", help="default (default) or notebook")
     train.add_argument(

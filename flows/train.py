@@ -10,8 +10,10 @@ from flows.surroundings import use_server
 from headlines.artifact import Artifact
 from headlines.catalog import Catalog
 from headlines.promotion import Verdict
+from headlines.training import preset_named
 from tasks.evaluate import evaluate_model
 from tasks.ingest import ensure_corpus
+from tasks.pretrain import pretrain_vectors
 from tasks.promote import find_opponent, promote_better
 from tasks.segment import segment_corpus
 from tasks.train import train_model
@@ -35,7 +37,7 @@ def train(preset: str = "default", corpus: str = "inews", promote: bool = True) 
     catalog = Catalog.from_environment()
     ingested = ensure_corpus(catalog, corpus)
     tokens = segment_corpus(catalog, corpus, ingested)
-    model = train_model(catalog, preset, ingested, tokens)
+    model = new_model(catalog, preset, ingested, tokens)
     evaluation = evaluate_model(catalog, model.directory.name, model, ingested, tokens)
     verdict = _verdict(catalog, model, evaluation, ingested, tokens) if promote else None
     return {
@@ -43,6 +45,14 @@ def train(preset: str = "default", corpus: str = "inews", promote: bool = True) 
         "evaluation": result_of(evaluation),
         "promotion": verdict.to_dict() if verdict else None,
     }
+
+
+def new_model(catalog: Catalog, preset: str, corpus: Artifact, tokens: Artifact) -> Artifact:
+    """A model by a preset, from pretrained vectors if the preset starts from them."""
+    pretrained = None
+    if preset_named(preset).pretrained:
+        pretrained = pretrain_vectors(catalog, preset, corpus)
+    return train_model(catalog, preset, corpus, tokens, pretrained)
 
 
 def _verdict(

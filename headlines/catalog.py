@@ -97,6 +97,10 @@ class Catalog:
         """The words of texts by their content, a directory for each segmenter."""
         return self.root / "tokens" / "by-content"
 
+    def pretrained(self, key: str) -> Path:
+        """What was learnt without labels, under one key."""
+        return self.root / "pretrained" / key[:16]
+
     def model(self, version: str) -> Path:
         """The bundle of one version."""
         return self.models / checked_name(version, "model version")

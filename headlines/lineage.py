@@ -18,6 +18,7 @@ from headlines.object_store.loose import bring_files
 _STAGES = {
     "corpus/": "corpus",
     "tokens/": "tokens",
+    "pretrained/": "pretrained",
     "models/": "model",
     "predictions/": "predictions",
     "reports/baseline/": "baseline",

@@ -60,8 +60,17 @@ STAGES = {
     ),
     "words": Stage(1, (*_SEGMENTATION, "headlines.token_cache")),
     "tokens": Stage(2, (*_SEGMENTATION, "headlines.token_cache", "headlines.tokens")),
+    "pretrained": Stage(
+        1,
+        (
+            *_SEGMENTATION,
+            "headlines.pretraining",
+            "lstm_model.vocabulary",
+            "lstm_model.word_vectors",
+        ),
+    ),
     "model": Stage(
-        3,
+        4,
         (
             "headlines.training",
             "lstm_model.batching",
@@ -77,6 +86,7 @@ STAGES = {
             "lstm_model.recurrence",
             "lstm_model.training",
             "lstm_model.vocabulary",
+            "lstm_model.word_vectors",
         ),
     ),
     "baseline": Stage(1, ("headlines.baseline", "headlines.training")),

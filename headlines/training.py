@@ -19,6 +19,7 @@ from headlines.errors import InputError
 from headlines.labels import LABELS
 from headlines.manifest import Recipe
 from headlines.metrics import figures
+from headlines.pretraining import read_vectors
 from headlines.reliability import reliability
 from headlines.reports.training import write_training_report
 from headlines.stages import STAGES
@@ -50,6 +51,7 @@ def train(
     tokens: Artifact,
     preset: Preset,
     on_epoch: "Callable[[EpochReport], None] | None" = None,
+    pretrained: Artifact | None = None,
 ) -> Artifact:
     """Train a model, or reuse the one that this corpus and preset gave before.
 
@@ -57,13 +59,23 @@ def train(
     it. Training that was killed goes on after its last finished epoch and ends with the weights of
     an undisturbed run. The first model of a data root becomes its champion.
 
+    Args:
+        catalog: the data root.
+        corpus: what to learn.
+        tokens: its words.
+        preset: the network and its training.
+        on_epoch: called after every epoch.
+        pretrained: what `pretraining.pretrain` gave; None exactly where the preset starts from
+            nothing.
+
     Raises:
         InputError: the corpus has no labelled training rows, or the model is there and damaged.
     """
+    start = (pretrained,) if pretrained else ()
     recipe = Recipe(
         "model",
         STAGES["model"].version,
-        (corpus.as_source(catalog), tokens.as_source(catalog)),
+        tuple(artifact.as_source(catalog) for artifact in (corpus, tokens, *start)),
         {"preset": preset.to_dict(), "segmenter": tokens.manifest.config["segmenter"]},
     )
     checkpoints = catalog.work / f"training-{recipe.key[:16]}"
@@ -82,6 +94,7 @@ def train(
             None if preset.validation_split else dev,
             checkpoints,
             on_epoch,
+            read_vectors(pretrained) if pretrained else None,
         )
         uncalibrated = PackedScorer(trained).predict(dev.token_lists)
         calibration = Calibration.fitted(log_probabilities(uncalibrated), dev.labels)

@@ -48,7 +48,7 @@ from lstm_model.folding import fold, table_shape
 from lstm_model.presets import CLASSES, Preset, weight_shapes
 from lstm_model.vocabulary import Vocabulary
 
-FILE_FORMAT = "lstm_model.bundle/2"
+FILE_FORMAT = "lstm_model.bundle/3"
 
 
 @dataclass(frozen=True)

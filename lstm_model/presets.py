@@ -22,7 +22,10 @@ class Preset:
         rules: the text rules of the vocabulary.
         padded_length: steps that every row is padded or cut to; None: rows are padded to the
             longest of their batch, and never cut.
-        min_count: a word seen less often in the training titles is an unknown word.
+        pretrained: the embedding starts from vectors that `word_vectors.learn_vectors` made of
+            texts without labels, titles and contents of the training rows; the vocabulary is that
+            of these texts. Whoever hands the training data over hands them over too.
+        min_count: a word seen less often is an unknown word.
         embedding_size: length of a word's vector.
         units: length of the LSTM's state, per direction.
         bidirectional: a second LSTM reads the words from the last to the first.
@@ -33,6 +36,7 @@ class Preset:
         batch_size: rows a step.
         epochs: passes over the training data, at most.
         learning_rate: of `optimizer.LazyAdam`.
+        decay: the learning rate falls in the second half of the epochs, in equal steps towards 0.
         patience: training ends after so many epochs without a better macro-F1 on dev, and the
             weights of the best epoch are kept; None: all epochs run and the last weights are kept.
         validation_split: share of the training rows, the last ones in their order, that is not
@@ -48,6 +52,7 @@ class Preset:
     name: str
     rules: Rules
     padded_length: int | None
+    pretrained: bool
     min_count: int
     embedding_size: int
     units: int
@@ -58,6 +63,7 @@ class Preset:
     batch_size: int
     epochs: int
     learning_rate: float
+    decay: bool
     patience: int | None
     validation_split: float | None
     keep_leaked_titles: bool
@@ -74,7 +80,7 @@ class Preset:
         for name in ("padded_length", "patience"):
             if getattr(self, name) is not None:
                 _integer(name, getattr(self, name), at_least=1)
-        for name in ("bidirectional", "keep_leaked_titles"):
+        for name in ("pretrained", "bidirectional", "decay", "keep_leaked_titles"):
             if not isinstance(getattr(self, name), bool):
                 raise ValueError(f"preset: {name} must be true or false")
         for name in ("dropout", "label_smoothing"):
@@ -147,6 +153,7 @@ PRESETS: dict[str, Preset] = {
         name="notebook",
         rules="text_vectorization",
         padded_length=44,
+        pretrained=False,
         min_count=1,
         embedding_size=128,
         units=32,
@@ -157,6 +164,7 @@ PRESETS: dict[str, Preset] = {
         batch_size=32,
         epochs=20,
         learning_rate=1e-3,
+        decay=False,
         patience=None,
         validation_split=0.1,
         keep_leaked_titles=True,
@@ -166,17 +174,19 @@ PRESETS: dict[str, Preset] = {
         name="default",
         rules="verbatim",
         padded_length=None,
+        pretrained=True,
         min_count=2,
-        embedding_size=64,
-        units=32,
+        embedding_size=128,
+        units=64,
         bidirectional=True,
         pooling="max_mean",
         dropout=0.5,
         label_smoothing=0.1,
         batch_size=32,
-        epochs=20,
+        epochs=8,
         learning_rate=1e-3,
-        patience=4,
+        decay=True,
+        patience=None,
         validation_split=None,
         keep_leaked_titles=False,
         seed=0,

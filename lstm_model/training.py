@@ -30,6 +30,7 @@ from lstm_model.examples import Examples, check, digest, macro_f1, split
 from lstm_model.optimizer import LazyAdam
 from lstm_model.presets import CLASSES, Preset, weight_shapes
 from lstm_model.vocabulary import Vocabulary
+from lstm_model.word_vectors import WordVectors
 
 Tensor = Any
 DEV_BATCH = 256  # rows; decides memory and nothing else
@@ -70,31 +71,40 @@ def train(
     dev: Examples | None,
     checkpoint_dir: Path,
     on_epoch: Callable[[EpochReport], None] | None = None,
+    pretrained: WordVectors | None = None,
 ) -> Trained:
     """Train the classifier of `preset`, or go on where a run that ended early has left off.
 
     `checkpoint_dir` gets a checkpoint after every epoch, before `on_epoch` is called. If it holds
     one of the same preset, data and library versions, the training resumes there; if that one is
-    the last, the result is given at once. The vocabulary is that of all of `train`.
+    the last, the result is given at once. The vocabulary is that of `pretrained`, or of all of
+    `train`.
 
     The process's random seeds are set and TensorFlow's deterministic operations switched on.
 
     Args:
         dev: chooses the epoch; None exactly where the preset has a `validation_split`.
+        pretrained: where the embedding starts; None exactly where the preset has it so.
 
     Raises:
-        ValueError: no rows, more or fewer labels than rows, a label outside 0..2, a `dev` that
-            contradicts the preset.
+        ValueError: no rows, more or fewer labels than rows, a label outside 0..2, a `dev` or
+            `pretrained` that contradicts the preset.
         TrainingError: the loss is not finite.
     """
     check("train", train)
-    vocabulary = Vocabulary.build(train.token_lists, preset.rules, preset.min_count)
+    _check_pretrained(preset, pretrained)
+    if pretrained is not None:
+        vocabulary = pretrained.vocabulary
+    else:
+        vocabulary = Vocabulary.build(train.token_lists, preset.rules, preset.min_count)
     train, dev = split(preset, train, dev)
-    configuration = _configuration(preset, train, dev)
+    configuration = _configuration(preset, train, dev, pretrained)
 
     found = latest_checkpoint(checkpoint_dir, configuration)
     if found is None or not found.progress.finished:
         run = _Run(preset, vocabulary, train, dev)
+        if pretrained is not None:
+            run.start_from(pretrained.vectors)
         if found is None:
             progress = Progress(configuration, 0, False, 0, [], [])
         else:
@@ -119,9 +129,26 @@ def train(
     )
 
 
-def _configuration(preset: Preset, train: Examples, dev: Examples) -> str:
+def _check_pretrained(preset: Preset, pretrained: WordVectors | None) -> None:
+    if preset.pretrained != (pretrained is not None):
+        wanted = "needs" if preset.pretrained else "takes no"
+        raise ValueError(f"preset {preset.name!r} {wanted} pretrained vectors")
+    if pretrained is None:
+        return
+    shape = (len(pretrained.vocabulary), preset.embedding_size)
+    if pretrained.vectors.shape != shape or pretrained.vocabulary.rules != preset.rules:
+        raise ValueError(
+            f"preset {preset.name!r} needs vectors of shape {shape} and words by {preset.rules!r}, "
+            f"not {pretrained.vectors.shape} and {pretrained.vocabulary.rules!r}"
+        )
+
+
+def _configuration(
+    preset: Preset, train: Examples, dev: Examples, pretrained: WordVectors | None
+) -> str:
     """Digest of everything that decides the result."""
-    parts = [preset.to_dict(), digest(train, dev), tf.__version__, keras.__version__]
+    start = pretrained.digest() if pretrained else None
+    parts = [preset.to_dict(), digest(train, dev), start, tf.__version__, keras.__version__]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
@@ -157,6 +184,12 @@ def _report(preset: Preset, progress: Progress) -> EpochReport:
     )
 
 
+def learning_rate(preset: Preset, epoch: int) -> float:
+    """The learning rate of an epoch, counted from 1."""
+    left = (preset.epochs - epoch + 1) / preset.epochs
+    return preset.learning_rate * min(1.0, 2 * left) if preset.decay else preset.learning_rate
+
+
 class _Run:
     """Model and optimiser, and what an epoch does to them."""
 
@@ -179,12 +212,18 @@ class _Run:
         self.learn = tf.function(self._learn, input_signature=[ids, labels])
         self.predict = tf.function(self._predict, input_signature=[ids])
 
+    def start_from(self, vectors: NDArray[np.float32]) -> None:
+        """Give the embedding's words the vectors `(words, embedding_size)`."""
+        self.model.get_layer("embedding").set_weights([vectors])
+        self.kept = self.model.get_weights()
+
     def epoch(self, epoch: int) -> dict[str, float]:
         """Learn from every row once, then measure on dev."""
         rows = len(self.train_labels)
         rng = np.random.default_rng([self.preset.seed, epoch])
         lengths = np.count_nonzero(self.train_ids, axis=1)
         order = batches(lengths, self.preset.batch_size, rng)
+        self.optimizer.learning_rate.assign(learning_rate(self.preset, epoch))
         loss = correct = 0.0
         for batch, chosen in enumerate(order, start=1):
             ids = _trim(self.train_ids[chosen])

@@ -24,7 +24,13 @@ def never_trained(catalog: Catalog) -> bool:
 
 # No timeout: training is long on purpose, and goes on from its last epoch when it is retried.
 @stage("train", run_name="train {preset}")
-def train_model(catalog: Catalog, preset: str, corpus: Artifact, tokens: Artifact) -> Artifact:
+def train_model(
+    catalog: Catalog,
+    preset: str,
+    corpus: Artifact,
+    tokens: Artifact,
+    pretrained: Artifact | None,
+) -> Artifact:
     """Train a model, or reuse the one that is there."""
     logger = get_run_logger()
 
@@ -43,7 +49,9 @@ def train_model(catalog: Catalog, preset: str, corpus: Artifact, tokens: Artifac
             report.eta_seconds,
         )
 
-    artifact = training.train(catalog, corpus, tokens, training.preset_named(preset), log_epoch)
+    artifact = training.train(
+        catalog, corpus, tokens, training.preset_named(preset), log_epoch, pretrained
+    )
     dev = artifact.counts["dev"]
     log_stage(
         f"model {artifact.directory.name}",

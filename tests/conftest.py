@@ -39,7 +39,7 @@ def small_preset(monkeypatch: pytest.MonkeyPatch) -> str:
     """A preset that trains in a second."""
     preset = PRESETS["default"].to_dict() | {
         "name": "small", "min_count": 1, "embedding_size": 8, "units": 4, "epochs": 3,
-        "batch_size": 8, "patience": None,
+        "batch_size": 8, "patience": None, "pretrained": False, "decay": False,
     }  # fmt: skip
     monkeypatch.setitem(PRESETS, "small", Preset.from_dict(preset))
     return "small"

@@ -1,5 +1,6 @@
 """Each task of a night fails twice and then succeeds: it is tried again, and nothing else is."""
 
+import dataclasses
 import functools
 import threading
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from headlines import admission, registry
 from headlines.artifact import open_artifact
 from headlines.catalog import Catalog
 from headlines.errors import BatchesStopped
+from lstm_model.presets import PRESETS
 
 Writer = Callable[[Path, list[str]], Path]
 
@@ -26,6 +28,7 @@ RUNS = {
     "ensure_corpus": 1,
     "segment_corpus": 1,
     "never_trained": 1,
+    "pretrain_vectors": 1,
     "train_model": 1,
     "read_model": 1,
     "admit_batch": 2,
@@ -68,11 +71,11 @@ def runs_of_a_night(
 ) -> dict[str, int]:
     """How often each task is run in a night in which some of them fail twice."""
     from flows.nightly import nightly
-    from tasks import evaluate, ingest, report, score, segment, train
+    from tasks import evaluate, ingest, pretrain, report, score, segment, train
 
     work = {}
     for name in RUNS:
-        rooms = (evaluate, ingest, report, score, segment, train)
+        rooms = (evaluate, ingest, pretrain, report, score, segment, train)
         [task] = [getattr(room, name) for room in rooms if hasattr(room, name)]
         work[name] = Work(task.fn, fails=name in failing)
         monkeypatch.setattr(task, "fn", work[name])
@@ -107,10 +110,18 @@ def inbox(
     monkeypatch.setattr(admission, "PIECE_ROWS", 3)
 
 
+@pytest.fixture
+def pretrained_preset(small_preset: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """One that starts from vectors: it has all the tasks that there are."""
+    preset = dataclasses.replace(PRESETS[small_preset], name="pretrained", pretrained=True)
+    monkeypatch.setitem(PRESETS, preset.name, preset)
+    return preset.name
+
+
 def test_every_task_fails_twice_in_one_night(
-    catalog: Catalog, small_preset: str, monkeypatch: pytest.MonkeyPatch
+    catalog: Catalog, pretrained_preset: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    runs = runs_of_a_night(set(RUNS), catalog, monkeypatch, small_preset)
+    runs = runs_of_a_night(set(RUNS), catalog, monkeypatch, pretrained_preset)
     assert runs == {name: times + 2 for name, times in RUNS.items()}
 
 
@@ -118,7 +129,7 @@ def test_every_task_fails_twice_in_one_night(
 @pytest.mark.faults
 @pytest.mark.parametrize("failing", RUNS)
 def test_a_task_that_fails_twice_is_run_again_alone(
-    catalog: Catalog, small_preset: str, monkeypatch: pytest.MonkeyPatch, failing: str
+    catalog: Catalog, pretrained_preset: str, monkeypatch: pytest.MonkeyPatch, failing: str
 ) -> None:
-    runs = runs_of_a_night({failing}, catalog, monkeypatch, small_preset)
+    runs = runs_of_a_night({failing}, catalog, monkeypatch, pretrained_preset)
     assert runs == RUNS | {failing: RUNS[failing] + 2}

@@ -23,6 +23,8 @@ def make_preset() -> Callable[..., Preset]:
     def make(**fields: Any) -> Preset:
         small: dict[str, Any] = {
             "name": "small",
+            "pretrained": False,
+            "decay": False,
             "min_count": 1,
             "embedding_size": 6,
             "units": 5,

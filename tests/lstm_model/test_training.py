@@ -15,7 +15,8 @@ from lstm_model import PackedScorer
 from lstm_model.bundle import read_bundle, write_bundle
 from lstm_model.examples import Examples, macro_f1
 from lstm_model.presets import PRESETS, Preset
-from lstm_model.training import EpochReport, Trained, TrainingError, train
+from lstm_model.training import EpochReport, Trained, TrainingError, learning_rate, train
+from lstm_model.word_vectors import WordVectors, learn_vectors
 
 
 def toy(rows: int, seed: int) -> Examples:
@@ -39,6 +40,8 @@ def preset() -> Preset:
     return dataclasses.replace(
         PRESETS["default"],
         name="small",
+        pretrained=False,
+        decay=False,
         min_count=1,
         embedding_size=6,
         units=5,
@@ -253,3 +256,67 @@ def test_a_loss_that_is_no_number_ends_the_training(preset, tmp_path) -> None:
     with pytest.raises(TrainingError, match=r"the loss is nan in epoch 1, batch \d+"):
         train(dataclasses.replace(preset, learning_rate=1e38), TRAIN, DEV, tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+def vectors_of(preset: Preset) -> WordVectors:
+    return learn_vectors(TRAIN.token_lists, preset.rules, 1, preset.embedding_size, seed=0)
+
+
+def test_it_starts_from_pretrained_vectors(preset: Preset, tmp_path: Path) -> None:
+    preset = dataclasses.replace(preset, pretrained=True, epochs=1, learning_rate=1e-9)
+    vectors = vectors_of(preset)
+    trained = train(preset, TRAIN, DEV, tmp_path, pretrained=vectors)
+    assert trained.vocabulary == vectors.vocabulary
+    np.testing.assert_allclose(
+        trained.weights["embedding/embeddings"], vectors.vectors, atol=1e-6, rtol=0
+    )
+
+
+def test_a_training_from_vectors_that_was_cut_off_goes_on_from_them(
+    preset: Preset, tmp_path: Path
+) -> None:
+    def cut(report: EpochReport) -> None:
+        if report.epoch == 1:
+            raise KeyboardInterrupt
+
+    preset = dataclasses.replace(preset, pretrained=True, epochs=2)
+    vectors = vectors_of(preset)
+    whole = train(preset, TRAIN, DEV, tmp_path / "whole", pretrained=vectors)
+    with pytest.raises(KeyboardInterrupt):
+        train(preset, TRAIN, DEV, tmp_path / "cut", cut, pretrained=vectors)
+    assert_same(train(preset, TRAIN, DEV, tmp_path / "cut", pretrained=vectors), whole)
+    # Of other vectors it is another training.
+    others = dataclasses.replace(vectors, vectors=-vectors.vectors)
+    other = train(preset, TRAIN, DEV, tmp_path / "cut", pretrained=others)
+    assert other.history != whole.history
+
+
+def test_vectors_that_do_not_fit_the_preset_are_refused(preset: Preset, tmp_path: Path) -> None:
+    vectors = vectors_of(preset)
+    with pytest.raises(ValueError, match="takes no pretrained vectors"):
+        train(preset, TRAIN, DEV, tmp_path, pretrained=vectors)
+    wanting = dataclasses.replace(preset, pretrained=True)
+    with pytest.raises(ValueError, match="needs pretrained vectors"):
+        train(wanting, TRAIN, DEV, tmp_path)
+    longer = dataclasses.replace(wanting, embedding_size=7)
+    with pytest.raises(ValueError, match=r"of shape \(\d+, 7\)"):
+        train(longer, TRAIN, DEV, tmp_path, pretrained=vectors)
+
+
+def test_the_learning_rate_falls_in_the_second_half(preset: Preset) -> None:
+    falling = dataclasses.replace(preset, decay=True, epochs=4, learning_rate=0.1)
+    rates = [learning_rate(falling, epoch) for epoch in (1, 2, 3, 4)]
+    assert rates == pytest.approx([0.1, 0.1, 0.1, 0.05])
+    steady = dataclasses.replace(falling, decay=False)
+    assert {learning_rate(steady, epoch) for epoch in (1, 2, 3, 4)} == {0.1}
+
+
+def test_the_learning_rate_that_falls_is_the_one_that_is_used(
+    preset: Preset, tmp_path: Path
+) -> None:
+    falling = dataclasses.replace(preset, decay=True)
+    histories = [
+        train(one, TRAIN, DEV, tmp_path / str(one.decay)).history for one in (preset, falling)
+    ]
+    assert histories[0][:3] == histories[1][:3]
+    assert histories[0][3] != histories[1][3]

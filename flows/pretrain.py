@@ -1,0 +1,31 @@
+"""The flow `pretrain`: learns of a corpus without its labels, for models to start from."""
+
+from typing import Any
+
+from prefect import flow
+
+from flows.quiet import without_tracebacks
+from flows.results import result_of
+from flows.surroundings import use_server
+from headlines.catalog import Catalog
+from tasks.ingest import ensure_corpus
+from tasks.pretrain import pretrain_vectors
+
+without_tracebacks()
+
+
+@flow(name="pretrain", flow_run_name="pretrain {preset} on {corpus}")
+def pretrain(preset: str = "default", corpus: str = "inews") -> dict[str, Any]:
+    """Learn the vectors that a preset starts from; `train` does so too where they are missing.
+
+    Args:
+        preset: settings of the network and its training; one of `lstm_model.presets.PRESETS`.
+        corpus: its name; `inews` is ingested where it is missing.
+    """
+    catalog = Catalog.from_environment()
+    return result_of(pretrain_vectors(catalog, preset, ensure_corpus(catalog, corpus)))
+
+
+if __name__ == "__main__":
+    use_server()
+    pretrain()

@@ -1,0 +1,131 @@
+"""`learn_vectors`: what texts without labels tell of their words, as a vector for each.
+
+Words that stand beside the same words get like vectors. Each pair of words is weighed by how much
+more often the two stand near each other than chance would have them (positive pointwise mutual
+information), and the matrix of all pairs is factored to as many columns as a vector is to have.
+
+Sources: Levy and Goldberg, "Neural Word Embedding as Implicit Matrix Factorization", NeurIPS 2014;
+the smoothed contexts and the root of the singular values: Levy, Goldberg and Dagan, "Improving
+Distributional Similarity with Lessons Learned from Word Embeddings", TACL 3, 2015; the
+factorisation: Halko, Martinsson and Tropp, SIAM Review 53(2), 2011, algorithm 4.4.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lstm_model.vocabulary import UNKNOWN, Rules, Vocabulary
+
+Floats = NDArray[np.float32]
+
+WINDOW = 5  # words to each side that count as near; the nearest counts five times the farthest
+_SMOOTHING = 0.75  # exponent of the counts of contexts: rare ones would get too much weight
+_SPREAD = 0.3  # standard deviation of all values: that with which the LSTM was tried
+_OVERSAMPLING, _ITERATIONS = 20, 4
+
+
+@dataclass(frozen=True)
+class WordVectors:
+    """Words and their vectors.
+
+    Attributes:
+        vocabulary: the words.
+        vectors: `(words, size)`, float32: zeros for padding, and for the unknown word the mean of
+            all others.
+    """
+
+    vocabulary: Vocabulary
+    vectors: Floats
+
+    def digest(self) -> str:
+        """SHA-256 of words and vectors."""
+        found = hashlib.sha256(json.dumps([self.vocabulary.rules, *self.vocabulary.words]).encode())
+        found.update(np.ascontiguousarray(self.vectors, "<f4").tobytes())
+        return found.hexdigest()
+
+
+def learn_vectors(
+    token_lists: Sequence[Sequence[str]], rules: Rules, min_count: int, size: int, seed: int
+) -> WordVectors:
+    """Vectors of the words of `token_lists`, the same ones every time.
+
+    Args:
+        token_lists: texts as they were cut.
+        rules: the text rules of the vocabulary.
+        min_count: a word seen less often is an unknown word.
+        size: length of a vector.
+        seed: of the directions from which the factorisation starts.
+
+    Raises:
+        ValueError: there are fewer words than a vector is to have values.
+    """
+    from threadpoolctl import threadpool_limits
+
+    vocabulary = Vocabulary.build(token_lists, rules, min_count)
+    words = len(vocabulary) - UNKNOWN - 1
+    if words < size:
+        raise ValueError(
+            f"vectors of {size} values cannot be learnt from {words} words that stand in the texts "
+            f"at least {min_count} times"
+        )
+    with threadpool_limits(1):  # the order of sums, so the last bits, depends on the threads
+        found = _factored(_associations(*vocabulary.ids(token_lists), len(vocabulary)), size, seed)
+    known = found[UNKNOWN + 1 :]
+    known *= _SPREAD / (known.std() or 1)
+    found[: UNKNOWN + 1] = 0
+    found[UNKNOWN] = known.mean(axis=0)
+    return WordVectors(vocabulary, found)
+
+
+def _associations(ids: NDArray[np.int64], lengths: NDArray[np.int64], words: int) -> Any:
+    """Positive pointwise mutual information `(words, words)`, sparse, of each pair of words.
+
+    Args:
+        ids: of the words of all texts, one behind the other.
+        lengths: how many of them each text has.
+        words: how many ids there are.
+    """
+    from scipy.sparse import csr_array
+
+    text = np.repeat(np.arange(len(lengths), dtype=np.int32), lengths)
+    ids = ids.astype(np.int32)
+    pairs = csr_array((words, words), dtype=np.float64)
+    for distance in range(1, WINDOW + 1):
+        left, right = ids[:-distance], ids[distance:]
+        near = (text[:-distance] == text[distance:]) & (left > UNKNOWN) & (right > UNKNOWN)
+        weight = np.full(np.count_nonzero(near), (WINDOW + 1 - distance) / WINDOW)
+        pairs = pairs + csr_array((weight, (left[near], right[near])), shape=pairs.shape)
+    both_ways = (pairs + pairs.T).tocoo()
+    row, column = both_ways.coords
+    of_word: NDArray[np.float64] = np.asarray(both_ways.sum(axis=1))  # (words,)
+    of_context = of_word**_SMOOTHING
+    # Pairs that were seen have both words counted: nothing here is divided by zero.
+    information = np.log(both_ways.data * of_context.sum() / (of_word[row] * of_context[column]))
+    above = information > 0
+    data = information[above].astype(np.float32)
+    return csr_array((data, (row[above], column[above])), shape=pairs.shape)
+
+
+def _factored(matrix: Any, size: int, seed: int) -> Floats:
+    """The left singular vectors of the largest singular values, times the values' roots.
+
+    Args:
+        matrix: `(words, words)`, sparse.
+        size: how many, so the result is `(words, size)`, float32.
+    """
+    width = min(size + _OVERSAMPLING, matrix.shape[0])
+    start = np.random.default_rng(seed).standard_normal((matrix.shape[0], width), np.float32)
+    basis = np.linalg.qr(matrix @ start).Q  # (words, width)
+    for _ in range(_ITERATIONS):
+        basis = np.linalg.qr(matrix @ np.linalg.qr(matrix.T @ basis).Q).Q
+    small = (matrix.T @ basis).T  # (width, words)
+    left, values, _ = np.linalg.svd(small, full_matrices=False)
+    scaled: Floats = (basis @ left[:, :size]) * np.sqrt(values[:size])
+    return scaled.astype(np.float32)

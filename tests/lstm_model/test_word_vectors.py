@@ -1,0 +1,116 @@
+"""Vectors of words: what stands in like places is alike, and the same texts give the same bits."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from lstm_model.word_vectors import WINDOW, WordVectors, _associations, _factored, learn_vectors
+
+ANIMALS, TOOLS = ["猫", "狗", "马", "羊"], ["锤", "锯", "刀", "斧"]
+
+
+def texts(count: int = 400) -> list[list[str]]:
+    """Animals run and eat; tools cut and hit."""
+    rng = np.random.default_rng(7)
+    found = []
+    for _ in range(count):
+        names, deeds = (ANIMALS, ["跑", "吃"]) if rng.random() < 0.5 else (TOOLS, ["切", "打"])
+        found.append([str(rng.choice(names)), str(rng.choice(deeds)), "了"])
+    return found
+
+
+@pytest.fixture(scope="module")
+def learnt() -> WordVectors:
+    return learn_vectors(texts(), "verbatim", min_count=1, size=4, seed=0)
+
+
+def cosine(learnt: WordVectors, first: str, second: str) -> float:
+    words = learnt.vocabulary.words
+    a, b = (learnt.vectors[words.index(word)].astype(np.float64) for word in (first, second))
+    return float(a @ b / np.sqrt((a @ a) * (b @ b)))
+
+
+def test_words_that_stand_beside_the_same_words_are_alike(learnt: WordVectors) -> None:
+    for one in ANIMALS:
+        for other in ANIMALS:
+            assert cosine(learnt, one, other) > 0.8
+        for tool in TOOLS:
+            assert cosine(learnt, one, tool) < 0.3
+
+
+def test_padding_is_zero_and_the_unknown_word_the_mean(learnt: WordVectors) -> None:
+    assert learnt.vectors.dtype == np.float32
+    assert learnt.vectors.shape == (len(learnt.vocabulary), 4)
+    assert not learnt.vectors[0].any()
+    np.testing.assert_allclose(learnt.vectors[1], learnt.vectors[2:].mean(axis=0), atol=1e-6)
+    assert learnt.vectors[2:].std() == pytest.approx(0.3, rel=1e-5)
+
+
+def associations_by_hand(ids: list[list[int]], words: int) -> NDArray[np.float64]:
+    """The formula, pair by pair."""
+    counts = np.zeros((words, words))
+    for text in ids:
+        for i, first in enumerate(text):
+            for j, second in enumerate(text):
+                distance = abs(i - j)
+                if i != j and distance <= WINDOW and first > 1 and second > 1:
+                    counts[first, second] += (WINDOW + 1 - distance) / WINDOW
+    found = np.zeros_like(counts)
+    of_word = counts.sum(axis=1)
+    of_context = of_word**0.75
+    for first, second in np.argwhere(counts):
+        chance = of_word[first] * of_context[second] / of_context.sum()
+        found[first, second] = max(0.0, np.log(counts[first, second] / chance))
+    return found
+
+
+def test_associations_are_those_of_the_formula() -> None:
+    rng = np.random.default_rng(3)
+    ids = [rng.integers(1, 9, rng.integers(0, 12)).tolist() for _ in range(20)]
+    flat = np.array([one for text in ids for one in text])
+    lengths = np.array([len(text) for text in ids])
+    found = _associations(flat, lengths, 9).toarray()
+    np.testing.assert_allclose(found, associations_by_hand(ids, 9), atol=1e-6)
+
+
+def test_the_factors_are_those_of_the_whole_decomposition() -> None:
+    from scipy.sparse import csr_array
+
+    rng = np.random.default_rng(5)
+    root = rng.standard_normal((60, 6)).astype(np.float32)
+    matrix = root @ root.T  # of rank 6, symmetric
+    left, values, _ = np.linalg.svd(matrix)
+    wanted = left[:, :4] * np.sqrt(values[:4])
+    found = _factored(csr_array(matrix), 4, seed=0)
+    signs = np.sign((found * wanted).sum(axis=0))
+    np.testing.assert_allclose(found * signs, wanted, atol=1e-3)
+
+
+def test_too_few_words_are_refused() -> None:
+    with pytest.raises(ValueError, match="vectors of 128 values cannot be learnt from 13 words"):
+        learn_vectors(texts(), "verbatim", min_count=1, size=128, seed=0)
+
+
+PRINT_DIGEST = """
+import sys
+sys.path.insert(0, "tests/lstm_model")
+from test_word_vectors import texts
+from lstm_model.word_vectors import learn_vectors
+print(learn_vectors(texts(), "verbatim", 1, 4, 0).digest())
+"""
+
+
+def test_another_process_with_other_threads_learns_the_same_bits(learnt: WordVectors) -> None:
+    for threads in ("1", "2"):
+        environment = os.environ | {"OPENBLAS_NUM_THREADS": threads, "PYTHONHASHSEED": threads}
+        found = subprocess.run(
+            [sys.executable, "-c", PRINT_DIGEST],
+            capture_output=True, text=True, check=True, env=environment,
+        ).stdout.strip()  # fmt: skip
+        assert found == learnt.digest()
