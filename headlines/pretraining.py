@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from headlines.artifact import Artifact, publish
 from headlines.catalog import Catalog
 from headlines.corpus import read_corpus
-from headlines.errors import InputError
 from headlines.manifest import Recipe
 from headlines.segmentation import Segmenter
 from headlines.stages import STAGES
@@ -26,9 +25,6 @@ def pretrain(catalog: Catalog, corpus: Artifact, preset: Preset) -> Artifact:
 
     The texts are titles and contents of the training rows. Held-out rows have no part in it, nor
     have those whose title is held out too, unless the preset trains on them.
-
-    Raises:
-        InputError: the corpus has too few words.
     """
     segmenter = Segmenter.from_environment()
     recipe = Recipe(
@@ -52,16 +48,9 @@ def pretrain(catalog: Catalog, corpus: Artifact, preset: Preset) -> Artifact:
 
         texts = _texts(corpus, keep_leaked=preset.keep_leaked_titles)
         cut = segmenter.cut(texts)
-        try:
-            learnt = learn_vectors(
-                cut, preset.rules, preset.min_count, preset.embedding_size, preset.seed
-            )
-        except ValueError as error:
-            raise InputError(
-                str(error),
-                str(corpus.directory),
-                "ingest a corpus with more text, or use `--preset notebook`, which needs none",
-            ) from error
+        learnt = learn_vectors(
+            cut, preset.rules, preset.min_count, preset.embedding_size, preset.seed
+        )
         learnt.vocabulary.save(draft / _VOCABULARY)
         # Not `save_file`: on a full disk that raises no OSError.
         content = safetensors.numpy.save({"vectors": learnt.vectors})

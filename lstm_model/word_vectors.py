@@ -56,32 +56,28 @@ def learn_vectors(
 ) -> WordVectors:
     """Vectors of the words of `token_lists`, the same ones every time.
 
+    Of fewer words than a vector has values no more can be told than there are words: the last
+    values are zeros then.
+
     Args:
         token_lists: texts as they were cut.
         rules: the text rules of the vocabulary.
         min_count: a word seen less often is an unknown word.
         size: length of a vector.
         seed: of the directions from which the factorisation starts.
-
-    Raises:
-        ValueError: there are fewer words than a vector is to have values.
     """
     from threadpoolctl import threadpool_limits
 
     vocabulary = Vocabulary.build(token_lists, rules, min_count)
-    words = len(vocabulary) - UNKNOWN - 1
-    if words < size:
-        raise ValueError(
-            f"vectors of {size} values cannot be learnt from {words} words that stand in the texts "
-            f"at least {min_count} times"
-        )
     with threadpool_limits(1):  # the order of sums, so the last bits, depends on the threads
         found = _factored(_associations(*vocabulary.ids(token_lists), len(vocabulary)), size, seed)
-    known = found[UNKNOWN + 1 :]
-    known *= _SPREAD / (known.std() or 1)
-    found[: UNKNOWN + 1] = 0
-    found[UNKNOWN] = known.mean(axis=0)
-    return WordVectors(vocabulary, found)
+    vectors = np.zeros((len(vocabulary), size), dtype=np.float32)
+    known = vectors[UNKNOWN + 1 :, : found.shape[1]]
+    if len(known):
+        known[:] = found[UNKNOWN + 1 :]
+        known *= _SPREAD / (known.std() or 1)
+        vectors[UNKNOWN] = vectors[UNKNOWN + 1 :].mean(axis=0)
+    return WordVectors(vocabulary, vectors)
 
 
 def _associations(ids: NDArray[np.int64], lengths: NDArray[np.int64], words: int) -> Any:
@@ -118,7 +114,8 @@ def _factored(matrix: Any, size: int, seed: int) -> Floats:
 
     Args:
         matrix: `(words, words)`, sparse.
-        size: how many, so the result is `(words, size)`, float32.
+        size: how many, so the result is `(words, size)`, float32, or `(words, words)` if that is
+            less.
     """
     width = min(size + _OVERSAMPLING, matrix.shape[0])
     start = np.random.default_rng(seed).standard_normal((matrix.shape[0], width), np.float32)

@@ -10,7 +10,6 @@ import pytest
 from headlines.artifact import Artifact
 from headlines.catalog import Catalog
 from headlines.corpus import ingest
-from headlines.errors import InputError
 from headlines.lineage import lineage
 from headlines.pretraining import pretrain, read_vectors
 from headlines.tokens import segment_corpus
@@ -84,12 +83,3 @@ def test_a_model_starts_from_it_and_names_it(
         "tokens",
         "pretrained",
     ]
-
-
-def test_a_corpus_with_too_few_words_is_refused(
-    catalog: Catalog, corpus: Artifact, preset: Preset
-) -> None:
-    with pytest.raises(InputError, match="vectors of 300 values cannot be learnt") as refused:
-        pretrain(catalog, corpus, dataclasses.replace(preset, embedding_size=300))
-    assert "--preset notebook" in refused.value.mend
-    assert not (catalog.root / "pretrained").exists()

@@ -92,9 +92,20 @@ def test_the_factors_are_those_of_the_whole_decomposition() -> None:
     np.testing.assert_allclose(found * signs, wanted, atol=1e-3)
 
 
-def test_too_few_words_are_refused() -> None:
-    with pytest.raises(ValueError, match="vectors of 128 values cannot be learnt from 13 words"):
-        learn_vectors(texts(), "verbatim", min_count=1, size=128, seed=0)
+def test_of_few_words_the_last_values_are_zeros() -> None:
+    learnt = learn_vectors(texts(), "verbatim", min_count=1, size=128, seed=0)
+    words = len(learnt.vocabulary)  # with the two reserved ones, which no pair has
+    assert learnt.vectors.shape == (words, 128)
+    assert learnt.vectors[2:].any(axis=1).all()
+    assert not learnt.vectors[:, words:].any()
+
+
+@pytest.mark.parametrize("few", [[], [[]], [["孤"]], [["孤"], ["独"]]])
+def test_texts_that_tell_nothing_give_zeros(few: list[list[str]]) -> None:
+    learnt = learn_vectors(few, "verbatim", min_count=1, size=3, seed=0)
+    assert learnt.vectors.shape == (len(learnt.vocabulary), 3)
+    assert np.isfinite(learnt.vectors).all()
+    assert not learnt.vectors.any()
 
 
 PRINT_DIGEST = """
