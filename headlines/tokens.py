@@ -13,6 +13,7 @@ from headlines import runner
 from headlines.arrival import arrived
 from headlines.artifact import Artifact, copy_file, have_here, publish, remove
 from headlines.catalog import Catalog
+from headlines.drafts import locked
 from headlines.errors import DamagedArtifact
 from headlines.manifest import Recipe, Source, file_digest
 from headlines.segmentation import Segmenter
@@ -105,9 +106,11 @@ def segment_corpus(catalog: Catalog, corpus: Artifact) -> Artifact:
             made.append(words)
         return counts
 
-    tokens = publish(catalog, catalog.tokens(recipe.key), recipe, write_tokens)
-    for words in made:
-        remove(catalog, words.directory)
+    # One segmentation of a recipe at a time: another one would take the words of its parts away.
+    with locked(catalog, f"segmenting-{recipe.key[:16]}"):
+        tokens = publish(catalog, catalog.tokens(recipe.key), recipe, write_tokens)
+        for words in made:
+            remove(catalog, words.directory)
     return tokens
 
 
