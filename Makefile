@@ -26,8 +26,8 @@ down: venv  ## end what `make up` has started
 status: venv  ## server, schedule, worker, last night
 	@$(BIN)/headlines status
 
-test: venv  ## all tests but the slow ones
-	@$(BIN)/pytest -q
+test: venv  ## all tests but the slow ones, in two processes
+	@$(BIN)/pytest -q -n 2 --dist loadgroup
 
 test-slow: venv  ## the tests that take minutes
 	@$(BIN)/pytest -q -m slow

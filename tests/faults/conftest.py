@@ -20,7 +20,7 @@ from headlines.manifest import MANIFEST
 from . import failing_writes
 from .failing_writes import Control
 
-_COUNTS = pytest.StashKey[list[tuple[str, dict[str, int]]]]()
+_COUNTED = "counted"
 _SCRIPT = Path(__file__).with_name("victim.py")
 
 BATCHES = {
@@ -102,20 +102,24 @@ def fragile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Victim]:
 
 
 @pytest.fixture
-def count(request: pytest.FixtureRequest) -> Callable[..., None]:
+def count(record_property: Callable[[str, object], None]) -> Callable[..., None]:
     """Notes figures to be shown when all tests are over: `count("what", kills=200)`."""
 
     def note(what: str, **figures: int) -> None:
-        request.config.stash.setdefault(_COUNTS, []).append((what, figures))
+        record_property(_COUNTED, [what, figures])
 
     return note
 
 
-def pytest_terminal_summary(
-    terminalreporter: pytest.TerminalReporter, config: pytest.Config
-) -> None:
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Show what the tests have counted."""
-    counts = config.stash.get(_COUNTS, [])
+    counts = [
+        counted
+        for outcome in ("passed", "failed")
+        for report in terminalreporter.stats.get(outcome, [])
+        for name, counted in report.user_properties
+        if name == _COUNTED
+    ]
     if counts:
         terminalreporter.section("faults")
     for what, figures in counts:
