@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lstm_model.classifier import MaxMeanPooling
-from lstm_model.presets import CLASSES, Preset, directions
+from lstm_model.presets import CLASSES, Preset, readers
 
 
 def keras_classifier(preset: Preset, vocabulary_size: int) -> Any:
-    """The `keras.Model` of `preset`, as one writes it with Keras' own layers."""
+    """The `keras.Model` of `preset`, of one reader, as one writes it with Keras' own layers."""
     layers = keras.layers
     every_step = preset.pooling == "max_mean"
     model = keras.Sequential([keras.Input((None,), dtype="int32")], name="classifier")
@@ -31,9 +31,10 @@ def keras_classifier(preset: Preset, vocabulary_size: int) -> Any:
 
 def with_weights(model: Any, preset: Preset, weights: Mapping[str, NDArray[np.float32]]) -> Any:
     """`model`, from `keras_classifier`, with the weights of a bundle of ours."""
+    [reader] = readers(preset)
     recurrent = [
         np.concatenate([weights[f"{direction}/{kind}{gate}"] for gate in "ifco"], axis=-1)
-        for direction in directions(preset)
+        for direction in reader.lstms
         for kind in "wub"
     ]
     dense = [weights["dense/kernel"], weights["dense/bias"]]

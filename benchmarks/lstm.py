@@ -95,7 +95,7 @@ def our_epoch(train: Examples) -> Run:
 
     vocabulary = Vocabulary.build(train.token_lists, NOTEBOOK.rules)
     few = Examples(train.token_lists[:1], train.labels[:1])
-    learning = _Run(NOTEBOOK, vocabulary, split(NOTEBOOK, train, None)[0], few)
+    learning = _Run(NOTEBOOK, [vocabulary], split(NOTEBOOK, train, None)[0], few)
     epochs = iter(range(1, 1000))
     return lambda: learning.epoch(next(epochs))
 

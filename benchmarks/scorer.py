@@ -59,7 +59,7 @@ def packed(bundle: Path, tokens: Tokens) -> Run:
 
     def before() -> None:
         lookup.renew()
-        scorer.vocabulary = lookup.vocabulary
+        scorer.vocabularies = [lookup.vocabulary]
 
     return with_before(lambda: scorer.predict(tokens), before)
 

@@ -8,6 +8,7 @@ import contextlib
 import json
 import os
 import re
+import shlex
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -34,6 +35,7 @@ from flows.display import (
 )
 from flows.options import fail, parser_of
 from flows.surroundings import settle, use_server
+from flows.sweep_table import sweep_lines
 from headlines.errors import EndedAmiss, InputError
 
 if TYPE_CHECKING:
@@ -147,13 +149,35 @@ def _pretrain(options: argparse.Namespace) -> None:
 def _train(options: argparse.Namespace) -> None:
     from headlines.training import preset_named
 
-    preset_named(options.preset)
+    if options.sweep is not None:
+        _sweep(options)
+        return
+    preset = "default" if options.preset is None else options.preset
+    preset_named(preset)
     _preflight(options.corpus)
     use_server()
     from flows.train import train
 
-    result = train(options.preset, options.corpus, promote=not options.no_promote)
+    result = train(preset, options.corpus, promote=not options.no_promote)
     _show(options, result, train_lines)
+
+
+def _sweep(options: argparse.Namespace) -> None:
+    from headlines.space_files import read_space
+
+    _refuse(options, "preset", reason="the file of --sweep names the preset")
+    _refuse(options, "no-promote", reason="a sweep promotes nothing")
+    read_space(options.sweep)
+    _preflight(options.corpus)
+    use_server()
+    from flows.sweep import sweep
+
+    result = sweep(options.sweep, options.corpus)
+    if result["best"] and options.data:
+        result["train"] += " " + shlex.join(["--data", options.data])
+    _show(options, result, sweep_lines)
+    if result["best"] is None:
+        fail("no trial could be trained; the table says why", 1)
 
 
 def _evaluate(options: argparse.Namespace) -> None:
@@ -240,7 +264,7 @@ def _score_stream(options: argparse.Namespace) -> None:
 
 def _refuse(options: argparse.Namespace, *names: str, reason: str) -> None:
     for name in names:
-        if getattr(options, name):
+        if getattr(options, name.replace("-", "_")):
             raise InputError(reason, f"--{name}", "leave it away")
 
 

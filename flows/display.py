@@ -43,12 +43,15 @@ def tokens_lines(result: Result) -> list[str]:
 
 
 def pretrained_lines(result: Result) -> list[str]:
-    """Vectors of words: of how many words, and from how many texts."""
-    counts = result["counts"]
-    return [
-        f"vectors: {_shown(result['artifact'])} ({_manner(result)})",
-        f"words: {counts['vocabulary']:,} in {counts['texts']:,} texts",
-    ]
+    """Vectors of each view: of how many words, and from how many texts."""
+    lines = []
+    for view, made in result.items():
+        counts = made["counts"]
+        lines += [
+            f"vectors of {view}: {_shown(made['artifact'])} ({_manner(made)})",
+            f"{view}: {counts['vocabulary']:,} in {counts['texts']:,} texts",
+        ]
+    return lines
 
 
 def cache_lines(rows: Sequence[Result]) -> list[str]:

@@ -80,7 +80,12 @@ def parser_of(verbs: Mapping[str, Verb]) -> argparse.ArgumentParser:
     _add_corpus(pretrain)
 
     train = verb("train", "train a model")
-    train.add_argument("--preset", default="default", help="default (default) or notebook")
+    train.add_argument("--preset", help="default (default), fast or notebook, or a FILE.json")
+    train.add_argument(
+        "--sweep",
+        metavar="SPACE.toml",
+        help="instead, try the settings that a file names, and rank them by their figures on dev",
+    )
     train.add_argument(
         "--no-promote",
         action="store_true",
@@ -121,7 +126,7 @@ def parser_of(verbs: Mapping[str, Verb]) -> argparse.ArgumentParser:
     _add_reading(score)
 
     nightly = verb("nightly", "make what is missing, then score all due batches")
-    nightly.add_argument("--preset", default="default", help="of a first champion")
+    nightly.add_argument("--preset", default="fast", help="of a first champion (default: fast)")
     nightly.add_argument(
         "--settle",
         type=_duration,

@@ -8,6 +8,8 @@ from flows.quiet import without_tracebacks
 from flows.results import result_of
 from flows.surroundings import use_server
 from headlines.catalog import Catalog
+from headlines.training import preset_named
+from lstm_model.presets import views
 from tasks.ingest import ensure_corpus
 from tasks.pretrain import pretrain_vectors
 
@@ -19,11 +21,16 @@ def pretrain(preset: str = "default", corpus: str = "inews") -> dict[str, Any]:
     """Learn the vectors that a preset starts from; `train` does so too where they are missing.
 
     Args:
-        preset: settings of the network and its training; one of `lstm_model.presets.PRESETS`.
+        preset: settings of the network and its training; one of `lstm_model.presets.PRESETS`, or
+            the path of a preset file, where the run is.
         corpus: its name; `inews` is ingested where it is missing.
     """
     catalog = Catalog.from_environment()
-    return result_of(pretrain_vectors(catalog, preset, ensure_corpus(catalog, corpus)))
+    ingested = ensure_corpus(catalog, corpus)
+    return {
+        view: result_of(pretrain_vectors(catalog, preset, ingested, view))
+        for view in views(preset_named(preset))
+    }
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from headlines.artifact import Artifact
 from headlines.catalog import Catalog
 from headlines.promotion import Verdict
 from headlines.training import preset_named
+from lstm_model.presets import views
 from tasks.evaluate import evaluate_model
 from tasks.ingest import ensure_corpus
 from tasks.pretrain import pretrain_vectors
@@ -30,7 +31,8 @@ def train(preset: str = "default", corpus: str = "inews", promote: bool = True) 
     it.
 
     Args:
-        preset: settings of the network and its training; one of `lstm_model.presets.PRESETS`.
+        preset: settings of the network and its training; one of `lstm_model.presets.PRESETS`, or
+            the path of a preset file, where the run is.
         corpus: its name; `inews` is ingested where it is missing.
         promote: whether the model may become the champion, but for the first one, which does.
     """
@@ -49,9 +51,11 @@ def train(preset: str = "default", corpus: str = "inews", promote: bool = True) 
 
 def new_model(catalog: Catalog, preset: str, corpus: Artifact, tokens: Artifact) -> Artifact:
     """A model by a preset, from pretrained vectors if the preset starts from them."""
-    pretrained = None
-    if preset_named(preset).pretrained:
-        pretrained = pretrain_vectors(catalog, preset, corpus)
+    settings = preset_named(preset)
+    pretrained = [
+        pretrain_vectors(catalog, preset, corpus, view)
+        for view in (views(settings) if settings.pretrained else ())
+    ]
     return train_model(catalog, preset, corpus, tokens, pretrained)
 
 

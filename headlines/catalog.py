@@ -129,6 +129,14 @@ class Catalog:
         """What the linear baseline says of the held-out headlines of one corpus."""
         return self.reports / "baseline" / key[:16]
 
+    def trial(self, key: str) -> Path:
+        """The figures of one training of a sweep."""
+        return self.root / "sweeps" / "trials" / key[:16]
+
+    def sweep(self, key: str) -> Path:
+        """The table of a sweep, and the best preset that it found."""
+        return self.root / "sweeps" / "results" / key[:16]
+
     @property
     def address(self) -> str:
         """What people call the data root: the path, or the address of its bucket."""

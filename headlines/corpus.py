@@ -1,16 +1,23 @@
-"""Ingests a labelled corpus: checked, flagged, typed, and partitioned by split."""
+"""Ingests a labelled corpus: checked, flagged, typed, and partitioned by split.
+
+Workers read its files into pieces; what stands elsewhere of each row's text is told from digests
+of all rows; workers write the files of the corpus from the pieces, with the flags. So no process
+holds more of the rows themselves than a piece or a row group. No byte depends on the runner.
+"""
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from headlines import inews
+from headlines import inews, runner
+from headlines.arrival import arrived
 from headlines.artifact import (
     Artifact,
+    copy_file,
     find,
     open_artifact,
     publish,
@@ -19,27 +26,20 @@ from headlines.artifact import (
     set_aside,
 )
 from headlines.catalog import Catalog, checked_name
-from headlines.corpus_files import SPLITS, CorpusFiles, read_rows
+from headlines.corpus_files import CorpusFiles
+from headlines.corpus_flags import counts_by_split, flags_of, marks_of
+from headlines.corpus_parts import ROWS, SCHEMA, parts_of, write_part
+from headlines.corpus_reading import PIECE_ROWS, FileToRead, read_file, rejects_of
+from headlines.drafts import locked
 from headlines.errors import DamagedArtifact, InputError
-from headlines.labels import LABELS
 from headlines.manifest import Recipe, Source, file_digest
-from headlines.rejects import Reject, by_reason, write_rejects
+from headlines.rejects import RejectWriter
 from headlines.stages import STAGES
 
-SCHEMA = pa.schema(
-    [
-        pa.field("source", pa.string(), nullable=False),
-        pa.field("row", pa.int64(), nullable=False),
-        pa.field("record_id", pa.string(), nullable=False),
-        pa.field("title", pa.string(), nullable=False),
-        pa.field("content", pa.string()),
-        pa.field("label", pa.int8()),
-        pa.field("duplicate", pa.bool_(), nullable=False),
-        pa.field("label_conflict", pa.bool_(), nullable=False),
-        pa.field("leaked", pa.bool_(), nullable=False),
-    ]
-)
 _PART_ROWS = 100_000
+# With less of it for each of them, workers take longer to start than they save.
+_READ_BYTES = 32 << 20
+_WRITE_ROWS = 20_000
 
 
 def ingest(catalog: Catalog, name: str, source: str, encoding: str = "utf-8") -> Artifact:
@@ -74,44 +74,115 @@ def ingest(catalog: Catalog, name: str, source: str, encoding: str = "utf-8") ->
             "files": [path.name for path in files.paths],  # the column `source`
         },
     )
-    target, rejects_target = catalog.corpus(name), catalog.rejected(f"corpus:{name}")
-    existing = find(catalog, target, recipe.key)
-    if existing and (not existing.counts["rejected"] or find(catalog, rejects_target, recipe.key)):
+    if existing := _ingested(catalog, name, recipe):
         return existing
-    rows, rejects = read_rows(files)
-    if not rows:
+    # One ingest of a recipe at a time: another one would take its pieces away.
+    with locked(catalog, f"ingesting-{recipe.key[:16]}"):
+        if existing := _ingested(catalog, name, recipe):
+            return existing
+        origin = source if files.of_inews else str(Path(source).absolute())
+        return _made(catalog, name, recipe, files, origin)
+
+
+def _ingested(catalog: Catalog, name: str, recipe: Recipe) -> Artifact | None:
+    """The corpus, where it and its rejects are there."""
+    existing = find(catalog, catalog.corpus(name), recipe.key)
+    if existing is None or not existing.counts["rejected"]:
+        return existing
+    return existing if find(catalog, catalog.rejected(f"corpus:{name}"), recipe.key) else None
+
+
+def _made(catalog: Catalog, name: str, recipe: Recipe, files: CorpusFiles, origin: str) -> Artifact:
+    read = _read(catalog, recipe, files)
+    marks = marks_of(read)
+    if not len(marks):
+        reasons = _reasons(read)
+        _remove_all(catalog, read)
         raise InputError(
-            f"none of its {len(rejects)} rows can be used "
-            f"(most often: {next(iter(by_reason(rejects)), 'it has none')})",
-            source,
+            f"none of its {sum(reasons.values())} rows can be used "
+            f"(most often: {next(iter(reasons), 'it has none')})",
+            origin,
             "mend the file",
         )
-    frame = _flagged(pd.DataFrame(rows))
+    flags = flags_of(marks)
+    parts = list(parts_of(catalog, recipe.key, read, marks, flags, _PART_ROWS))
+    written: list[Artifact] = []
 
     def write_corpus(draft: Path) -> dict[str, Any]:
-        for split, part in frame.groupby("split", sort=True):
-            folder = draft / f"split={split}"
-            folder.mkdir()
-            for number, start in enumerate(range(0, len(part), _PART_ROWS)):
-                piece = part.iloc[start : start + _PART_ROWS]
-                table = pa.Table.from_pandas(piece, schema=SCHEMA, preserve_index=False)
-                pq.write_table(table, folder / f"part-{number:05d}.parquet", compression="zstd")
-        # The files may have been replaced while they were read.
-        if [source.sha256 for source in recipe.sources] != [file_digest(p) for p in files.paths]:
-            raise InputError("a file changed while it was read", source, "ingest it again")
-        origin = source if files.of_inews else str(Path(source).absolute())
-        return {"source": origin, **_counts(frame, rejects)}
-
-    def write_corpus_rejects(draft: Path) -> dict[str, Any]:
-        write_rejects(draft / "part-00000.parquet", rejects)
-        return {"rejected": len(rejects), "reasons": by_reason(rejects)}
+        pool = runner.executor(min(len(parts), -(-len(marks) // _WRITE_ROWS)))
+        done = runner.windowed(pool, write_part, parts, runner.window())
+        for part, rows in zip(parts, done, strict=True):
+            target = draft / part.name
+            target.parent.mkdir(exist_ok=True)
+            copy_file(arrived(rows), ROWS, target)
+            written.append(rows)
+        reasons = _reasons(read)
+        return {
+            "source": origin,
+            "rows_in": sum(one.counts["rows_in"] for one in read),
+            "rows": len(marks),
+            "rejected": sum(reasons.values()),
+            "reasons": reasons,
+            "splits": counts_by_split(marks, flags),
+        }
 
     # The rejects first: a corpus that is there has its rejects there too.
-    if rejects:
-        publish(catalog, rejects_target, recipe, write_corpus_rejects)
-    else:
-        remove(catalog, rejects_target)
-    return publish(catalog, target, recipe, write_corpus)
+    _publish_rejects(catalog, name, recipe, read)
+    corpus = publish(catalog, catalog.corpus(name), recipe, write_corpus)
+    _remove_all(catalog, [*written, *read])
+    return corpus
+
+
+def _read(catalog: Catalog, recipe: Recipe, files: CorpusFiles) -> list[Artifact]:
+    """What workers read of each source, in their order."""
+    to_read = [
+        FileToRead(
+            root=str(catalog.root),
+            place=catalog.relative(catalog.pieces / "chunks"),
+            corpus=recipe.key,
+            path=source.path,
+            sha256=source.sha256,
+            encoding=files.encoding,
+            of_inews=files.of_inews,
+            piece_rows=PIECE_ROWS,
+        )
+        for source in recipe.sources
+    ]
+    size = sum(path.stat().st_size for path in files.paths)
+    # Other machines may not have the sources.
+    pool = runner.executor_here(min(len(to_read), -(-size // _READ_BYTES)))
+    return [arrived(one) for one in runner.windowed(pool, read_file, to_read, runner.window())]
+
+
+def _publish_rejects(catalog: Catalog, name: str, recipe: Recipe, read: Sequence[Artifact]) -> None:
+    target = catalog.rejected(f"corpus:{name}")
+    if not any(one.counts["rejected"] for one in read):
+        remove(catalog, target)
+        return
+
+    def write_rejects(draft: Path) -> dict[str, Any]:
+        rows_before = 0
+        with RejectWriter(draft / "part-00000.parquet") as writer:
+            for one in read:
+                for reject in rejects_of(one):
+                    writer.add(reject._replace(row=rows_before + reject.row))
+                rows_before += one.counts["rows_in"]
+        return {"rejected": writer.count, "reasons": dict(writer.reasons.most_common())}
+
+    publish(catalog, target, recipe, write_rejects)
+
+
+def _reasons(read: Sequence[Artifact]) -> dict[str, int]:
+    """How many rows each reason took, the commonest first."""
+    reasons: Counter[str] = Counter()
+    for one in read:
+        reasons.update(one.counts["reasons"])
+    return dict(reasons.most_common())
+
+
+def _remove_all(catalog: Catalog, pieces: Sequence[Artifact]) -> None:
+    for piece in pieces:
+        remove(catalog, piece.directory)
 
 
 def require_own_name(name: str, source: str) -> None:
@@ -201,40 +272,3 @@ def read_corpus(artifact: Artifact, columns: list[str]) -> pd.DataFrame:
     names = list(dict.fromkeys([*columns, "row"]))
     frame: pd.DataFrame = dataset.to_table(columns=names).to_pandas()
     return frame.sort_values("row", ignore_index=True)[columns]
-
-
-def _flagged(frame: pd.DataFrame) -> pd.DataFrame:
-    frame["label"] = frame["label"].astype("Int8")
-    frame["duplicate"] = frame.duplicated(["split", "record_id"])
-    frame["label_conflict"] = frame.groupby("record_id")["label"].transform("nunique") > 1
-    training = frame["split"] == "train"
-    in_training = frame["record_id"].isin(frame.loc[training, "record_id"])
-    held_out = frame["record_id"].isin(frame.loc[~training, "record_id"])
-    frame["leaked"] = held_out.where(training, in_training)
-    return frame
-
-
-def _counts(frame: pd.DataFrame, rejects: list[Reject]) -> dict[str, Any]:
-    training_titles = set(frame.loc[frame["split"] == "train", "title"])
-    splits: dict[str, Any] = {}
-    for split in SPLITS:
-        part = frame[frame["split"] == split]
-        labels = Counter(part["label"].dropna().tolist())
-        splits[split] = {
-            "rows": len(part),
-            "labels": {name: labels[label] for label, name in enumerate(LABELS)},
-            "unlabelled": int(part["label"].isna().sum()),
-            "duplicates": int(part["duplicate"].sum()),
-            "label_conflicts": int(part["label_conflict"].sum()),
-            "leaked": int(part["leaked"].sum()),
-            "titles_also_in_train": (
-                0 if split == "train" else len(set(part["title"]) & training_titles)
-            ),
-        }
-    return {
-        "rows_in": len(frame) + len(rejects),
-        "rows": len(frame),
-        "rejected": len(rejects),
-        "reasons": by_reason(rejects),
-        "splits": splits,
-    }

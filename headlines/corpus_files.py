@@ -3,12 +3,11 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 from headlines import inews
 from headlines.errors import InputError
 from headlines.labels import LABELS
-from headlines.rejects import Reject
 from headlines.sources import ENDINGS, Reading, Record, read_records, suffix_of
 from headlines.text import has_undecodable, problem_of_title, record_id
 
@@ -62,39 +61,47 @@ class CorpusFiles:
             if not self.of_inews:
                 next(read_records(path, Reading(self.encoding)))
 
-    def records(self) -> Iterator[tuple[str, Record]]:
-        """Every row of every file, with the name of its file.
 
-        A file in a folder `split=…`, as datasets are partitioned, has its rows in that split.
-        """
-        for path in self.paths:
-            if self.of_inews:
-                records = inews.read_split(path, path.stem)
-            else:
-                records = read_records(path, Reading(self.encoding))
-            split = _split_of_folder(path)
-            for record in records:
-                if split and not record.problem:
-                    record.fields.setdefault("split", split)
-                yield path.name, record
+class Row(NamedTuple):
+    """A row that can be used.
 
-
-def read_rows(files: CorpusFiles) -> tuple[list[dict[str, Any]], list[Reject]]:
-    """Every row of a corpus's files, checked: those that can be used, and the others.
-
-    `row` is the position over all files, in their order.
+    Attributes:
+        record_id: identity of its title.
+        title: the headline.
+        content: the body, if it has one.
+        label: 0, 1 or 2; None where it has none.
+        split: one of `SPLITS`.
     """
-    rows: list[dict[str, Any]] = []
-    rejects: list[Reject] = []
-    for row, (source, record) in enumerate(files.records()):
-        try:
-            rows.append({"source": source, "row": row, **_checked(record)})
-        except ValueError as error:
-            rejects.append(Reject(row, str(error), record.raw))
-    return rows, rejects
+
+    record_id: str
+    title: str
+    content: str | None
+    label: int | None
+    split: str
 
 
-def _checked(record: Record) -> dict[str, Any]:
+def records_of(path: Path, encoding: str, *, of_inews: bool) -> Iterator[Record]:
+    """Every row of a file, numbered from 0.
+
+    A file in a folder `split=…`, as datasets are partitioned, has its rows in that split.
+    """
+    if of_inews:
+        records = inews.read_split(path, path.stem)
+    else:
+        records = read_records(path, Reading(encoding))
+    split = _split_of_folder(path)
+    for record in records:
+        if split and not record.problem:
+            record.fields.setdefault("split", split)
+        yield record
+
+
+def checked(record: Record) -> Row:
+    """The row, if it can be used.
+
+    Raises:
+        ValueError: it cannot; the message is the reason.
+    """
     if record.problem:
         raise ValueError(record.problem)
     fields = record.fields
@@ -109,13 +116,13 @@ def _checked(record: Record) -> dict[str, Any]:
     if content is not None and has_undecodable(content):
         raise ValueError("content has undecodable bytes")
     identity = record_id(title)
-    return {
-        "record_id": identity,
-        "title": title,
-        "content": content,
-        "label": _label(fields.get("label")),
-        "split": _split(fields.get("split"), identity),
-    }
+    return Row(
+        identity,
+        title,
+        content,
+        _label(fields.get("label")),
+        _split(fields.get("split"), identity),
+    )
 
 
 def _label(value: object) -> int | None:

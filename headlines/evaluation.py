@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,25 +14,20 @@ from headlines.artifact import Artifact, publish
 from headlines.baseline import baseline, compared
 from headlines.behaviour import behaviour
 from headlines.catalog import Catalog
-from headlines.corpus import read_corpus
+from headlines.evaluation_tables import with_titles, write_tables
+from headlines.held_out import held_out
 from headlines.intervals import intervals
-from headlines.label_errors import doubted
 from headlines.labels import LABELS
 from headlines.manifest import Recipe
 from headlines.metrics import confusion_matrix, figures
 from headlines.profile import Profile, profile_of, unknown_shares
 from headlines.reliability import reliability
-from headlines.reports.evaluation import write_evaluation_report
+from headlines.reports.evaluation import SHOWN, write_evaluation_report
 from headlines.segmentation import Segmenter
 from headlines.slices import by_length, by_unknown
-from headlines.spreadsheets import write_csv
 from headlines.stages import STAGES
-from headlines.tokens import read_tokens
 from lstm_model.calibration import Calibration
 from lstm_model.vocabulary import UNKNOWN
-
-if TYPE_CHECKING:
-    from lstm_model.packed import PackedScorer
 
 HELD_OUT = ("dev", "test")
 
@@ -62,25 +57,18 @@ def evaluate(catalog: Catalog, model: Artifact, corpus: Artifact, tokens: Artifa
     )
 
     def write_evaluation(draft: Path) -> dict[str, Any]:
-        scorer = registry.scorer(model, tokens.manifest.config["segmenter"])
-        checked = pd.concat(
-            [output_check(scorer, corpus, tokens, split) for split in HELD_OUT], ignore_index=True
-        )
-        mistakes = checked[~checked["correct"]].sort_values(
-            ["probability", "row"], ascending=[False, True], ignore_index=True
-        )
-        tables = {"output_check": checked, "mistakes": mistakes, "doubted": doubted(checked)}
-        for name, frame in tables.items():
-            frame.to_parquet(draft / f"{name}.parquet", compression="zstd", index=False)
-            write_csv(draft / f"{name}.csv", frame)
+        calibration = registry.scorer(model, tokens.manifest.config["segmenter"]).calibration
+        labelled = held_out(catalog, model, corpus, tokens, HELD_OUT)
+        checked = labelled.checked
+        mistakes, doubts = write_tables(draft, labelled)
         metrics = {
-            split: _by_part(checked[checked["split"] == split], scorer.calibration)
-            for split in HELD_OUT
+            split: _by_part(checked[checked["split"] == split], calibration) for split in HELD_OUT
         }
+        [dev] = np.nonzero(checked["split"] == "dev")
         documents: dict[str, dict[str, Any]] = {
             "metrics": metrics,
             "baseline": compared(beside, checked),
-            "behaviour": _behaviour(model, checked[checked["split"] == "dev"]["title"].tolist()),
+            "behaviour": _behaviour(model, labelled.titles(dev).to_pylist()),
             "reference": _reference(checked).to_dict(),
         }
         for name, document in documents.items():
@@ -93,13 +81,14 @@ def evaluate(catalog: Catalog, model: Artifact, corpus: Artifact, tokens: Artifa
             metrics,
             documents["baseline"],
             documents["behaviour"],
-            mistakes,
-            tables["doubted"],
+            with_titles(labelled, mistakes.head(SHOWN)),
+            with_titles(labelled, doubts.head(SHOWN)),
+            {"mistakes": len(mistakes), "doubted": len(doubts)},
         )
         return {
             "rows": len(checked),
             "mistakes": len(mistakes),
-            "doubted": len(tables["doubted"]),
+            "doubted": len(doubts),
             **_baseline_counts(documents["baseline"]),
             **_behaviour_counts(documents["behaviour"]),
             "metrics": {
@@ -119,44 +108,6 @@ def reference_of(evaluation: Artifact) -> Profile:
     """
     text = (evaluation.directory / "reference.json").read_text(encoding="utf-8")
     return Profile.from_dict(json.loads(text))
-
-
-def output_check(
-    scorer: "PackedScorer", corpus: Artifact, tokens: Artifact, split: str
-) -> pd.DataFrame:
-    """Every labelled headline of a split beside what the model says of it.
-
-    Columns: `split`, `row`, `title`, `label`, `label_name`, `prediction`, `prediction_name`,
-    `probability` (of the prediction), one `p_…` a class, `unknown` (share of its words that the
-    model does not know), `correct`, `leaked`.
-    """
-    rows = read_corpus(corpus, ["row", "record_id", "split", "title", "label", "leaked"])
-    rows = rows[(rows["split"] == split) & rows["label"].notna()]
-    joined = rows.merge(
-        read_tokens(tokens, split), on=["row", "record_id"], how="left", validate="one_to_one"
-    )
-    token_lists = [list(words) for words in joined["tokens"]]
-    probabilities = scorer.predict(token_lists)
-    predictions = scorer.labels(probabilities)
-    ids, words = scorer.vocabulary.ids(token_lists)
-    labels = joined["label"].to_numpy(np.int8)
-    names = np.array(LABELS)
-    return pd.DataFrame(
-        {
-            "split": joined["split"],
-            "row": joined["row"],
-            "title": joined["title"],
-            "label": labels,
-            "label_name": names[labels],
-            "prediction": predictions,
-            "prediction_name": names[predictions],
-            "probability": np.take_along_axis(probabilities, predictions[:, None], axis=1)[:, 0],
-            **{f"p_{name}": probabilities[:, label] for label, name in enumerate(LABELS)},
-            "unknown": unknown_shares(ids != UNKNOWN, words),
-            "correct": labels == predictions,
-            "leaked": joined["leaked"],
-        }
-    )
 
 
 def _behaviour(model: Artifact, titles: list[str]) -> dict[str, Any]:
@@ -198,7 +149,7 @@ def _reference(checked: pd.DataFrame) -> Profile:
     return profile_of(
         dev["prediction"].to_numpy(),
         dev["probability"].to_numpy(),
-        length=np.array([len(title) for title in dev["title"]], dtype=np.int64),
+        length=dev["length"].to_numpy(),
         unknown=dev["unknown"].to_numpy(),
     )
 
@@ -220,7 +171,7 @@ def _metrics(checked: pd.DataFrame, calibration: Calibration) -> dict[str, Any]:
         "calibration": reliability(probabilities, labels, predictions),
         "ece_before": before["ece"],
         "temperature": calibration.temperature,
-        "by_length": by_length(checked["title"].tolist(), labels, predictions),
+        "by_length": by_length(checked["length"].to_numpy(), labels, predictions),
         "by_unknown": by_unknown(checked["unknown"].to_numpy(), labels, predictions),
     }
 

@@ -16,12 +16,12 @@ def doubted(checked: pd.DataFrame) -> pd.DataFrame:
     it is often sure of. It takes a model that has not learned from these labels.
 
     Args:
-        checked: headlines with `split`, `row`, `title`, `label`, `label_name` and one `p_…` a
-            class.
+        checked: headlines with `split`, `row`, `label` and one `p_…` a class.
 
     Returns:
-        The doubted ones: `split`, `row`, `title`, `label`, `label_name`, `suggestion`,
-        `suggestion_name`, `p_label` and `p_suggestion`; the largest difference of the two first.
+        The doubted ones: `split`, `row`, `label`, `label_name`, `suggestion`, `suggestion_name`,
+        `p_label` and `p_suggestion`, below their index in `checked`; the largest difference of the
+        two first.
     """
     probabilities = checked[[f"p_{name}" for name in LABELS]].to_numpy(np.float64)
     labels = checked["label"].to_numpy(np.int64)
@@ -36,7 +36,8 @@ def doubted(checked: pd.DataFrame) -> pd.DataFrame:
     likely = np.where(probabilities >= confidence, probabilities, -1.0)
     suggestion = likely.argmax(axis=1)
     p_suggestion = likely[rows, suggestion]
-    found = checked[["split", "row", "title", "label", "label_name"]].assign(
+    found = checked[["split", "row", "label"]].assign(
+        label_name=np.array(LABELS)[labels],
         suggestion=suggestion.astype(np.int8),
         suggestion_name=np.array(LABELS)[suggestion],
         p_label=p_label.astype(np.float32),
@@ -44,5 +45,5 @@ def doubted(checked: pd.DataFrame) -> pd.DataFrame:
     )
     largest_first = np.argsort(p_label - p_suggestion, kind="stable")
     keep = (p_suggestion > p_label)[largest_first]
-    most_doubtful: pd.DataFrame = found.iloc[largest_first[keep]].reset_index(drop=True)
+    most_doubtful: pd.DataFrame = found.iloc[largest_first[keep]]
     return most_doubtful

@@ -23,6 +23,8 @@ _STAGES = {
     "predictions/": "predictions",
     "reports/baseline/": "baseline",
     "reports/evaluation/": "evaluation",
+    "sweeps/trials/": "trial",
+    "sweeps/results/": "sweep",
 }
 
 

@@ -1,8 +1,11 @@
-"""Learns vectors of words from the texts of a corpus, labels apart, for models to start from.
+"""Learns vectors from the texts of a corpus, labels apart, for models to start from.
+
+They are of words and, for presets that read them, of pairs of characters.
 
 It is a stage of its own: training again, or another preset, does not pay for it once more.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +15,9 @@ from headlines.corpus import read_corpus
 from headlines.manifest import Recipe
 from headlines.segmentation import Segmenter
 from headlines.stages import STAGES
-from lstm_model.presets import Preset
+from lstm_model.presets import Preset, embedding_sizes, min_counts, views
+from lstm_model.views import View, token_lists_of
+from lstm_model.vocabulary import Rules
 
 if TYPE_CHECKING:
     from lstm_model.word_vectors import WordVectors
@@ -20,22 +25,33 @@ if TYPE_CHECKING:
 _VOCABULARY, _VECTORS = "vocabulary.json", "vectors.safetensors"
 
 
-def pretrain(catalog: Catalog, corpus: Artifact, preset: Preset) -> Artifact:
-    """Learn the vectors that a preset starts from, or reuse those that are there.
+def pretrain(catalog: Catalog, corpus: Artifact, preset: Preset) -> list[Artifact]:
+    """The vectors that a preset starts from, of each view that it reads; none if of nothing."""
+    if not preset.pretrained:
+        return []
+    return [pretrain_view(catalog, corpus, preset, view) for view in views(preset)]
+
+
+def pretrain_view(catalog: Catalog, corpus: Artifact, preset: Preset, view: View) -> Artifact:
+    """Learn the vectors of a view that a preset starts from, or reuse those that are there.
 
     The texts are titles and contents of the training rows. Held-out rows have no part in it, nor
     have those whose title is held out too, unless the preset trains on them.
     """
     segmenter = Segmenter.from_environment()
+    place = views(preset).index(view)
+    rules: Rules = preset.rules if view == "words" else "verbatim"
+    least, size = min_counts(preset)[place], embedding_sizes(preset)[place]
     recipe = Recipe(
         "pretrained",
         STAGES["pretrained"].version,
         (corpus.as_source(catalog),),
         {
+            "view": view,
             "segmenter": segmenter.fingerprint(),
-            "rules": preset.rules,
-            "min_count": preset.min_count,
-            "size": preset.embedding_size,
+            "rules": rules,
+            "min_count": least,
+            "size": size,
             "seed": preset.seed,
             "keep_leaked_titles": preset.keep_leaked_titles,
         },
@@ -47,10 +63,8 @@ def pretrain(catalog: Catalog, corpus: Artifact, preset: Preset) -> Artifact:
         from lstm_model.word_vectors import learn_vectors
 
         texts = _texts(corpus, keep_leaked=preset.keep_leaked_titles)
-        cut = segmenter.cut(texts)
-        learnt = learn_vectors(
-            cut, preset.rules, preset.min_count, preset.embedding_size, preset.seed
-        )
+        cut = token_lists_of(view, segmenter.cut(texts))
+        learnt = learn_vectors(cut, rules, least, size, preset.seed)
         learnt.vocabulary.save(draft / _VOCABULARY)
         # Not `save_file`: on a full disk that raises no OSError.
         content = safetensors.numpy.save({"vectors": learnt.vectors})
@@ -64,17 +78,20 @@ def pretrain(catalog: Catalog, corpus: Artifact, preset: Preset) -> Artifact:
     return publish(catalog, catalog.pretrained(recipe.key), recipe, write_vectors)
 
 
-def read_vectors(pretrained: Artifact) -> "WordVectors":
-    """The words and vectors of an artifact that `pretrain` gave."""
+def read_vectors(pretrained: Sequence[Artifact]) -> "list[WordVectors] | None":
+    """The words and vectors of what `pretrain` gave; None if that is nothing."""
     import safetensors.numpy
 
     from lstm_model.vocabulary import Vocabulary
     from lstm_model.word_vectors import WordVectors
 
-    return WordVectors(
-        Vocabulary.load(pretrained.directory / _VOCABULARY),
-        safetensors.numpy.load_file(pretrained.directory / _VECTORS)["vectors"],
-    )
+    return [
+        WordVectors(
+            Vocabulary.load(one.directory / _VOCABULARY),
+            safetensors.numpy.load_file(one.directory / _VECTORS)["vectors"],
+        )
+        for one in pretrained
+    ] or None
 
 
 def _texts(corpus: Artifact, *, keep_leaked: bool) -> list[str]:

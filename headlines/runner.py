@@ -170,13 +170,13 @@ def _processes(workers: int) -> Executor:
         max_workers=workers,
         timeout=_IDLE_SECONDS,
         env=_WORKER_ENVIRONMENT,
-        initializer=_end_with,
+        initializer=end_with,
         initargs=(os.getpid(),),
     )
     return pool
 
 
-def _end_with(parent: int) -> None:
+def end_with(parent: int) -> None:
     """In a worker: end as soon as the process that it works for is gone.
 
     A worker that lives on holds the pipe by which a Prefect worker sees that a flow has ended.

@@ -4,8 +4,9 @@ The predictions of a piece are an artifact of their own below `.work`, so a run 
 finds those that were finished. Where a piece ends depends on the rows alone.
 """
 
+import json
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -116,7 +117,7 @@ def chunk_of(
         piece=piece,
         model=model.directory.name,
         model_key=model.manifest.key,
-        model_files=_digest_of_files(model),
+        model_files=digest_of_files(model),
         segmenter=segmenter,
     )
 
@@ -155,7 +156,7 @@ def predictions_of(chunk: Chunk) -> Iterator[tuple[pa.Table, Profile]]:
         DamagedArtifact: the piece is not what was admitted.
         InputError: the model that lies here is not the one that is to score.
     """
-    scorer = _scorer(chunk.root, chunk.model, chunk.model_files, chunk.segmenter)
+    scorer = scorer_of(chunk.root, chunk.model, chunk.model_files, chunk.segmenter.fingerprint())
     for rows in admission.rows_of(Catalog(Path(chunk.root)), chunk.piece):
         yield predictions_table(rows, scorer, chunk.segmenter, chunk.model)
 
@@ -167,11 +168,13 @@ def predictions_table(
 
     Also what they look like.
     """
+    from lstm_model.views import ids_of
     from lstm_model.vocabulary import UNKNOWN
 
     titles = rows.column("title").to_pylist()
-    ids, words = scorer.vocabulary.ids(segmenter.cut(titles))  # (words,), (rows,)
-    probabilities = scorer.predict_ids(ids, words)
+    read = ids_of(scorer.vocabularies, segmenter.cut(titles))
+    ids, words = read[0]  # (words,), (rows,)
+    probabilities = scorer.predict_ids(read)
     labels = scorer.labels(probabilities)
     confidence = np.take_along_axis(probabilities, labels[:, None], axis=1)[:, 0]
     columns = {
@@ -336,21 +339,37 @@ def scored_since(catalog: Catalog, batch: Batch, when: str) -> bool:
     return manifest is not None and manifest.created_at >= when
 
 
-def _digest_of_files(model: Artifact) -> str:
+def digest_of_files(model: Artifact) -> str:
+    """Digest of all files of a model: two of one version and key may differ in them."""
     return digest_of({entry.path: entry.sha256 for entry in model.manifest.files})
 
 
+def scorer_of(root: str, version: str, files: str, segmenter: Mapping[str, Any]) -> "PackedScorer":
+    """What scores with a model, in a worker: loaded once a process.
+
+    Args:
+        root: the data root.
+        version: of the model.
+        files: what `digest_of_files` gave of the model where the run is.
+        segmenter: the fingerprint of what cuts the words that are scored.
+
+    Raises:
+        InputError: the model that lies here is another one, or cannot be used with these words.
+    """
+    return _scorer(root, version, files, json.dumps(segmenter, sort_keys=True))
+
+
 @lru_cache(maxsize=2)
-def _scorer(root: str, version: str, files: str, segmenter: Segmenter) -> "PackedScorer":
+def _scorer(root: str, version: str, files: str, segmenter: str) -> "PackedScorer":
     import threadpoolctl
 
     # One BLAS thread: the workers share the cores, and sums round the same on every machine.
     threadpoolctl.threadpool_limits(1, "blas")
     model = registry.model(Catalog(Path(root)), version)
-    if (found := _digest_of_files(model)) != files:
+    if (found := digest_of_files(model)) != files:
         raise InputError(
             f"the model {version} is another one here (files {found[:8]} instead of {files[:8]})",
             f"{model.directory} on {socket.gethostname()}",
             "have all machines use one data root, or copy the model there again",
         )
-    return registry.scorer(model, segmenter.fingerprint())
+    return registry.scorer(model, json.loads(segmenter))

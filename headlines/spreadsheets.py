@@ -19,7 +19,7 @@ def write_csv(path: Path, frame: pd.DataFrame) -> None:
 
     Text that a spreadsheet would take for a formula gets an apostrophe in front.
     """
-    _write_frames(path, [frame])
+    write_frames(path, [frame])
 
 
 def write_predictions_csv(path: Path, predictions: Path, batch: str) -> None:
@@ -41,7 +41,7 @@ def write_predictions_csv(path: Path, predictions: Path, batch: str) -> None:
     if artifact is None:
         raise RuntimeError(f"the predictions of {batch} are no longer at {predictions}")
     with written_whole(path) as draft:
-        _write_frames(draft, _row_groups(artifact, batch))
+        write_frames(draft, _row_groups(artifact, batch))
         manifest = read_manifest(predictions)
         if manifest is None or manifest.key != artifact.manifest.key:
             raise RuntimeError(f"the predictions of {batch} were replaced while they were read")
@@ -57,7 +57,8 @@ def _row_groups(predictions: Artifact, batch: str) -> Iterator[pd.DataFrame]:
                 yield frame
 
 
-def _write_frames(path: Path, frames: Iterable[pd.DataFrame]) -> None:
+def write_frames(path: Path, frames: Iterable[pd.DataFrame]) -> None:
+    """Write frames of the same columns, one below the other, as `write_csv` does one."""
     with path.open("w", encoding="utf-8-sig", newline="") as file:
         for number, frame in enumerate(frames):
             # With both signs in the line end, a field that holds either is quoted: else a lone CR

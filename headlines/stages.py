@@ -44,6 +44,7 @@ _MODEL = (
     "lstm_model.calibration",
     "lstm_model.folding",
     "lstm_model.packed",
+    "lstm_model.views",
     "lstm_model.vocabulary",
 )
 
@@ -55,22 +56,26 @@ STAGES = {
             "headlines.inews",
             "headlines.corpus",
             "headlines.corpus_files",
+            "headlines.corpus_flags",
+            "headlines.corpus_parts",
+            "headlines.corpus_reading",
             "headlines.rejects",
         ),
     ),
     "words": Stage(1, (*_SEGMENTATION, "headlines.token_cache")),
     "tokens": Stage(2, (*_SEGMENTATION, "headlines.token_cache", "headlines.tokens")),
     "pretrained": Stage(
-        1,
+        2,
         (
             *_SEGMENTATION,
             "headlines.pretraining",
+            "lstm_model.views",
             "lstm_model.vocabulary",
             "lstm_model.word_vectors",
         ),
     ),
     "model": Stage(
-        4,
+        5,
         (
             "headlines.training",
             "lstm_model.batching",
@@ -85,10 +90,14 @@ STAGES = {
             "lstm_model.packed",
             "lstm_model.recurrence",
             "lstm_model.training",
+            "lstm_model.views",
             "lstm_model.vocabulary",
             "lstm_model.word_vectors",
         ),
     ),
+    # What training itself decides stands in the recipes of trials as the version of `model`.
+    "trial": Stage(1, ("headlines.metrics", "headlines.sweep")),
+    "sweep": Stage(1, ("headlines.sweep",)),
     "baseline": Stage(1, ("headlines.baseline", "headlines.training")),
     "evaluation": Stage(
         4,
@@ -97,6 +106,8 @@ STAGES = {
             "headlines.behaviour",
             "headlines.comparison",
             "headlines.evaluation",
+            "headlines.evaluation_tables",
+            "headlines.held_out",
             "headlines.intervals",
             "headlines.label_errors",
             "headlines.metrics",

@@ -3,7 +3,7 @@
 import dataclasses
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.metadata import version as installed_version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,7 @@ from headlines.errors import InputError
 from headlines.labels import LABELS
 from headlines.manifest import Recipe
 from headlines.metrics import figures
+from headlines.preset_files import ENDING, read_preset
 from headlines.pretraining import read_vectors
 from headlines.reliability import reliability
 from headlines.reports.training import write_training_report
@@ -33,16 +34,23 @@ if TYPE_CHECKING:
 
 
 def preset_named(name: str) -> Preset:
-    """The preset of that name.
+    """The preset of that name, or that of a preset file.
+
+    Args:
+        name: one of `PRESETS`; anything else that ends in `.json` is the path of a file.
 
     Raises:
-        InputError: there is none.
+        InputError: there is none, or the file cannot be used.
     """
-    if name not in PRESETS:
-        raise InputError(
-            f"there is no preset {name!r}", "--preset", f"use one of {', '.join(PRESETS)}"
-        )
-    return PRESETS[name]
+    if name in PRESETS:
+        return PRESETS[name]
+    if name.endswith(ENDING):
+        return read_preset(name)
+    raise InputError(
+        f"there is no preset {name!r}",
+        "--preset",
+        f"use one of {', '.join(PRESETS)}, or the path of a preset file ({ENDING})",
+    )
 
 
 def train(
@@ -51,7 +59,7 @@ def train(
     tokens: Artifact,
     preset: Preset,
     on_epoch: "Callable[[EpochReport], None] | None" = None,
-    pretrained: Artifact | None = None,
+    pretrained: Sequence[Artifact] = (),
 ) -> Artifact:
     """Train a model, or reuse the one that this corpus and preset gave before.
 
@@ -65,17 +73,16 @@ def train(
         tokens: its words.
         preset: the network and its training.
         on_epoch: called after every epoch.
-        pretrained: what `pretraining.pretrain` gave; None exactly where the preset starts from
+        pretrained: what `pretraining.pretrain` gave; nothing exactly where the preset starts from
             nothing.
 
     Raises:
         InputError: the corpus has no labelled training rows, or the model is there and damaged.
     """
-    start = (pretrained,) if pretrained else ()
     recipe = Recipe(
         "model",
         STAGES["model"].version,
-        tuple(artifact.as_source(catalog) for artifact in (corpus, tokens, *start)),
+        tuple(artifact.as_source(catalog) for artifact in (corpus, tokens, *pretrained)),
         {"preset": preset.to_dict(), "segmenter": tokens.manifest.config["segmenter"]},
     )
     checkpoints = catalog.work / f"training-{recipe.key[:16]}"
@@ -94,7 +101,7 @@ def train(
             None if preset.validation_split else dev,
             checkpoints,
             on_epoch,
-            read_vectors(pretrained) if pretrained else None,
+            read_vectors(pretrained),
         )
         uncalibrated = PackedScorer(trained).predict(dev.token_lists)
         calibration = Calibration.fitted(log_probabilities(uncalibrated), dev.labels)
@@ -106,7 +113,7 @@ def train(
             "epochs": len(trained.history),
             "best_epoch": trained.best_epoch,
             "parameters": sum(weight.size for weight in trained.weights.values()),
-            "vocabulary": len(trained.vocabulary.words),
+            "vocabulary": len(trained.vocabulary),
         }
         write_training_report(
             draft / "report.html", recipe, corpus, trained.history, metrics["dev"], counts, versions

@@ -2,10 +2,11 @@
 
     weights.safetensors   the weights, float32, named and shaped as `presets.weight_shapes` says
     table.npy             what the scorer folds them into, where `folding.fold` gives it
-    vocabulary.json       words and text rules
+    vocabulary.json       words and text rules; for a classifier that reads pairs of characters too,
+                          `pair_vocabulary.json` has these
     calibration.json      temperature and class thresholds
     history.json          the figures of every epoch, and which epoch's weights these are
-    config.json           format, preset, size of the vocabulary, classes, names and shapes, and
+    config.json           format, preset, sizes of the vocabularies, classes, names and shapes, and
                           the SHA-256 of the files above
 
 Nothing else stands there but what an artifact adds, `metrics.json`, `report.html` and
@@ -35,7 +36,7 @@ from lstm_model.bundle_files import (
     HISTORY,
     LARGEST_CONFIG,
     TABLE,
-    VOCABULARY,
+    VOCABULARIES,
     WEIGHTS,
     BundleError,
     digest_of_file,
@@ -46,9 +47,9 @@ from lstm_model.bundle_files import (
 from lstm_model.calibration import Calibration
 from lstm_model.folding import fold, table_shape
 from lstm_model.presets import CLASSES, Preset, weight_shapes
-from lstm_model.vocabulary import Vocabulary
+from lstm_model.vocabulary import Rules, Vocabulary
 
-FILE_FORMAT = "lstm_model.bundle/3"
+FILE_FORMAT = "lstm_model.bundle/4"
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ class Bundle:
 
     Attributes:
         preset: what it was trained with.
-        vocabulary: its words.
+        vocabularies: of each view: its words and, if it reads them, its pairs of characters.
         weights: float32 arrays by name, as `presets.weight_shapes` lists them.
         history: for each epoch `epoch`, `loss`, `accuracy`, `dev_loss`, `dev_accuracy`,
             `dev_macro_f1`.
@@ -66,11 +67,21 @@ class Bundle:
     """
 
     preset: Preset
-    vocabulary: Vocabulary
+    vocabularies: list[Vocabulary]
     weights: dict[str, NDArray[np.float32]]
     history: list[dict[str, float]]
     best_epoch: int
     calibration: Calibration = field(default_factory=Calibration, kw_only=True)
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """Its words."""
+        return self.vocabularies[0]
+
+    @property
+    def vocabulary_sizes(self) -> list[int]:
+        """How many words each view has."""
+        return [len(vocabulary) for vocabulary in self.vocabularies]
 
 
 def write_bundle(directory: Path, bundle: Bundle) -> None:
@@ -81,21 +92,22 @@ def write_bundle(directory: Path, bundle: Bundle) -> None:
     directory.mkdir(parents=True, exist_ok=True)
     # Not `save_file`: on a full disk that raises no OSError.
     (directory / WEIGHTS).write_bytes(safetensors.numpy.save(bundle.weights))
-    files = [WEIGHTS, VOCABULARY, CALIBRATION, HISTORY]
+    files = [WEIGHTS, CALIBRATION, HISTORY]
     table = fold(bundle.preset, bundle.weights)
     if table is not None:
         np.save(directory / TABLE, table, allow_pickle=False)
         files.append(TABLE)
-    bundle.vocabulary.save(directory / VOCABULARY)
+    for name, vocabulary in zip(VOCABULARIES, bundle.vocabularies, strict=False):
+        vocabulary.save(directory / name)
+        files.append(name)
     _write_json(directory / CALIBRATION, bundle.calibration.to_dict())
     _write_json(directory / HISTORY, {"best_epoch": bundle.best_epoch, "epochs": bundle.history})
-    size = len(bundle.vocabulary)
     config = {
         "format": FILE_FORMAT,
         "classes": CLASSES,
-        "vocabulary_size": size,
+        "vocabulary_sizes": bundle.vocabulary_sizes,
         "preset": bundle.preset.to_dict(),
-        "weights": weight_shapes(bundle.preset, size),
+        "weights": weight_shapes(bundle.preset, *bundle.vocabulary_sizes),
         "sha256": {name: digest_of_file(directory / name) for name in sorted(files)},
     }
     _write_json(directory / CONFIG, config)
@@ -122,27 +134,23 @@ def read_bundle(directory: Path) -> Bundle:
     try:
         preset = Preset.from_dict(_object(config.get("preset")))
         digests = _object(config.get("sha256"))
-        sizes = sizes_of_files(preset, config.get("vocabulary_size"))
+        sizes = sizes_of_files(preset, config.get("vocabulary_sizes"))
     except ValueError as error:
         raise BundleError(f"{directory / CONFIG}: {error}") from error
     require_files(directory, sizes, digests)
-    try:
-        vocabulary = Vocabulary.load(directory / VOCABULARY)
-    except (OSError, ValueError) as error:
-        raise BundleError(str(error)) from error
-    size = len(vocabulary)
-    if config.get("vocabulary_size") != size or vocabulary.rules != preset.rules:
-        raise BundleError(
-            f"{directory / VOCABULARY}: {size} words by {vocabulary.rules!r}, where {CONFIG} has "
-            f"{config.get('vocabulary_size')!r} by {preset.rules!r}"
-        )
-    weights = _read_weights(directory / WEIGHTS, weight_shapes(preset, size))
+    rules: list[Rules] = [preset.rules, "verbatim"]
+    vocabularies = [
+        _read_vocabulary(directory / name, size, by)
+        for name, size, by in zip(VOCABULARIES, config["vocabulary_sizes"], rules, strict=False)
+    ]
+    shapes = weight_shapes(preset, *map(len, vocabularies))
+    weights = _read_weights(directory / WEIGHTS, shapes)
     try:
         calibration = Calibration.from_dict(_read_json(directory / CALIBRATION))
     except ValueError as error:
         raise BundleError(f"{directory / CALIBRATION}: {error}") from error
     history, best_epoch = _read_history(directory / HISTORY)
-    return Bundle(preset, vocabulary, weights, history, best_epoch, calibration=calibration)
+    return Bundle(preset, vocabularies, weights, history, best_epoch, calibration=calibration)
 
 
 def read_table(directory: Path, bundle: Bundle) -> NDArray[np.float32] | None:
@@ -153,7 +161,7 @@ def read_table(directory: Path, bundle: Bundle) -> NDArray[np.float32] | None:
     Raises:
         BundleError: it cannot be mapped, is of another type, shape or size, or not finite.
     """
-    shape = table_shape(bundle.preset, len(bundle.vocabulary))
+    shape = table_shape(bundle.preset, *bundle.vocabulary_sizes)
     if shape is None:
         return None
     path = directory / TABLE
@@ -172,6 +180,19 @@ def read_table(directory: Path, bundle: Bundle) -> NDArray[np.float32] | None:
     if not np.isfinite(table).all():
         raise BundleError(f"{path}: it holds a value that is not a finite number")
     return np.asarray(table)
+
+
+def _read_vocabulary(path: Path, size: int, rules: Rules) -> Vocabulary:
+    try:
+        vocabulary = Vocabulary.load(path)
+    except (OSError, ValueError) as error:
+        raise BundleError(str(error)) from error
+    if (len(vocabulary), vocabulary.rules) != (size, rules):
+        raise BundleError(
+            f"{path}: {len(vocabulary)} words by {vocabulary.rules!r}, where {CONFIG} has {size} "
+            f"by {rules!r}"
+        )
+    return vocabulary
 
 
 def _table_header(shape: tuple[int, ...]) -> bytes:

@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from lstm_model.folding import table_shape
-from lstm_model.presets import Preset, weight_shapes
+from lstm_model.presets import Preset, views, weight_shapes
 
 CONFIG = "config.json"
-WEIGHTS, TABLE, VOCABULARY = "weights.safetensors", "table.npy", "vocabulary.json"
+WEIGHTS, TABLE = "weights.safetensors", "table.npy"
+VOCABULARIES = ("vocabulary.json", "pair_vocabulary.json")  # of each view
 CALIBRATION, HISTORY = "calibration.json", "history.json"
 _OF_AN_ARTIFACT = frozenset({"metrics.json", "report.html", "_manifest.json"})
 
@@ -32,27 +33,34 @@ class BundleError(ValueError):
     """A bundle is missing, damaged or not one of ours; the message says which file and why."""
 
 
-def sizes_of_files(preset: Preset, vocabulary_size: Any) -> dict[str, tuple[int, int]]:
+def sizes_of_files(preset: Preset, vocabulary_sizes: Any) -> dict[str, tuple[int, int]]:
     """The least and the most bytes of every file of a bundle beside `config.json`.
 
     Raises:
-        ValueError: the vocabulary's size is none, or the weights would be beyond `MOST_WEIGHTS`.
+        ValueError: the vocabularies' sizes are none, or the weights would be beyond
+            `MOST_WEIGHTS`.
     """
-    if not isinstance(vocabulary_size, int) or vocabulary_size < 0:
-        raise ValueError(f"the size of the vocabulary is {vocabulary_size!r:.40}")
-    weights = _bytes_of(*weight_shapes(preset, vocabulary_size).values())
+    if (
+        not isinstance(vocabulary_sizes, list)
+        or len(vocabulary_sizes) != len(views(preset))
+        or not all(isinstance(size, int) and size >= 0 for size in vocabulary_sizes)
+    ):
+        raise ValueError(f"the sizes of the vocabularies are {vocabulary_sizes!r:.40}")
+    weights = _bytes_of(*weight_shapes(preset, *vocabulary_sizes).values())
     if weights > MOST_WEIGHTS:
         raise ValueError(
-            f"{preset.units:,} units, vectors of {preset.embedding_size:,} and {vocabulary_size:,} "
-            f"words would be {weights:,} bytes of weights, where at most {MOST_WEIGHTS:,} are read"
+            f"{preset.units:,} units, vectors of {preset.embedding_size:,} and "
+            f"{sum(vocabulary_sizes):,} words would be {weights:,} bytes of weights, where at most "
+            f"{MOST_WEIGHTS:,} are read"
         )
     sizes = {
         WEIGHTS: (weights, weights + LARGEST_HEADER),
-        VOCABULARY: (LEAST_WORD * vocabulary_size, LARGEST_WORD * (vocabulary_size + 1)),
         CALIBRATION: (0, LARGEST_CONFIG),
         HISTORY: (0, LARGEST_HISTORY),
     }
-    table = table_shape(preset, vocabulary_size)
+    for name, size in zip(VOCABULARIES, vocabulary_sizes, strict=False):
+        sizes[name] = (LEAST_WORD * size, LARGEST_WORD * (size + 1))
+    table = table_shape(preset, *vocabulary_sizes)
     if table is not None:
         sizes[TABLE] = (_bytes_of(table), _bytes_of(table) + LARGEST_HEADER)
     return sizes

@@ -1,15 +1,18 @@
-"""`build_classifier`: word ids in, the probabilities of the classes out."""
+"""The classifier: word ids in, the probabilities of the classes out."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import keras
 import tensorflow as tf
 
 from lstm_model.layer import CustomLSTM
-from lstm_model.presets import CLASSES, Preset
+from lstm_model.presets import CLASSES, EMBEDDINGS, Preset, Reader, embedding_sizes, readers, views
+from lstm_model.views import INPUTS
 
 Tensor = Any
 
@@ -56,29 +59,88 @@ class MaxMeanPooling(keras.Layer):
         return (sequences_shape[0], 2 * (sequences_shape[-1] or 0))
 
 
-def build_classifier(preset: Preset, vocabulary_size: int) -> Any:
-    """The `keras.Model` of `preset`, with fresh weights.
+@dataclass(frozen=True)
+class Network:
+    """The classifier in two parts, so that training can disturb what lies between them.
 
-    Input: word ids `(batch, time)`, int32, 0 for padding. Output: probabilities `(batch, CLASSES)`.
+    Attributes:
+        embeddings: for each view, the layer from ids `(batch, time)`, int32, 0 for padding, to
+            vectors `(batch, time, embedding_size)`.
+        read: all views' vectors, then all views' ids, to the logits of each reader, `(readers,
+            batch, CLASSES)`.
+    """
+
+    embeddings: list[Any]
+    read: Any
+
+    def embed(self, ids: Sequence[Tensor]) -> list[Tensor]:
+        """The vectors of each view."""
+        return [layer(one) for layer, one in zip(self.embeddings, ids, strict=True)]
+
+    @property
+    def weights(self) -> list[Any]:
+        """Those of `presets.weight_shapes`, by their paths."""
+        return [*(layer.embeddings for layer in self.embeddings), *self.read.weights]
+
+    @property
+    def variables(self) -> list[Any]:
+        """The weights, and the state of the dropout."""
+        return [*(layer.embeddings for layer in self.embeddings), *self.read.variables]
+
+
+def build_network(preset: Preset, *vocabulary_sizes: int) -> Network:
+    """The network of `preset`, with fresh weights, for vocabularies of these sizes, one a view.
+
     The weights' paths and shapes are those of `presets.weight_shapes`.
     """
-    layers = keras.layers
-    ids = keras.Input((None,), dtype="int32", name="ids")
-    mask = keras.ops.not_equal(ids, 0)  # (batch, time)
-    x = WordEmbedding(vocabulary_size, preset.embedding_size, name="embedding")(ids)
-    x = layers.Dropout(preset.dropout, seed=preset.seed)(x)  # (batch, time, embedding_size)
+    embeddings, vectors, ids = [], {}, {}
+    sizes = zip(views(preset), vocabulary_sizes, embedding_sizes(preset), strict=True)
+    for view, words, size in sizes:
+        embedding = WordEmbedding(words, size, name=EMBEDDINGS[view])
+        embedding.build((None, None))
+        embeddings.append(embedding)
+        vectors[view] = keras.Input((None, size), name=f"vectors_of_{view}")
+        ids[view] = keras.Input((None,), dtype="int32", name=f"ids_of_{view}")
+    mask = {view: keras.ops.not_equal(one, 0) for view, one in ids.items()}  # (batch, time)
+    logits = [
+        _logits(preset, reader, vectors[reader.view], mask[reader.view], preset.seed + 2 * place)
+        for place, reader in enumerate(readers(preset))
+    ]
+    read = keras.Model([*vectors.values(), *ids.values()], keras.ops.stack(logits), name="read")
+    return Network(embeddings, read)
 
+
+def _logits(preset: Preset, reader: Reader, vectors: Tensor, mask: Tensor, seed: int) -> Tensor:
+    """Logits `(batch, CLASSES)` of one reader."""
+    layers = keras.layers
+    x = layers.Dropout(preset.dropout, seed=seed)(vectors)  # (batch, time, embedding_size)
     every_step = preset.pooling == "max_mean"
-    read = [CustomLSTM(preset.units, every_step, name="forward")(x, mask=mask)]
-    if preset.bidirectional:
-        backward = CustomLSTM(preset.units, every_step, go_backwards=True, name="backward")
-        y = backward(x, mask=mask)
+    outputs = []
+    for name, backwards in zip(reader.lstms, (False, True), strict=False):
+        lstm = CustomLSTM(preset.units, every_step, go_backwards=backwards, name=name)
+        y = lstm(x, mask=mask)
         # Back to the words' order, so that each step has the mask of its word.
-        read.append(keras.ops.flip(y, axis=1) if every_step else y)
-    y = keras.ops.concatenate(read, axis=-1)  # (batch, [time,] directions*units)
+        outputs.append(keras.ops.flip(y, axis=1) if every_step and backwards else y)
+    y = keras.ops.concatenate(outputs, axis=-1)  # (batch, [time,] directions*units)
 
     if every_step:
-        y = MaxMeanPooling(name="pooling")(y, mask=mask)  # (batch, 2*directions*units)
-    y = layers.Dropout(preset.dropout, seed=preset.seed + 1)(y)
-    probabilities = layers.Dense(CLASSES, activation="softmax", name="dense")(y)
+        y = MaxMeanPooling()(y, mask=mask)  # (batch, 2*directions*units)
+    y = layers.Dropout(preset.dropout, seed=seed + 1)(y)
+    return layers.Dense(CLASSES, name=reader.dense)(y)
+
+
+def mean_probabilities(logits: Tensor) -> Tensor:
+    """Probabilities `(batch, CLASSES)` of the mean of the readers' `(readers, batch, CLASSES)`."""
+    return keras.ops.softmax(keras.ops.mean(logits, axis=0))
+
+
+def build_classifier(preset: Preset, *vocabulary_sizes: int) -> Any:
+    """The `keras.Model` of `preset`, with fresh weights, for vocabularies of these sizes.
+
+    Input: ids `(batch, time)`, int32, 0 for padding, of each view. Output: probabilities
+    `(batch, CLASSES)`. The weights' paths and shapes are those of `presets.weight_shapes`.
+    """
+    network = build_network(preset, *vocabulary_sizes)
+    ids = [keras.Input((None,), dtype="int32", name=INPUTS[view]) for view in views(preset)]
+    probabilities = mean_probabilities(network.read([*network.embed(ids), *ids]))
     return keras.Model(ids, probabilities, name="classifier")

@@ -2,6 +2,7 @@
 
     model.onnx or saved_model/   word ids in, the probabilities of the classes out
     vocabulary.json              the words in the order of their ids, and the text rules
+    pair_vocabulary.json         the same of pairs of characters, for a model that reads them too
     export.json                  what goes in, what comes out, and how the two were found equal
 
 What was written is read back and run on headlines beside `PackedScorer`, before it is handed out.
@@ -20,9 +21,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lstm_model.bundle import Bundle
-from lstm_model.bundle_files import VOCABULARY
+from lstm_model.bundle_files import VOCABULARIES
 from lstm_model.packed import PackedScorer
-from lstm_model.presets import CLASSES
+from lstm_model.presets import CLASSES, readers, views
+from lstm_model.views import INPUTS, View, encode
 from lstm_model.vocabulary import Vocabulary
 
 FORMATS = {"onnx": "lstm_model.export_onnx", "saved_model": "lstm_model.export_saved_model"}
@@ -31,6 +33,11 @@ DESCRIPTION = "export.json"
 FILE_FORMAT = "lstm_model.export/1"
 TOLERANCE = 1e-5  # of a probability
 _BLOCK = 256  # rows run together; decides memory and nothing else
+_OF: dict[View, str] = {
+    "words": "the words of a title",
+    "pairs": "all two characters that follow one another in the words of a title put together, "
+    "pairs of whitespace alone left out",
+}
 _RULES = {
     "verbatim": "tokens as they were cut; those of whitespace alone are dropped",
     "text_vectorization": "the tokens joined by spaces, ASCII letters in lower case and without "
@@ -90,19 +97,26 @@ def export(
     module = _module(format)
     directory.mkdir(parents=True, exist_ok=True)
     module.write(bundle.preset, _tempered(bundle), directory / module.MODEL)
-    bundle.vocabulary.save(directory / VOCABULARY)
+    for name, one in zip(VOCABULARIES, bundle.vocabularies, strict=False):
+        one.save(directory / name)
     difference = check(bundle, directory, token_lists, format)
     description = {
         "format": FILE_FORMAT,
         **(about or {}),
         "model": {"format": format, "path": module.MODEL, **module.DETAILS},
-        "input": {
-            "name": module.INPUT,
-            "dtype": "int32",
-            "shape": ["batch", "time"],
-            "meaning": f"ids of the words by {VOCABULARY}: their places in `words`, 1 for a word "
-            "that is not there; shorter rows are padded on the right with 0; batch and time are 1 "
-            "or more",
+        "inputs": [
+            {
+                "name": INPUTS[view],
+                "dtype": "int32",
+                "shape": ["batch", f"{view}"],
+                "meaning": f"ids of the {view} by {name}: their places in `words`, 1 for one that "
+                "is not there; shorter rows are padded on the right with 0; batch and time are 1 "
+                "or more",
+                "of": _OF[view],
+            }
+            for view, name in zip(views(bundle.preset), VOCABULARIES, strict=False)
+        ],
+        "words": {
             "text_rules": bundle.preset.rules,
             "text_rules_meaning": _RULES[bundle.preset.rules],
             "padded_length": bundle.preset.padded_length,
@@ -144,10 +158,13 @@ def check(
     module = _module(format)
     path = directory / module.MODEL
     predict = module.load(path)
-    vocabulary = Vocabulary.load(directory / VOCABULARY)
+    vocabularies = [
+        Vocabulary.load(directory / name)
+        for name, _ in zip(VOCABULARIES, bundle.vocabularies, strict=False)
+    ]
     # Rows are not cut to the preset's `padded_length` here: that is for the exported model to do.
     blocks = (token_lists[n : n + _BLOCK] for n in range(0, len(token_lists), _BLOCK))
-    found = np.concatenate([predict(vocabulary.encode(block)) for block in blocks])
+    found = np.concatenate([predict(encode(vocabularies, block)) for block in blocks])
     expected = PackedScorer(bundle).predict(token_lists)  # (rows, classes), as found
     differences = np.abs(found - expected).max(axis=1)  # (rows,)
     worst = int(differences.argmax())  # numpy takes NaN for the largest
@@ -160,9 +177,10 @@ def check(
 
 
 def _tempered(bundle: Bundle) -> dict[str, NDArray[np.float32]]:
-    """The weights, the last layer's divided by the temperature, and so the logits."""
+    """The weights, the last layers' divided by the temperature, and so the logits."""
     temperature = np.float32(bundle.calibration.temperature)
-    last = ("dense/kernel", "dense/bias")
+    layers = [reader.dense for reader in readers(bundle.preset)]
+    last = [f"{layer}/{kind}" for layer in layers for kind in ("kernel", "bias")]
     return bundle.weights | {name: bundle.weights[name] / temperature for name in last}
 
 

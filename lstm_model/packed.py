@@ -3,14 +3,15 @@
 The Keras model multiplies every word's vector with the input weights, and steps every row to the
 length of the longest. Here
 - the input projection is folded into the embedding once (see `folding`), and the table is mapped
-  from the bundle's file: processes that score with one model share it;
+  from the bundle's file: processes that score with one model share it. Where it would be too large,
+  it is made of the words at hand alone, each of them once;
 - rows are sorted by length, the longest first, so that those still alive at a step are the first
   ones, and only they are stepped.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,12 +19,15 @@ from numpy.typing import NDArray
 
 from lstm_model.bundle import Bundle, read_bundle, read_table
 from lstm_model.folding import TILE, fold, project, side_by_side, tiled
-from lstm_model.presets import CLASSES, directions
+from lstm_model.presets import CLASSES, EMBEDDINGS, Reader, readers, views
+from lstm_model.views import View, ids_of
+from lstm_model.vocabulary import Vocabulary
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
 
 BLOCK = 1024  # rows worked on together: their state stays in the processor's cache
+GROUP = 8 * BLOCK  # rows whose words are looked up together
 
 
 class PackedScorer:
@@ -34,7 +38,7 @@ class PackedScorer:
 
     Attributes:
         preset: what the classifier was trained with.
-        vocabulary: its words.
+        vocabularies: of each view, the words first.
         calibration: how probabilities and labels come from the logits.
     """
 
@@ -44,16 +48,11 @@ class PackedScorer:
         `table` is what `fold` makes of the bundle, if it is there already.
         """
         self.preset = bundle.preset
-        self.vocabulary = bundle.vocabulary
+        self.vocabularies = bundle.vocabularies
         self.calibration = bundle.calibration
         if table is None:
             table = fold(bundle.preset, bundle.weights)
-        self._lstms = [
-            _LSTM(bundle, name, None if table is None else table[place])
-            for place, name in enumerate(directions(bundle.preset))
-        ]
-        self._kernel = bundle.weights["dense/kernel"]  # (features, classes)
-        self._bias = bundle.weights["dense/bias"]  # (classes,)
+        self._views = [_View(bundle, view, table) for view in views(bundle.preset)]
 
     @classmethod
     def load(cls, bundle_dir: Path) -> PackedScorer:
@@ -65,73 +64,134 @@ class PackedScorer:
         bundle = read_bundle(Path(bundle_dir))
         return cls(bundle, read_table(Path(bundle_dir), bundle))
 
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """The words."""
+        return self.vocabularies[0]
+
     def predict(self, token_lists: Sequence[Sequence[str]]) -> Floats:
         """Probabilities `(rows, 3)`, float32, in the order of `token_lists`.
 
         A row without words gets what the Keras model gives for padding alone: an LSTM that has
-        read nothing shows zeros, which leaves the softmax of the last layer's bias.
+        read nothing shows zeros, which leaves the softmax of the last layers' biases.
         """
-        return self.predict_ids(*self.vocabulary.ids(token_lists))
+        return self.predict_ids(ids_of(self.vocabularies, token_lists))
 
-    def predict_ids(self, ids: Ints, steps: Ints) -> Floats:
-        """What `predict` gives, of what `vocabulary.ids` gave.
+    def predict_ids(self, ids: Sequence[tuple[Ints, Ints]]) -> Floats:
+        """What `predict` gives, of what `views.ids_of` gave: for each view, two arrays.
 
-        Args:
-            ids: of the words of all rows, shape (words,).
-            steps: how many of them each row has, shape (rows,).
+        The ids of the words of all rows, shape (words,), and how many each row has, shape (rows,).
         """
-        starts = np.cumsum(steps) - steps
-        if self.preset.padded_length:  # None: rows are never cut
-            steps = np.minimum(steps, self.preset.padded_length)
-        longest_first = np.argsort(-steps, kind="stable")
-        logits = np.empty((len(steps), CLASSES), dtype=np.float32)
-        for start in range(0, len(steps), BLOCK):
-            block = longest_first[start : start + BLOCK]
-            logits[block] = self._logits(ids, starts[block], steps[block])
-        return self.calibration.probabilities(logits)
+        logits = [view.logits(*one) for view, one in zip(self._views, ids, strict=True)]
+        readers = sum(len(view.readers) for view in self._views)
+        return self.calibration.probabilities(sum(logits[1:], logits[0]) / np.float32(readers))
 
     def labels(self, probabilities: Floats) -> NDArray[np.int8]:
         """The label of each row of what `predict` gave: see `Calibration.labels`."""
         return self.calibration.labels(probabilities)
 
+
+class _View:
+    """All that reads one view."""
+
+    def __init__(self, bundle: Bundle, view: View, table: Floats | None) -> None:
+        """Prepare with the folded table, if there is one."""
+        self.padded_length = bundle.preset.padded_length
+        # Where there is no table, parts of it are made of these vectors.
+        self.embedding = bundle.weights[f"{EMBEDDINGS[view]}/embeddings"] if table is None else None
+        tables = iter([] if table is None else table)
+        self.readers = [
+            _Reader(bundle, names, tables) for names in readers(bundle.preset) if names.view == view
+        ]
+
+    def logits(self, ids: Ints, steps: Ints) -> Floats:
+        """Sum of the readers' logits `(rows, classes)`; see `PackedScorer.predict_ids`."""
+        starts = np.cumsum(steps) - steps
+        if self.padded_length:  # None: rows are never cut
+            steps = np.minimum(steps, self.padded_length)
+        longest_first = np.argsort(-steps, kind="stable")
+        logits = np.empty((len(steps), CLASSES), dtype=np.float32)
+        for start in range(0, len(steps), GROUP):
+            group = longest_first[start : start + GROUP]
+            logits[group] = self._logits(ids, starts[group], steps[group])
+        return logits
+
     def _logits(self, ids: Ints, starts: Ints, steps: Ints) -> Floats:
-        """Logits of the rows that begin in `ids` `(words,)` at `starts` `(rows,)`.
+        """Those of rows that begin in `ids` `(words,)` at `starts` `(rows,)`.
 
         `steps` `(rows,)` has the words of each, and falls.
         """
-        pool = _last if self.preset.pooling == "last" else _max_mean
+        vectors = None
+        if self.embedding is not None:
+            ends = np.cumsum(steps)
+            places = np.arange(steps.sum()) + np.repeat(starts - ends + steps, steps)
+            words, ids = np.unique(ids[places], return_inverse=True)
+            starts, vectors = ends - steps, self.embedding[words]
+        logits = [reader.logits(ids, starts, steps, vectors) for reader in self.readers]
+        total: Floats = sum(logits[1:], logits[0])
+        return total
+
+
+class _Reader:
+    """One reader of the classifier: one LSTM or two, and a last layer."""
+
+    def __init__(self, bundle: Bundle, names: Reader, tables: Iterator[Floats]) -> None:
+        """Take from `tables` those of its LSTMs, if there are any left."""
+        self.lstms = [_LSTM(bundle, name, next(tables, None)) for name in names.lstms]
+        self.kernel = bundle.weights[f"{names.dense}/kernel"]  # (features, classes)
+        self.bias = bundle.weights[f"{names.dense}/bias"]  # (classes,)
+
+    def logits(self, ids: Ints, starts: Ints, steps: Ints, vectors: Floats | None) -> Floats:
+        """Logits `(rows, classes)`; see `_View._logits`.
+
+        Args:
+            vectors: of the words that `ids` are of, `(n, embedding_size)`, where no table is folded
+                of all words.
+        """
         first, stride = starts, 1
         pooled = []
-        for lstm in self._lstms:
-            outputs = lstm.outputs(ids, first, stride, steps)
-            pooled.append(pool(outputs, (len(steps), self.preset.units), steps))
+        for lstm in self.lstms:
+            pooled.append(lstm.pooled(ids, first, stride, steps, vectors))
             first, stride = starts + steps - 1, -1  # the second one, if any, reads backwards
         # Both directions' last outputs; or their maxima, then their means.
         features = np.concatenate(
-            [part for parts in zip(*pooled, strict=True) for part in parts], axis=1
+            [part for parts in zip(*pooled, strict=True) for part in parts], 1
         )
-        return project(features, self._kernel, self._bias)  # (rows, classes)
+        return project(features, self.kernel, self.bias)
 
 
 class _LSTM:
     """One direction; the formulas are those of `layer.py`, the gates in the order f, i, o, c."""
 
     def __init__(self, bundle: Bundle, name: str, table: Floats | None) -> None:
+        self.table = table  # gate inputs (words, 4*units), or none
+        self.w = side_by_side(bundle.weights, name, "w")  # (embedding_size, 4*units)
         self.u = side_by_side(bundle.weights, name, "u")  # (units, 4*units)
-        self.gate_inputs: Callable[[Ints, Floats], object]  # of words (n,), into (n, 4*units)
-        if table is not None:
-            # The ids are the vocabulary's own; `clip` spares a copy that `raise` makes.
-            self.gate_inputs = lambda words, out: table.take(words, axis=0, out=out, mode="clip")
-        else:
-            embedding = bundle.weights["embedding/embeddings"]
-            w, b = side_by_side(bundle.weights, name, "w"), side_by_side(bundle.weights, name, "b")
-            self.gate_inputs = lambda words, out: np.copyto(out, project(embedding[words], w, b))
+        self.b = side_by_side(bundle.weights, name, "b")  # (4*units,)
+        self.pool = _last if bundle.preset.pooling == "last" else _max_mean
 
-    def outputs(self, ids: Ints, first: Ints, stride: int, steps: Ints) -> Iterator[Floats]:
+    def pooled(
+        self, ids: Ints, first: Ints, stride: int, steps: Ints, vectors: Floats | None
+    ) -> list[Floats]:
+        """What the pooling makes of the outputs: arrays `(rows, units)`; see `_outputs`."""
+        table = self.table if vectors is None else project(vectors, self.w, self.b)
+        assert table is not None
+        blocks = []
+        for start in range(0, len(steps), BLOCK):
+            block = slice(start, start + BLOCK)
+            outputs = self._outputs(table, ids, first[block], stride, steps[block])
+            shape = (len(steps[block]), len(self.u))
+            blocks.append(self.pool(outputs, shape, steps[block]))
+        return [np.concatenate(parts) for parts in zip(*blocks, strict=True)]
+
+    def _outputs(
+        self, table: Floats, ids: Ints, first: Ints, stride: int, steps: Ints
+    ) -> Iterator[Floats]:
         """For each step, the outputs `(alive, units)` of the rows that still have a word there.
 
-        A row reads `ids` from its place in `first` `(rows,)` on, by `stride` (1 or -1), as often
-        as `steps` `(rows,)` says; `steps` falls. An output is valid until the next one.
+        `table` has the gate inputs of the word of each id. A row reads `ids` from its place in
+        `first` `(rows,)` on, by `stride` (1 or -1), as often as `steps` `(rows,)` says; `steps`
+        falls. An output is valid until the next one.
         """
         units, half = len(self.u), np.float32(0.5)
         rows = tiled(len(steps))  # arrays of this height serve all steps: none is made anew
@@ -147,7 +207,8 @@ class _LSTM:
             # `alive` rows have more than t steps; they are the first ones
             n, tiles = slice(alive), slice(tiled(alive) // TILE)
             np.matmul(h_tiles[tiles], self.u, out=z_tiles[tiles])
-            self.gate_inputs(ids[first[n] + stride * t], x[n])
+            # The ids are the vocabulary's own; `clip` spares a copy that `raise` makes.
+            table.take(ids[first[n] + stride * t], axis=0, out=x[n], mode="clip")
             z[n] += x[n]
             np.tanh(z[n], out=z[n])
             sigmoids[n] *= half

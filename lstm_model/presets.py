@@ -5,12 +5,47 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal, Self, get_args
 
+from lstm_model.views import VIEWS, View
 from lstm_model.vocabulary import Rules
 
 CLASSES = 3  # positive, neutral, negative
 Pooling = Literal["last", "max_mean"]
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Readers of the title's pairs of characters, see `views`.
+
+    Attributes:
+        readers: how many.
+        min_count: a pair seen less often is an unknown one.
+        embedding_size: length of a pair's vector.
+
+    Raises:
+        ValueError: a value of the wrong type or out of range; the message names it.
+    """
+
+    readers: int
+    min_count: int
+    embedding_size: int
+
+    def __post_init__(self) -> None:
+        for name in ("readers", "min_count", "embedding_size"):
+            _integer(f"pairs.{name}", getattr(self, name), at_least=1)
+
+    @classmethod
+    def from_dict(cls, data: Any) -> Self:
+        """What `dataclasses.asdict` was given.
+
+        Raises:
+            ValueError: a field is unknown, missing or bad; the message names it.
+        """
+        if not isinstance(data, Mapping):
+            raise ValueError(f"preset: pairs must be an object or null, not {data!r}")
+        _require_fields(cls, data, "preset: pairs")
+        return cls(**data)
 
 
 @dataclass(frozen=True)
@@ -31,7 +66,14 @@ class Preset:
         bidirectional: a second LSTM reads the words from the last to the first.
         pooling: `last`: the LSTM's last output stands for the title; `max_mean`: maximum and mean
             over all its outputs, side by side.
+        readers: LSTMs, or twos of them, that read the same words beside one another, each with a
+            last layer of its own. Each learns for itself, but for the embedding, which they share;
+            the classifier's logits are the mean of all readers'.
+        pairs: further readers, of pairs of characters; None: there are none.
         dropout: share of the embedding's and of the pooling's values zeroed in training.
+        adversarial: length of the step by which the vectors of a title's words, all together, and
+            those of its pairs, are moved to where the loss grows fastest; the title is learnt there
+            a second time. 0: it is not.
         label_smoothing: share of a label's probability spread evenly over the classes in training.
         batch_size: rows a step.
         epochs: passes over the training data, at most.
@@ -58,7 +100,10 @@ class Preset:
     units: int
     bidirectional: bool
     pooling: Pooling
+    readers: int
+    pairs: Pairs | None
     dropout: float
+    adversarial: float
     label_smoothing: float
     batch_size: int
     epochs: int
@@ -74,8 +119,12 @@ class Preset:
             raise ValueError(f"preset: name must be a string, not {self.name!r}")
         _one_of("rules", self.rules, get_args(Rules))
         _one_of("pooling", self.pooling, get_args(Pooling))
-        for name in ("min_count", "embedding_size", "units", "batch_size", "epochs"):
+        for name in ("min_count", "embedding_size", "units", "readers", "batch_size", "epochs"):
             _integer(name, getattr(self, name), at_least=1)
+        if self.pairs is not None and not isinstance(self.pairs, Pairs):
+            raise ValueError(f"preset: pairs must be Pairs or None, not {self.pairs!r}")
+        if self.pairs is not None and self.padded_length is not None:
+            raise ValueError("preset: pairs must be null where a padded_length cuts the words")
         _integer("seed", self.seed, at_least=0)
         for name in ("padded_length", "patience"):
             if getattr(self, name) is not None:
@@ -87,6 +136,8 @@ class Preset:
             _share(name, getattr(self, name))
         if self.validation_split is not None:
             _share("validation_split", self.validation_split)
+        if not _is_number(self.adversarial) or not 0 <= self.adversarial < float("inf"):
+            raise ValueError(f"preset: adversarial must be from 0 up, not {self.adversarial!r}")
         if not _is_number(self.learning_rate) or not 0 < self.learning_rate < float("inf"):
             raise ValueError(f"preset: learning_rate must be above 0, not {self.learning_rate!r}")
 
@@ -101,12 +152,17 @@ class Preset:
         Raises:
             ValueError: a field is unknown, missing or bad; the message names it.
         """
-        names = {field.name for field in dataclasses.fields(cls)}
-        if unknown := sorted(set(data) - names):
-            raise ValueError(f"preset: unknown field {unknown[0]!r}; there are {sorted(names)}")
-        if missing := sorted(names - set(data)):
-            raise ValueError(f"preset: the field {missing[0]!r} is missing")
-        return cls(**data)
+        _require_fields(cls, data, "preset")
+        pairs = data["pairs"]
+        return cls(**{**data, "pairs": None if pairs is None else Pairs.from_dict(pairs)})
+
+
+def _require_fields(cls: type[Any], data: Mapping[str, Any], where: str) -> None:
+    names = {field.name for field in dataclasses.fields(cls)}
+    if unknown := sorted(set(data) - names):
+        raise ValueError(f"{where}: unknown field {unknown[0]!r}; there are {sorted(names)}")
+    if missing := sorted(names - set(data)):
+        raise ValueError(f"{where}: the field {missing[0]!r} is missing")
 
 
 def _is_number(value: object) -> bool:
@@ -128,25 +184,98 @@ def _one_of(name: str, value: object, choices: tuple[str, ...]) -> None:
         raise ValueError(f"preset: {name} must be one of {choices}, not {value!r}")
 
 
-def directions(preset: Preset) -> tuple[str, ...]:
-    """Names of the LSTMs."""
-    return ("forward", "backward") if preset.bidirectional else ("forward",)
+@dataclass(frozen=True)
+class Reader:
+    """One reader of a classifier, and the names of its layers.
+
+    Attributes:
+        view: what it reads.
+        lstms: the one that reads forwards and, if there is one, the one that reads backwards.
+        dense: the last layer.
+    """
+
+    view: View
+    lstms: tuple[str, ...]
+    dense: str
 
 
-def weight_shapes(preset: Preset, vocabulary_size: int) -> dict[str, tuple[int, ...]]:
-    """Name and shape of every weight of the classifier that `preset` describes, in its order."""
-    shapes: dict[str, tuple[int, ...]] = {
-        "embedding/embeddings": (vocabulary_size, preset.embedding_size)
-    }
-    for direction in directions(preset):
-        for kind, rows in (("w", (preset.embedding_size,)), ("u", (preset.units,)), ("b", ())):
-            for gate in "fioc":
-                shapes[f"{direction}/{kind}{gate}"] = (*rows, preset.units)
-    features = preset.units * len(directions(preset)) * (2 if preset.pooling == "max_mean" else 1)
-    shapes["dense/kernel"] = (features, CLASSES)
-    shapes["dense/bias"] = (CLASSES,)
+EMBEDDINGS: dict[View, str] = {"words": "embedding", "pairs": "pair_embedding"}
+
+
+def views(preset: Preset) -> tuple[View, ...]:
+    """What the classifier reads."""
+    return VIEWS if preset.pairs else VIEWS[:1]
+
+
+def embedding_sizes(preset: Preset) -> list[int]:
+    """Length of a vector, for each view."""
+    return [preset.embedding_size, *([preset.pairs.embedding_size] if preset.pairs else [])]
+
+
+def min_counts(preset: Preset) -> list[int]:
+    """How often a word must be seen to be known, for each view."""
+    return [preset.min_count, *([preset.pairs.min_count] if preset.pairs else [])]
+
+
+def readers(preset: Preset) -> list[Reader]:
+    """The readers of the classifier; the names of a view's first one have no number."""
+    directions = ("forward", "backward") if preset.bidirectional else ("forward",)
+    places: list[tuple[View, str, int]] = [("words", "", n) for n in range(preset.readers)]
+    if preset.pairs:
+        places += [("pairs", "pair_", n) for n in range(preset.pairs.readers)]
+    found = []
+    for view, beginning, place in places:
+        ending = f"_{place + 1}" if place else ""
+        lstms = tuple(beginning + direction + ending for direction in directions)
+        found.append(Reader(view, lstms, f"{beginning}dense{ending}"))
+    return found
+
+
+def weight_shapes(preset: Preset, *vocabulary_sizes: int) -> dict[str, tuple[int, ...]]:
+    """Name and shape of every weight of the classifier that `preset` describes, in its order.
+
+    Args:
+        vocabulary_sizes: of each view.
+    """
+    of_view = dict(zip(views(preset), embedding_sizes(preset), strict=True))
+    shapes: dict[str, tuple[int, ...]] = {}
+    for (view, size), words in zip(of_view.items(), vocabulary_sizes, strict=True):
+        shapes[f"{EMBEDDINGS[view]}/embeddings"] = (words, size)
+    for reader in readers(preset):
+        for lstm in reader.lstms:
+            for kind, rows in (("w", (of_view[reader.view],)), ("u", (preset.units,)), ("b", ())):
+                for gate in "fioc":
+                    shapes[f"{lstm}/{kind}{gate}"] = (*rows, preset.units)
+        features = preset.units * len(reader.lstms) * (2 if preset.pooling == "max_mean" else 1)
+        shapes[f"{reader.dense}/kernel"] = (features, CLASSES)
+        shapes[f"{reader.dense}/bias"] = (CLASSES,)
     return shapes
 
+
+_FAST = Preset(
+    name="fast",
+    rules="verbatim",
+    padded_length=None,
+    pretrained=True,
+    min_count=2,
+    embedding_size=128,
+    units=64,
+    bidirectional=True,
+    pooling="max_mean",
+    readers=1,
+    pairs=None,
+    dropout=0.5,
+    adversarial=1.0,
+    label_smoothing=0.1,
+    batch_size=32,
+    epochs=8,
+    learning_rate=2e-3,
+    decay=True,
+    patience=None,
+    validation_split=None,
+    keep_leaked_titles=False,
+    seed=0,
+)
 
 PRESETS: dict[str, Preset] = {
     "notebook": Preset(
@@ -159,7 +288,10 @@ PRESETS: dict[str, Preset] = {
         units=32,
         bidirectional=False,
         pooling="last",
+        readers=1,
+        pairs=None,
         dropout=0.0,
+        adversarial=0.0,
         label_smoothing=0.0,
         batch_size=32,
         epochs=20,
@@ -170,25 +302,11 @@ PRESETS: dict[str, Preset] = {
         keep_leaked_titles=True,
         seed=0,
     ),
-    "default": Preset(
+    "fast": _FAST,
+    "default": dataclasses.replace(
+        _FAST,
         name="default",
-        rules="verbatim",
-        padded_length=None,
-        pretrained=True,
-        min_count=2,
-        embedding_size=128,
-        units=64,
-        bidirectional=True,
-        pooling="max_mean",
-        dropout=0.5,
-        label_smoothing=0.1,
-        batch_size=32,
-        epochs=8,
-        learning_rate=1e-3,
-        decay=True,
-        patience=None,
-        validation_split=None,
-        keep_leaked_titles=False,
-        seed=0,
+        readers=3,
+        pairs=Pairs(readers=3, min_count=3, embedding_size=128),
     ),
 }

@@ -12,7 +12,7 @@ import hashlib
 import json
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,10 +25,11 @@ from numpy.typing import NDArray
 from lstm_model.batching import batches
 from lstm_model.bundle import Bundle
 from lstm_model.checkpoint import Checkpoint, Progress, latest_checkpoint, write_checkpoint
-from lstm_model.classifier import build_classifier
+from lstm_model.classifier import build_network, mean_probabilities
 from lstm_model.examples import Examples, check, digest, macro_f1, split
 from lstm_model.optimizer import LazyAdam
-from lstm_model.presets import CLASSES, Preset, weight_shapes
+from lstm_model.presets import CLASSES, Preset, embedding_sizes, views, weight_shapes
+from lstm_model.views import encode, token_lists_of
 from lstm_model.vocabulary import Vocabulary
 from lstm_model.word_vectors import WordVectors
 
@@ -71,20 +72,21 @@ def train(
     dev: Examples | None,
     checkpoint_dir: Path,
     on_epoch: Callable[[EpochReport], None] | None = None,
-    pretrained: WordVectors | None = None,
+    pretrained: Sequence[WordVectors] | None = None,
 ) -> Trained:
     """Train the classifier of `preset`, or go on where a run that ended early has left off.
 
     `checkpoint_dir` gets a checkpoint after every epoch, before `on_epoch` is called. If it holds
     one of the same preset, data and library versions, the training resumes there; if that one is
-    the last, the result is given at once. The vocabulary is that of `pretrained`, or of all of
+    the last, the result is given at once. The vocabularies are those of `pretrained`, or of all of
     `train`.
 
     The process's random seeds are set and TensorFlow's deterministic operations switched on.
 
     Args:
         dev: chooses the epoch; None exactly where the preset has a `validation_split`.
-        pretrained: where the embedding starts; None exactly where the preset has it so.
+        pretrained: where the embedding of each view starts; None exactly where the preset has it
+            so.
 
     Raises:
         ValueError: no rows, more or fewer labels than rows, a label outside 0..2, a `dev` or
@@ -94,17 +96,17 @@ def train(
     check("train", train)
     _check_pretrained(preset, pretrained)
     if pretrained is not None:
-        vocabulary = pretrained.vocabulary
+        vocabularies = [one.vocabulary for one in pretrained]
     else:
-        vocabulary = Vocabulary.build(train.token_lists, preset.rules, preset.min_count)
+        vocabularies = _vocabularies(preset, train)
     train, dev = split(preset, train, dev)
     configuration = _configuration(preset, train, dev, pretrained)
 
     found = latest_checkpoint(checkpoint_dir, configuration)
     if found is None or not found.progress.finished:
-        run = _Run(preset, vocabulary, train, dev)
+        run = _Run(preset, vocabularies, train, dev)
         if pretrained is not None:
-            run.start_from(pretrained.vectors)
+            run.start_from(pretrained)
         if found is None:
             progress = Progress(configuration, 0, False, 0, [], [])
         else:
@@ -122,32 +124,47 @@ def train(
         arrays = run.arrays()
     else:
         progress, arrays = found.progress, found.arrays
-    names = weight_shapes(preset, len(vocabulary))
+    names = weight_shapes(preset, *map(len, vocabularies))
     weights = {name: arrays[f"kept/{name}"] for name in names}
     return Trained(
-        preset, vocabulary, weights, progress.history, progress.best_epoch, progress.seconds
+        preset, vocabularies, weights, progress.history, progress.best_epoch, progress.seconds
     )
 
 
-def _check_pretrained(preset: Preset, pretrained: WordVectors | None) -> None:
+def _vocabularies(preset: Preset, train: Examples) -> list[Vocabulary]:
+    found = [Vocabulary.build(train.token_lists, preset.rules, preset.min_count)]
+    if preset.pairs:
+        pairs = token_lists_of("pairs", train.token_lists)
+        found.append(Vocabulary.build(pairs, "verbatim", preset.pairs.min_count))
+    return found
+
+
+def _check_pretrained(preset: Preset, pretrained: Sequence[WordVectors] | None) -> None:
     if preset.pretrained != (pretrained is not None):
         wanted = "needs" if preset.pretrained else "takes no"
         raise ValueError(f"preset {preset.name!r} {wanted} pretrained vectors")
     if pretrained is None:
         return
-    shape = (len(pretrained.vocabulary), preset.embedding_size)
-    if pretrained.vectors.shape != shape or pretrained.vocabulary.rules != preset.rules:
+    if len(pretrained) != len(views(preset)):
         raise ValueError(
-            f"preset {preset.name!r} needs vectors of shape {shape} and words by {preset.rules!r}, "
-            f"not {pretrained.vectors.shape} and {pretrained.vocabulary.rules!r}"
+            f"preset {preset.name!r} reads {' and '.join(views(preset))}, and needs vectors of each"
         )
+    for found, size, rules in zip(
+        pretrained, embedding_sizes(preset), (preset.rules, "verbatim"), strict=False
+    ):
+        shape = (len(found.vocabulary), size)
+        if found.vectors.shape != shape or found.vocabulary.rules != rules:
+            raise ValueError(
+                f"preset {preset.name!r} needs vectors of shape {shape} and words by {rules!r}, "
+                f"not {found.vectors.shape} and {found.vocabulary.rules!r}"
+            )
 
 
 def _configuration(
-    preset: Preset, train: Examples, dev: Examples, pretrained: WordVectors | None
+    preset: Preset, train: Examples, dev: Examples, pretrained: Sequence[WordVectors] | None
 ) -> str:
     """Digest of everything that decides the result."""
-    start = pretrained.digest() if pretrained else None
+    start = [one.digest() for one in pretrained or ()]
     parts = [preset.to_dict(), digest(train, dev), start, tf.__version__, keras.__version__]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
@@ -194,39 +211,41 @@ class _Run:
     """Model and optimiser, and what an epoch does to them."""
 
     def __init__(
-        self, preset: Preset, vocabulary: Vocabulary, train: Examples, dev: Examples
+        self, preset: Preset, vocabularies: list[Vocabulary], train: Examples, dev: Examples
     ) -> None:
         keras.utils.set_random_seed(preset.seed)
         tf.config.experimental.enable_op_determinism()
         self.preset = preset
-        self.model = build_classifier(preset, len(vocabulary))
+        self.network = build_network(preset, *map(len, vocabularies))
         self.optimizer = LazyAdam(preset.learning_rate)
-        self.optimizer.build(self.model.trainable_variables)
-        self.kept: list[NDArray[Any]] = self.model.get_weights()
-        self.train_ids = vocabulary.encode(train.token_lists, preset.padded_length)
+        self.optimizer.build(self.network.weights)
+        self.kept = self._weights()
+        self.train_ids = encode(vocabularies, train.token_lists, preset.padded_length)
         self.train_labels = np.asarray(train.labels, dtype=np.int32)
-        self.dev_ids = vocabulary.encode(dev.token_lists, preset.padded_length)
+        self.dev_ids = encode(vocabularies, dev.token_lists, preset.padded_length)
         self.dev_labels = np.asarray(dev.labels, dtype=np.int32)
         # One trace for batches of every height and length.
-        ids, labels = tf.TensorSpec((None, None), tf.int32), tf.TensorSpec((None,), tf.int32)
+        ids = [tf.TensorSpec((None, None), tf.int32)] * len(vocabularies)
+        labels = tf.TensorSpec((None,), tf.int32)
         self.learn = tf.function(self._learn, input_signature=[ids, labels])
         self.predict = tf.function(self._predict, input_signature=[ids])
 
-    def start_from(self, vectors: NDArray[np.float32]) -> None:
-        """Give the embedding's words the vectors `(words, embedding_size)`."""
-        self.model.get_layer("embedding").set_weights([vectors])
-        self.kept = self.model.get_weights()
+    def start_from(self, pretrained: Sequence[WordVectors]) -> None:
+        """Give the words of each view their vectors."""
+        for embedding, one in zip(self.network.embeddings, pretrained, strict=True):
+            embedding.set_weights([one.vectors])
+        self.kept = self._weights()
 
     def epoch(self, epoch: int) -> dict[str, float]:
         """Learn from every row once, then measure on dev."""
         rows = len(self.train_labels)
         rng = np.random.default_rng([self.preset.seed, epoch])
-        lengths = np.count_nonzero(self.train_ids, axis=1)
+        lengths = np.count_nonzero(self.train_ids[0], axis=1)
         order = batches(lengths, self.preset.batch_size, rng)
         self.optimizer.learning_rate.assign(learning_rate(self.preset, epoch))
         loss = correct = 0.0
         for batch, chosen in enumerate(order, start=1):
-            ids = _trim(self.train_ids[chosen])
+            ids = _rows(self.train_ids, chosen)
             batch_loss, batch_correct = self.learn(ids, self.train_labels[chosen])
             if not math.isfinite(batch_loss):
                 raise TrainingError(
@@ -238,8 +257,8 @@ class _Run:
 
         probabilities = np.concatenate(
             [
-                self.predict(_trim(self.dev_ids[at : at + DEV_BATCH])).numpy()
-                for at in range(0, len(self.dev_ids), DEV_BATCH)
+                self.predict(_rows(self.dev_ids, slice(at, at + DEV_BATCH))).numpy()
+                for at in range(0, len(self.dev_labels), DEV_BATCH)
             ]
         )  # (rows, classes)
         right = np.take_along_axis(probabilities, self.dev_labels[:, None], axis=1)
@@ -252,47 +271,82 @@ class _Run:
             "dev_macro_f1": macro_f1(self.dev_labels, predicted),
         }
 
-    def _learn(self, ids: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    def _learn(self, ids: list[Tensor], labels: Tensor) -> tuple[Tensor, Tensor]:
         smoothing = self.preset.label_smoothing
         target = tf.one_hot(labels, CLASSES) * (1 - smoothing) + smoothing / CLASSES
         with tf.GradientTape() as tape:
-            probabilities = self.model(ids, training=True)  # (batch, classes)
-            losses = keras.losses.categorical_crossentropy(target, probabilities)  # (batch,)
-            loss = tf.reduce_mean(losses)
-        variables = self.model.trainable_variables
-        self.optimizer.apply(tape.gradient(loss, variables), variables)
-        right = tf.argmax(probabilities, axis=1, output_type=tf.int32) == labels
-        return loss, tf.reduce_sum(tf.cast(right, tf.float32))
+            vectors = self.network.embed(ids)  # (batch, time, embedding_size) each
+            with tf.GradientTape() as towards:
+                towards.watch(vectors)
+                logits = self.network.read([*vectors, *ids], training=True)
+                loss = _mean_loss(target, logits)
+            learnt = loss
+            if self.preset.adversarial:
+                moved = [
+                    one + _along(gradient, self.preset.adversarial)
+                    for one, gradient in zip(vectors, towards.gradient(loss, vectors), strict=True)
+                ]
+                learnt += _mean_loss(target, self.network.read([*moved, *ids], training=True))
+        weights = self.network.weights
+        self.optimizer.apply(tape.gradient(learnt, weights), weights)
+        predicted = tf.argmax(mean_probabilities(logits), axis=1, output_type=tf.int32)
+        return loss, tf.reduce_sum(tf.cast(predicted == labels, tf.float32))
 
-    def _predict(self, ids: Tensor) -> Tensor:
-        return self.model(ids, training=False)
+    def _predict(self, ids: list[Tensor]) -> Tensor:
+        logits = self.network.read([*self.network.embed(ids), *ids], training=False)
+        return mean_probabilities(logits)
+
+    def _weights(self) -> dict[str, NDArray[Any]]:
+        return {weight.path: np.array(weight) for weight in self.network.weights}
 
     def keep_weights(self) -> None:
         """Take the weights of this epoch for the result."""
-        self.kept = self.model.get_weights()
+        self.kept = self._weights()
 
     def _variables(self) -> dict[str, Any]:
         """All that an epoch changes, the dropout's and the optimiser's state included."""
         return {
-            **{f"model/{n:03d}": v for n, v in enumerate(self.model.variables)},
+            **{f"network/{n:03d}": v for n, v in enumerate(self.network.variables)},
             **{f"optimizer/{n:03d}": v for n, v in enumerate(self.optimizer.variables)},
         }
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """For a checkpoint: the variables, and the weights kept for the result by their names."""
-        names = [f"kept/{weight.path}" for weight in self.model.weights]
         return {
             **{name: np.asarray(variable) for name, variable in self._variables().items()},
-            **dict(zip(names, self.kept, strict=True)),
+            **{f"kept/{name}": weight for name, weight in self.kept.items()},
         }
 
     def restore(self, arrays: dict[str, NDArray[Any]]) -> None:
         """Continue from what `arrays` gave."""
         for name, variable in self._variables().items():
             variable.assign(arrays[name])
-        self.kept = [arrays[f"kept/{weight.path}"] for weight in self.model.weights]
+        self.kept = {name: arrays[f"kept/{name}"] for name in self.kept}
 
 
-def _trim(ids: NDArray[np.int32]) -> NDArray[np.int32]:
-    """`ids` `(rows, length)` up to the longest row: the padding behind it changes nothing."""
-    return ids[:, : max(1, np.count_nonzero(ids.any(axis=0)))]
+def _mean_loss(target: Tensor, logits: Tensor) -> Tensor:
+    """Cross-entropy, in nats, mean over readers and batch.
+
+    Args:
+        target: probabilities `(batch, CLASSES)`.
+        logits: `(readers, batch, CLASSES)`.
+    """
+    target = tf.broadcast_to(target, tf.shape(logits))
+    return tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(target, logits))
+
+
+def _along(gradient: Tensor, length: float) -> Tensor:
+    """For each title, the step of that length along its gradient `(batch, time, size)`.
+
+    Source: Miyato, Dai and Goodfellow, "Adversarial Training Methods for Semi-Supervised Text
+    Classification", ICLR 2017, equation 5. A title without a gradient stays where it is.
+    """
+    gradient = tf.stop_gradient(gradient)
+    size = tf.sqrt(tf.reduce_sum(tf.square(gradient), axis=[1, 2], keepdims=True))
+    return tf.math.divide_no_nan(length * gradient, size)
+
+
+def _rows(views: list[NDArray[np.int32]], chosen: Any) -> list[NDArray[np.int32]]:
+    """Rows of each view `(rows, length)`, up to the longest: the padding behind changes nothing."""
+    found = [ids[chosen] for ids in views]
+    return [ids[:, : max(1, np.count_nonzero(ids.any(axis=0)))] for ids in found]

@@ -1,5 +1,6 @@
 """The task that trains a model."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from prefect.logging import get_run_logger
@@ -29,7 +30,7 @@ def train_model(
     preset: str,
     corpus: Artifact,
     tokens: Artifact,
-    pretrained: Artifact | None,
+    pretrained: Sequence[Artifact],
 ) -> Artifact:
     """Train a model, or reuse the one that is there."""
     logger = get_run_logger()

@@ -50,7 +50,8 @@ def small_preset(monkeypatch: pytest.MonkeyPatch) -> str:
     """A preset that trains in a second."""
     preset = PRESETS["default"].to_dict() | {
         "name": "small", "min_count": 1, "embedding_size": 8, "units": 4, "epochs": 3,
-        "batch_size": 8, "patience": None, "pretrained": False, "decay": False,
+        "batch_size": 8, "patience": None, "pretrained": False, "decay": False, "readers": 1,
+        "pairs": None, "adversarial": 0.0,
     }  # fmt: skip
     monkeypatch.setitem(PRESETS, "small", Preset.from_dict(preset))
     return "small"

@@ -22,8 +22,8 @@ from headlines.stages import STAGES
 
 Result = TypeVar("Result")
 
-# What workers make; a corpus, a model and a report are made where the flow runs.
-_STAGES = ("admitted", "predictions", "tokens", "words")
+# What workers make; a model and a report are made where the flow runs.
+_STAGES = ("admitted", "corpus", "evaluation", "predictions", "tokens", "words")
 # Those whose version decides bytes, and Dask's own, which must understand each other.
 _LIBRARIES = ("dask", "distributed", "jieba", "numpy", "pyarrow", "rjieba")
 

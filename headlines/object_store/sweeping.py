@@ -15,7 +15,16 @@ from headlines.object_store.standing import read_note
 _UNFINISHED_KEPT = timedelta(days=1)  # longer than anyone takes to publish one artifact
 _SHARED_KEPT = timedelta(days=7)
 _DAMAGED_KEPT = timedelta(days=30)
-_ARTIFACTS = ("corpus", "tokens", "models", "reports/evaluation", "reports/baseline")
+_ARTIFACTS = (
+    "corpus",
+    "tokens",
+    "pretrained",
+    "models",
+    "reports/evaluation",
+    "reports/baseline",
+    "sweeps/trials",
+    "sweeps/results",
+)
 _log = logging.getLogger(__name__)
 
 

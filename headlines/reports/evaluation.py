@@ -14,7 +14,7 @@ from headlines.reports.rendering import figure, interval, rendered, signed
 if TYPE_CHECKING:
     import pandas as pd
 
-_SHOWN = 30  # mistakes and doubted labels; the files beside the report hold all
+SHOWN = 30  # mistakes and doubted labels; the files beside the report hold all
 _HONEST = "without_leaked_titles"
 
 
@@ -27,6 +27,7 @@ def write_evaluation_report(
     behaviour: Mapping[str, Any],
     mistakes: "pd.DataFrame",
     doubted: "pd.DataFrame",
+    in_all: Mapping[str, int],
 ) -> None:
     """Write the report of an evaluation; the same data give the same bytes.
 
@@ -41,6 +42,7 @@ def write_evaluation_report(
             `probability`, the most confident first.
         doubted: headlines with `split`, `row`, `title`, `label_name`, `suggestion_name`, `p_label`,
             `p_suggestion`, the most doubtful first.
+        in_all: how many `mistakes` and `doubted` there are; of both tables the first rows will do.
     """
     told = model.manifest
     history = json.loads((model.directory / "history.json").read_text("utf-8"))
@@ -68,10 +70,10 @@ def write_evaluation_report(
             split: reliability_chart(numbers["calibration"]["bins"], split)
             for split, numbers in splits.items()
         },
-        mistakes=mistakes.head(_SHOWN).to_dict("records"),
-        mistakes_in_all=len(mistakes),
-        doubted=doubted.head(_SHOWN).to_dict("records"),
-        doubted_in_all=len(doubted),
+        mistakes=mistakes.head(SHOWN).to_dict("records"),
+        mistakes_in_all=in_all["mistakes"],
+        doubted=doubted.head(SHOWN).to_dict("records"),
+        doubted_in_all=in_all["doubted"],
         card=model_card(recipe, told.counts, told.versions, corpus),
     )
     path.write_text(content, encoding="utf-8")

@@ -11,15 +11,21 @@ from pathlib import Path
 import pytest
 from distributed import Client
 
-from headlines import champion, runner
+from headlines import champion, held_out, runner
+from headlines import corpus as corpus_module
+from headlines.artifact import Artifact
 from headlines.catalog import Catalog
 from headlines.cluster.check import examine_cluster
 from headlines.corpus import ingest
 from headlines.errors import InputError
+from headlines.evaluation import evaluate
 from headlines.tokens import segment_corpus
+from tests.headlines.conftest import publish_model
 from tests.headlines.test_scoring import make_champion
 
 from .conftest import Cluster, Job, digests, until
+
+__all__ = ["publish_model"]
 
 
 def test_four_workers_make_the_bytes_of_one_process_without_prefect_and_tensorflow(
@@ -58,6 +64,36 @@ def test_the_words_of_a_corpus_in_parts_are_the_same(
     assert not again.reused
     assert again.manifest.files == before.manifest.files
     assert len(again.manifest.files) == 3
+
+
+def test_a_corpus_and_an_evaluation_in_parts_are_the_same(
+    cluster: Cluster,
+    use: Callable[[Cluster], None],
+    tmp_path: Path,
+    corpus_file: Path,
+    publish_model: Callable[..., Artifact],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(corpus_module, "_PART_ROWS", 10)
+    monkeypatch.setattr(corpus_module, "_WRITE_ROWS", 1)  # small parts are worth a worker too
+    monkeypatch.setattr(held_out, "_WORTH_ROWS", 1)
+    catalog = Catalog(tmp_path / "data")
+    model = publish_model(catalog, "m")
+    made: list[tuple[Artifact, Artifact]] = []
+    for kind in ("threads", "dask"):
+        monkeypatch.setenv("HEADLINES_RUNNER", "threads")
+        if kind == "dask":
+            use(cluster)
+            for artifact in made[0]:
+                shutil.rmtree(artifact.directory)
+        corpus = ingest(catalog, "small", str(corpus_file))
+        words = segment_corpus(catalog, corpus)
+        made.append((corpus, evaluate(catalog, model, corpus, words)))
+    for before, again in zip(*made, strict=True):
+        assert not again.reused
+        assert again.manifest.files == before.manifest.files
+    assert len(made[0][0].manifest.files) == 10
+    assert not list(catalog.work.glob("chunks/*"))
 
 
 def test_the_same_call_is_made_again_as_files_may_have_changed(

@@ -55,7 +55,7 @@ def publish_model(root: str, version: str, seed: int) -> Artifact:
     """Publish a classifier of random weights."""
     catalog = Catalog(Path(root))
     preset = dataclasses.replace(
-        PRESETS["default"], name="tiny", min_count=1, embedding_size=4, units=3
+        PRESETS["fast"], name="tiny", min_count=1, embedding_size=4, units=3
     )
     vocabulary = Vocabulary.build([WORDS], preset.rules)
     random = np.random.default_rng(seed)
@@ -65,7 +65,7 @@ def publish_model(root: str, version: str, seed: int) -> Artifact:
     }
 
     def make(draft: Path) -> dict[str, Any]:
-        write_bundle(draft, Bundle(preset, vocabulary, weights, [], best_epoch=0))
+        write_bundle(draft, Bundle(preset, [vocabulary], weights, [], best_epoch=0))
         return {"seed": seed}
 
     config = {"seed": seed, "segmenter": Segmenter().fingerprint()}

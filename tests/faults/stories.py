@@ -9,7 +9,7 @@ from typing import Any
 from headlines.catalog import Catalog
 from headlines.drafts import sweep_drafts
 
-from .conftest import Victim, drafts, predicted, results, unopenable, write_batch
+from .conftest import BATCHES, Victim, drafts, predicted, results, unopenable, write_batch
 
 Before = Callable[[Victim, Path], Any]
 
@@ -24,6 +24,11 @@ def batch(kind: str) -> Before:
 
 def damaged(directory: str) -> Before:
     return lambda _, root: max((root / directory).glob("*.parquet")).unlink()
+
+
+def corpus_source(_: Victim, root: Path) -> None:
+    lines = [f"{title},{number % 3}" for number, title in enumerate(BATCHES["first"])]
+    (root / "corpus.csv").write_text("\n".join(["title,label", *lines]), encoding="utf-8")
 
 
 @dataclass
@@ -47,6 +52,7 @@ FIRST, SCORE = done("first_model"), done("score")
 OLD, NEW = (done("publish_example", content=content) for content in ("old", "new"))
 EXAMPLE, NEWS = "reports/example", "predictions/batch=news.csv"
 SCENARIOS = {
+    "ingest": Scenario("ingest_corpus", {}, (corpus_source,)),
     "publish": Scenario("publish_example", {"content": "new"}),
     "replace": Scenario("publish_example", {"content": "new"}, (OLD,)),
     "replace and keep": Scenario(

@@ -57,7 +57,7 @@ def leave(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int | st
         (("ingest", "gb.csv"), "--encoding gb18030"),
         (("ingest", "good.csv", "--encoding", "klingon"), "'klingon' is not known"),
         (("ingest", "good.csv", "--name", "../x"), "cannot be a corpus name"),
-        (("train", "--preset", "none"), "use one of notebook, default"),
+        (("train", "--preset", "none"), "use one of notebook, fast, default"),
         (("train", "--corpus", "none"), "headlines ingest"),
         (("evaluate", "--model", "none"), "headlines models"),
         (("evaluate",), "headlines train"),

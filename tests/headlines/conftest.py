@@ -56,7 +56,7 @@ def publish_model() -> Callable[..., Artifact]:
         from lstm_model.presets import PRESETS, weight_shapes
         from lstm_model.vocabulary import Vocabulary
 
-        preset = dataclasses.replace(PRESETS["default"], embedding_size=6, units=5)
+        preset = dataclasses.replace(PRESETS["fast"], embedding_size=6, units=5)
         words = [["股市", "大涨", "下跌", "地震", "伤亡", "夺冠", "天气"]]
         vocabulary = Vocabulary.build(words, preset.rules)
         rng = np.random.default_rng(seed)
@@ -67,7 +67,7 @@ def publish_model() -> Callable[..., Artifact]:
 
         def write(draft: Path) -> dict[str, Any]:
             history = [{"epoch": 1, "loss": 1.0}]
-            write_bundle(draft, Bundle(preset, vocabulary, weights, history, best_epoch=1))
+            write_bundle(draft, Bundle(preset, [vocabulary], weights, history, best_epoch=1))
             return {
                 "epochs": 1,
                 "best_epoch": 1,

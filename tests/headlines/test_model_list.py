@@ -93,9 +93,9 @@ def test_evaluations_of_another_model_of_that_name_do_not_count(
         (
             lambda model: (model / "config.json").write_text(""),
             "config.json is not what",
-            "default",
+            "fast",
         ),
-        (lambda model: (model / "more").write_text(""), "files not in the manifest", "default"),
+        (lambda model: (model / "more").write_text(""), "files not in the manifest", "fast"),
         (lambda model: (model / MANIFEST).write_text("{}"), f"{MANIFEST}: ", ""),
         (lambda model: (model / MANIFEST).unlink(), f"{MANIFEST}: ", ""),
     ],

@@ -11,11 +11,11 @@ from headlines.artifact import Artifact
 from headlines.catalog import Catalog
 from headlines.corpus import ingest
 from headlines.lineage import lineage
-from headlines.pretraining import pretrain, read_vectors
+from headlines.pretraining import pretrain, pretrain_view, read_vectors
 from headlines.tokens import segment_corpus
 from headlines.training import train
 from lstm_model.bundle import read_bundle
-from lstm_model.presets import PRESETS, Preset
+from lstm_model.presets import PRESETS, Pairs, Preset
 
 ROWS = [
     ("某地火灾", "消防队员赶到现场灭火，火灾没有造成伤亡。", "2", "train"),
@@ -25,6 +25,11 @@ ROWS = [
     ("两面的标题", "别处", "1", "dev"),
     ("考试标题", "考试内容", "1", "dev"),
 ]
+
+
+def words_of(pretrained: Artifact) -> set[str]:
+    [vectors] = read_vectors([pretrained]) or []
+    return set(vectors.vocabulary.words)
 
 
 @pytest.fixture
@@ -45,25 +50,41 @@ def corpus(catalog: Catalog, tmp_path: Path) -> Artifact:
 def test_it_learns_from_titles_and_contents_of_training_rows_alone(
     catalog: Catalog, corpus: Artifact, preset: Preset
 ) -> None:
-    pretrained = pretrain(catalog, corpus, preset)
-    words = set(read_vectors(pretrained).vocabulary.words)
+    pretrained = pretrain_view(catalog, corpus, preset, "words")
+    words = words_of(pretrained)
     assert {"火灾", "消防队员", "天气"} <= words  # a row without a label or a content is read too
     assert not {"考试", "别处", "独有"} & words
     assert pretrained.counts["texts"] == 5
-    leaking = pretrain(catalog, corpus, dataclasses.replace(preset, keep_leaked_titles=True))
-    assert "独有" in read_vectors(leaking).vocabulary.words
+    leaking = dataclasses.replace(preset, keep_leaked_titles=True)
+    assert "独有" in words_of(pretrain_view(catalog, corpus, leaking, "words"))
+
+
+def test_it_learns_of_pairs_where_a_preset_reads_them(
+    catalog: Catalog, corpus: Artifact, preset: Preset
+) -> None:
+    both = dataclasses.replace(preset, pairs=Pairs(1, 1, 3))
+    words, pairs = pretrain(catalog, corpus, both)
+    assert words.directory == pretrain(catalog, corpus, preset)[0].directory  # shared
+    assert {"火灾", "消防", "防队", "队员"} <= words_of(pairs)
+    assert "消防队员" not in words_of(pairs)
+    found = read_vectors([words, pairs])
+    assert found is not None
+    assert [one.vectors.shape[1] for one in found] == [4, 3]
+    assert pretrain(catalog, corpus, dataclasses.replace(both, pretrained=False)) == []
+    assert read_vectors([]) is None
 
 
 def test_it_is_reused_by_presets_that_want_the_same(
     catalog: Catalog, corpus: Artifact, preset: Preset
 ) -> None:
-    first = pretrain(catalog, corpus, preset)
+    [first] = pretrain(catalog, corpus, preset)
     assert not first.reused
     for same in ({"units": 9}, {"epochs": 1, "learning_rate": 0.5}, {"name": "other"}):
-        again = pretrain(catalog, corpus, dataclasses.replace(preset, **same))
+        [again] = pretrain(catalog, corpus, dataclasses.replace(preset, **same))
         assert (again.reused, again.directory) == (True, first.directory)
     for other in ({"embedding_size": 3}, {"min_count": 2}, {"seed": 1}):
-        assert not pretrain(catalog, corpus, dataclasses.replace(preset, **other)).reused
+        [new] = pretrain(catalog, corpus, dataclasses.replace(preset, **other))
+        assert not new.reused
 
 
 def test_a_model_starts_from_it_and_names_it(
@@ -73,8 +94,8 @@ def test_a_model_starts_from_it_and_names_it(
     tokens = segment_corpus(catalog, corpus)
     still = dataclasses.replace(preset, epochs=1, learning_rate=1e-9)
     model = train(catalog, corpus, tokens, still, pretrained=pretrained)
-    vectors, bundle = read_vectors(pretrained), read_bundle(model.directory)
-    assert bundle.vocabulary == vectors.vocabulary
+    [vectors], bundle = read_vectors(pretrained) or [], read_bundle(model.directory)
+    assert bundle.vocabularies == [vectors.vocabulary]
     np.testing.assert_allclose(
         bundle.weights["embedding/embeddings"], vectors.vectors, atol=1e-6, rtol=0
     )

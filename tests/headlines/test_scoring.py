@@ -53,7 +53,7 @@ LINES = [
 
 def make_champion(catalog: Catalog, seed: int = 0) -> Artifact:
     """A champion with weights that nobody trained; its name does not depend on them."""
-    values = PRESETS["default"].to_dict() | {"embedding_size": 5, "units": 4, "min_count": 1}
+    values = PRESETS["fast"].to_dict() | {"embedding_size": 5, "units": 4, "min_count": 1}
     preset = Preset.from_dict(values)
     vocabulary = Vocabulary.build(segment(TITLES), preset.rules)
     random = np.random.default_rng(seed)
@@ -64,7 +64,7 @@ def make_champion(catalog: Catalog, seed: int = 0) -> Artifact:
     history = [{"epoch": 1.0}]
 
     def write(draft: Path) -> dict[str, Any]:
-        write_bundle(draft, Bundle(preset, vocabulary, weights, history, 1))
+        write_bundle(draft, Bundle(preset, [vocabulary], weights, history, 1))
         return {}
 
     config = {"preset": preset.to_dict(), "segmenter": Segmenter().fingerprint()}

@@ -14,7 +14,7 @@ from headlines.slices import by_length, by_unknown, wilson
      (30, "26–30"), (31, "over 30"), (500, "over 30")],
 )  # fmt: skip
 def test_a_headline_is_in_the_slice_that_its_name_says(characters: int, name: str) -> None:
-    slices = by_length(["字" * characters], np.array([2]), np.array([2]))
+    slices = by_length(np.array([characters]), np.array([2]), np.array([2]))
     assert [one["name"] for one in slices if one["rows"]] == [name]
 
 
@@ -31,14 +31,15 @@ def test_unknown_words_are_in_the_slice_that_its_name_says(share: float, name: s
 @given(st.lists(st.tuples(st.integers(1, 60), st.integers(0, 2), st.integers(0, 2))))
 def test_the_slices_together_are_the_whole(rows: list[tuple[int, int, int]]) -> None:
     lengths, labels, predictions = np.array(rows, np.int64).reshape(-1, 3).T
-    slices = by_length(["字" * length for length in lengths], labels, predictions)
+    slices = by_length(lengths, labels, predictions)
     assert sum(one["rows"] for one in slices) == len(rows)
     hits = sum(one["rows"] * one["accuracy"] for one in slices if one["rows"])
     assert hits == pytest.approx((labels == predictions).sum())
     for one in slices:
         if one["rows"]:
             low, high = one["interval"]
-            assert 0 <= low <= one["accuracy"] <= high <= 1
+            assert 0 <= low <= one["accuracy"] + 1e-15  # rounding, where none is right
+            assert one["accuracy"] <= high <= 1
             assert high - low > 0
         else:
             assert (one["accuracy"], one["interval"], one["macro_f1"]) == (None, None, None)

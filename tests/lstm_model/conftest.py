@@ -11,6 +11,7 @@ import pytest
 
 from lstm_model.bundle import Bundle
 from lstm_model.presets import PRESETS, Preset, weight_shapes
+from lstm_model.views import token_lists_of
 from lstm_model.vocabulary import Vocabulary
 
 WORDS = ["股市", "大涨", "下跌", "地震", "伤亡", "夺冠", "天气", "晴", "AI", "5G", "!", "《", "》"]
@@ -25,6 +26,9 @@ def make_preset() -> Callable[..., Preset]:
             "name": "small",
             "pretrained": False,
             "decay": False,
+            "readers": 1,
+            "pairs": None,
+            "adversarial": 0.0,
             "min_count": 1,
             "embedding_size": 6,
             "units": 5,
@@ -44,13 +48,16 @@ def make_bundle(make_preset: Callable[..., Preset]) -> Callable[..., Bundle]:
 
     def make(**fields: Any) -> Bundle:
         preset = make_preset(**fields)
-        vocabulary = Vocabulary.build([WORDS], preset.rules)
+        vocabularies = [Vocabulary.build([WORDS], preset.rules)]
+        if preset.pairs:
+            pairs = token_lists_of("pairs", [WORDS, WORDS[::-1], [*WORDS[3:], *WORDS[:3]]])
+            vocabularies.append(Vocabulary.build(pairs, "verbatim"))
         rng = np.random.default_rng(1)
         weights = {
             name: rng.standard_normal(shape, np.float32) * np.float32(0.5)
-            for name, shape in weight_shapes(preset, len(vocabulary)).items()
+            for name, shape in weight_shapes(preset, *map(len, vocabularies)).items()
         }
         history = [{"epoch": 1, "loss": 1.0, "dev_macro_f1": 0.5}]
-        return Bundle(preset, vocabulary, weights, history, best_epoch=1)
+        return Bundle(preset, vocabularies, weights, history, best_epoch=1)
 
     return make

@@ -166,10 +166,13 @@ def change_json(path, **fields) -> None:
     [
         ({"format": "lstm_model.bundle/9"}, "format is 'lstm_model.bundle/9'"),
         ({"classes": 4}, "4 classes where 3 are known"),
-        ({"vocabulary_size": 14}, "15 words by 'verbatim', where config.json has 14"),
-        ({"vocabulary_size": 1 << 50}, r"1,125,899,906,842,624 words would be [\d,]+ bytes of"),
-        ({"vocabulary_size": "15"}, "the size of the vocabulary is '15'"),
-        ({"vocabulary_size": -1}, "the size of the vocabulary is -1"),
+        ({"vocabulary_sizes": [14]}, "15 words by 'verbatim', where config.json has 14"),
+        ({"vocabulary_sizes": [1 << 50]}, r"1,125,899,906,842,624 words would be [\d,]+ bytes of"),
+        ({"vocabulary_sizes": "15"}, "the sizes of the vocabularies are '15'"),
+        ({"vocabulary_sizes": ["15"]}, r"the sizes of the vocabularies are \['15'\]"),
+        ({"vocabulary_sizes": [-1]}, r"the sizes of the vocabularies are \[-1\]"),
+        ({"vocabulary_sizes": [15, 15]}, r"the sizes of the vocabularies are \[15, 15\]"),
+        ({"vocabulary_sizes": []}, r"the sizes of the vocabularies are \[\]"),
         ({"preset": None}, "JSON object was expected"),
         ({"preset": {"name": "x"}}, "is missing"),
         ({"sha256": None}, "JSON object was expected"),
@@ -250,7 +253,7 @@ def test_a_bundle_is_refused_before_anything_is_allocated_for_it(stored, tmp_pat
 
     preset = json.loads((stored / "config.json").read_text())["preset"]
     change_json(copy("units") / "config.json", preset={**preset, "units": 10**9})
-    change_json(copy("many words") / "config.json", vocabulary_size=1 << 40)
+    change_json(copy("many words") / "config.json", vocabulary_sizes=[1 << 40])
     for name in FILES:
         grow(copy(name) / name)
     change_weights(copy("nan"), lambda w: w["dense/kernel"].__setitem__((0, 0), np.nan))

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from lstm_model.classifier import MaxMeanPooling, build_classifier
-from lstm_model.presets import PRESETS, weight_shapes
+from lstm_model.presets import PRESETS, Pairs, weight_shapes
 
 
 def test_the_notebooks_classifier_has_2348771_weights() -> None:
@@ -15,18 +15,41 @@ def test_the_notebooks_classifier_has_2348771_weights() -> None:
 
 
 @pytest.mark.parametrize(
-    ("bidirectional", "pooling"), list(product([False, True], ["last", "max_mean"]))
+    ("bidirectional", "pooling", "readers", "pairs"),
+    list(product([False, True], ["last", "max_mean"], [1, 3], [None, Pairs(2, 1, 4)])),
 )
-def test_the_weights_are_those_of_the_preset(make_preset, bidirectional, pooling) -> None:
-    preset = make_preset(bidirectional=bidirectional, pooling=pooling)
-    model = build_classifier(preset, 11)
+def test_the_weights_are_those_of_the_preset(
+    make_preset, bidirectional, pooling, readers, pairs
+) -> None:
+    preset = make_preset(bidirectional=bidirectional, pooling=pooling, readers=readers, pairs=pairs)
+    sizes = (11, 17) if pairs else (11,)
+    model = build_classifier(preset, *sizes)
     shapes = {weight.path: tuple(weight.shape) for weight in model.weights}
-    assert shapes == weight_shapes(preset, 11)
-    probabilities = model.predict(np.array([[2, 3, 0], [0, 0, 0]]), verbose=0)
+    assert shapes == weight_shapes(preset, *sizes)
+    ids = np.array([[2, 3, 0], [0, 0, 0]])
+    probabilities = model.predict([ids] * len(sizes), verbose=0)
     assert probabilities.shape == (2, 3)
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-6)
-    longer = model.predict(np.array([[2, 3, 0, 0, 0, 0]]), verbose=0)
+    longer = model.predict([np.array([[2, 3, 0, 0, 0, 0]])] * len(sizes), verbose=0)
     np.testing.assert_allclose(longer[0], probabilities[0], atol=1e-6)
+
+
+def test_each_reader_is_a_classifier_and_the_whole_has_the_mean_of_their_logits(make_preset):
+    ids = np.array([[2, 3, 4], [5, 6, 0]])
+    three = build_classifier(make_preset(readers=3), 11)
+    weights = {weight.path: np.asarray(weight) for weight in three.weights}
+    logits = []
+    for ending in ("", "_2", "_3"):
+        one = build_classifier(make_preset(), 11)
+        for weight in one.weights:
+            layer, _, name = weight.path.partition("/")
+            ending_here = "" if layer == "embedding" else ending
+            weight.assign(weights[f"{layer}{ending_here}/{name}"])
+        logits.append(np.log(one.predict(ids, verbose=0)))
+    assert np.ptp(logits, axis=0).max() > 1e-3  # they do differ
+    mean = np.exp(np.mean(logits, axis=0))
+    expected = mean / mean.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(three.predict(ids, verbose=0), expected, atol=1e-6)
 
 
 def test_pooling_sees_the_kept_steps_alone() -> None:

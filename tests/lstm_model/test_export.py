@@ -14,6 +14,7 @@ import pytest
 from lstm_model import PackedScorer
 from lstm_model.calibration import Calibration
 from lstm_model.export import FORMATS, ExportError, MissingPackage, check, export, require
+from lstm_model.presets import Pairs
 from lstm_model.vocabulary import Vocabulary
 
 WORDS = ["股市", "大涨", "下跌", "地震", "AI", "Ai!", "!", " ", "没见过"]
@@ -42,11 +43,14 @@ def run_onnx(directory, ids):
     return session.run(["probabilities"], {"ids": ids})[0]
 
 
+@pytest.mark.parametrize("readers", [1, 3])
 @pytest.mark.parametrize(("bidirectional", "pooling", "length"), ARCHITECTURES)
 def test_onnx_gives_the_probabilities_of_the_model(
-    make_bundle, tmp_path, bidirectional, pooling, length
+    make_bundle, tmp_path, bidirectional, pooling, length, readers
 ) -> None:
-    bundle = make_bundle(bidirectional=bidirectional, pooling=pooling, padded_length=length)
+    bundle = make_bundle(
+        bidirectional=bidirectional, pooling=pooling, padded_length=length, readers=readers
+    )
     rows = ROWS + random_rows(600)
     largest = export(bundle, tmp_path, rows, "onnx")
     ids = Vocabulary.load(tmp_path / "vocabulary.json").encode(rows)  # rows are not cut
@@ -78,6 +82,17 @@ def test_a_saved_model_gives_the_probabilities_of_the_model(
     found = loaded.signatures["serve"](ids=ids)["probabilities"].numpy()
     assert np.abs(found - expected).max() <= 1e-5
     assert largest == pytest.approx(np.abs(found - expected).max(), abs=2e-7)
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_several_readers_of_words_and_of_pairs_at_a_temperature(
+    make_bundle, tmp_path, format
+) -> None:
+    plain = make_bundle(readers=2, pairs=Pairs(2, 1, 4))
+    bundle = dataclasses.replace(plain, calibration=Calibration(2.5, (1.0, 1.0, 1.0)))
+    assert export(bundle, tmp_path, ROWS + random_rows(300), format) <= 1e-5
+    inputs = json.loads((tmp_path / "export.json").read_text("utf-8"))["inputs"]
+    assert [one["name"] for one in inputs] == ["ids", "pair_ids"]
 
 
 def test_a_saved_model_runs_where_this_package_is_not(make_bundle, tmp_path) -> None:
@@ -147,16 +162,17 @@ def test_the_description(make_bundle, tmp_path, format) -> None:
     assert described["version"] == "v1"
     assert described["model"]["format"] == format
     assert (directory / described["model"]["path"]).exists()
-    assert described["input"]["padded_length"] == 5
-    assert described["input"]["text_rules"] == "text_vectorization"
+    assert described["words"]["padded_length"] == 5
+    assert described["words"]["text_rules"] == "text_vectorization"
     assert described["check"]["headlines"] == len(ROWS)
     assert described["check"]["largest_difference"] == largest
     assert Vocabulary.load(directory / "vocabulary.json") == bundle.vocabulary
     if format == "onnx":  # what it says of input and output is what the graph has
         session = onnxruntime.InferenceSession(directory / "model.onnx")
         [ids], [probabilities] = session.get_inputs(), session.get_outputs()
-        assert (ids.name, ids.type, ids.shape) == ("ids", "tensor(int32)", ["batch", "time"])
-        assert ids.name == described["input"]["name"]
+        assert (ids.name, ids.type, ids.shape) == ("ids", "tensor(int32)", ["batch", "words"])
+        [given] = described["inputs"]
+        assert (ids.name, ids.shape) == (given["name"], given["shape"])
         assert probabilities.name == described["output"]["name"]
         assert probabilities.shape == described["output"]["shape"]
 

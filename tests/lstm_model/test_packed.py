@@ -14,7 +14,9 @@ from lstm_model.bundle import write_bundle
 from lstm_model.bundle_files import BundleError
 from lstm_model.calibration import Calibration
 from lstm_model.classifier import build_classifier
-from lstm_model.packed import BLOCK
+from lstm_model.packed import BLOCK, GROUP
+from lstm_model.presets import Pairs
+from lstm_model.views import encode
 
 WORDS = ["股市", "大涨", "下跌", "地震", "AI", "!", " ", "没见过"]
 ROWS = [
@@ -31,21 +33,41 @@ ARCHITECTURES = list(
 )
 
 
+@pytest.mark.parametrize("readers", [1, 3])
 @pytest.mark.parametrize(("bidirectional", "pooling", "length", "rules"), ARCHITECTURES)
 def test_the_probabilities_are_those_of_the_keras_model(
-    make_bundle, bidirectional, pooling, length, rules
+    make_bundle, bidirectional, pooling, length, rules, readers
 ) -> None:
     bundle = make_bundle(
-        bidirectional=bidirectional, pooling=pooling, padded_length=length, rules=rules
+        bidirectional=bidirectional,
+        pooling=pooling,
+        padded_length=length,
+        rules=rules,
+        readers=readers,
     )
-    model = build_classifier(bundle.preset, len(bundle.vocabulary))
+    model = build_classifier(bundle.preset, *bundle.vocabulary_sizes)
     for weight in model.weights:
         weight.assign(bundle.weights[weight.path])
-    expected = model.predict(bundle.vocabulary.encode(ROWS, length), verbose=0)
+    expected = model.predict(encode(bundle.vocabularies, ROWS, length), verbose=0)
     probabilities = PackedScorer(bundle).predict(ROWS)
     assert probabilities.dtype == np.float32
     np.testing.assert_allclose(probabilities, expected, atol=1e-5)
     assert np.ptp(probabilities, axis=0).max() > 0.02  # the rows do differ
+
+
+@pytest.mark.parametrize("pooling", ["last", "max_mean"])
+def test_readers_of_pairs_count_as_much_as_those_of_words(make_bundle, tmp_path, pooling) -> None:
+    bundle = make_bundle(readers=2, pairs=Pairs(3, 1, 4), pooling=pooling)
+    model = build_classifier(bundle.preset, *bundle.vocabulary_sizes)
+    for weight in model.weights:
+        weight.assign(bundle.weights[weight.path])
+    expected = model.predict(encode(bundle.vocabularies, ROWS), verbose=0)
+    write_bundle(tmp_path, bundle)
+    for scorer in (PackedScorer(bundle), PackedScorer.load(tmp_path)):
+        np.testing.assert_allclose(scorer.predict(ROWS), expected, atol=1e-5)
+        alone = np.concatenate([scorer.predict([row]) for row in ROWS])
+        np.testing.assert_allclose(alone, expected, atol=1e-5)
+    assert scorer.predict([]).shape == (0, 3)
 
 
 def test_loaded_from_disk_it_gives_the_same_bits(make_bundle, tmp_path) -> None:
@@ -57,9 +79,12 @@ def test_loaded_from_disk_it_gives_the_same_bits(make_bundle, tmp_path) -> None:
         PackedScorer.load(tmp_path / "missing")
 
 
+@pytest.mark.parametrize("readers", [1, 2])
 @pytest.mark.parametrize("bidirectional", [False, True])
-def test_without_a_table_it_scores_the_same(make_bundle, tmp_path, monkeypatch, bidirectional):
-    bundle = make_bundle(bidirectional=bidirectional)
+def test_without_a_table_it_scores_the_same(
+    make_bundle, tmp_path, monkeypatch, bidirectional, readers
+):
+    bundle = make_bundle(bidirectional=bidirectional, readers=readers)
     expected = PackedScorer(bundle).predict(ROWS)
     monkeypatch.setattr(folding, "LIMIT", 100)
     write_bundle(tmp_path, bundle)
@@ -68,6 +93,10 @@ def test_without_a_table_it_scores_the_same(make_bundle, tmp_path, monkeypatch, 
         np.testing.assert_allclose(probabilities, expected, rtol=0, atol=1e-6)
         alone = np.concatenate([scorer.predict([row]) for row in ROWS])
         np.testing.assert_allclose(alone, probabilities, rtol=0, atol=1e-6)
+        many = scorer.predict([ROWS[n % len(ROWS)] for n in range(2 * GROUP + 3)])
+        np.testing.assert_allclose(
+            many, probabilities[np.arange(len(many)) % len(ROWS)], rtol=0, atol=1e-6
+        )
 
 
 def test_calibration_is_applied(make_bundle) -> None:
@@ -87,7 +116,12 @@ rows = st.lists(st.lists(st.sampled_from(WORDS), max_size=12), min_size=1, max_s
 @pytest.mark.parametrize(
     ("bidirectional", "pooling"), list(product([False, True], ["last", "max_mean"]))
 )
-def test_neighbours_and_order_do_not_matter(make_bundle, bidirectional, pooling) -> None:
+@pytest.mark.parametrize("folded", [True, False])
+def test_neighbours_and_order_do_not_matter(
+    make_bundle, monkeypatch, bidirectional, pooling, folded
+) -> None:
+    if not folded:
+        monkeypatch.setattr(folding, "LIMIT", 100)
     scorer = PackedScorer(make_bundle(bidirectional=bidirectional, pooling=pooling, units=32))
 
     @settings(max_examples=40, deadline=None)

@@ -10,12 +10,23 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from lstm_model import PackedScorer
 from lstm_model.bundle import read_bundle, write_bundle
+from lstm_model.classifier import build_network
 from lstm_model.examples import Examples, macro_f1
-from lstm_model.presets import PRESETS, Preset
-from lstm_model.training import EpochReport, Trained, TrainingError, learning_rate, train
+from lstm_model.presets import PRESETS, Pairs, Preset, weight_shapes
+from lstm_model.training import (
+    EpochReport,
+    Trained,
+    TrainingError,
+    _along,
+    _mean_loss,
+    learning_rate,
+    train,
+)
+from lstm_model.views import encode, token_lists_of
 from lstm_model.word_vectors import WordVectors, learn_vectors
 
 
@@ -38,7 +49,7 @@ TRAIN, DEV = toy(60, seed=1), toy(30, seed=2)
 @pytest.fixture(scope="module")
 def preset() -> Preset:
     return dataclasses.replace(
-        PRESETS["default"],
+        PRESETS["fast"],
         name="small",
         pretrained=False,
         decay=False,
@@ -46,6 +57,7 @@ def preset() -> Preset:
         embedding_size=6,
         units=5,
         dropout=0.4,
+        adversarial=0.0,
         batch_size=8,
         epochs=4,
         patience=None,
@@ -258,6 +270,59 @@ def test_a_loss_that_is_no_number_ends_the_training(preset, tmp_path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+def test_the_adversarial_step_goes_where_the_loss_grows_fastest() -> None:
+    # Two titles of two words: the second one's gradient is nothing.
+    gradient = tf.constant([[[3.0, 0.0], [0.0, 4.0]], [[0.0, 0.0], [0.0, 0.0]]])
+    step = _along(gradient, 0.5)
+    np.testing.assert_allclose(step[0], [[0.3, 0.0], [0.0, 0.4]], atol=1e-7)
+    np.testing.assert_array_equal(step[1], np.zeros((2, 2)))
+
+
+def test_adversarial_training_withstands_the_step_that_it_was_trained_against(
+    preset: Preset, tmp_path: Path
+) -> None:
+    preset = dataclasses.replace(preset, dropout=0.0, label_smoothing=0.0, epochs=12)
+
+    def loss_beside(adversarial: float) -> tuple[float, float]:
+        """The loss on the training titles, and where their vectors are moved against it."""
+        trained = train(
+            dataclasses.replace(preset, adversarial=adversarial), TRAIN, DEV, tmp_path / "here"
+        )
+        network = build_network(trained.preset, *trained.vocabulary_sizes)
+        for weight in network.weights:
+            weight.assign(trained.weights[weight.path])
+        ids = [tf.constant(one) for one in encode(trained.vocabularies, TRAIN.token_lists)]
+        target = tf.one_hot(TRAIN.labels, 3)
+        vectors = network.embed(ids)
+        with tf.GradientTape() as tape:
+            tape.watch(vectors)
+            loss = _mean_loss(target, network.read([*vectors, *ids]))
+        gradients = tape.gradient(loss, vectors)
+        moved = [one + _along(g, 0.5) for one, g in zip(vectors, gradients, strict=True)]
+        return float(loss), float(_mean_loss(target, network.read([*moved, *ids])))
+
+    plain, plain_moved = loss_beside(0.0)
+    _, hardened_moved = loss_beside(0.5)
+    assert plain_moved > plain
+    assert hardened_moved < plain_moved
+
+
+@pytest.mark.parametrize(("readers", "pairs"), [(1, None), (3, None), (2, Pairs(2, 1, 4))])
+def test_several_readers_are_trained_and_go_on_where_they_were_cut_off(
+    preset: Preset, tmp_path: Path, readers: int, pairs: Pairs | None
+) -> None:
+    def cut(report: EpochReport) -> None:
+        if report.epoch == 2:
+            raise KeyboardInterrupt
+
+    preset = dataclasses.replace(preset, readers=readers, pairs=pairs, adversarial=0.5, epochs=3)
+    whole = train(preset, TRAIN, DEV, tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        train(preset, TRAIN, DEV, tmp_path / "cut", cut)
+    assert_same(train(preset, TRAIN, DEV, tmp_path / "cut"), whole)
+    assert whole.weights.keys() == weight_shapes(preset, *whole.vocabulary_sizes).keys()
+
+
 def vectors_of(preset: Preset) -> WordVectors:
     return learn_vectors(TRAIN.token_lists, preset.rules, 1, preset.embedding_size, seed=0)
 
@@ -265,8 +330,8 @@ def vectors_of(preset: Preset) -> WordVectors:
 def test_it_starts_from_pretrained_vectors(preset: Preset, tmp_path: Path) -> None:
     preset = dataclasses.replace(preset, pretrained=True, epochs=1, learning_rate=1e-9)
     vectors = vectors_of(preset)
-    trained = train(preset, TRAIN, DEV, tmp_path, pretrained=vectors)
-    assert trained.vocabulary == vectors.vocabulary
+    trained = train(preset, TRAIN, DEV, tmp_path, pretrained=[vectors])
+    assert trained.vocabularies == [vectors.vocabulary]
     np.testing.assert_allclose(
         trained.weights["embedding/embeddings"], vectors.vectors, atol=1e-6, rtol=0
     )
@@ -281,26 +346,41 @@ def test_a_training_from_vectors_that_was_cut_off_goes_on_from_them(
 
     preset = dataclasses.replace(preset, pretrained=True, epochs=2)
     vectors = vectors_of(preset)
-    whole = train(preset, TRAIN, DEV, tmp_path / "whole", pretrained=vectors)
+    whole = train(preset, TRAIN, DEV, tmp_path / "whole", pretrained=[vectors])
     with pytest.raises(KeyboardInterrupt):
-        train(preset, TRAIN, DEV, tmp_path / "cut", cut, pretrained=vectors)
-    assert_same(train(preset, TRAIN, DEV, tmp_path / "cut", pretrained=vectors), whole)
+        train(preset, TRAIN, DEV, tmp_path / "cut", cut, pretrained=[vectors])
+    assert_same(train(preset, TRAIN, DEV, tmp_path / "cut", pretrained=[vectors]), whole)
     # Of other vectors it is another training.
     others = dataclasses.replace(vectors, vectors=-vectors.vectors)
-    other = train(preset, TRAIN, DEV, tmp_path / "cut", pretrained=others)
+    other = train(preset, TRAIN, DEV, tmp_path / "cut", pretrained=[others])
     assert other.history != whole.history
+
+
+def test_each_view_starts_from_its_own_vectors(preset: Preset, tmp_path: Path) -> None:
+    preset = dataclasses.replace(
+        preset, pretrained=True, epochs=1, learning_rate=1e-9, pairs=Pairs(1, 1, 4)
+    )
+    pairs = token_lists_of("pairs", TRAIN.token_lists)
+    vectors = [vectors_of(preset), learn_vectors(pairs, "verbatim", 1, 4, seed=0)]
+    trained = train(preset, TRAIN, DEV, tmp_path, pretrained=vectors)
+    assert trained.vocabularies == [one.vocabulary for one in vectors]
+    for name, one in zip(("embedding", "pair_embedding"), vectors, strict=True):
+        found = trained.weights[f"{name}/embeddings"]
+        np.testing.assert_allclose(found, one.vectors, atol=1e-6, rtol=0)
+    with pytest.raises(ValueError, match="reads words and pairs, and needs vectors of each"):
+        train(preset, TRAIN, DEV, tmp_path, pretrained=vectors[:1])
 
 
 def test_vectors_that_do_not_fit_the_preset_are_refused(preset: Preset, tmp_path: Path) -> None:
     vectors = vectors_of(preset)
     with pytest.raises(ValueError, match="takes no pretrained vectors"):
-        train(preset, TRAIN, DEV, tmp_path, pretrained=vectors)
+        train(preset, TRAIN, DEV, tmp_path, pretrained=[vectors])
     wanting = dataclasses.replace(preset, pretrained=True)
     with pytest.raises(ValueError, match="needs pretrained vectors"):
         train(wanting, TRAIN, DEV, tmp_path)
     longer = dataclasses.replace(wanting, embedding_size=7)
     with pytest.raises(ValueError, match=r"of shape \(\d+, 7\)"):
-        train(longer, TRAIN, DEV, tmp_path, pretrained=vectors)
+        train(longer, TRAIN, DEV, tmp_path, pretrained=[vectors])
 
 
 def test_the_learning_rate_falls_in_the_second_half(preset: Preset) -> None:

@@ -78,7 +78,7 @@ def _corpus_file(root: Path, splits: tuple[str, ...]) -> Path:
 def _publish_model(catalog: Catalog, corpus: Artifact, tokens: Artifact) -> Artifact:
     from dataclasses import replace
 
-    preset = replace(PRESETS["default"], embedding_size=6, units=5)
+    preset = replace(PRESETS["fast"], embedding_size=6, units=5)
     vocabulary = Vocabulary.build([[word for words in WORDS for word in words]] * 2, preset.rules)
     rng = np.random.default_rng(3)
     shapes = weight_shapes(preset, len(vocabulary))
@@ -92,7 +92,7 @@ def _publish_model(catalog: Catalog, corpus: Artifact, tokens: Artifact) -> Arti
     sources = (corpus.as_source(catalog), tokens.as_source(catalog))
 
     def write(draft: Path) -> dict[str, Any]:
-        write_bundle(draft, Bundle(preset, vocabulary, weights, history, best_epoch=2))
+        write_bundle(draft, Bundle(preset, [vocabulary], weights, history, best_epoch=2))
         return {"epochs": 3, "best_epoch": 2, "parameters": 1234567, "vocabulary": 11}
 
     recipe = Recipe("model", 1, sources, config)

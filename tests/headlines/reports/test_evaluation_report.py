@@ -75,7 +75,14 @@ def rewritten(evaluated: Any, path: Path, hostile: str | None = None) -> str:
         example = next(check for check in behaviour["checks"] if check["examples"])["examples"][0]
         example |= {"title": hostile, "changed": hostile}
     write_evaluation_report(
-        path, evaluated.model, evaluated.corpus, metrics, baseline, behaviour, *frames
+        path,
+        evaluated.model,
+        evaluated.corpus,
+        metrics,
+        baseline,
+        behaviour,
+        *frames,
+        dict(zip(("mistakes", "doubted"), map(len, frames), strict=True)),
     )
     return path.read_text("utf-8")
 
@@ -176,7 +183,15 @@ def test_a_report_without_a_baseline_says_why(evaluated: Any, tmp_path: Path) ->
     nothing = pd.DataFrame()
     path = tmp_path / "report.html"
     write_evaluation_report(
-        path, evaluated.model, evaluated.corpus, metrics, missing, behaviour, nothing, nothing
+        path,
+        evaluated.model,
+        evaluated.corpus,
+        metrics,
+        missing,
+        behaviour,
+        nothing,
+        nothing,
+        {"mistakes": 0, "doubted": 0},
     )
     page = path.read_text("utf-8")
     assert "Not measured: no &lt;wheel&gt; for it" in page
@@ -241,7 +256,15 @@ def test_a_temperature_that_nobody_fitted_is_not_called_fitted(
                 numbers["temperature"] = temperature
         path, nothing = tmp_path / "report.html", pd.DataFrame()
         write_evaluation_report(
-            path, evaluated.model, evaluated.corpus, metrics, baseline, behaviour, nothing, nothing
+            path,
+            evaluated.model,
+            evaluated.corpus,
+            metrics,
+            baseline,
+            behaviour,
+            nothing,
+            nothing,
+            {"mistakes": 0, "doubted": 0},
         )
         pages[temperature] = re.sub(r"\s+", " ", path.read_text("utf-8"))
     assert "temperature of 1.19, fitted on dev" in pages[1.19]

@@ -32,7 +32,7 @@ def test_the_training_stands_in_its_report(evaluated: Any, tmp_path: Path) -> No
         pages.append((tmp_path / name).read_text("utf-8"))
     assert pages[0] == pages[1]
     page = re.sub(r"\s+", " ", pages[0])
-    assert "Preset default on news" in page
+    assert "Preset fast on news" in page
     assert "temperature of 1.19" in page
     assert "from 0.053 to 0.035" in page
     assert page.count('class="chart"') == 3

@@ -1,0 +1,218 @@
+"""What each step towards the preset `default` gives on dev, and what it costs.
+
+    python -m benchmarks.accuracy [--seeds 5] [--only NAME …] [--picture FILE.svg]
+
+The variants are those of `VARIANTS`; all of them take an hour on two cores.
+
+Each variant is trained with several seeds on the corpus of the data root (ingested, segmented and
+pretrained where that is missing) and measured on dev without leaked titles; test is never read.
+The linear baseline stands beside them. Headlines a second: `PackedScorer.predict` of the words of
+all training titles, in one process, the median of rounds in which the variants take turns.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.measure import machine, show_table
+from headlines.artifact import Artifact
+from headlines.baseline import fit_and_predict
+from headlines.catalog import Catalog
+from headlines.corpus import ensure
+from headlines.metrics import figures
+from headlines.pretraining import pretrain_view, read_vectors
+from headlines.tokens import segment_corpus
+from headlines.training import examples
+from lstm_model import PackedScorer
+from lstm_model.examples import Examples
+from lstm_model.presets import PRESETS, Preset, views
+from lstm_model.training import train
+from lstm_model.views import View
+
+ROUNDS = 5
+DEFAULT = PRESETS["default"]
+FAST = PRESETS["fast"]
+TITLES_ALONE = replace(FAST, pretrained=False, adversarial=0.0, learning_rate=1e-3)
+# Each adds one thing to the one before it, up to `default`; then what `default` is without one.
+VARIANTS: dict[str, Preset] = {
+    "notebook": PRESETS["notebook"],
+    "words of the titles alone": TITLES_ALONE,
+    "+ word vectors of titles and contents": replace(TITLES_ALONE, pretrained=True),
+    "+ twice the learning rate": replace(FAST, adversarial=0.0),
+    "fast: + adversarial step": FAST,
+    "+ three readers of words": replace(DEFAULT, pairs=None),
+    "default: + three readers of pairs": DEFAULT,
+    "default without the adversarial step": replace(DEFAULT, adversarial=0.0),
+}
+
+
+@dataclass(frozen=True)
+class Result:
+    """A variant's figures on dev, one a seed, and its first model's scorer."""
+
+    accuracy: list[float]
+    macro_f1: list[float]
+    seconds: list[float]
+    parameters: int
+    scorer: PackedScorer
+
+
+@dataclass(frozen=True)
+class Data:
+    """What all variants learn from and are measured on."""
+
+    with_leaked: Examples
+    train: Examples
+    dev: Examples
+    vectors: dict[View, Artifact]
+
+
+def data() -> Data:
+    """From the stages of the data root, made where they are missing."""
+    catalog = Catalog.from_environment()
+    corpus = ensure(catalog, "inews")
+    tokens = segment_corpus(catalog, corpus)
+    return Data(
+        examples(corpus, tokens, "train"),
+        examples(corpus, tokens, "train", keep_leaked=False),
+        examples(corpus, tokens, "dev", keep_leaked=False),
+        {view: pretrain_view(catalog, corpus, DEFAULT, view) for view in views(DEFAULT)},
+    )
+
+
+def measure(preset: Preset, given: Data, seeds: int) -> Result:
+    """Train a variant with seeds 0, 1, … and measure it on dev."""
+    accuracy, macro_f1, seconds, scorers, parameters = [], [], [], [], 0
+    for seed in range(seeds):
+        began = time.perf_counter()
+        with tempfile.TemporaryDirectory() as checkpoints:
+            trained = train(
+                replace(preset, seed=seed),
+                given.with_leaked if preset.keep_leaked_titles else given.train,
+                None if preset.validation_split else given.dev,
+                Path(checkpoints),
+                pretrained=read_vectors([given.vectors[view] for view in views(preset)])
+                if preset.pretrained
+                else None,
+            )
+        seconds.append(time.perf_counter() - began)
+        scorers.append(PackedScorer(trained))
+        found = figures(given.dev.labels, scorers[-1].predict(given.dev.token_lists).argmax(axis=1))
+        accuracy.append(found["accuracy"])
+        macro_f1.append(found["macro_f1"])
+        parameters = sum(weight.size for weight in trained.weights.values())
+    return Result(accuracy, macro_f1, seconds, parameters, scorers[0])
+
+
+def speeds(scorers: Sequence[PackedScorer], token_lists: Sequence[Sequence[str]]) -> list[float]:
+    """Headlines a second of each scorer."""
+    found: list[list[float]] = [[] for _ in scorers]
+    for _ in range(ROUNDS):
+        for rates, scorer in zip(found, scorers, strict=True):
+            began = time.perf_counter()
+            scorer.predict(token_lists)
+            rates.append(len(token_lists) / (time.perf_counter() - began))
+    return [statistics.median(rates) for rates in found]
+
+
+def picture(path: Path, results: dict[str, Result], rates: Sequence[float], linear: float) -> None:
+    """Draw accuracy against speed, with the presets by name."""
+    import matplotlib
+
+    matplotlib.use("svg")
+    matplotlib.rcParams["svg.hashsalt"] = "headlines"  # the same picture, the same bytes
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(figsize=(7, 4.2), layout="constrained")
+    for (name, result), rate in zip(results.items(), rates, strict=True):
+        preset = name.partition(":")[0]
+        if preset not in PRESETS:
+            continue
+        spread = np.std(result.accuracy, ddof=1) if len(result.accuracy) > 1 else 0
+        axes.errorbar(rate, np.mean(result.accuracy), yerr=spread, fmt="o", capsize=4)
+        axes.annotate(
+            preset,
+            (rate, float(np.mean(result.accuracy))),
+            xytext=(8, 6),
+            textcoords="offset points",
+        )
+    axes.axhline(linear, color="grey", linestyle="--", linewidth=1)
+    axes.annotate(
+        "TF-IDF and logistic regression",
+        (1, linear),
+        xycoords=("axes fraction", "data"),
+        xytext=(-4, 4),
+        textcoords="offset points",
+        ha="right",
+        color="grey",
+    )
+    axes.set_xscale("log")
+    axes.set_xlabel("headlines a second, from words, one process")
+    axes.set_ylabel("accuracy on dev, mean and standard deviation of seeds")
+    axes.grid(alpha=0.3)
+    figure.savefig(path, metadata={"Date": None})
+
+
+def spread(values: Sequence[float]) -> str:
+    """Mean and standard deviation."""
+    mean = f"{statistics.fmean(values):.3f}"
+    return f"{mean} ± {statistics.stdev(values):.3f}" if len(values) > 1 else mean
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--seeds", type=int, default=5, help="trainings of each variant")
+    parser.add_argument("--only", nargs="+", choices=[*VARIANTS], metavar="NAME")
+    parser.add_argument("--picture", type=Path, metavar="FILE.svg")
+    options = parser.parse_args()
+    given = data()
+    linear = figures(
+        given.dev.labels,
+        fit_and_predict(given.train.token_lists, given.train.labels, given.dev.token_lists),
+    )
+    results = {}
+    for name in options.only or VARIANTS:
+        results[name] = measure(VARIANTS[name], given, options.seeds)
+        print(name, spread(results[name].accuracy), spread(results[name].macro_f1), flush=True)
+    scorers = [result.scorer for result in results.values()]
+    rates = speeds(scorers, given.train.token_lists)
+    print(f"\n{machine()}; {len(given.dev.labels)} headlines of dev, {options.seeds} seeds\n")
+    rows = [
+        (
+            name,
+            spread(result.accuracy),
+            spread(result.macro_f1),
+            f"{result.parameters:,}",
+            f"{statistics.median(result.seconds):.0f}",
+            f"{rate:,.0f}",
+        )
+        for (name, result), rate in zip(results.items(), rates, strict=True)
+    ]
+    rows.append(
+        (
+            "TF-IDF and logistic regression",
+            f"{linear['accuracy']:.3f}",
+            f"{linear['macro_f1']:.3f}",
+            "",
+            "",
+            "",
+        )
+    )
+    columns = ("", "dev accuracy", "dev macro-F1", "parameters", "seconds", "headlines a second")
+    show_table(columns, rows)
+    if options.picture:
+        picture(options.picture, results, rates, linear["accuracy"])
+
+
+if __name__ == "__main__":
+    main()

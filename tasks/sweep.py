@@ -1,0 +1,41 @@
+"""The tasks of a sweep: one trial, and the table of all."""
+
+from headlines import sweep
+from headlines.artifact import Artifact
+from headlines.catalog import Catalog
+from headlines.search_space import Space, Trial
+from headlines.sweep import FIGURES, Outcome
+from tasks.reporting import log_stage, show_table
+from tasks.stage import stage
+
+
+# No timeout: it goes on from its last epoch when it is retried.
+@stage("trial", run_name="trial {number}")
+def run_trial(
+    catalog: Catalog, number: int, trial: Trial, seeds: int, corpus: Artifact, tokens: Artifact
+) -> Outcome:
+    """Train by a trial's preset with each seed, or reuse what is there."""
+    outcome = sweep.run_trial(catalog, corpus, tokens, trial, seeds)
+    for seed, training in enumerate(outcome.trainings):
+        counts = training.counts
+        told = counts["problem"] or f"dev macro-F1 {counts['macro_f1']:.3f}"
+        log_stage(f"trial {number}, seed {seed}", training, told)
+    return outcome
+
+
+@stage("rank", run_name="rank the trials", timeout_seconds=600)
+def rank_trials(catalog: Catalog, space: Space, outcomes: list[Outcome]) -> Artifact:
+    """Publish the table of the trials, best first, and the best preset."""
+    artifact = sweep.conclude(catalog, space, outcomes)
+    log_stage("sweep", artifact, f"{len(outcomes)} trials, {artifact.counts['failed']} failed")
+    rows = [
+        {
+            "trial": outcome.trial.number,
+            **{name: str(outcome.spread(name) or "") for name in FIGURES},
+            **outcome.trial.values,
+            "problem": outcome.problem,
+        }
+        for outcome in sweep.ranked(outcomes)
+    ]
+    show_table("sweep", rows, "Trials by macro-F1 on dev, without leaked titles")
+    return artifact
