@@ -27,7 +27,7 @@ status: venv  ## server, schedule, worker, last night
 	@$(BIN)/headlines status
 
 test: venv  ## all tests but the slow ones, in two processes
-	@$(BIN)/pytest -q -n 2 --dist loadgroup
+	@$(BIN)/pytest -q -n 2 --dist loadfile --no-loadscope-reorder
 
 test-slow: venv  ## the tests that take minutes
 	@$(BIN)/pytest -q -m slow

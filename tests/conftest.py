@@ -23,18 +23,14 @@ os.environ["PREFECT_HOME"] = f"{_root.name}/.prefect"
 # until the client gives up and asks again: not after Prefect's 60 seconds.
 os.environ.setdefault("PREFECT_API_REQUEST_TIMEOUT", "15")
 
-# Each of these rooms starts a server, once: its tests stay in one process.
-WITH_SERVER = {"cluster", "flows", "object_store", "operations"}
+LONGEST = {"flows", "operations"}  # rooms whose tests wait for Prefect's server
 
 WORDS = {0: ["获奖", "丰收", "喜讯"], 1: ["公告", "天气", "路线"], 2: ["车祸", "火灾", "受伤"]}
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Say which tests belong into one process when several share them: those of a file or room."""
-    for item in items:
-        room = item.path.parent.name
-        item.add_marker(pytest.mark.xdist_group(room if room in WITH_SERVER else str(item.path)))
+    """Those that take longest come first, so that no process is left alone with them at the end."""
+    items.sort(key=lambda item: item.path.parent.name not in LONGEST)
 
 
 @pytest.fixture
