@@ -156,7 +156,9 @@ def picture(path: Path, results: dict[str, Result], rates: Sequence[float], line
     )
     axes.set_xscale("log")
     axes.set_xlabel("headlines a second, from words, one process")
-    axes.set_ylabel("accuracy on dev, mean and standard deviation of seeds")
+    seeds = max(len(result.accuracy) for result in results.values())
+    of_seeds = f"mean and standard deviation of {seeds} seeds" if seeds > 1 else "one seed"
+    axes.set_ylabel(f"accuracy on dev, {of_seeds}")
     axes.grid(alpha=0.3)
     figure.savefig(path, metadata={"Date": None})
 
