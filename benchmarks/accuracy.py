@@ -154,6 +154,7 @@ def picture(path: Path, results: dict[str, Result], rates: Sequence[float], line
         ha="right",
         color="grey",
     )
+    axes.margins(0.15)  # room for the names
     axes.set_xscale("log")
     axes.set_xlabel("headlines a second, from words, one process")
     seeds = max(len(result.accuracy) for result in results.values())
