@@ -28,7 +28,7 @@ def score_alone(file: Path) -> Artifact:
 
     def start(piece: Piece) -> None:
         pool = runner.executor(1 if piece.alone else 2)
-        chunk = scoring.chunk_of(catalog, batch, piece, model, segmenter)
+        chunk = scoring.chunk_of(catalog, batch, piece, model, segmenter, Reading())
         scored.append(pool.submit(scoring.score_chunk, chunk))
 
     admitted = admit(catalog, batch, Reading(), start)

@@ -71,7 +71,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _reading(options: argparse.Namespace) -> "Reading":
     from headlines.sources import Reading
 
-    return Reading(options.encoding, options.title_column, options.id_column, options.long_titles)
+    return Reading(
+        options.encoding,
+        options.title_column,
+        options.id_column,
+        options.content_column,
+        options.long_titles,
+    )
 
 
 def _show(options: argparse.Namespace, result: Any, lines: Callable[[Any], Sequence[str]]) -> None:
@@ -313,6 +319,16 @@ def _predict(options: argparse.Namespace) -> None:
     from headlines.labels import LABELS
     from headlines.prediction import classify
 
+    contents = None
+    if options.content is not None:
+        if len(options.titles) > 1:
+            raise InputError(
+                "one article belongs to one headline",
+                "--content",
+                "give one headline, or score a file with a column content",
+            )
+        contents = [options.content]
+    labelled = classify(options.titles, options.model, contents)
     predictions = [
         {
             "title": title,
@@ -321,9 +337,7 @@ def _predict(options: argparse.Namespace) -> None:
             "probability": float(row[label]),
             **{f"p_{name}": float(value) for name, value in zip(LABELS, row, strict=True)},
         }
-        for title, row, label in zip(
-            options.titles, *classify(options.titles, options.model), strict=True
-        )
+        for title, row, label in zip(options.titles, *labelled, strict=True)
     ]
     _show(options, predictions, lambda rows: [prediction_line(row) for row in rows])
 

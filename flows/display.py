@@ -161,9 +161,13 @@ def _batch_lines(batches: Sequence[Result]) -> list[str]:
 
 def _rows(counts: Result) -> str:
     rows = "row" if counts["rows_in"] == 1 else "rows"
-    return (
+    line = (
         f"{counts['rows_in']} {rows} in, {counts['scored']} scored, {counts['rejected']} rejected"
     )
+    # None where the model reads titles alone.
+    if counts["without_content"]:
+        line += f", {counts['without_content']} labelled without an article"
+    return line
 
 
 def _shown(path: str) -> str:

@@ -55,6 +55,7 @@ def nightly(
     encoding: str = "utf-8",
     title_column: str = "title",
     id_column: str = "id",
+    content_column: str = "content",
     long_titles: LongTitles = "reject",
     max_reject_rate: Share = MAX_REJECT_RATE,
     settle_seconds: NotNegative = 0,
@@ -74,6 +75,7 @@ def nightly(
         encoding: of the text files in the inbox.
         title_column: name of the column of the headlines.
         id_column: name of the column of a batch's own identities, if there is one.
+        content_column: name of the column of the articles, for a model that reads them.
         long_titles: `reject` or `cut` titles of more than 500 characters.
         max_reject_rate: a batch with a larger share of unusable rows is stopped.
         settle_seconds: a batch that changed less than that ago is left for the next night.
@@ -91,7 +93,7 @@ def nightly(
     """
     catalog = Catalog.from_environment()
     days = Days(first_day, last_day)
-    reading = Reading(encoding, title_column, id_column, long_titles)
+    reading = Reading(encoding, title_column, id_column, content_column, long_titles)
     limits = Limits(drift_warn, drift_stop)
     sweep_drafts(catalog)
     sweep_pieces(catalog)

@@ -80,7 +80,10 @@ def parser_of(verbs: Mapping[str, Verb]) -> argparse.ArgumentParser:
     _add_corpus(pretrain)
 
     train = verb("train", "train a model")
-    train.add_argument("--preset", help="default (default), fast or notebook, or a FILE.json")
+    train.add_argument(
+        "--preset",
+        help="default (default), fast, notebook or title-and-content, or a FILE.json",
+    )
     train.add_argument(
         "--sweep",
         metavar="SPACE.toml",
@@ -160,6 +163,11 @@ def parser_of(verbs: Mapping[str, Verb]) -> argparse.ArgumentParser:
 
     predict = verb("predict", "label headlines at once")
     predict.add_argument("titles", nargs="+", metavar="标题")
+    predict.add_argument(
+        "--content",
+        metavar="TEXT",
+        help="the article below the one headline, for a model that reads it",
+    )
     predict.add_argument("--model", default="champion", help="a version (default: champion)")
 
     export = verb("export", "write a model for serving elsewhere")
@@ -215,6 +223,12 @@ def _add_reading(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--id-column", default="id", metavar="NAME", help="of your own ids (default: id)"
+    )
+    parser.add_argument(
+        "--content-column",
+        default="content",
+        metavar="NAME",
+        help="of the articles, for a model that reads them (default: content)",
     )
     parser.add_argument(
         "--long-titles",

@@ -85,7 +85,7 @@ def score_batch(
         for piece in iter(pieces.get, None):
             if (known := chunks.get(piece.number)) and known.piece.key == piece.key:
                 continue
-            chunks[piece.number] = chunk_of(catalog, batch, piece, model, segmenter)
+            chunks[piece.number] = chunk_of(catalog, batch, piece, model, segmenter, reading)
             progress.admitted(piece.rows, piece.read)
             scored[piece.number] = score_chunk.submit(
                 f"{name} {piece.number + 1}", chunks[piece.number], progress
@@ -121,6 +121,7 @@ def score(
     encoding: str = "utf-8",
     title_column: str = "title",
     id_column: str = "id",
+    content_column: str = "content",
     long_titles: LongTitles = "reject",
     max_reject_rate: Share = MAX_REJECT_RATE,
     rescore: bool = False,
@@ -135,6 +136,7 @@ def score(
         encoding: of text files.
         title_column: name of the column of the headlines.
         id_column: name of the column of the batch's own identities, if there is one.
+        content_column: name of the column of the articles, for a model that reads them.
         long_titles: `reject` or `cut` titles of more than 500 characters.
         max_reject_rate: a batch with a larger share of unusable rows is stopped.
         rescore: score anew what another model has scored; the old predictions are kept aside.
@@ -145,7 +147,7 @@ def score(
         BatchesStopped: some of several files were stopped; the others were scored.
     """
     catalog = Catalog.from_environment()
-    reading = Reading(encoding, title_column, id_column, long_titles)
+    reading = Reading(encoding, title_column, id_column, content_column, long_titles)
     model = read_model(catalog, "champion")
     batches = named_batches(catalog, [catalog.named(file) for file in files], batch)
     results: list[BatchResult] = []

@@ -1,7 +1,8 @@
 """The baseline: a linear classifier that a network has to beat to be worth its trouble.
 
 TF-IDF of words and characters and a logistic regression, by scikit-learn, learn from the same
-headlines as the default preset. Only its predictions are kept: nothing is pickled, and a second
+headlines as the default preset, and read what the network reads: for one that reads contents, as
+much of each behind the title. Only its predictions are kept: nothing is pickled, and a second
 model is compared without fitting it again.
 """
 
@@ -20,13 +21,16 @@ import pandas as pd
 from headlines.artifact import Artifact, find, publish
 from headlines.catalog import Catalog
 from headlines.comparison import compare
+from headlines.contents import content_words
+from headlines.corpus import read_corpus
 from headlines.errors import InputError
 from headlines.intervals import intervals
 from headlines.manifest import Recipe, Source
 from headlines.metrics import Labels, confusion_matrix, figures
 from headlines.stages import STAGES
-from headlines.tokens import read_tokens
+from headlines.tokens import read_tokens, segmenter_of
 from headlines.training import examples
+from lstm_model.presets import Preset
 
 # Chosen on dev by macro-F1: C of 2, 4, 8, 16, 32, with balanced classes and without.
 _C = 16.0
@@ -52,16 +56,22 @@ class Baseline:
         return (self.artifact.as_source(catalog),) if self.artifact else ()
 
 
-def baseline(catalog: Catalog, corpus: Artifact, tokens: Artifact) -> Baseline:
+def baseline(catalog: Catalog, corpus: Artifact, tokens: Artifact, preset: Preset) -> Baseline:
     """Fit the baseline on a corpus, or reuse its predictions.
 
     There is none where scikit-learn is not installed, or the corpus has nothing to learn from.
+
+    Args:
+        catalog: the data root.
+        corpus: gives labels and contents.
+        tokens: gives the words of the titles.
+        preset: of the network beside it, which says whether contents are read.
     """
     recipe = Recipe(
         "baseline",
         STAGES["baseline"].version,
         (corpus.as_source(catalog), tokens.as_source(catalog)),
-        {},
+        {"content_characters": preset.contents.characters} if preset.contents else {},
     )
     target = catalog.baseline(recipe.key)
     if existing := find(catalog, target, recipe.key):
@@ -71,17 +81,14 @@ def baseline(catalog: Catalog, corpus: Artifact, tokens: Artifact) -> Baseline:
             None, "scikit-learn is not installed: `pip install scikit-learn`, and evaluate again"
         )
     try:
-        train = examples(corpus, tokens, "train", keep_leaked=False)
+        train = examples(corpus, tokens, "train", preset, keep_leaked=False)
     except InputError as error:
         return Baseline(None, error.what)
 
     def write_predictions(draft: Path) -> dict[str, Any]:
-        held_out = pd.concat(
-            [read_tokens(tokens, split).assign(split=split) for split in _HELD_OUT],
-            ignore_index=True,
-        )
+        held_out = _held_out(corpus, tokens, preset)
         held_out["prediction"] = fit_and_predict(
-            train.token_lists, train.labels, [list(words) for words in held_out["tokens"]]
+            texts_of(train.token_lists, train.contents), train.labels, held_out["tokens"].to_list()
         )
         held_out[["split", "row", "prediction"]].to_parquet(
             draft / "predictions.parquet", compression="zstd", index=False
@@ -90,6 +97,30 @@ def baseline(catalog: Catalog, corpus: Artifact, tokens: Artifact) -> Baseline:
 
     versions = {name: installed_version(name) for name in ("scikit-learn", "scipy", "numpy")}
     return Baseline(publish(catalog, target, recipe, write_predictions, versions=versions))
+
+
+def _held_out(corpus: Artifact, tokens: Artifact, preset: Preset) -> pd.DataFrame:
+    """`row`, `split`, and in `tokens` what is read of each headline."""
+    rows = pd.concat(
+        [read_tokens(tokens, split).assign(split=split) for split in _HELD_OUT], ignore_index=True
+    )
+    rows["tokens"] = rows["tokens"].map(list)
+    if preset.contents:
+        contents = read_corpus(corpus, ["row", "split", "content"])
+        joined = rows.merge(contents, on=["row", "split"], how="left", validate="one_to_one")
+        texts = joined["content"].astype(object).where(joined["content"].notna(), None)
+        words = content_words(preset, segmenter_of(tokens), texts)
+        rows["tokens"] = texts_of(rows["tokens"].to_list(), words)
+    return rows
+
+
+def texts_of(
+    token_lists: Sequence[Sequence[str]], contents: Sequence[Sequence[str]] | None
+) -> Sequence[Sequence[str]]:
+    """The words of each title and, where they are read, those of its content behind them."""
+    if contents is None:
+        return token_lists
+    return [[*title, *content] for title, content in zip(token_lists, contents, strict=True)]
 
 
 def fit_and_predict(

@@ -19,8 +19,13 @@ import numpy.typing as npt
 
 from headlines.labels import LABELS
 
-Classify = Callable[[Sequence[str]], tuple[npt.NDArray[np.float32], npt.NDArray[np.int8]]]
-"""Gives probabilities, shape (titles, classes), and labels, shape (titles,)."""
+Classify = Callable[
+    [Sequence[str], npt.NDArray[np.intp]], tuple[npt.NDArray[np.float32], npt.NDArray[np.int8]]
+]
+"""Gives probabilities, shape (titles, classes), and labels, shape (titles,).
+
+It is told of each title whose it is, as a place among all, shape (titles,): the article stays.
+"""
 
 Known = Callable[[str], float]
 """Gives the share of the words of a text that the model knows."""
@@ -145,7 +150,7 @@ def behaviour(
         change for the worse first: `title`, `changed`, that probability `before` and `after`, and
         `label_before` and `label_after`).
     """
-    before = classify(titles)
+    before = classify(titles, np.arange(len(titles)))
     outcomes = [_outcome(check, titles, before, classify, known) for check in checks]
     return {"checks": outcomes, "passed": all(outcome["passed"] for outcome in outcomes)}
 
@@ -177,7 +182,7 @@ def _outcome(
         nothing = {"share": None, "mean_change": None, "judged": False}
         return {**outcome, **nothing, "passed": True, "examples": []}
 
-    new_probabilities, new_labels = classify([changed[row] for row in rows])
+    new_probabilities, new_labels = classify([changed[row] for row in rows], rows)
     labels, followed, p_before = labels[rows], followed[rows], p_before[rows]
     p_after = np.take_along_axis(new_probabilities, followed[:, None], axis=1)[:, 0]
     behaves = new_labels == labels if check.raises is None else p_after > p_before

@@ -14,8 +14,9 @@ from headlines.artifact import Artifact, publish
 from headlines.baseline import baseline, compared
 from headlines.behaviour import behaviour
 from headlines.catalog import Catalog
+from headlines.contents import content_words
 from headlines.evaluation_tables import with_titles, write_tables
-from headlines.held_out import held_out
+from headlines.held_out import HeldOut, held_out
 from headlines.intervals import intervals
 from headlines.labels import LABELS
 from headlines.manifest import Recipe
@@ -47,7 +48,7 @@ def evaluate(catalog: Catalog, model: Artifact, corpus: Artifact, tokens: Artifa
     - `reference.json`: what the headlines of dev look like to the model; see `reference_of`;
     - `report.html`.
     """
-    beside = baseline(catalog, corpus, tokens)
+    beside = baseline(catalog, corpus, tokens, registry.preset_of(model))
     made_from = (model, corpus, tokens)
     recipe = Recipe(
         "evaluation",
@@ -68,7 +69,7 @@ def evaluate(catalog: Catalog, model: Artifact, corpus: Artifact, tokens: Artifa
         documents: dict[str, dict[str, Any]] = {
             "metrics": metrics,
             "baseline": compared(beside, checked),
-            "behaviour": _behaviour(model, labelled.titles(dev).to_pylist()),
+            "behaviour": _behaviour(model, labelled, dev),
             "reference": _reference(checked).to_dict(),
         }
         for name, document in documents.items():
@@ -110,19 +111,24 @@ def reference_of(evaluation: Artifact) -> Profile:
     return Profile.from_dict(json.loads(text))
 
 
-def _behaviour(model: Artifact, titles: list[str]) -> dict[str, Any]:
+def _behaviour(model: Artifact, labelled: HeldOut, rows: npt.NDArray[np.intp]) -> dict[str, Any]:
     segmenter = Segmenter.from_environment()
     scorer = registry.scorer(model, segmenter.fingerprint())
+    texts = labelled.contents(rows).to_pylist() if scorer.preset.contents else ()
+    contents = content_words(scorer.preset, segmenter, texts)
 
-    def classify(changed: Sequence[str]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int8]]:
-        probabilities = scorer.predict(segmenter.cut(changed))
+    def classify(
+        changed: Sequence[str], places: npt.NDArray[np.intp]
+    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int8]]:
+        beside = None if contents is None else [contents[place] for place in places]
+        probabilities = scorer.predict(segmenter.cut(changed), beside)
         return probabilities, scorer.labels(probabilities)
 
     def known(text: str) -> float:
         ids, words = scorer.vocabulary.ids(segmenter.cut([text]))
         return float(1 - unknown_shares(ids != UNKNOWN, words)[0])
 
-    return behaviour(titles, classify, known)
+    return behaviour(labelled.titles(rows).to_pylist(), classify, known)
 
 
 def _baseline_counts(found: dict[str, Any]) -> dict[str, Any]:

@@ -57,7 +57,7 @@ def export(model: str, format: str, directory: Path, catalog: Catalog) -> dict[s
             f"run `{INSTALL}`",
         ) from missing
     corpus, tokens = (_made_from(catalog, source) for source in artifact.manifest.inputs)
-    token_lists = examples(corpus, tokens, "dev").token_lists
+    dev = examples(corpus, tokens, "dev", bundle.preset)
     version = artifact.directory.name
     about = {
         "version": version,
@@ -65,12 +65,14 @@ def export(model: str, format: str, directory: Path, catalog: Catalog) -> dict[s
         "segmenter": tokens.manifest.config["segmenter"],
     }
     with _published(target) as draft:
-        difference = lstm_model.export.export(bundle, draft, token_lists, format, about)
+        difference = lstm_model.export.export(
+            bundle, draft, dev.token_lists, format, about, dev.contents
+        )
     return {
         "model": version,
         "format": format,
         "directory": str(target),
-        "checked": len(token_lists),
+        "checked": len(dev.token_lists),
         "largest_difference": difference,
     }
 

@@ -19,11 +19,14 @@ import pyarrow.parquet as pq
 from headlines import runner
 from headlines.artifact import Artifact, have_here
 from headlines.catalog import Catalog
+from headlines.contents import content_words
 from headlines.errors import DamagedArtifact
 from headlines.labels import LABELS
 from headlines.manifest import DataFile, file_digest
 from headlines.profile import unknown_shares
 from headlines.scoring import digest_of_files, scorer_of
+from headlines.segmentation import Segmenter
+from headlines.tokens import segmenter_of
 
 _ROWS_AT_ONCE = 10_000  # whose words a worker holds
 _WORTH_ROWS = 20_000  # for each worker; with less it takes longer to start than it saves
@@ -42,6 +45,7 @@ class Part:
         model: version that labels.
         model_files: digest of that version's files.
         segmenter: fingerprint of what cut the words.
+        cutter: cuts the contents, where the model reads them.
     """
 
     root: str
@@ -52,6 +56,7 @@ class Part:
     model: str
     model_files: str
     segmenter: Mapping[str, Any]
+    cutter: Segmenter
 
 
 class Answers(NamedTuple):
@@ -92,11 +97,19 @@ class HeldOut:
 
     def titles(self, places: npt.NDArray[np.int64]) -> pa.ChunkedArray:
         """The titles of rows of `checked`, given by their places in it, in that order."""
+        return self._texts(places, "title")
+
+    def contents(self, places: npt.NDArray[np.int64]) -> pa.ChunkedArray:
+        """Their contents, null where a title has none."""
+        return self._texts(places, "content")
+
+    def _texts(self, places: npt.NDArray[np.int64], column: str) -> pa.ChunkedArray:
         found, asked, first = [], [], 0
         for path, rows in self.files:
             [here] = np.nonzero((places >= first) & (places < first + rows))
             if len(here):
-                found.append(_labelled(path, ["title"]).column("title").take(places[here] - first))
+                texts = _labelled(path, [column]).column(column)
+                found.append(texts.take(places[here] - first))
                 asked.append(here)
             first += rows
         if not found:
@@ -126,6 +139,7 @@ def held_out(
             model=model.directory.name,
             model_files=digest_of_files(model),
             segmenter=tokens.manifest.config["segmenter"],
+            cutter=segmenter_of(tokens),
         )
         for entry in entries
     ]
@@ -150,14 +164,16 @@ def label_part(part: Part) -> Answers:
         DamagedArtifact: a file is not what it was when it was opened, or the two do not match.
         InputError: the model that lies here is not the one that is to label.
     """
-    from lstm_model.views import ids_of
     from lstm_model.vocabulary import UNKNOWN
 
     scorer = scorer_of(part.root, part.model, part.model_files, part.segmenter)
-    rows, tokens = _rows_and_words(part)
+    rows, tokens = _rows_and_words(part, contents=scorer.preset.contents is not None)
     probabilities, unknown = [], []
     for start in range(0, len(rows), _ROWS_AT_ONCE):
-        read = ids_of(scorer.vocabularies, tokens.slice(start, _ROWS_AT_ONCE).to_pylist())
+        here = rows.slice(start, _ROWS_AT_ONCE)
+        texts = here.column("content").to_pylist() if scorer.preset.contents else ()
+        contents = content_words(scorer.preset, part.cutter, texts)
+        read = scorer.ids(tokens.slice(start, _ROWS_AT_ONCE).to_pylist(), contents)
         ids, words = read[0]  # (words,), (rows,)
         probabilities.append(scorer.predict_ids(read))
         unknown.append(unknown_shares(ids != UNKNOWN, words))
@@ -174,9 +190,10 @@ def label_part(part: Part) -> Answers:
     )
 
 
-def _rows_and_words(part: Part) -> tuple[pa.Table, pa.ChunkedArray]:
-    """The labelled rows of a file, and the words of each."""
-    columns = (["row", "record_id", "title", "label", "leaked"], ["row", "record_id", "tokens"])
+def _rows_and_words(part: Part, *, contents: bool) -> tuple[pa.Table, pa.ChunkedArray]:
+    """The labelled rows of a file, with their contents or without, and the words of each."""
+    of_rows = ["row", "record_id", "title", "label", "leaked", *(["content"] if contents else [])]
+    columns = (of_rows, ["row", "record_id", "tokens"])
     tables = []
     for folder, sha256, names in zip((part.corpus, part.tokens), part.sha256, columns, strict=True):
         directory = Path(part.root) / folder

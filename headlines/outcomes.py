@@ -21,6 +21,8 @@ class BatchResult:
         rows_in: rows of the file.
         scored: rows with a prediction.
         rejected: rows without one.
+        without_content: of those scored, how many were labelled by their titles for want of an
+            article; None where the model reads titles alone.
         reasons: how many rows each reason took.
         labels: how many rows each class got.
         model: version that scored.
@@ -35,6 +37,7 @@ class BatchResult:
     rows_in: int = 0
     scored: int = 0
     rejected: int = 0
+    without_content: int | None = None
     reasons: dict[str, int] = field(default_factory=dict)
     labels: dict[str, int] = field(default_factory=dict)
     model: str = ""

@@ -14,7 +14,7 @@ from concurrent.futures import Future, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import pyarrow.parquet as pq
 
@@ -43,7 +43,7 @@ def score_stream(
     format: str,
     reading: Reading,
     max_reject_rate: float,
-) -> dict[str, int]:
+) -> dict[str, int | None]:
     """Score the headlines of a stream with the champion.
 
     Args:
@@ -59,7 +59,8 @@ def score_stream(
         max_reject_rate: with a larger share of unusable rows `target` gets nothing.
 
     Returns:
-        How many rows there were (`rows_in`), and of them `scored` and `rejected`.
+        How many rows there were (`rows_in`), and of them `scored` and `rejected`; and of those
+        scored how many were `without_content`, None where the model reads titles alone.
 
     Raises:
         InputError: there is no model to score with, the stream cannot be read, or too many of its
@@ -74,14 +75,18 @@ def score_stream(
         path = _spooled(source, draft, format)
         with _told_of_stream(path):
             batch = Batch.of_file(catalog, path)
-            labelling = _Labelling(catalog, batch, model, segmenter, draft)
+            labelling = _Labelling(catalog, batch, model, segmenter, reading, draft)
             try:
                 admitted = admission.admit(catalog, batch, reading, labelling.start)
                 encoding = "utf-8" if format == "parquet" else reading.encoding
                 _tell(_reject_lines(admitted, encoding), rejects)
                 admission.check_reject_rate(batch, admitted, max_reject_rate)
-                for lines in labelling.lines:
-                    _move(lines.result(), target)
+                without_content = None
+                for labelled in labelling.lines:
+                    lines = labelled.result()
+                    _move(lines.path, target)
+                    if lines.without_content is not None:
+                        without_content = (without_content or 0) + lines.without_content
             finally:
                 # What is under way is waited for: it writes where all is taken away then.
                 wait([lines for lines in labelling.lines if not lines.cancel()])
@@ -91,7 +96,15 @@ def score_stream(
         "rows_in": counts["rows_in"],
         "scored": counts["admitted"],
         "rejected": counts["rejected"],
+        "without_content": without_content,
     }
+
+
+class _Lines(NamedTuple):
+    """The predictions of a piece: the file of their lines, and `Scored.without_content` of all."""
+
+    path: Path
+    without_content: int | None
 
 
 @dataclass
@@ -100,20 +113,21 @@ class _Labelling:
 
     Attributes:
         pieces: those that were read so far.
-        lines: for each, the file of its predictions as it will be there.
+        lines: for each, its predictions as they will be there.
     """
 
     catalog: Catalog
     batch: Batch
     model: Artifact
     segmenter: Segmenter
+    reading: Reading
     folder: Path
     pieces: list[Piece] = field(default_factory=list)
-    lines: list[Future[Path]] = field(default_factory=list)
+    lines: list[Future[_Lines]] = field(default_factory=list)
 
     def start(self, piece: Piece) -> None:
         """Have a piece scored."""
-        chunk = chunk_of(self.catalog, self.batch, piece, self.model, self.segmenter)
+        chunk = chunk_of(self.catalog, self.batch, piece, self.model, self.segmenter, self.reading)
         pool = runner.executor_here(1 if piece.alone else 2)  # the draft is of this machine
         self.pieces.append(piece)
         self.lines.append(pool.submit(_label, chunk, self.folder))
@@ -149,13 +163,16 @@ def _move(lines: Path, target: BinaryIO) -> None:
     lines.unlink()
 
 
-def _label(chunk: Chunk, folder: Path) -> Path:
-    """Score a piece of the stream, in a worker; give the file of its lines."""
+def _label(chunk: Chunk, folder: Path) -> _Lines:
+    """Score a piece of the stream, in a worker."""
     path = folder / f"lines-{chunk.piece.number:05d}.jsonl"
+    without_content = None
     with path.open("wb") as file:
-        for table, _ in predictions_of(chunk):
-            file.writelines(_prediction_line(row) for row in table.to_pylist())
-    return path
+        for scored in predictions_of(chunk):
+            file.writelines(_prediction_line(row) for row in scored.table.to_pylist())
+            if scored.without_content is not None:
+                without_content = (without_content or 0) + scored.without_content
+    return _Lines(path, without_content)
 
 
 def _prediction_line(row: dict[str, Any]) -> bytes:

@@ -7,17 +7,22 @@ import numpy.typing as npt
 
 from headlines import champion, registry
 from headlines.catalog import Catalog
+from headlines.contents import content_words
 from headlines.errors import InputError
 from headlines.segmentation import Segmenter
 from headlines.text import problem_of_title
 
 
-def predict(titles: Sequence[str], model: str = "champion") -> npt.NDArray[np.float32]:
+def predict(
+    titles: Sequence[str], model: str = "champion", contents: Sequence[str | None] | None = None
+) -> npt.NDArray[np.float32]:
     """Probabilities of the classes, in the order of `headlines.labels.LABELS`.
 
     Args:
         titles: headlines as they stand, not segmented.
         model: a version of the data root's `models/`, or `champion`.
+        contents: their articles, None for one that is not at hand. A model that reads titles alone
+            takes no notice of them; one that reads both labels by the titles where there are none.
 
     Returns:
         float32, shape (titles, 3); every row sums to 1.
@@ -25,12 +30,13 @@ def predict(titles: Sequence[str], model: str = "champion") -> npt.NDArray[np.fl
     Raises:
         InputError: there is no such model, or a title cannot be used.
         TypeError: `titles` is one title, whose characters would each be taken for a title.
+        ValueError: there are more or fewer contents than titles.
     """
-    return classify(titles, model)[0]
+    return classify(titles, model, contents)[0]
 
 
 def classify(
-    titles: Sequence[str], model: str = "champion"
+    titles: Sequence[str], model: str = "champion", contents: Sequence[str | None] | None = None
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int8]]:
     """What `predict` gives, and the label of each title: int8, shape (titles,).
 
@@ -38,11 +44,16 @@ def classify(
     """
     if isinstance(titles, str):
         raise TypeError("predict takes a list of titles, not one title")
+    if isinstance(contents, str):
+        raise TypeError("predict takes a list of contents, not one content")
+    if contents is not None and len(contents) != len(titles):
+        raise ValueError(f"there are {len(titles)} titles, but {len(contents)} contents")
     for title in titles:
         if problem := problem_of_title(title):
             raise InputError(problem, f"title {title!r:.40}", "give a headline with text in it")
     segmenter = Segmenter.from_environment()
     artifact = champion.named(Catalog.from_environment(), model)
     scorer = registry.scorer(artifact, segmenter.fingerprint())
-    probabilities = scorer.predict(segmenter.cut(titles))
+    articles = content_words(scorer.preset, segmenter, contents or [None] * len(titles))
+    probabilities = scorer.predict(segmenter.cut(titles), articles)
     return probabilities, scorer.labels(probabilities)

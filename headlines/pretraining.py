@@ -1,6 +1,7 @@
 """Learns vectors from the texts of a corpus, labels apart, for models to start from.
 
-They are of words and, for presets that read them, of pairs of characters.
+They are of words and, for presets that read them, of pairs of characters. Those of words serve the
+words of titles and those of contents alike.
 
 It is a stage of its own: training again, or another preset, does not pay for it once more.
 """
@@ -15,9 +16,8 @@ from headlines.corpus import read_corpus
 from headlines.manifest import Recipe
 from headlines.segmentation import Segmenter
 from headlines.stages import STAGES
-from lstm_model.presets import Preset, embedding_sizes, min_counts, views
-from lstm_model.views import View, token_lists_of
-from lstm_model.vocabulary import Rules
+from lstm_model.presets import Preset, embedding_sizes, min_counts, rules, views
+from lstm_model.views import View, pairs_of
 
 if TYPE_CHECKING:
     from lstm_model.word_vectors import WordVectors
@@ -40,16 +40,17 @@ def pretrain_view(catalog: Catalog, corpus: Artifact, preset: Preset, view: View
     """
     segmenter = Segmenter.from_environment()
     place = views(preset).index(view)
-    rules: Rules = preset.rules if view == "words" else "verbatim"
+    by = rules(preset)[place]
     least, size = min_counts(preset)[place], embedding_sizes(preset)[place]
+    of = "pairs" if view == "pairs" else "words"
     recipe = Recipe(
         "pretrained",
         STAGES["pretrained"].version,
         (corpus.as_source(catalog),),
         {
-            "view": view,
+            "view": of,
             "segmenter": segmenter.fingerprint(),
-            "rules": rules,
+            "rules": by,
             "min_count": least,
             "size": size,
             "seed": preset.seed,
@@ -63,8 +64,10 @@ def pretrain_view(catalog: Catalog, corpus: Artifact, preset: Preset, view: View
         from lstm_model.word_vectors import learn_vectors
 
         texts = _texts(corpus, keep_leaked=preset.keep_leaked_titles)
-        cut = token_lists_of(view, segmenter.cut(texts))
-        learnt = learn_vectors(cut, rules, least, size, preset.seed)
+        cut = segmenter.cut(texts)
+        if of == "pairs":
+            cut = pairs_of(cut)
+        learnt = learn_vectors(cut, by, least, size, preset.seed)
         learnt.vocabulary.save(draft / _VOCABULARY)
         # Not `save_file`: on a full disk that raises no OSError.
         content = safetensors.numpy.save({"vectors": learnt.vectors})

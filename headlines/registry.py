@@ -12,6 +12,7 @@ from headlines.errors import DamagedArtifact, InputError
 from headlines.manifest import Manifest
 from headlines.object_store.documents import is_there as is_document
 from headlines.segmentation import described, same_words
+from lstm_model.presets import Preset
 
 if TYPE_CHECKING:
     from lstm_model.bundle import Bundle
@@ -89,6 +90,18 @@ def model(catalog: Catalog, version: str) -> Artifact:
     return artifact
 
 
+def preset_of(model: Artifact) -> Preset:
+    """What a model was trained with, by its manifest.
+
+    Raises:
+        InputError: an earlier version has written it.
+    """
+    try:
+        return Preset.from_dict(model.manifest.config["preset"])
+    except (KeyError, ValueError) as error:
+        raise _unreadable(model, error) from error
+
+
 def bundle(model: Artifact) -> "Bundle":
     """The bundle of a model.
 
@@ -140,11 +153,15 @@ def _unreadable_told(model: Artifact) -> Iterator[None]:
     try:
         yield
     except BundleError as error:
-        raise InputError(
-            f"the model cannot be read ({error})",
-            str(model.directory),
-            "train a model with this version (`headlines train`) and promote it",
-        ) from error
+        raise _unreadable(model, error) from error
+
+
+def _unreadable(model: Artifact, error: Exception) -> InputError:
+    return InputError(
+        f"the model cannot be read ({error})",
+        str(model.directory),
+        "train a model with this version (`headlines train`) and promote it",
+    )
 
 
 def is_empty(catalog: Catalog) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -22,6 +22,7 @@ from headlines.admission import Piece
 from headlines.artifact import Artifact, copy_file, publish, read_manifest, remove
 from headlines.batches import Batch
 from headlines.catalog import Catalog
+from headlines.contents import content_words, missing
 from headlines.errors import InputError
 from headlines.labels import LABELS
 from headlines.manifest import Recipe, Source, digest_of
@@ -51,6 +52,21 @@ PREDICTION_SCHEMA = pa.schema(
 )
 
 
+class Scored(NamedTuple):
+    """Predictions of some rows.
+
+    Attributes:
+        table: of `PREDICTION_SCHEMA`.
+        profile: what the headlines look like.
+        without_content: how many were labelled by their titles, for want of an article; None where
+            the model reads titles alone.
+    """
+
+    table: pa.Table
+    profile: Profile
+    without_content: int | None
+
+
 @dataclass(frozen=True)
 class Chunk:
     """A piece of an admitted batch and what scores it: small plain data for another process.
@@ -64,6 +80,7 @@ class Chunk:
         model_key: key of that version's artifact.
         model_files: digest of that version's files, which a worker elsewhere must have too.
         segmenter: what cuts its titles, the same for all pieces of the batch.
+        content_column: of the articles, for a model that reads them.
     """
 
     root: str
@@ -74,6 +91,7 @@ class Chunk:
     model_key: str
     model_files: str
     segmenter: Segmenter
+    content_column: str
 
     @property
     def recipe(self) -> Recipe:
@@ -85,6 +103,7 @@ class Chunk:
             {
                 "model": self.model_key,
                 "segmenter": self.segmenter.fingerprint(),
+                "content_column": self.content_column,
                 # Profiles with other bins, or none, cannot be added to those of the other pieces.
                 "profile": {name: list(bounds) for name, bounds in BINS.items()},
             },
@@ -107,7 +126,12 @@ def preflight(catalog: Catalog, batch: Batch, reading: Reading) -> None:
 
 
 def chunk_of(
-    catalog: Catalog, batch: Batch, piece: Piece, model: Artifact, segmenter: Segmenter
+    catalog: Catalog,
+    batch: Batch,
+    piece: Piece,
+    model: Artifact,
+    segmenter: Segmenter,
+    reading: Reading,
 ) -> Chunk:
     """A piece of a batch, to be scored by one model and cut by one segmenter."""
     return Chunk(
@@ -119,14 +143,16 @@ def chunk_of(
         model_key=model.manifest.key,
         model_files=digest_of_files(model),
         segmenter=segmenter,
+        content_column=reading.content_column,
     )
 
 
 def chunks_of(catalog: Catalog, batch: Batch, admitted: Artifact, model: Artifact) -> list[Chunk]:
     """All pieces of an admitted batch, to be scored by one model and cut by one segmenter."""
     segmenter = Segmenter.from_environment()
+    reading = Reading(**admitted.manifest.config["reading"])
     pieces = admission.pieces_of(admitted)
-    return [chunk_of(catalog, batch, piece, model, segmenter) for piece in pieces]
+    return [chunk_of(catalog, batch, piece, model, segmenter, reading) for piece in pieces]
 
 
 def score_chunk(chunk: Chunk) -> Artifact:
@@ -137,18 +163,27 @@ def score_chunk(chunk: Chunk) -> Artifact:
     """
 
     def write_part(draft: Path) -> dict[str, Any]:
-        profile = NO_HEADLINES
+        profile, without_content = NO_HEADLINES, None
         with pq.ParquetWriter(draft / "part.parquet", PREDICTION_SCHEMA, compression="zstd") as to:
-            for table, of_table in predictions_of(chunk):
-                to.write_table(table)
-                profile += of_table
-        return {"scored": profile.rows, "profile": profile.to_dict()}
+            for scored in predictions_of(chunk):
+                to.write_table(scored.table)
+                profile += scored.profile
+                without_content = _sum(without_content, scored.without_content)
+        return {
+            "scored": profile.rows,
+            "without_content": without_content,
+            "profile": profile.to_dict(),
+        }
 
     return publish(Catalog(Path(chunk.root)), chunk.directory, chunk.recipe, write_part)
 
 
-def predictions_of(chunk: Chunk) -> Iterator[tuple[pa.Table, Profile]]:
-    """Predictions of a piece, in order, in tables of some thousand rows, each with its profile.
+def _sum(one: int | None, other: int | None) -> int | None:
+    return other if one is None else one + (other or 0)
+
+
+def predictions_of(chunk: Chunk) -> Iterator[Scored]:
+    """Predictions of a piece, in order, in tables of some thousand rows.
 
     Runs in a worker process; loads the model once a process.
 
@@ -158,21 +193,23 @@ def predictions_of(chunk: Chunk) -> Iterator[tuple[pa.Table, Profile]]:
     """
     scorer = scorer_of(chunk.root, chunk.model, chunk.model_files, chunk.segmenter.fingerprint())
     for rows in admission.rows_of(Catalog(Path(chunk.root)), chunk.piece):
-        yield predictions_table(rows, scorer, chunk.segmenter, chunk.model)
+        yield predictions_table(rows, scorer, chunk.segmenter, chunk.model, chunk.content_column)
 
 
 def predictions_table(
-    rows: pa.RecordBatch, scorer: "PackedScorer", segmenter: Segmenter, model: str
-) -> tuple[pa.Table, Profile]:
-    """Predictions of admitted rows: a table of `PREDICTION_SCHEMA`, one row each, in order.
-
-    Also what they look like.
-    """
-    from lstm_model.views import ids_of
+    rows: pa.RecordBatch,
+    scorer: "PackedScorer",
+    segmenter: Segmenter,
+    model: str,
+    content_column: str,
+) -> Scored:
+    """Predictions of admitted rows, one row each, in order."""
     from lstm_model.vocabulary import UNKNOWN
 
     titles = rows.column("title").to_pylist()
-    read = ids_of(scorer.vocabularies, segmenter.cut(titles))
+    articles = _articles(rows, content_column) if scorer.preset.contents else ()
+    contents = content_words(scorer.preset, segmenter, articles)
+    read = scorer.ids(segmenter.cut(titles), contents)
     ids, words = read[0]  # (words,), (rows,)
     probabilities = scorer.predict_ids(read)
     labels = scorer.labels(probabilities)
@@ -195,7 +232,14 @@ def predictions_table(
         length=pc.utf8_length(rows.column("title")).to_numpy(),
         unknown=unknown_shares(ids != UNKNOWN, words),
     )
-    return pa.table(columns, schema=PREDICTION_SCHEMA), profile
+    return Scored(pa.table(columns, schema=PREDICTION_SCHEMA), profile, missing(contents))
+
+
+def _articles(rows: pa.RecordBatch, column: str) -> Iterator[str | None]:
+    """The article of each admitted row, from among its other columns; None where it has no text."""
+    for extra in rows.column("extra").to_pylist():
+        article = json.loads(extra).get(column) if extra else None
+        yield article if isinstance(article, str) else None
 
 
 def commit(
@@ -231,15 +275,17 @@ def commit(
     )
 
     def gather_parts(draft: Path) -> dict[str, Any]:
-        profile = NO_HEADLINES
+        profile, without_content = NO_HEADLINES, None
         for number, part in enumerate(scored):
             copy_file(part, "part.parquet", draft / f"part-{number:05d}.parquet")
             profile += Profile.from_dict(part.counts["profile"])
+            without_content = _sum(without_content, part.counts["without_content"])
         return {
             "model": model.directory.name,
             "rows_in": counts["rows_in"],
             "scored": rows,
             "rejected": counts["rejected"],
+            "without_content": without_content,
             "reasons": counts["reasons"],
             "cut": counts["cut"],
             "labels": profile.labels,
@@ -326,6 +372,7 @@ def batch_result(catalog: Catalog, batch: Batch, outcome: str) -> BatchResult:
         rows_in=counts["rows_in"],
         scored=counts["scored"],
         rejected=counts["rejected"],
+        without_content=counts.get("without_content"),
         reasons=counts["reasons"],
         labels=counts["labels"],
         model=counts["model"],

@@ -75,8 +75,9 @@ STAGES = {
         ),
     ),
     "model": Stage(
-        5,
+        6,
         (
+            "headlines.contents",
             "headlines.training",
             "lstm_model.batching",
             "lstm_model.bundle",
@@ -98,13 +99,14 @@ STAGES = {
     # What training itself decides stands in the recipes of trials as the version of `model`.
     "trial": Stage(1, ("headlines.metrics", "headlines.sweep")),
     "sweep": Stage(1, ("headlines.sweep",)),
-    "baseline": Stage(1, ("headlines.baseline", "headlines.training")),
+    "baseline": Stage(1, ("headlines.baseline", "headlines.contents", "headlines.training")),
     "evaluation": Stage(
-        4,
+        5,
         (
             "headlines.baseline",
             "headlines.behaviour",
             "headlines.comparison",
+            "headlines.contents",
             "headlines.evaluation",
             "headlines.evaluation_tables",
             "headlines.held_out",
@@ -126,6 +128,13 @@ STAGES = {
     "admitted": Stage(2, (*_READING, "headlines.admission", "headlines.rejects")),
     "predictions": Stage(
         1,
-        (*_SEGMENTATION, "headlines.profile", "headlines.scoring", "headlines.text", *_MODEL),
+        (
+            *_SEGMENTATION,
+            "headlines.contents",
+            "headlines.profile",
+            "headlines.scoring",
+            "headlines.text",
+            *_MODEL,
+        ),
     ),
 }

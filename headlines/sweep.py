@@ -154,19 +154,20 @@ def _trained_figures(
     from lstm_model.packed import PackedScorer
     from lstm_model.training import TrainingError, train
 
-    dev = examples(corpus, tokens, "dev", keep_leaked=False)  # what is missing is told at once
+    # What is missing is told at once.
+    dev = examples(corpus, tokens, "dev", preset, keep_leaked=False)
     try:
         trained = train(
             preset,
-            examples(corpus, tokens, "train", keep_leaked=preset.keep_leaked_titles),
-            None if preset.validation_split else examples(corpus, tokens, "dev"),
+            examples(corpus, tokens, "train", preset, keep_leaked=preset.keep_leaked_titles),
+            None if preset.validation_split else examples(corpus, tokens, "dev", preset),
             checkpoints,
             pretrained=read_vectors(vectors),
         )
     except TrainingError as error:
         return {}, {"problem": f"seed {preset.seed}: {error}"}
     scorer = PackedScorer(trained)
-    probabilities = scorer.predict(dev.token_lists)
+    probabilities = scorer.predict(dev.token_lists, dev.contents)
     if not np.isfinite(probabilities).all():  # the loss may be finite all the same
         return {}, {"problem": f"seed {preset.seed}: it gives probabilities that are no numbers"}
     found = figures(dev.labels, scorer.labels(probabilities))

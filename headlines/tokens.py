@@ -14,9 +14,9 @@ from headlines.arrival import arrived
 from headlines.artifact import Artifact, copy_file, have_here, publish, remove
 from headlines.catalog import Catalog
 from headlines.drafts import locked
-from headlines.errors import DamagedArtifact
+from headlines.errors import DamagedArtifact, InputError
 from headlines.manifest import Recipe, Source, file_digest
-from headlines.segmentation import Segmenter
+from headlines.segmentation import Segmenter, described, same_words
 from headlines.stages import STAGES
 from headlines.token_cache import ends_chunk, read_words, words_of
 
@@ -137,6 +137,25 @@ def segment_part(part: Part) -> Artifact:
         return counts
 
     return publish(catalog, part.directory, part.recipe, write_words)
+
+
+def segmenter_of(tokens: Artifact) -> Segmenter:
+    """The segmenter of the present settings, if these words are its.
+
+    Raises:
+        InputError: another one has cut them.
+    """
+    segmenter = Segmenter.from_environment()
+    before = tokens.manifest.config["segmenter"]
+    if not same_words(segmenter.fingerprint(), before):
+        raise InputError(
+            f"another segmenter has cut the words ({described(before)}; now "
+            f"{described(segmenter.fingerprint())})",
+            str(tokens.directory),
+            "set HEADLINES_ENGINE and HEADLINES_DICTIONARY as they were, or segment anew "
+            "(`headlines segment`)",
+        )
+    return segmenter
 
 
 def read_tokens(artifact: Artifact, split: str) -> pd.DataFrame:

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
 from headlines import champion, registry
 from headlines.artifact import Artifact, publish
 from headlines.catalog import Catalog
+from headlines.contents import content_words, missing
 from headlines.corpus import read_corpus
 from headlines.drafts import locked
 from headlines.errors import InputError
@@ -24,7 +26,7 @@ from headlines.pretraining import read_vectors
 from headlines.reliability import reliability
 from headlines.reports.training import write_training_report
 from headlines.stages import STAGES
-from headlines.tokens import read_tokens
+from headlines.tokens import read_tokens, segmenter_of
 from lstm_model.presets import PRESETS, Preset
 
 if TYPE_CHECKING:
@@ -94,16 +96,17 @@ def train(
         from lstm_model.calibration import Calibration, log_probabilities
         from lstm_model.packed import PackedScorer
 
-        dev = examples(corpus, tokens, "dev")  # before the training: it may not be there
+        # Before the training: it may not be there.
+        dev = examples(corpus, tokens, "dev", preset)
         trained = lstm_model.training.train(
             preset,
-            examples(corpus, tokens, "train", keep_leaked=preset.keep_leaked_titles),
+            examples(corpus, tokens, "train", preset, keep_leaked=preset.keep_leaked_titles),
             None if preset.validation_split else dev,
             checkpoints,
             on_epoch,
             read_vectors(pretrained),
         )
-        uncalibrated = PackedScorer(trained).predict(dev.token_lists)
+        uncalibrated = PackedScorer(trained).predict(dev.token_lists, dev.contents)
         calibration = Calibration.fitted(log_probabilities(uncalibrated), dev.labels)
         write_bundle(draft, dataclasses.replace(trained, calibration=calibration))
         metrics = {"dev": _figures_on_dev(PackedScorer.load(draft), dev)}
@@ -137,7 +140,7 @@ def train(
 
 def _figures_on_dev(scorer: "PackedScorer", dev: "Examples") -> dict[str, Any]:
     """Figures with the calibration error before and after the temperature, which is fitted here."""
-    probabilities = scorer.predict(dev.token_lists)
+    probabilities = scorer.predict(dev.token_lists, dev.contents)
     predicted = scorer.labels(probabilities)
     before = scorer.calibration.at_temperature_1(probabilities)
     return {
@@ -149,22 +152,25 @@ def _figures_on_dev(scorer: "PackedScorer", dev: "Examples") -> dict[str, Any]:
 
 
 def examples(
-    corpus: Artifact, tokens: Artifact, split: str, *, keep_leaked: bool = True
+    corpus: Artifact, tokens: Artifact, split: str, preset: Preset, *, keep_leaked: bool = True
 ) -> "Examples":
     """The labelled headlines of one split, as words and label ids, in the order of the corpus.
 
     Args:
-        corpus: gives the labels and the flags.
+        corpus: gives the labels and the flags, and the contents.
         tokens: gives the words.
         split: `train`, `dev` or `test`.
+        preset: says whether contents are read.
         keep_leaked: whether rows whose text also stands on the other side are among them.
 
     Raises:
-        InputError: there are none.
+        InputError: there are none, or contents are to be read and none of them has one, or they
+            would be cut into other words than the titles were.
     """
     from lstm_model.examples import Examples
 
-    rows = read_corpus(corpus, ["row", "record_id", "split", "label", "leaked"])
+    columns = ["row", "record_id", "split", "label", "leaked"]
+    rows = read_corpus(corpus, [*columns, *(["content"] if preset.contents else [])])
     rows = rows[(rows["split"] == split) & rows["label"].notna()]
     if not keep_leaked:
         rows = rows[~rows["leaked"]]
@@ -181,4 +187,19 @@ def examples(
     return Examples(
         token_lists=[list(row) for row in joined["tokens"]],
         labels=joined["label"].to_numpy(np.int64),
+        contents=_contents(corpus, tokens, preset, joined) if preset.contents else None,
     )
+
+
+def _contents(
+    corpus: Artifact, tokens: Artifact, preset: Preset, rows: pd.DataFrame
+) -> list[list[str]] | None:
+    contents = rows["content"].astype(object).where(rows["content"].notna(), None)
+    words = content_words(preset, segmenter_of(tokens), contents)
+    if missing(words) == len(rows):
+        raise InputError(
+            f"the preset {preset.name!r} reads contents, and the corpus has none",
+            str(corpus.directory),
+            "ingest a corpus with a column content, or train a preset that reads titles alone",
+        )
+    return words

@@ -2,8 +2,8 @@
 
     weights.safetensors   the weights, float32, named and shaped as `presets.weight_shapes` says
     table.npy             what the scorer folds them into, where `folding.fold` gives it
-    vocabulary.json       words and text rules; for a classifier that reads pairs of characters too,
-                          `pair_vocabulary.json` has these
+    vocabulary.json       words and text rules; for a classifier that reads pairs of characters or
+                          contents too, `pair_vocabulary.json` and `content_vocabulary.json` besides
     calibration.json      temperature and class thresholds
     history.json          the figures of every epoch, and which epoch's weights these are
     config.json           format, preset, sizes of the vocabularies, classes, names and shapes, and
@@ -46,10 +46,10 @@ from lstm_model.bundle_files import (
 )
 from lstm_model.calibration import Calibration
 from lstm_model.folding import fold, table_shape
-from lstm_model.presets import CLASSES, Preset, weight_shapes
+from lstm_model.presets import CLASSES, Preset, rules, views, weight_shapes
 from lstm_model.vocabulary import Rules, Vocabulary
 
-FILE_FORMAT = "lstm_model.bundle/4"
+FILE_FORMAT = "lstm_model.bundle/5"
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Bundle:
 
     Attributes:
         preset: what it was trained with.
-        vocabularies: of each view: its words and, if it reads them, its pairs of characters.
+        vocabularies: of each view that it reads, the words first.
         weights: float32 arrays by name, as `presets.weight_shapes` lists them.
         history: for each epoch `epoch`, `loss`, `accuracy`, `dev_loss`, `dev_accuracy`,
             `dev_macro_f1`.
@@ -97,9 +97,9 @@ def write_bundle(directory: Path, bundle: Bundle) -> None:
     if table is not None:
         np.save(directory / TABLE, table, allow_pickle=False)
         files.append(TABLE)
-    for name, vocabulary in zip(VOCABULARIES, bundle.vocabularies, strict=False):
-        vocabulary.save(directory / name)
-        files.append(name)
+    for view, vocabulary in zip(views(bundle.preset), bundle.vocabularies, strict=True):
+        vocabulary.save(directory / VOCABULARIES[view])
+        files.append(VOCABULARIES[view])
     _write_json(directory / CALIBRATION, bundle.calibration.to_dict())
     _write_json(directory / HISTORY, {"best_epoch": bundle.best_epoch, "epochs": bundle.history})
     config = {
@@ -138,10 +138,9 @@ def read_bundle(directory: Path) -> Bundle:
     except ValueError as error:
         raise BundleError(f"{directory / CONFIG}: {error}") from error
     require_files(directory, sizes, digests)
-    rules: list[Rules] = [preset.rules, "verbatim"]
+    each = zip(views(preset), config["vocabulary_sizes"], rules(preset), strict=True)
     vocabularies = [
-        _read_vocabulary(directory / name, size, by)
-        for name, size, by in zip(VOCABULARIES, config["vocabulary_sizes"], rules, strict=False)
+        _read_vocabulary(directory / VOCABULARIES[view], size, by) for view, size, by in each
     ]
     shapes = weight_shapes(preset, *map(len, vocabularies))
     weights = _read_weights(directory / WEIGHTS, shapes)

@@ -15,10 +15,15 @@ from typing import Any
 
 from lstm_model.folding import table_shape
 from lstm_model.presets import Preset, views, weight_shapes
+from lstm_model.views import View
 
 CONFIG = "config.json"
 WEIGHTS, TABLE = "weights.safetensors", "table.npy"
-VOCABULARIES = ("vocabulary.json", "pair_vocabulary.json")  # of each view
+VOCABULARIES: dict[View, str] = {
+    "words": "vocabulary.json",
+    "pairs": "pair_vocabulary.json",
+    "contents": "content_vocabulary.json",
+}
 CALIBRATION, HISTORY = "calibration.json", "history.json"
 _OF_AN_ARTIFACT = frozenset({"metrics.json", "report.html", "_manifest.json"})
 
@@ -58,8 +63,8 @@ def sizes_of_files(preset: Preset, vocabulary_sizes: Any) -> dict[str, tuple[int
         CALIBRATION: (0, LARGEST_CONFIG),
         HISTORY: (0, LARGEST_HISTORY),
     }
-    for name, size in zip(VOCABULARIES, vocabulary_sizes, strict=False):
-        sizes[name] = (LEAST_WORD * size, LARGEST_WORD * (size + 1))
+    for view, size in zip(views(preset), vocabulary_sizes, strict=True):
+        sizes[VOCABULARIES[view]] = (LEAST_WORD * size, LARGEST_WORD * (size + 1))
     table = table_shape(preset, *vocabulary_sizes)
     if table is not None:
         sizes[TABLE] = (_bytes_of(table), _bytes_of(table) + LARGEST_HEADER)

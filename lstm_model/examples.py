@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,14 +12,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lstm_model.presets import CLASSES, Preset
+from lstm_model.views import TokenLists
 
 
 @dataclass(frozen=True)
 class Examples:
-    """Token lists, and their labels `(rows,)`, integers from 0 to 2."""
+    """Titles with their labels and, for presets that read them, their articles.
 
-    token_lists: Sequence[Sequence[str]]
+    Attributes:
+        token_lists: the words of each title.
+        labels: `(rows,)`, integers from 0 to 2.
+        contents: the words of the beginning of each article, no words where there is none; None
+            where they are not read.
+    """
+
+    token_lists: TokenLists
     labels: NDArray[np.integer[Any]]
+    contents: TokenLists | None = None
+
+    def rows(self, chosen: slice) -> Examples:
+        """Some of them."""
+        contents = None if self.contents is None else self.contents[chosen]
+        return Examples(self.token_lists[chosen], self.labels[chosen], contents)
 
 
 def check(name: str, examples: Examples) -> None:
@@ -58,18 +71,17 @@ def split(preset: Preset, train: Examples, dev: Examples | None) -> tuple[Exampl
         raise ValueError(
             f"train: {len(train.token_lists)} rows cannot be split with {share} of them as dev"
         )
-    return (
-        Examples(train.token_lists[:at], train.labels[:at]),
-        Examples(train.token_lists[at:], train.labels[at:]),
-    )
+    return train.rows(slice(at)), train.rows(slice(at, None))
 
 
 def digest(*parts: Examples) -> str:
-    """SHA-256 of the tokens and labels of `parts`."""
+    """SHA-256 of the tokens, labels and contents of `parts`."""
     found = hashlib.sha256()
     for examples in parts:
         for tokens, label in zip(examples.token_lists, examples.labels, strict=True):
             found.update(json.dumps([*tokens, int(label)]).encode() + b"\n")
+        for words in examples.contents or ():
+            found.update(json.dumps([*words]).encode() + b"\n")
         found.update(b"\n")
     return found.hexdigest()
 

@@ -3,6 +3,7 @@
     model.onnx or saved_model/   word ids in, the probabilities of the classes out
     vocabulary.json              the words in the order of their ids, and the text rules
     pair_vocabulary.json         the same of pairs of characters, for a model that reads them too
+    content_vocabulary.json      the same of the words of articles, for a model that reads them too
     export.json                  what goes in, what comes out, and how the two were found equal
 
 What was written is read back and run on headlines beside `PackedScorer`, before it is handed out.
@@ -11,7 +12,7 @@ What was written is read back and run on headlines beside `PackedScorer`, before
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -24,7 +25,7 @@ from lstm_model.bundle import Bundle
 from lstm_model.bundle_files import VOCABULARIES
 from lstm_model.packed import PackedScorer
 from lstm_model.presets import CLASSES, readers, views
-from lstm_model.views import INPUTS, View, encode
+from lstm_model.views import INPUTS, TokenLists, View, encode
 from lstm_model.vocabulary import Vocabulary
 
 FORMATS = {"onnx": "lstm_model.export_onnx", "saved_model": "lstm_model.export_saved_model"}
@@ -37,6 +38,7 @@ _OF: dict[View, str] = {
     "words": "the words of a title",
     "pairs": "all two characters that follow one another in the words of a title put together, "
     "pairs of whitespace alone left out",
+    "contents": "the words of the beginning of the article below the title",
 }
 _RULES = {
     "verbatim": "tokens as they were cut; those of whitespace alone are dropped",
@@ -70,9 +72,10 @@ def require(format: str) -> None:
 def export(
     bundle: Bundle,
     directory: Path,
-    token_lists: Sequence[Sequence[str]],
+    token_lists: TokenLists,
     format: str,
     about: Mapping[str, Any] | None = None,
+    contents: TokenLists | None = None,
 ) -> float:
     """Write a classifier into `directory`, made if missing, and check it.
 
@@ -84,6 +87,7 @@ def export(
         token_lists: the headlines to check with, as words.
         format: one of `FORMATS`.
         about: plain data that `export.json` is to hold besides, such as the model's name.
+        contents: the words of the headlines' articles, where the preset reads them.
 
     Returns:
         The largest difference of a probability between the export and `PackedScorer`.
@@ -97,9 +101,9 @@ def export(
     module = _module(format)
     directory.mkdir(parents=True, exist_ok=True)
     module.write(bundle.preset, _tempered(bundle), directory / module.MODEL)
-    for name, one in zip(VOCABULARIES, bundle.vocabularies, strict=False):
-        one.save(directory / name)
-    difference = check(bundle, directory, token_lists, format)
+    for view, one in zip(views(bundle.preset), bundle.vocabularies, strict=True):
+        one.save(directory / VOCABULARIES[view])
+    difference = check(bundle, directory, token_lists, format, contents)
     description = {
         "format": FILE_FORMAT,
         **(about or {}),
@@ -109,12 +113,12 @@ def export(
                 "name": INPUTS[view],
                 "dtype": "int32",
                 "shape": ["batch", f"{view}"],
-                "meaning": f"ids of the {view} by {name}: their places in `words`, 1 for one that "
-                "is not there; shorter rows are padded on the right with 0; batch and time are 1 "
-                "or more",
+                "meaning": f"ids of the {view} by {VOCABULARIES[view]}: their places in `words`, 1 "
+                "for one that is not there; shorter rows are padded on the right with 0; batch and "
+                "time are 1 or more",
                 "of": _OF[view],
             }
-            for view, name in zip(views(bundle.preset), VOCABULARIES, strict=False)
+            for view in views(bundle.preset)
         ],
         "words": {
             "text_rules": bundle.preset.rules,
@@ -122,6 +126,9 @@ def export(
             "padded_length": bundle.preset.padded_length,
             "padded_length_meaning": "the model reads so many words of a row and no more; null: "
             "all of them",
+            "content_characters": bundle.preset.contents and bundle.preset.contents.characters,
+            "content_characters_meaning": "so many characters of the beginning of an article are "
+            "cut into words; null: none",
         },
         "output": {
             "name": module.OUTPUT,
@@ -144,7 +151,11 @@ def export(
 
 
 def check(
-    bundle: Bundle, directory: Path, token_lists: Sequence[Sequence[str]], format: str
+    bundle: Bundle,
+    directory: Path,
+    token_lists: TokenLists,
+    format: str,
+    contents: TokenLists | None = None,
 ) -> float:
     """The largest difference between an export and the classifier it is to be, on headlines.
 
@@ -158,14 +169,18 @@ def check(
     module = _module(format)
     path = directory / module.MODEL
     predict = module.load(path)
-    vocabularies = [
-        Vocabulary.load(directory / name)
-        for name, _ in zip(VOCABULARIES, bundle.vocabularies, strict=False)
-    ]
-    # Rows are not cut to the preset's `padded_length` here: that is for the exported model to do.
-    blocks = (token_lists[n : n + _BLOCK] for n in range(0, len(token_lists), _BLOCK))
-    found = np.concatenate([predict(encode(vocabularies, block)) for block in blocks])
-    expected = PackedScorer(bundle).predict(token_lists)  # (rows, classes), as found
+    names = views(bundle.preset)
+    vocabularies = [Vocabulary.load(directory / VOCABULARIES[view]) for view in names]
+
+    def of_block(rows: slice) -> NDArray[np.float32]:
+        # Not cut to the preset's `padded_length`: that is for the exported model to do.
+        block = contents[rows] if contents is not None else None
+        found: NDArray[np.float32] = predict(encode(names, vocabularies, token_lists[rows], block))
+        return found
+
+    blocks = (slice(n, n + _BLOCK) for n in range(0, len(token_lists), _BLOCK))
+    found = np.concatenate([of_block(rows) for rows in blocks])
+    expected = PackedScorer(bundle).predict(token_lists, contents)  # (rows, classes), as found
     differences = np.abs(found - expected).max(axis=1)  # (rows,)
     worst = int(differences.argmax())  # numpy takes NaN for the largest
     if not differences[worst] <= TOLERANCE:

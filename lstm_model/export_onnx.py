@@ -48,9 +48,10 @@ def write(preset: Preset, weights: Mapping[str, Floats], path: Path) -> None:
 def load(path: Path) -> Callable[[Sequence[NDArray[np.int32]]], Floats]:
     """What `write` wrote, as a function from ids `(batch, time)` of each view to probabilities."""
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    names = [one.name for one in session.get_inputs()]  # in the order in which they were written
 
     def predict(ids: Sequence[NDArray[np.int32]]) -> Floats:
-        inputs = dict(zip(INPUTS.values(), ids, strict=False))
+        inputs = dict(zip(names, ids, strict=True))
         [probabilities] = session.run([OUTPUT], inputs)
         return np.asarray(probabilities, dtype=np.float32)
 

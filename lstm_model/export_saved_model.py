@@ -43,9 +43,11 @@ def write(preset: Preset, weights: Mapping[str, Floats], path: Path) -> None:
 def load(path: Path) -> Callable[[Sequence[NDArray[np.int32]]], Floats]:
     """What `write` wrote, as a function from ids `(batch, time)` of each view to probabilities."""
     loaded = tf.saved_model.load(str(path))
+    _, wanted = loaded.signatures["serving_default"].structured_input_signature
+    names = [name for name in INPUTS.values() if name in wanted]
 
     def predict(ids: Sequence[NDArray[np.int32]]) -> Floats:
-        inputs = {name: tf.constant(one) for name, one in zip(INPUTS.values(), ids, strict=False)}
+        inputs = {name: tf.constant(one) for name, one in zip(names, ids, strict=True)}
         # From `loaded` at every call: a signature alone does not keep the weights alive.
         outputs = loaded.signatures["serving_default"](**inputs)
         return np.asarray(outputs[OUTPUT], dtype=np.float32)

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from lstm_model.bundle import Bundle, read_bundle, read_table
 from lstm_model.folding import TILE, fold, project, side_by_side, tiled
 from lstm_model.presets import CLASSES, EMBEDDINGS, Reader, readers, views
-from lstm_model.views import View, ids_of
+from lstm_model.views import TokenLists, View, ids_of
 from lstm_model.vocabulary import Vocabulary
 
 Floats = NDArray[np.float32]
@@ -69,16 +69,30 @@ class PackedScorer:
         """The words."""
         return self.vocabularies[0]
 
-    def predict(self, token_lists: Sequence[Sequence[str]]) -> Floats:
+    def predict(self, token_lists: TokenLists, contents: TokenLists | None = None) -> Floats:
         """Probabilities `(rows, 3)`, float32, in the order of `token_lists`.
 
         A row without words gets what the Keras model gives for padding alone: an LSTM that has
         read nothing shows zeros, which leaves the softmax of the last layers' biases.
+
+        Args:
+            token_lists: the words of each title.
+            contents: those of each article, where the preset reads them: of so many characters of
+                its beginning as it says; an empty list for a title without one.
+
+        Raises:
+            ValueError: there are contents for a preset that reads none, or none for one that does.
         """
-        return self.predict_ids(ids_of(self.vocabularies, token_lists))
+        return self.predict_ids(self.ids(token_lists, contents))
+
+    def ids(
+        self, token_lists: TokenLists, contents: TokenLists | None = None
+    ) -> list[tuple[Ints, Ints]]:
+        """What `predict_ids` wants of what `predict` is given."""
+        return ids_of(views(self.preset), self.vocabularies, token_lists, contents)
 
     def predict_ids(self, ids: Sequence[tuple[Ints, Ints]]) -> Floats:
-        """What `predict` gives, of what `views.ids_of` gave: for each view, two arrays.
+        """What `predict` gives, of what `ids` gave: for each view, two arrays.
 
         The ids of the words of all rows, shape (words,), and how many each row has, shape (rows,).
         """

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Self, get_args
 
-from lstm_model.views import VIEWS, View
+from lstm_model.views import View
 from lstm_model.vocabulary import Rules
 
 CLASSES = 3  # positive, neutral, negative
@@ -15,13 +15,13 @@ Pooling = Literal["last", "max_mean"]
 
 
 @dataclass(frozen=True)
-class Pairs:
-    """Readers of the title's pairs of characters, see `views`.
+class Readers:
+    """Readers of another view than a title's words, see `views`.
 
     Attributes:
         readers: how many.
-        min_count: a pair seen less often is an unknown one.
-        embedding_size: length of a pair's vector.
+        min_count: a token seen less often is an unknown one.
+        embedding_size: length of a token's vector.
 
     Raises:
         ValueError: a value of the wrong type or out of range; the message names it.
@@ -32,8 +32,9 @@ class Pairs:
     embedding_size: int
 
     def __post_init__(self) -> None:
-        for name in ("readers", "min_count", "embedding_size"):
-            _integer(f"pairs.{name}", getattr(self, name), at_least=1)
+        for field in dataclasses.fields(self):
+            name = f"{type(self).__name__.lower()}.{field.name}"
+            _integer(name, getattr(self, field.name), at_least=1)
 
     @classmethod
     def from_dict(cls, data: Any) -> Self:
@@ -42,10 +43,27 @@ class Pairs:
         Raises:
             ValueError: a field is unknown, missing or bad; the message names it.
         """
+        where = f"preset: {cls.__name__.lower()}"
         if not isinstance(data, Mapping):
-            raise ValueError(f"preset: pairs must be an object or null, not {data!r}")
-        _require_fields(cls, data, "preset: pairs")
+            raise ValueError(f"{where} must be an object or null, not {data!r}")
+        _require_fields(cls, data, where)
         return cls(**data)
+
+
+@dataclass(frozen=True)
+class Pairs(Readers):
+    """Readers of the title's pairs of characters."""
+
+
+@dataclass(frozen=True)
+class Contents(Readers):
+    """Readers of the words of the article below the title.
+
+    Attributes:
+        characters: so much of its beginning is read. Whoever cuts it into words heeds it.
+    """
+
+    characters: int
 
 
 @dataclass(frozen=True)
@@ -70,10 +88,11 @@ class Preset:
             last layer of its own. Each learns for itself, but for the embedding, which they share;
             the classifier's logits are the mean of all readers'.
         pairs: further readers, of pairs of characters; None: there are none.
+        contents: further readers, of the article; None: there are none, the title is all.
         dropout: share of the embedding's and of the pooling's values zeroed in training.
         adversarial: length of the step by which the vectors of a title's words, all together, and
-            those of its pairs, are moved to where the loss grows fastest; the title is learnt there
-            a second time. 0: it is not.
+            those of each other view, are moved to where the loss grows fastest; the title is learnt
+            there a second time. 0: it is not.
         label_smoothing: share of a label's probability spread evenly over the classes in training.
         batch_size: rows a step.
         epochs: passes over the training data, at most.
@@ -102,6 +121,7 @@ class Preset:
     pooling: Pooling
     readers: int
     pairs: Pairs | None
+    contents: Contents | None
     dropout: float
     adversarial: float
     label_smoothing: float
@@ -121,10 +141,14 @@ class Preset:
         _one_of("pooling", self.pooling, get_args(Pooling))
         for name in ("min_count", "embedding_size", "units", "readers", "batch_size", "epochs"):
             _integer(name, getattr(self, name), at_least=1)
-        if self.pairs is not None and not isinstance(self.pairs, Pairs):
-            raise ValueError(f"preset: pairs must be Pairs or None, not {self.pairs!r}")
-        if self.pairs is not None and self.padded_length is not None:
-            raise ValueError("preset: pairs must be null where a padded_length cuts the words")
+        for name, kind in (("pairs", Pairs), ("contents", Contents)):
+            value = getattr(self, name)
+            if value is not None and not isinstance(value, kind):
+                raise ValueError(f"preset: {name} must be {kind.__name__} or None, not {value!r}")
+            if value is not None and self.padded_length is not None:
+                raise ValueError(
+                    f"preset: {name} must be null where a padded_length cuts the words"
+                )
         _integer("seed", self.seed, at_least=0)
         for name in ("padded_length", "patience"):
             if getattr(self, name) is not None:
@@ -153,8 +177,12 @@ class Preset:
             ValueError: a field is unknown, missing or bad; the message names it.
         """
         _require_fields(cls, data, "preset")
-        pairs = data["pairs"]
-        return cls(**{**data, "pairs": None if pairs is None else Pairs.from_dict(pairs)})
+        pairs, contents = data["pairs"], data["contents"]
+        others = {
+            "pairs": None if pairs is None else Pairs.from_dict(pairs),
+            "contents": None if contents is None else Contents.from_dict(contents),
+        }
+        return cls(**{**data, **others})
 
 
 def _require_fields(cls: type[Any], data: Mapping[str, Any], where: str) -> None:
@@ -199,35 +227,51 @@ class Reader:
     dense: str
 
 
-EMBEDDINGS: dict[View, str] = {"words": "embedding", "pairs": "pair_embedding"}
+_PREFIXES: dict[View, str] = {"words": "", "pairs": "pair_", "contents": "content_"}
+EMBEDDINGS: dict[View, str] = {view: f"{prefix}embedding" for view, prefix in _PREFIXES.items()}
+
+
+def _beside_words(preset: Preset) -> dict[View, Readers]:
+    """What is read beside the words, in the order of `VIEWS`."""
+    found: dict[View, Readers] = {}
+    if preset.pairs is not None:
+        found["pairs"] = preset.pairs
+    if preset.contents is not None:
+        found["contents"] = preset.contents
+    return found
 
 
 def views(preset: Preset) -> tuple[View, ...]:
-    """What the classifier reads."""
-    return VIEWS if preset.pairs else VIEWS[:1]
+    """What the classifier reads, in the order of `VIEWS`."""
+    return ("words", *_beside_words(preset))
 
 
 def embedding_sizes(preset: Preset) -> list[int]:
     """Length of a vector, for each view."""
-    return [preset.embedding_size, *([preset.pairs.embedding_size] if preset.pairs else [])]
+    return [preset.embedding_size, *(one.embedding_size for one in _beside_words(preset).values())]
 
 
 def min_counts(preset: Preset) -> list[int]:
-    """How often a word must be seen to be known, for each view."""
-    return [preset.min_count, *([preset.pairs.min_count] if preset.pairs else [])]
+    """How often a token must be seen to be known, for each view."""
+    return [preset.min_count, *(one.min_count for one in _beside_words(preset).values())]
+
+
+def rules(preset: Preset) -> list[Rules]:
+    """The text rules of each view's vocabulary. Pairs are taken as they are."""
+    return ["verbatim" if view == "pairs" else preset.rules for view in views(preset)]
 
 
 def readers(preset: Preset) -> list[Reader]:
     """The readers of the classifier; the names of a view's first one have no number."""
     directions = ("forward", "backward") if preset.bidirectional else ("forward",)
-    places: list[tuple[View, str, int]] = [("words", "", n) for n in range(preset.readers)]
-    if preset.pairs:
-        places += [("pairs", "pair_", n) for n in range(preset.pairs.readers)]
+    counts: dict[View, int] = {"words": preset.readers}
+    counts |= {view: one.readers for view, one in _beside_words(preset).items()}
     found = []
-    for view, beginning, place in places:
-        ending = f"_{place + 1}" if place else ""
-        lstms = tuple(beginning + direction + ending for direction in directions)
-        found.append(Reader(view, lstms, f"{beginning}dense{ending}"))
+    for view, count in counts.items():
+        for place in range(count):
+            beginning, ending = _PREFIXES[view], f"_{place + 1}" if place else ""
+            lstms = tuple(beginning + direction + ending for direction in directions)
+            found.append(Reader(view, lstms, f"{beginning}dense{ending}"))
     return found
 
 
@@ -264,6 +308,7 @@ _FAST = Preset(
     pooling="max_mean",
     readers=1,
     pairs=None,
+    contents=None,
     dropout=0.5,
     adversarial=1.0,
     label_smoothing=0.1,
@@ -275,6 +320,13 @@ _FAST = Preset(
     validation_split=None,
     keep_leaked_titles=False,
     seed=0,
+)
+
+_DEFAULT = dataclasses.replace(
+    _FAST,
+    name="default",
+    readers=3,
+    pairs=Pairs(readers=3, min_count=3, embedding_size=128),
 )
 
 PRESETS: dict[str, Preset] = {
@@ -290,6 +342,7 @@ PRESETS: dict[str, Preset] = {
         pooling="last",
         readers=1,
         pairs=None,
+        contents=None,
         dropout=0.0,
         adversarial=0.0,
         label_smoothing=0.0,
@@ -303,10 +356,10 @@ PRESETS: dict[str, Preset] = {
         seed=0,
     ),
     "fast": _FAST,
-    "default": dataclasses.replace(
-        _FAST,
-        name="default",
-        readers=3,
-        pairs=Pairs(readers=3, min_count=3, embedding_size=128),
+    "default": _DEFAULT,
+    "title-and-content": dataclasses.replace(
+        _DEFAULT,
+        name="title-and-content",
+        contents=Contents(readers=2, min_count=2, embedding_size=128, characters=300),
     ),
 }

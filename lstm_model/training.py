@@ -28,8 +28,16 @@ from lstm_model.checkpoint import Checkpoint, Progress, latest_checkpoint, write
 from lstm_model.classifier import build_network, mean_probabilities
 from lstm_model.examples import Examples, check, digest, macro_f1, split
 from lstm_model.optimizer import LazyAdam
-from lstm_model.presets import CLASSES, Preset, embedding_sizes, views, weight_shapes
-from lstm_model.views import encode, token_lists_of
+from lstm_model.presets import (
+    CLASSES,
+    Preset,
+    embedding_sizes,
+    min_counts,
+    rules,
+    views,
+    weight_shapes,
+)
+from lstm_model.views import encode, tokens_of
 from lstm_model.vocabulary import Vocabulary
 from lstm_model.word_vectors import WordVectors
 
@@ -132,11 +140,9 @@ def train(
 
 
 def _vocabularies(preset: Preset, train: Examples) -> list[Vocabulary]:
-    found = [Vocabulary.build(train.token_lists, preset.rules, preset.min_count)]
-    if preset.pairs:
-        pairs = token_lists_of("pairs", train.token_lists)
-        found.append(Vocabulary.build(pairs, "verbatim", preset.pairs.min_count))
-    return found
+    tokens = tokens_of(views(preset), train.token_lists, train.contents)
+    each = zip(tokens, rules(preset), min_counts(preset), strict=True)
+    return [Vocabulary.build(one, by, least) for one, by, least in each]
 
 
 def _check_pretrained(preset: Preset, pretrained: Sequence[WordVectors] | None) -> None:
@@ -149,13 +155,11 @@ def _check_pretrained(preset: Preset, pretrained: Sequence[WordVectors] | None) 
         raise ValueError(
             f"preset {preset.name!r} reads {' and '.join(views(preset))}, and needs vectors of each"
         )
-    for found, size, rules in zip(
-        pretrained, embedding_sizes(preset), (preset.rules, "verbatim"), strict=False
-    ):
+    for found, size, by in zip(pretrained, embedding_sizes(preset), rules(preset), strict=True):
         shape = (len(found.vocabulary), size)
-        if found.vectors.shape != shape or found.vocabulary.rules != rules:
+        if found.vectors.shape != shape or found.vocabulary.rules != by:
             raise ValueError(
-                f"preset {preset.name!r} needs vectors of shape {shape} and words by {rules!r}, "
+                f"preset {preset.name!r} needs vectors of shape {shape} and words by {by!r}, "
                 f"not {found.vectors.shape} and {found.vocabulary.rules!r}"
             )
 
@@ -220,9 +224,9 @@ class _Run:
         self.optimizer = LazyAdam(preset.learning_rate)
         self.optimizer.build(self.network.weights)
         self.kept = self._weights()
-        self.train_ids = encode(vocabularies, train.token_lists, preset.padded_length)
+        self.train_ids = _encoded(preset, vocabularies, train)
         self.train_labels = np.asarray(train.labels, dtype=np.int32)
-        self.dev_ids = encode(vocabularies, dev.token_lists, preset.padded_length)
+        self.dev_ids = _encoded(preset, vocabularies, dev)
         self.dev_labels = np.asarray(dev.labels, dtype=np.int32)
         # One trace for batches of every height and length.
         ids = [tf.TensorSpec((None, None), tf.int32)] * len(vocabularies)
@@ -240,7 +244,8 @@ class _Run:
         """Learn from every row once, then measure on dev."""
         rows = len(self.train_labels)
         rng = np.random.default_rng([self.preset.seed, epoch])
-        lengths = np.count_nonzero(self.train_ids[0], axis=1)
+        longest_view = self.train_ids[-1 if self.preset.contents else 0]
+        lengths = np.count_nonzero(longest_view, axis=1)
         order = batches(lengths, self.preset.batch_size, rng)
         self.optimizer.learning_rate.assign(learning_rate(self.preset, epoch))
         loss = correct = 0.0
@@ -322,6 +327,14 @@ class _Run:
         for name, variable in self._variables().items():
             variable.assign(arrays[name])
         self.kept = {name: arrays[f"kept/{name}"] for name in self.kept}
+
+
+def _encoded(
+    preset: Preset, vocabularies: list[Vocabulary], examples: Examples
+) -> list[NDArray[np.int32]]:
+    """Ids of each view `(rows, length)`."""
+    given = (examples.token_lists, examples.contents)
+    return encode(views(preset), vocabularies, *given, padded_length=preset.padded_length)
 
 
 def _mean_loss(target: Tensor, logits: Tensor) -> Tensor:

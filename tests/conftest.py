@@ -47,7 +47,7 @@ def small_preset(monkeypatch: pytest.MonkeyPatch) -> str:
     preset = PRESETS["default"].to_dict() | {
         "name": "small", "min_count": 1, "embedding_size": 8, "units": 4, "epochs": 3,
         "batch_size": 8, "patience": None, "pretrained": False, "decay": False, "readers": 1,
-        "pairs": None, "adversarial": 0.0,
+        "pairs": None, "contents": None, "adversarial": 0.0,
     }  # fmt: skip
     monkeypatch.setitem(PRESETS, "small", Preset.from_dict(preset))
     return "small"

@@ -15,7 +15,6 @@ PURPOSE = (
 LIMITS = (
     "It saw headlines of one corpus of one time; news of other sources and later years drifts away "
     "from them, which the nightly report measures.",
-    "It reads the headline alone, not the article, and no words that it does not know.",
     "Some labels of the corpus are wrong or matters of opinion, and it learned them all the same.",
     "It knows the tone of a headline, not who is meant: nothing about a person may be decided by "
     "it.",
@@ -52,8 +51,21 @@ def model_card(
             "files": [(PurePath(source.path).name, source.sha256) for source in told.inputs],
         },
         "purpose": PURPOSE,
-        "limits": (*LIMITS, _rarest(told.counts["splits"])),
+        "limits": (
+            *LIMITS,
+            _read(recipe.config["preset"]["contents"]),
+            _rarest(told.counts["splits"]),
+        ),
     }
+
+
+def _read(contents: Mapping[str, Any] | None) -> str:
+    if contents is None:
+        return "It reads the headline alone, not the article, and no words that it does not know."
+    return (
+        f"It reads the headline and {contents['characters']:,} characters of the article, no more, "
+        "and no words that it does not know; without an article it labels by the headline."
+    )
 
 
 def chosen_on_dev(preset: Mapping[str, Any], temperature: float) -> str:

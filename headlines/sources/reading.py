@@ -15,16 +15,19 @@ class Reading:
         encoding: of text files; a byte order mark of UTF-8 is taken off.
         title_column: name of the column, or key, of the headlines.
         id_column: name of the column of the batch's own identities, which a file need not have.
+        content_column: name of the column of the articles, which a file need not have: it passes
+            through as others do, and a model that reads articles finds them there.
         long_titles: what becomes of a title longer than `headlines.text.LONGEST_TITLE`
             characters: `reject` the row, or `cut` the title.
 
     Raises:
-        InputError: both columns are one, a name is empty, or there is no such choice.
+        InputError: two columns are one, a name is empty, or there is no such choice.
     """
 
     encoding: str = "utf-8"
     title_column: str = "title"
     id_column: str = "id"
+    content_column: str = "content"
     long_titles: str = "reject"
 
     def __post_init__(self) -> None:
@@ -39,4 +42,10 @@ class Reading:
                 f"the column {self.title_column!r} cannot be that of the titles",
                 "--title-column",
                 "name a column, and another one than --id-column",
+            )
+        if not self.content_column or self.content_column in (self.title_column, self.id_column):
+            raise InputError(
+                f"the column {self.content_column!r} cannot be that of the articles",
+                "--content-column",
+                "name a column, and another one than --title-column and --id-column",
             )

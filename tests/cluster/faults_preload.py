@@ -34,7 +34,7 @@ def taken(order: str) -> bool:
     return True
 
 
-def predictions_of(chunk: scoring.Chunk) -> Iterator[tuple[Any, Any]]:
+def predictions_of(chunk: scoring.Chunk) -> Iterator[scoring.Scored]:
     """The predictions of a piece, unless something happens on the way."""
     found = list(own_predictions_of(chunk))
     yield found[0]

@@ -61,7 +61,7 @@ def score(
 
         def score_piece(piece: Piece) -> None:
             if piece.number not in chunks or chunks[piece.number].piece.key != piece.key:
-                chunk = scoring.chunk_of(catalog, one, piece, model, Segmenter())
+                chunk = scoring.chunk_of(catalog, one, piece, model, Segmenter(), Reading())
                 chunks[piece.number] = chunk
                 scored[piece.number] = submit(chunk)
 

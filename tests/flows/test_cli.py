@@ -64,6 +64,8 @@ def leave(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int | st
         (("promote", "../../x"), "cannot be a model version"),
         (("predict", "天气"), "headlines train"),
         (("predict", " "), "headline"),
+        (("predict", "天气", "路线", "--content", "晴"), "one article belongs to one headline"),
+        (("score", "good.csv", "--content-column", "id"), "--content-column"),
         (("lineage", "."), "no artifact"),
         (("score",), "required: FILE"),
         (("nightly", "--max-reject-rate", "7"), "between 0 and 1"),

@@ -19,6 +19,7 @@ from headlines.corpus import ingest, read_corpus
 from headlines.evaluation import evaluate
 from headlines.manifest import Recipe
 from headlines.tokens import segment_corpus
+from lstm_model.presets import PRESETS
 
 GOOD, PLAIN, BAD = ["获奖", "喜讯"], ["公告", "天气"], ["车祸", "火灾"]
 TRAIN = [[f"某地{n}", word] for n in range(10) for word in (*GOOD, *PLAIN, *BAD)]
@@ -93,7 +94,7 @@ def test_it_labels_every_held_out_headline_and_is_fitted_once(
     catalog: Catalog, corpus: Artifact
 ) -> None:
     tokens = segment_corpus(catalog, corpus)
-    first = baseline(catalog, corpus, tokens)
+    first = baseline(catalog, corpus, tokens, PRESETS["fast"])
     assert first.artifact is not None
     assert not first.artifact.reused
 
@@ -105,7 +106,7 @@ def test_it_labels_every_held_out_headline_and_is_fitted_once(
     assert first.artifact.counts == {"trained_on": 54, "rows": 36}
     assert [path.name for path in first.artifact.files()] == ["predictions.parquet"]
 
-    second = baseline(catalog, corpus, tokens)
+    second = baseline(catalog, corpus, tokens, PRESETS["fast"])
     assert second.artifact is not None
     assert second.artifact.reused
     assert second.sources(catalog) == first.sources(catalog)
@@ -113,11 +114,11 @@ def test_it_labels_every_held_out_headline_and_is_fitted_once(
 
 def test_damaged_predictions_are_made_anew(catalog: Catalog, corpus: Artifact) -> None:
     tokens = segment_corpus(catalog, corpus)
-    first = baseline(catalog, corpus, tokens).artifact
+    first = baseline(catalog, corpus, tokens, PRESETS["fast"]).artifact
     assert first is not None
     path = first.directory / "predictions.parquet"
     path.write_bytes(path.read_bytes()[:-1])
-    second = baseline(catalog, corpus, tokens).artifact
+    second = baseline(catalog, corpus, tokens, PRESETS["fast"]).artifact
     assert second is not None
     assert not second.reused
     assert second.manifest.files == first.manifest.files
@@ -128,7 +129,7 @@ def test_it_does_not_learn_what_it_is_asked(catalog: Catalog, tmp_path: Path) ->
     rows = [("某地获奖", 0, "train"), ("某地公告", 1, "train"), ("某地火灾", 2, "train")]
     leak = [(asked, 2, "train"), (asked, 1, "dev")]  # what stands in train says otherwise
     corpus = news(catalog, tmp_path / "news.csv", [*rows, *leak])
-    found = baseline(catalog, corpus, segment_corpus(catalog, corpus))
+    found = baseline(catalog, corpus, segment_corpus(catalog, corpus), PRESETS["fast"])
     assert found.artifact is not None
     assert found.artifact.counts["trained_on"] == 3
     kept = pd.read_parquet(found.artifact.directory / "predictions.parquet")
@@ -137,7 +138,7 @@ def test_it_does_not_learn_what_it_is_asked(catalog: Catalog, tmp_path: Path) ->
 
 def test_a_corpus_to_evaluate_on_alone_has_none(catalog: Catalog, tmp_path: Path) -> None:
     corpus = news(catalog, tmp_path / "news.csv", [("某地公告", 1, "dev"), ("路线", "", "train")])
-    found = baseline(catalog, corpus, segment_corpus(catalog, corpus))
+    found = baseline(catalog, corpus, segment_corpus(catalog, corpus), PRESETS["fast"])
     assert (found.artifact, found.sources(catalog)) == (None, ())
     assert found.why_not == "the split 'train' has no labelled headlines"
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headlines.behaviour import CHECKS, Check, behaviour
+from headlines.behaviour import CHECKS, Check, Classify, behaviour
 from headlines.text import normalised
 
 Answer = tuple[npt.NDArray[np.float32], npt.NDArray[np.int8]]
@@ -18,10 +18,10 @@ POSITIVE, NEUTRAL, NEGATIVE = range(3)
 TITLES = [f"某地 第{number}条 路线 (Line {number})：通车" for number in range(40)]
 
 
-def classifier(p_of: Callable[[str], Sequence[float]]) -> Callable[[Sequence[str]], Answer]:
+def classifier(p_of: Callable[[str], Sequence[float]]) -> Classify:
     """A model that gives each title the probabilities of `p_of`."""
 
-    def classify(titles: Sequence[str]) -> Answer:
+    def classify(titles: Sequence[str], _: npt.NDArray[np.intp]) -> Answer:
         probabilities = np.array([p_of(title) for title in titles], np.float32).reshape(-1, 3)
         return probabilities, probabilities.argmax(axis=1).astype(np.int8)
 
@@ -117,7 +117,8 @@ def test_headlines_that_are_sure_already_need_not_move() -> None:
 
 
 def test_the_label_is_the_models_own_choice() -> None:
-    def classify(titles: Sequence[str]) -> Answer:  # by thresholds: never the most probable class
+    # By thresholds: never the most probable class.
+    def classify(titles: Sequence[str], _: npt.NDArray[np.intp]) -> Answer:
         probabilities = np.tile(np.array([0.2, 0.5, 0.3], np.float32), (len(titles), 1))
         labels = [NEGATIVE if title.endswith("。") else POSITIVE for title in titles]
         return probabilities, np.array(labels, np.int8)

@@ -95,7 +95,12 @@ def test_a_row_is_what_the_model_says_of_it(root: Catalog) -> None:
         for row, title in enumerate(TITLES)
     )
     streamed = Streamed(root, content.encode())
-    assert streamed.counts == {"rows_in": 6, "scored": 6, "rejected": 0}
+    assert streamed.counts == {
+        "rows_in": 6,
+        "scored": 6,
+        "rejected": 0,
+        "without_content": None,
+    }
     for number, (title, p) in enumerate(zip(TITLES, predict(TITLES), strict=True)):
         label = int(p.argmax())
         assert streamed.rows[number] == {

@@ -15,7 +15,7 @@ from headlines.pretraining import pretrain, pretrain_view, read_vectors
 from headlines.tokens import segment_corpus
 from headlines.training import train
 from lstm_model.bundle import read_bundle
-from lstm_model.presets import PRESETS, Pairs, Preset
+from lstm_model.presets import PRESETS, Contents, Pairs, Preset
 
 ROWS = [
     ("某地火灾", "消防队员赶到现场灭火，火灾没有造成伤亡。", "2", "train"),
@@ -72,6 +72,16 @@ def test_it_learns_of_pairs_where_a_preset_reads_them(
     assert [one.vectors.shape[1] for one in found] == [4, 3]
     assert pretrain(catalog, corpus, dataclasses.replace(both, pretrained=False)) == []
     assert read_vectors([]) is None
+
+
+def test_contents_start_from_the_vectors_of_words(
+    catalog: Catalog, corpus: Artifact, preset: Preset
+) -> None:
+    size = preset.embedding_size
+    reading = dataclasses.replace(preset, contents=Contents(1, preset.min_count, size, 9))
+    words, contents = pretrain(catalog, corpus, reading)
+    assert contents.directory == words.directory
+    assert contents.reused
 
 
 def test_it_is_reused_by_presets_that_want_the_same(

@@ -477,7 +477,15 @@ def test_the_column_of_titles_may_have_another_name(
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"title_column": ""}, {"title_column": "id"}, {"long_titles": "wrap"}]
+    "wrong",
+    [
+        {"title_column": ""},
+        {"title_column": "id"},
+        {"content_column": ""},
+        {"content_column": "title"},
+        {"id_column": "content"},
+        {"long_titles": "wrap"},
+    ],
 )
 def test_a_reading_that_cannot_be_is_refused(wrong: dict[str, str]) -> None:
     with pytest.raises(InputError):

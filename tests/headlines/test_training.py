@@ -18,6 +18,7 @@ from headlines.tokens import segment_corpus
 from headlines.training import examples, preset_named, train
 from lstm_model.calibration import Calibration, log_probabilities
 from lstm_model.packed import PackedScorer
+from lstm_model.presets import PRESETS
 
 
 def prepared(catalog: Catalog, corpus_file: Path) -> tuple[Artifact, Artifact]:
@@ -90,7 +91,7 @@ def test_the_temperature_is_fitted_on_dev_and_kept(catalog: Catalog, tmp_path: P
     model = train(catalog, corpus, tokens, preset)
 
     scorer = PackedScorer.load(model.directory)
-    dev = examples(corpus, tokens, "dev")
+    dev = examples(corpus, tokens, "dev", PRESETS["notebook"])
 
     def loss(temperature: float) -> float:
         probabilities = Calibration(temperature).probabilities(logits)
@@ -136,13 +137,13 @@ def test_leaked_titles_are_left_out_unless_they_are_asked_for(
     assert read_corpus(corpus, ["title", "leaked"])["leaked"].tolist() == [
         True, False, False, True, True, True,
     ]  # fmt: skip
-    honest = examples(corpus, tokens, "train", keep_leaked=False)
+    honest = examples(corpus, tokens, "train", PRESETS["notebook"], keep_leaked=False)
     assert (honest.token_lists, honest.labels.tolist()) == ([["火灾"]], [2])
-    everything = examples(corpus, tokens, "train")
+    everything = examples(corpus, tokens, "train", PRESETS["notebook"])
     assert everything.token_lists == [
         ["喜讯"],
         ["火灾"],
         ["Ａ"],
     ]  # the unlabelled one is no example
     with pytest.raises(InputError, match="no labelled headlines"):
-        examples(corpus, tokens, "nothing")
+        examples(corpus, tokens, "nothing", PRESETS["notebook"])

@@ -11,7 +11,7 @@ import pytest
 
 from lstm_model.bundle import Bundle
 from lstm_model.presets import PRESETS, Preset, weight_shapes
-from lstm_model.views import token_lists_of
+from lstm_model.views import pairs_of
 from lstm_model.vocabulary import Vocabulary
 
 WORDS = ["股市", "大涨", "下跌", "地震", "伤亡", "夺冠", "天气", "晴", "AI", "5G", "!", "《", "》"]
@@ -28,6 +28,7 @@ def make_preset() -> Callable[..., Preset]:
             "decay": False,
             "readers": 1,
             "pairs": None,
+            "contents": None,
             "adversarial": 0.0,
             "min_count": 1,
             "embedding_size": 6,
@@ -50,8 +51,10 @@ def make_bundle(make_preset: Callable[..., Preset]) -> Callable[..., Bundle]:
         preset = make_preset(**fields)
         vocabularies = [Vocabulary.build([WORDS], preset.rules)]
         if preset.pairs:
-            pairs = token_lists_of("pairs", [WORDS, WORDS[::-1], [*WORDS[3:], *WORDS[:3]]])
+            pairs = pairs_of([WORDS, WORDS[::-1], [*WORDS[3:], *WORDS[:3]]])
             vocabularies.append(Vocabulary.build(pairs, "verbatim"))
+        if preset.contents:
+            vocabularies.append(Vocabulary.build([WORDS[::-1]], preset.rules))
         rng = np.random.default_rng(1)
         weights = {
             name: rng.standard_normal(shape, np.float32) * np.float32(0.5)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from lstm_model.classifier import MaxMeanPooling, build_classifier
-from lstm_model.presets import PRESETS, Pairs, weight_shapes
+from lstm_model.presets import PRESETS, Contents, Pairs, weight_shapes
 
 
 def test_the_notebooks_classifier_has_2348771_weights() -> None:
@@ -15,14 +15,26 @@ def test_the_notebooks_classifier_has_2348771_weights() -> None:
 
 
 @pytest.mark.parametrize(
-    ("bidirectional", "pooling", "readers", "pairs"),
-    list(product([False, True], ["last", "max_mean"], [1, 3], [None, Pairs(2, 1, 4)])),
+    ("bidirectional", "pooling", "readers", "beside"),
+    [
+        *product([False, True], ["last", "max_mean"], [1, 3], [{}]),
+        *product(
+            [True],
+            ["last", "max_mean"],
+            [2],
+            [
+                {"pairs": Pairs(2, 1, 4)},
+                {"contents": Contents(2, 1, 7, 50)},
+                {"pairs": Pairs(2, 1, 4), "contents": Contents(1, 1, 7, 50)},
+            ],
+        ),
+    ],
 )
 def test_the_weights_are_those_of_the_preset(
-    make_preset, bidirectional, pooling, readers, pairs
+    make_preset, bidirectional, pooling, readers, beside
 ) -> None:
-    preset = make_preset(bidirectional=bidirectional, pooling=pooling, readers=readers, pairs=pairs)
-    sizes = (11, 17) if pairs else (11,)
+    preset = make_preset(bidirectional=bidirectional, pooling=pooling, readers=readers, **beside)
+    sizes = (11, 17, 13)[: 1 + len(beside)]
     model = build_classifier(preset, *sizes)
     shapes = {weight.path: tuple(weight.shape) for weight in model.weights}
     assert shapes == weight_shapes(preset, *sizes)

@@ -14,7 +14,7 @@ import pytest
 from lstm_model import PackedScorer
 from lstm_model.calibration import Calibration
 from lstm_model.export import FORMATS, ExportError, MissingPackage, check, export, require
-from lstm_model.presets import Pairs
+from lstm_model.presets import Contents, Pairs
 from lstm_model.vocabulary import Vocabulary
 
 WORDS = ["股市", "大涨", "下跌", "地震", "AI", "Ai!", "!", " ", "没见过"]
@@ -93,6 +93,18 @@ def test_several_readers_of_words_and_of_pairs_at_a_temperature(
     assert export(bundle, tmp_path, ROWS + random_rows(300), format) <= 1e-5
     inputs = json.loads((tmp_path / "export.json").read_text("utf-8"))["inputs"]
     assert [one["name"] for one in inputs] == ["ids", "pair_ids"]
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_readers_of_contents(make_bundle, tmp_path, format) -> None:
+    bundle = make_bundle(contents=Contents(2, 1, 7, 90))
+    titles = ROWS + random_rows(300)
+    contents = [*titles[1:], []]
+    assert export(bundle, tmp_path, titles, format, contents=contents) <= 1e-5
+    description = json.loads((tmp_path / "export.json").read_text("utf-8"))
+    assert [one["name"] for one in description["inputs"]] == ["ids", "content_ids"]
+    assert description["words"]["content_characters"] == 90
+    assert (tmp_path / "content_vocabulary.json").exists()
 
 
 def test_a_saved_model_runs_where_this_package_is_not(make_bundle, tmp_path) -> None:

@@ -15,7 +15,7 @@ from lstm_model.bundle_files import BundleError
 from lstm_model.calibration import Calibration
 from lstm_model.classifier import build_classifier
 from lstm_model.packed import BLOCK, GROUP
-from lstm_model.presets import Pairs
+from lstm_model.presets import Contents, Pairs, views
 from lstm_model.views import encode
 
 WORDS = ["股市", "大涨", "下跌", "地震", "AI", "!", " ", "没见过"]
@@ -48,7 +48,8 @@ def test_the_probabilities_are_those_of_the_keras_model(
     model = build_classifier(bundle.preset, *bundle.vocabulary_sizes)
     for weight in model.weights:
         weight.assign(bundle.weights[weight.path])
-    expected = model.predict(encode(bundle.vocabularies, ROWS, length), verbose=0)
+    ids = encode(["words"], bundle.vocabularies, ROWS, padded_length=length)
+    expected = model.predict(ids, verbose=0)
     probabilities = PackedScorer(bundle).predict(ROWS)
     assert probabilities.dtype == np.float32
     np.testing.assert_allclose(probabilities, expected, atol=1e-5)
@@ -61,13 +62,35 @@ def test_readers_of_pairs_count_as_much_as_those_of_words(make_bundle, tmp_path,
     model = build_classifier(bundle.preset, *bundle.vocabulary_sizes)
     for weight in model.weights:
         weight.assign(bundle.weights[weight.path])
-    expected = model.predict(encode(bundle.vocabularies, ROWS), verbose=0)
+    ids = encode(["words", "pairs"], bundle.vocabularies, ROWS)
+    expected = model.predict(ids, verbose=0)
     write_bundle(tmp_path, bundle)
     for scorer in (PackedScorer(bundle), PackedScorer.load(tmp_path)):
         np.testing.assert_allclose(scorer.predict(ROWS), expected, atol=1e-5)
         alone = np.concatenate([scorer.predict([row]) for row in ROWS])
         np.testing.assert_allclose(alone, expected, atol=1e-5)
     assert scorer.predict([]).shape == (0, 3)
+
+
+@pytest.mark.parametrize(("pooling", "pairs"), [("last", None), ("max_mean", Pairs(1, 1, 4))])
+def test_readers_of_contents_count_as_much_as_those_of_titles(
+    make_bundle, tmp_path, pooling, pairs
+) -> None:
+    bundle = make_bundle(readers=2, pairs=pairs, contents=Contents(2, 1, 7, 90), pooling=pooling)
+    contents = [*ROWS[1:], []]  # others than the titles, and none for the last one
+    model = build_classifier(bundle.preset, *bundle.vocabulary_sizes)
+    for weight in model.weights:
+        weight.assign(bundle.weights[weight.path])
+    ids = encode(views(bundle.preset), bundle.vocabularies, ROWS, contents)
+    expected = model.predict(ids, verbose=0)
+    write_bundle(tmp_path, bundle)
+    for scorer in (PackedScorer(bundle), PackedScorer.load(tmp_path)):
+        np.testing.assert_allclose(scorer.predict(ROWS, contents), expected, atol=1e-5)
+        alone = [scorer.predict([row], [one]) for row, one in zip(ROWS, contents, strict=True)]
+        np.testing.assert_array_equal(np.concatenate(alone), scorer.predict(ROWS, contents))
+    without = scorer.predict(ROWS, [[]] * len(ROWS))
+    with_words = [any(word.strip() for word in one) for one in contents]
+    assert (np.abs(without - expected).max(axis=1) > 1e-4).tolist() == with_words
 
 
 def test_loaded_from_disk_it_gives_the_same_bits(make_bundle, tmp_path) -> None:

@@ -50,6 +50,9 @@ def _product(shape: tuple[int, ...]) -> int:
         ("pairs", {"readers": 1}),
         ("pairs", {"readers": 0, "min_count": 1, "embedding_size": 1}),
         ("pairs", {"readers": 1, "min_count": 1, "embedding_size": 1}),  # with a padded_length
+        ("contents", {"readers": 1, "min_count": 1, "embedding_size": 1}),
+        ("contents", {"readers": 1, "min_count": 1, "embedding_size": 1, "characters": 0}),
+        ("contents", {"readers": 1, "min_count": 1, "embedding_size": 1, "characters": 9}),
         ("adversarial", -1),
         ("adversarial", float("nan")),
         ("adversarial", "1"),

@@ -16,7 +16,7 @@ from lstm_model import PackedScorer
 from lstm_model.bundle import read_bundle, write_bundle
 from lstm_model.classifier import build_network
 from lstm_model.examples import Examples, macro_f1
-from lstm_model.presets import PRESETS, Pairs, Preset, weight_shapes
+from lstm_model.presets import PRESETS, Contents, Pairs, Preset, views, weight_shapes
 from lstm_model.training import (
     EpochReport,
     Trained,
@@ -26,7 +26,7 @@ from lstm_model.training import (
     learning_rate,
     train,
 )
-from lstm_model.views import encode, token_lists_of
+from lstm_model.views import encode, pairs_of
 from lstm_model.word_vectors import WordVectors, learn_vectors
 
 
@@ -291,7 +291,10 @@ def test_adversarial_training_withstands_the_step_that_it_was_trained_against(
         network = build_network(trained.preset, *trained.vocabulary_sizes)
         for weight in network.weights:
             weight.assign(trained.weights[weight.path])
-        ids = [tf.constant(one) for one in encode(trained.vocabularies, TRAIN.token_lists)]
+        ids = [
+            tf.constant(one)
+            for one in encode(views(preset), trained.vocabularies, TRAIN.token_lists)
+        ]
         target = tf.one_hot(TRAIN.labels, 3)
         vectors = network.embed(ids)
         with tf.GradientTape() as tape:
@@ -305,6 +308,19 @@ def test_adversarial_training_withstands_the_step_that_it_was_trained_against(
     _, hardened_moved = loss_beside(0.5)
     assert plain_moved > plain
     assert hardened_moved < plain_moved
+
+
+def test_what_the_titles_do_not_tell_is_learnt_of_the_contents(preset, tmp_path: Path) -> None:
+    preset = dataclasses.replace(preset, contents=Contents(1, 1, 6, 100))
+    titles = [["公告"]] * len(TRAIN.labels)
+    given = Examples(titles, TRAIN.labels, TRAIN.token_lists)
+    trained = train(preset, given, given, tmp_path)
+    found = PackedScorer(trained).predict(titles, TRAIN.token_lists)
+    assert np.mean(found.argmax(axis=1) == TRAIN.labels) > 0.9
+    with pytest.raises(ValueError, match="reads contents, but none are given"):
+        train(preset, TRAIN, DEV, tmp_path / "without")
+    others = Examples(titles, TRAIN.labels, [list(reversed(one)) for one in TRAIN.token_lists])
+    assert train(preset, others, others, tmp_path).history != trained.history  # is no resumption
 
 
 @pytest.mark.parametrize(("readers", "pairs"), [(1, None), (3, None), (2, Pairs(2, 1, 4))])
@@ -360,7 +376,7 @@ def test_each_view_starts_from_its_own_vectors(preset: Preset, tmp_path: Path) -
     preset = dataclasses.replace(
         preset, pretrained=True, epochs=1, learning_rate=1e-9, pairs=Pairs(1, 1, 4)
     )
-    pairs = token_lists_of("pairs", TRAIN.token_lists)
+    pairs = pairs_of(TRAIN.token_lists)
     vectors = [vectors_of(preset), learn_vectors(pairs, "verbatim", 1, 4, seed=0)]
     trained = train(preset, TRAIN, DEV, tmp_path, pretrained=vectors)
     assert trained.vocabularies == [one.vocabulary for one in vectors]

@@ -40,7 +40,9 @@ def score(catalog: Catalog, batch: Batch, rescore: bool = False) -> str:
             return "stopped"
         segmenter = Segmenter.from_environment()
         pieces = admission.pieces_of(admitted)
-        chunks = [scoring.chunk_of(catalog, batch, one, model, segmenter) for one in pieces]
+        chunks = [
+            scoring.chunk_of(catalog, batch, one, model, segmenter, Reading()) for one in pieces
+        ]
         parts = [scoring.score_chunk(chunk) for chunk in chunks]
         predictions = scoring.commit(catalog, batch, admitted, model, parts)
         return "reused" if predictions.reused else "scored"

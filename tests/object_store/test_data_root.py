@@ -269,7 +269,7 @@ def test_a_worker_elsewhere_scores_a_piece_and_hands_it_back(
     model = champion.current(here)
     admitted = admission.admit(here, batch, Reading())
     chunks = [
-        scoring.chunk_of(here, batch, piece, model, Segmenter())
+        scoring.chunk_of(here, batch, piece, model, Segmenter(), Reading())
         for piece in admission.pieces_of(admitted)
     ]
     assert len(chunks) == 2
