@@ -21,14 +21,14 @@ class BatchResult:
         rows_in: rows of the file.
         scored: rows with a prediction.
         rejected: rows without one.
-        without_content: of those scored, how many were labelled by their titles for want of an
-            article; None where the model reads titles alone.
         reasons: how many rows each reason took.
         labels: how many rows each class got.
         model: version that scored.
         message: why it was stopped, or left.
         profile: what its headlines look like, as `Profile.to_dict` gives it; None of a batch
             without predictions, and of one that was scored before profiles were kept.
+        without_content: of those scored, how many were labelled by their titles for want of an
+            article; None where the model reads titles alone.
     """
 
     batch: str
@@ -37,12 +37,12 @@ class BatchResult:
     rows_in: int = 0
     scored: int = 0
     rejected: int = 0
-    without_content: int | None = None
     reasons: dict[str, int] = field(default_factory=dict)
     labels: dict[str, int] = field(default_factory=dict)
     model: str = ""
     message: str = ""
     profile: dict[str, Any] | None = None
+    without_content: int | None = None
 
 
 @dataclass(frozen=True)
