@@ -32,7 +32,7 @@ from headlines.settings import Settings
 from headlines.sources import Reading
 
 from . import steps
-from .conftest import mirror_of_bucket, names
+from .conftest import mirror_of_bucket, names, needs_conditions
 from .faulty_proxy import FaultyProxy, at_random
 
 Machine = Callable[[str], Catalog]
@@ -287,6 +287,7 @@ def test_a_worker_elsewhere_scores_a_piece_and_hands_it_back(
     assert names(here, ".work/shared") == []
 
 
+@needs_conditions
 def test_two_machines_that_score_one_batch_publish_it_once(
     machine: Machine, tmp_path: Path, publish_champion: Callable[[Catalog], None]
 ) -> None:
