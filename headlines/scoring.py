@@ -84,6 +84,7 @@ class Chunk:
             (Source(self.piece.path, self.piece.key, self.piece.rows),),
             {
                 "model": self.model_key,
+                "offset": self.piece.offset,
                 "segmenter": self.segmenter.fingerprint(),
                 # Profiles with other bins, or none, cannot be added to those of the other pieces.
                 "profile": {name: list(bounds) for name, bounds in BINS.items()},
@@ -103,7 +104,7 @@ def preflight(catalog: Catalog, batch: Batch, reading: Reading) -> None:
         InputError: there is no champion that can be read, or the file cannot be.
     """
     registry.scorer(champion.current(catalog), Segmenter.from_environment().fingerprint())
-    next(admission.records_of(batch, reading))
+    admission.look_into(batch, reading)
 
 
 def chunk_of(
