@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 
 from headlines import admission, batches, champion, registry
 from headlines.admission import Piece
-from headlines.artifact import Artifact, copy_file, publish, read_manifest, remove
+from headlines.artifact import Artifact, publish, read_manifest, remove, take_file
 from headlines.batches import Batch
 from headlines.catalog import Catalog
 from headlines.errors import InputError
@@ -234,7 +234,7 @@ def commit(
     def gather_parts(draft: Path) -> dict[str, Any]:
         profile = NO_HEADLINES
         for number, part in enumerate(scored):
-            copy_file(part, "part.parquet", draft / f"part-{number:05d}.parquet")
+            take_file(part, "part.parquet", draft / f"part-{number:05d}.parquet")
             profile += Profile.from_dict(part.counts["profile"])
         return {
             "model": model.directory.name,
