@@ -338,6 +338,7 @@ def test_two_machines_that_score_one_batch_publish_it_once(
         upload(here, "day.csv", TITLES[number + 1 :], tmp_path)
 
 
+@needs_conditions
 def test_of_two_machines_that_promote_none_overwrites_the_other(
     machine: Machine, publish_model: Callable[..., Any]
 ) -> None:
