@@ -2,12 +2,15 @@
 
     python -m benchmarks.scale [--rows 400000] [--rounds 3] [--workers 1 2 4] [--data s3://BUCKET/P]
 
-The same batch is scored by each engine, in turns: "pieces scored" is the work of the workers alone,
-from admitted pieces to their predictions on disk; "whole batch" is admission, scoring and commit,
-without Prefect. Then what an engine costs for a piece in which nothing is done, what the size of
-pieces changes, and what client and scheduler hold of memory as a batch grows. Every engine has a
-batch of its own, of the same rows, in a data root that is temporary or `--data`, which may be in a
-bucket (its settings, `AWS_…` and `HEADLINES_CACHE`, as for any run). All must give the same bytes.
+The same batch is scored by each engine, in turns. "Files read" is the admission of its rows where
+they are a folder of files (beyond one machine only on a local disk: in a bucket this machine reads
+them); "pieces scored" is the work of the workers alone, from admitted pieces to their predictions
+on disk; "committed" is what one process does at the end; "whole batch" is admission, scoring and
+commit of one file, without Prefect. Then what an engine costs for a piece in which nothing is
+done, what the size of pieces changes, and what client and scheduler hold of memory as a batch
+grows. Every engine has a batch of its own, of the same rows, in a data root that is temporary or
+`--data`, which may be in a bucket (its settings, `AWS_…` and `HEADLINES_CACHE`, as for any run).
+All must give the same bytes.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
+import statistics
 import tempfile
 import time
 from collections.abc import Sequence
@@ -33,6 +37,7 @@ from headlines.manifest import Recipe
 
 PIECE_ROWS = 50_000  # as admission has them
 SIZES = (5_000, 20_000, 50_000, 100_000)
+FILES = 8
 GROWTH = (1, 5, 20)
 GROWTH_ROWS = 20_000  # of the smallest batch, in pieces of
 GROWTH_PIECE = 1_000
@@ -82,13 +87,19 @@ def prepared(settings: dict[str, str], file: Path, piece_rows: int) -> Run:
         done = runner.windowed(runner.executor(2), scoring.score_chunk, chunks, runner.window())
         return [arrived(part) for part in done]
 
+    commits: list[float] = []
+
     def run(what: str) -> Any:
+        if what == "commit":
+            return statistics.median(commits)
         if what == "pieces":
             return len(scored(chunks))
         if what == "batch":
             again = admission.admit(catalog, batch, Reading())
             parts = scored(scoring.chunks_of(catalog, batch, again, model))
+            began = time.perf_counter()
             found = scoring.commit(catalog, batch, again, model, parts)
+            commits.append(time.perf_counter() - began)
             return [entry.sha256 for entry in found.manifest.files]
         pool = runner.executor(2)
         if what == "one empty":
@@ -102,6 +113,30 @@ def prepared(settings: dict[str, str], file: Path, piece_rows: int) -> Run:
 
     run.before = clear  # type: ignore[attr-defined]
     scored(chunks)  # workers start and load the model
+    return run
+
+
+def prepared_to_read(settings: dict[str, str], folder: Path) -> Run:
+    """The admission of a folder's files by one engine; runs in a process of its own."""
+    os.environ.update(settings)
+    from headlines import admission, runner
+    from headlines.batches import Batch
+    from headlines.sources import Reading
+
+    catalog = Catalog.from_environment()
+    batch = Batch.of_folder(catalog, folder)
+    admission.STRETCH_BYTES = 1  # each file is read by itself
+
+    def run() -> int:
+        return len(admission.pieces_of(admission.admit(catalog, batch, Reading())))
+
+    def clear() -> None:
+        pieces = admission.pieces_of(admission.admit(catalog, batch, Reading()))
+        admission.discard(catalog, batch, Reading(), pieces)
+
+    runner.executor(2).submit(int).result()  # workers start
+    run.before = clear  # type: ignore[attr-defined]
+    run()
     return run
 
 
@@ -144,17 +179,33 @@ class Bench:
         settings = {**engine.settings, "HEADLINES_DATA": self.root}
         return Peer(engine.name, 1, prepared, settings=settings, file=batch, piece_rows=piece_rows)
 
+    def reader(self, engine: Engine, rows: int) -> Peer:
+        """A process that reads rows in a folder of files, as a batch of its own, with an engine."""
+        place = self.place if "://" in self.root else Path(self.root) / "inbox"
+        folder = place / f"{self.batches}-folder.csv"
+        folder.mkdir(parents=True)
+        self.batches += 1
+        for number in range(FILES):
+            write_batch(folder / f"part-{number}.csv", rows // FILES)
+        settings = {**engine.settings, "HEADLINES_DATA": self.root}
+        return Peer(engine.name, 1, prepared_to_read, settings=settings, folder=folder)
+
     def compare(self, engines: Sequence[Engine], file: Path, rows: int) -> None:
         """Rows a second of each engine, and that all give the same bytes."""
         peers = [self.peer(engine, file) for engine in engines]
         pieces = medians([(peer, {"what": "pieces"}) for peer in peers], self.rounds)
         batches = medians([(peer, {"what": "batch"}) for peer in peers], self.rounds)
         results = [peer.result(what="batch") for peer in peers]
+        commits = [peer.result(what="commit") for peer in peers]
+        readers = [self.reader(engine, rows) for engine in engines]
+        read = medians([(reader, {}) for reader in readers], self.rounds)
+        for reader in readers:
+            reader.close()
         show_table(
-            ("engine", "pieces scored, rows a second", "whole batch, rows a second"),
+            ("rows a second", "files read", "pieces scored", "committed", "whole batch"),
             [
-                (peer.name, f"{rows / piece:,.0f}", f"{rows / batch:,.0f}")
-                for peer, piece, batch in zip(peers, pieces, batches, strict=True)
+                (peer.name, *(f"{rows / seconds:,.0f}" for seconds in found))
+                for peer, *found in zip(peers, read, pieces, commits, batches, strict=True)
             ],
         )
         same = all(result == results[0] for result in results)

@@ -1,83 +1,51 @@
 """Admits a batch: its usable rows in pieces that are scored one by one, the others as rejects.
 
-A piece is an artifact of its own below `.work`, named by what it holds: it can be scored while the
-rest of the batch is still read.
+A batch of many files is read in stretches by the workers, several at a time. Where a stretch ends
+depends on the sizes of the files alone, so that the pieces do not depend on who reads them.
 """
 
 import contextlib
-import hashlib
+import itertools
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from headlines.artifact import Artifact, copy_file, find, open_artifact, publish, remove
+from headlines import runner
+from headlines.arrival import arrived
+from headlines.artifact import Artifact, copy_file, have_here, open_artifact, publish, remove
+from headlines.batch_reading import (
+    ADMITTED_SCHEMA,
+    PIECE,
+    REJECTS,
+    FilesToRead,
+    Piece,
+    pieces_of,
+    read_files,
+    read_stretch,
+    reusable,
+)
+from headlines.batch_rows import records_of
 from headlines.batches import Batch
 from headlines.catalog import Catalog
 from headlines.errors import DamagedArtifact, InputError
 from headlines.manifest import Recipe
-from headlines.rejects import Reject, RejectWriter
-from headlines.sources import NoRows, Reading, Record, read_records, to_json
-from headlines.sources.files import COMPRESSIONS
+from headlines.rejects import RejectWriter, read_rejects
+from headlines.sources import Reading
 from headlines.stages import STAGES
-from headlines.text import LONGEST_TITLE, TOO_LONG, has_undecodable, problem_of_title
+
+__all__ = ["PIECE", "REJECTS", "Piece", "pieces_of"]
 
 PIECE_ROWS = 50_000
 PIECE_SIGNS = 32 << 20  # characters, where other columns hold whole articles
-PIECE = "rows.parquet"  # of the artifact of a piece
-REJECTS = "rejects.parquet"
+STRETCH_BYTES = 16 << 20  # of files as they lie on disk; some seconds of reading
 _ROWS_AT_ONCE = 10_000  # of a piece: more are not scored sooner, but take memory
 MAX_REJECT_RATE = 0.05
-
-ADMITTED_SCHEMA = pa.schema(
-    [
-        pa.field("row", pa.int64(), nullable=False),
-        pa.field("id", pa.string()),
-        pa.field("title", pa.string(), nullable=False),
-        pa.field("extra", pa.string()),
-    ]
-)
-
-
-class Admitted(NamedTuple):
-    """A row that can be scored.
-
-    Attributes:
-        row: its position in the batch, from 0.
-        id: the batch's own identity of it, if it has one.
-        title: the headline.
-        extra: its other columns as one JSON object, if it has any.
-    """
-
-    row: int
-    id: str | None
-    title: str
-    extra: str | None
-
-
-@dataclass(frozen=True)
-class Piece:
-    """Admitted rows that are scored together, as small plain data.
-
-    Attributes:
-        number: its place in the batch, from 0.
-        path: of its directory, relative to the data root.
-        key: of its artifact.
-        rows: how many it has.
-        alone: whether the batch has no other.
-        read: the share of the batch that was read when it was there; None where that is not known.
-    """
-
-    number: int
-    path: str
-    key: str
-    rows: int
-    alone: bool
-    read: float | None
 
 
 def admit(
@@ -95,45 +63,40 @@ def admit(
         on_piece: told of each piece as soon as it is there, in their order.
 
     Raises:
-        InputError: a file cannot be read, or changed while it was read.
+        InputError: a file cannot be read, or changed while it was read, or there are no rows.
     """
     recipe = _admission(catalog, batch, reading)
     target = _admitted_directory(catalog, recipe)
-    before = find(catalog, target, recipe.key)
-    if before is not None:
-        if all(_is_whole(catalog, piece) for piece in pieces_of(before)):
-            for piece in pieces_of(before):
-                on_piece(piece)
-            return before
-        remove(catalog, target)
+    if (before := reusable(catalog, target, recipe)) is not None:
+        for piece in pieces_of(before):
+            on_piece(piece)
+        return before
+    stretches = _stretches_of(catalog, batch, reading)
 
-    def write_pieces(draft: Path) -> dict[str, Any]:
-        books = _Books(_size_of(batch))
-        pieces = []
-        with RejectWriter(draft / REJECTS) as rejects:
-            for columns in _in_pieces(_admitted_rows(batch, reading, books, rejects)):
-                piece = _published(catalog, batch, columns, books.share)
-                on_piece(piece)
-                pieces.append(asdict(piece))
-        if not batch.unchanged():
-            raise InputError(
-                "the file changed while it was read", str(batch.path), "score it when it is whole"
-            )
-        return {
-            "rows_in": books.rows,
-            "admitted": books.rows - rejects.count,
-            "cut": books.cut,
-            "rejected": rejects.count,
-            "reasons": dict(rejects.reasons.most_common()),
-            "pieces": pieces,
-        }
+    def write(draft: Path) -> dict[str, Any]:
+        if len(stretches) == 1:
+            counts = read_files(stretches[0], draft, on_piece)
+        else:
+            counts = _gathered(catalog, batch, stretches, draft, on_piece)
+        if not counts["rows_in"]:
+            raise _without_rows(batch)
+        return counts
 
-    return publish(catalog, target, recipe, write_pieces)
+    admitted = publish(catalog, target, recipe, write)
+    if len(stretches) > 1:
+        for stretch in stretches:
+            remove(catalog, stretch.directory)
+    return admitted
 
 
-def pieces_of(admitted: Artifact) -> list[Piece]:
-    """The pieces of an admitted batch, in their order."""
-    return [Piece(**piece) for piece in admitted.counts["pieces"]]
+def look_into(batch: Batch, reading: Reading) -> None:
+    """Read the first row of a batch.
+
+    Raises:
+        InputError: a file before it cannot be read, or there are no rows.
+    """
+    if next(records_of(batch.files, reading, alone=len(batch.files) == 1), None) is None:
+        raise _without_rows(batch)
 
 
 def rows_of(catalog: Catalog, piece: Piece) -> Iterator[pa.RecordBatch]:
@@ -146,112 +109,8 @@ def rows_of(catalog: Catalog, piece: Piece) -> Iterator[pa.RecordBatch]:
     if artifact is None or artifact.manifest.key != piece.key:
         raise DamagedArtifact(piece.path, "the piece is no longer there")
     with pq.ParquetFile(artifact.directory / PIECE) as file:
-        yield from file.iter_batches(_ROWS_AT_ONCE)
-
-
-def checked(record: Record, reading: Reading) -> Admitted:
-    """The row, if it can be scored.
-
-    Raises:
-        ValueError: it cannot; the message is the reason.
-    """
-    if record.problem:
-        raise ValueError(record.problem)
-    fields = record.fields
-    title = fields.get(reading.title_column)
-    if title is not None and not isinstance(title, str):
-        raise ValueError("title is not text")
-    problem = problem_of_title(title)
-    if problem == TOO_LONG and reading.long_titles == "cut":
-        assert title is not None
-        title = title[:LONGEST_TITLE]
-        problem = problem_of_title(title)
-    if problem:
-        raise ValueError(problem)
-    assert title is not None
-    identity = fields.get(reading.id_column)
-    if identity is not None:
-        if isinstance(identity, bool | bytes | list | dict):
-            raise ValueError("id is neither text nor a number")
-        identity = str(identity)
-        if has_undecodable(identity):
-            raise ValueError("id has undecodable bytes")
-    known = (reading.title_column, reading.id_column)
-    others = {name: value for name, value in fields.items() if name not in known}
-    extra = to_json(others) if others else None
-    if extra is not None and has_undecodable(extra):
-        raise ValueError("another column has undecodable bytes")
-    return Admitted(record.row, identity, title, extra)
-
-
-def records_of(batch: Batch, reading: Reading) -> Iterator[Record]:
-    """The rows of all files of a batch, numbered through.
-
-    Raises:
-        InputError: a file cannot be read, or there are no rows. Of several files some may be empty.
-    """
-    rows = 0
-    for path in batch.files:
-        before = rows
-        try:
-            for record in read_records(path, reading):
-                rows += 1
-                yield record._replace(row=before + record.row) if before else record
-        except NoRows:
-            if len(batch.files) == 1:
-                raise
-    if not rows:
-        raise InputError("the files have no rows", str(batch.path), "upload them again")
-
-
-@dataclass
-class _Books:
-    """Rows that were read, titles among them that were cut, and how much of the batch that is.
-
-    Attributes:
-        size: of the batch, in the unit of `read`; None where it is not known.
-        rows: how many were read.
-        cut: titles that were cut.
-        read: bytes of text, or rows of Parquet.
-    """
-
-    size: int | None
-    rows: int = 0
-    cut: int = 0
-    read: int = 0
-
-    @property
-    def share(self) -> float | None:
-        """The share of the batch that is read, from 0 to 1."""
-        return min(1.0, self.read / self.size) if self.size else None
-
-
-def _size_of(batch: Batch) -> int | None:
-    if any(path.suffix.lower() in COMPRESSIONS for path in batch.files):
-        return None
-    with contextlib.suppress(OSError, pa.ArrowException):  # the reader says what is wrong with it
-        return sum(
-            pq.read_metadata(path).num_rows
-            if path.suffix.lower() == ".parquet"
-            else path.stat().st_size
-            for path in batch.files
-        )
-    return None
-
-
-def _admitted_rows(
-    batch: Batch, reading: Reading, books: _Books, rejects: RejectWriter
-) -> Iterator[Admitted]:
-    for record in records_of(batch, reading):
-        books.rows += 1
-        books.read += 1 if record.line is None else len(record.line) + 1  # and its line end
-        try:
-            one = checked(record, reading)
-        except ValueError as error:
-            rejects.add(Reject(record.row, str(error), record.raw))
-            continue
-        books.cut += len(record.fields[reading.title_column]) > LONGEST_TITLE
-        yield one
+        for rows in file.iter_batches(_ROWS_AT_ONCE):
+            yield _numbered(rows, piece.offset) if piece.offset else rows
 
 
 def check_reject_rate(batch: Batch, admitted: Artifact, max_reject_rate: float) -> None:
@@ -311,6 +170,87 @@ def discard(catalog: Catalog, batch: Batch, reading: Reading, pieces: Sequence[P
     remove(catalog, _admitted_directory(catalog, _admission(catalog, batch, reading)))
 
 
+def _stretches_of(catalog: Catalog, batch: Batch, reading: Reading) -> list[FilesToRead]:
+    """The files of a batch in stretches that are read by one worker each."""
+    everything = FilesToRead(
+        root=str(catalog.root),
+        place=catalog.relative(catalog.pieces / "admitted"),
+        batch=batch.name,
+        stretch=None,
+        paths=tuple(catalog.relative(path) for path in batch.files),
+        digests=batch.digests,
+        reading=reading,
+        piece_rows=PIECE_ROWS,
+        piece_signs=PIECE_SIGNS,
+    )
+    ends, size = [0], 0
+    for number, path in enumerate(batch.files, 1):
+        with contextlib.suppress(OSError):  # whoever reads it says so
+            size += path.stat().st_size
+        if size >= STRETCH_BYTES or number == len(batch.files):
+            ends.append(number)
+            size = 0
+    if len(ends) == 2:
+        return [everything]
+    return [
+        replace(
+            everything,
+            stretch=number,
+            paths=everything.paths[start:end],
+            digests=everything.digests[start:end],
+        )
+        for number, (start, end) in enumerate(itertools.pairwise(ends))
+    ]
+
+
+def _gathered(
+    catalog: Catalog,
+    batch: Batch,
+    stretches: Sequence[FilesToRead],
+    draft: Path,
+    on_piece: Callable[[Piece], None],
+) -> dict[str, Any]:
+    """What workers read of all stretches, as `read_files` gives it of one; rows numbered through.
+
+    Raises:
+        InputError: as `read_files` does.
+    """
+    here = all(path.is_relative_to(catalog.root) for path in batch.files)
+    pool = (runner.executor if here else runner.executor_here)(len(stretches))
+    rows_in = cut = 0
+    pieces: list[Piece] = []
+    with RejectWriter(draft / REJECTS) as rejects:
+        done = runner.windowed(pool, read_stretch, stretches, runner.window())
+        for number, stretch in enumerate(map(arrived, done), 1):
+            for piece in pieces_of(stretch):
+                share = number / len(stretches)
+                pieces.append(replace(piece, number=len(pieces), offset=rows_in, read=share))
+                on_piece(pieces[-1])
+            if stretch.counts["rejected"]:
+                have_here(stretch.directory)
+                for reject in read_rejects(stretch.directory / REJECTS):
+                    rejects.add(reject._replace(row=rows_in + reject.row))
+            rows_in += stretch.counts["rows_in"]
+            cut += stretch.counts["cut"]
+    return {
+        "rows_in": rows_in,
+        "admitted": rows_in - rejects.count,
+        "cut": cut,
+        "rejected": rejects.count,
+        "reasons": dict(rejects.reasons.most_common()),
+        "pieces": [asdict(piece) for piece in pieces],
+    }
+
+
+def _numbered(rows: pa.RecordBatch, offset: int) -> pa.RecordBatch:
+    field = ADMITTED_SCHEMA.field("row")
+    return rows.set_column(0, field, pc.add(rows.column("row"), offset))
+
+
+def _without_rows(batch: Batch) -> InputError:
+    return InputError("the files have no rows", str(batch.path), "upload them again")
+
+
 def _admission(catalog: Catalog, batch: Batch, reading: Reading) -> Recipe:
     return Recipe(
         "admitted",
@@ -322,58 +262,3 @@ def _admission(catalog: Catalog, batch: Batch, reading: Reading) -> Recipe:
 
 def _admitted_directory(catalog: Catalog, admission: Recipe) -> Path:
     return catalog.pieces / "admitted" / admission.key[:16]
-
-
-class _Columns:
-    """Rows of one piece, as columns: Python's garbage collector looks through tuples, not text."""
-
-    def __init__(self, number: int) -> None:
-        self.number = number
-        self.alone = False
-        self.row: list[int] = []
-        self.id: list[str | None] = []
-        self.title: list[str] = []
-        self.extra: list[str | None] = []
-        self.signs = 0
-
-    def append(self, one: Admitted) -> None:
-        self.row.append(one.row)
-        self.id.append(one.id)
-        self.title.append(one.title)
-        self.extra.append(one.extra)
-        self.signs += len(one.title) + len(one.extra or "") + len(one.id or "")
-
-
-def _in_pieces(rows: Iterator[Admitted]) -> Iterator[_Columns]:
-    columns = _Columns(0)
-    for one in rows:
-        if len(columns.row) == PIECE_ROWS or columns.signs >= PIECE_SIGNS:
-            yield columns
-            columns = _Columns(columns.number + 1)
-        columns.append(one)
-    if columns.row:
-        columns.alone = columns.number == 0
-        yield columns
-
-
-def _published(catalog: Catalog, batch: Batch, columns: _Columns, read: float | None) -> Piece:
-    data = {name: getattr(columns, name) for name in ADMITTED_SCHEMA.names}
-    content = pa.BufferOutputStream()
-    pq.write_table(pa.table(data, schema=ADMITTED_SCHEMA), content, compression="lz4")
-    rows = content.getvalue()
-    # By the rows themselves: the file may be changing while it is read. By the batch too: another
-    # one with the same rows has pieces of its own to take away.
-    config = {"batch": batch.name, "rows": hashlib.sha256(rows).hexdigest()}
-    recipe = Recipe("piece", STAGES["admitted"].version, (), config)
-
-    def write(draft: Path) -> dict[str, Any]:
-        (draft / PIECE).write_bytes(rows)
-        return {"rows": len(columns.row)}
-
-    artifact = publish(catalog, _admitted_directory(catalog, recipe), recipe, write)
-    path = catalog.relative(artifact.directory)
-    return Piece(columns.number, path, recipe.key, len(columns.row), columns.alone, read)
-
-
-def _is_whole(catalog: Catalog, piece: Piece) -> bool:
-    return find(catalog, catalog.root / piece.path, piece.key) is not None

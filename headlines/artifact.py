@@ -277,9 +277,35 @@ def copy_file(artifact: Artifact, name: str, target: Path) -> None:
     Raises:
         DamagedArtifact: the copy is not what the manifest says.
     """
+    _brought(artifact, name, target, shutil.copyfile)
+
+
+def take_file(artifact: Artifact, name: str, target: Path) -> None:
+    """Have a data file of an artifact that is to be removed stand in another place.
+
+    Its bytes are not written again where the file system knows files of several names.
+
+    Raises:
+        DamagedArtifact: the file is not what the manifest says.
+    """
+
+    def link(source: Path, target: Path) -> None:
+        try:
+            target.hardlink_to(source)
+        except FileNotFoundError:
+            raise
+        except OSError:  # the file system knows no such files
+            shutil.copyfile(source, target)
+
+    _brought(artifact, name, target, link)
+
+
+def _brought(
+    artifact: Artifact, name: str, target: Path, bring: Callable[[Path, Path], object]
+) -> None:
     if (mirror := _mirror_of(artifact.directory)) is not None:
         mirror.bring(artifact.directory)  # a worker elsewhere may have published it
-    shutil.copyfile(artifact.directory / name, target)
+    bring(artifact.directory / name, target)
     [digest] = [entry.sha256 for entry in artifact.manifest.files if entry.path == name]
     if file_digest(target) != digest:
         raise DamagedArtifact(str(artifact.directory), f"{name} is not what the manifest says")

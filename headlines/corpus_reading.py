@@ -19,7 +19,7 @@ from headlines.catalog import Catalog
 from headlines.corpus_files import SPLITS, Row, checked, records_of
 from headlines.errors import InputError
 from headlines.manifest import DataFile, Recipe, Source, file_digest
-from headlines.rejects import Reject, RejectWriter
+from headlines.rejects import Reject, RejectWriter, read_rejects
 from headlines.stages import STAGES
 
 PIECE_ROWS = 20_000
@@ -127,10 +127,7 @@ def pieces_of(read: Artifact, split: str) -> list[DataFile]:
 def rejects_of(read: Artifact) -> Iterator[Reject]:
     """The rows of a file that cannot be used; `row` is the position in the file."""
     for path in read.files(REJECTS):
-        with pq.ParquetFile(path) as file:
-            for batch in file.iter_batches():
-                for values in zip(*(column.to_pylist() for column in batch.columns), strict=True):
-                    yield Reject(*values)
+        yield from read_rejects(path)
 
 
 class _Rows:

@@ -74,11 +74,21 @@ def sync_directory(directory: Path) -> None:
 
 
 def sweep_drafts(catalog: Catalog) -> int:
-    """Remove the drafts of processes of this machine that no longer run; return how many."""
+    """Remove the drafts of processes that no longer run; return how many.
+
+    Of processes of another machine it is not known, so theirs stay for a week: that one may have
+    died for good.
+    """
     swept = 0
-    name = re.compile(rf"draft-{re.escape(socket.gethostname())}-(\d{{1,9}})-([0-9a-f]{{8}})-\d+")
+    name = re.compile(r"draft-(.+)-(\d{1,9})-([0-9a-f]{8})-\d+")
     for draft in catalog.work.glob("draft-*"):
-        if (found := name.fullmatch(draft.name)) and not _is_running(int(found[1]), found[2]):
+        if not (found := name.fullmatch(draft.name)):
+            continue
+        if found[1] == socket.gethostname():
+            useless = not _is_running(int(found[2]), found[3])
+        else:
+            useless = _is_old(draft)
+        if useless:
             shutil.rmtree(draft, ignore_errors=True)
             swept += 1
     return swept
@@ -89,10 +99,9 @@ def sweep_pieces(catalog: Catalog) -> int:
     swept = 0
     folders = ("admitted", "chunks", "shared/admitted", "shared/chunks")
     for piece in (one for folder in folders for one in catalog.work.glob(f"{folder}/*")):
-        with contextlib.suppress(FileNotFoundError):  # another run has scored it
-            if piece.stat().st_mtime < time.time() - _PIECES_KEPT_SECONDS:
-                shutil.rmtree(piece, ignore_errors=True)
-                swept += 1
+        if _is_old(piece):
+            shutil.rmtree(piece, ignore_errors=True)
+            swept += 1
     return swept
 
 
@@ -148,6 +157,12 @@ def sync_file(path: Path) -> None:
     """Have a file written to disk."""
     with path.open("rb") as file:
         os.fsync(file.fileno())
+
+
+def _is_old(path: Path) -> bool:
+    with contextlib.suppress(FileNotFoundError):  # another run is done with it
+        return path.stat().st_mtime < time.time() - _PIECES_KEPT_SECONDS
+    return False
 
 
 def _is_running(pid: int, process: str) -> bool:

@@ -1,7 +1,7 @@
 """Rows that could not be used, each with its reason and its bytes."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -87,6 +87,14 @@ def write_rejects(path: Path, rejects: Iterable[Reject]) -> None:
     with RejectWriter(path) as writer:
         for reject in rejects:
             writer.add(reject)
+
+
+def read_rejects(path: Path) -> Iterator[Reject]:
+    """The rejects of a file of `SCHEMA`, in their order; memory does not grow with their number."""
+    with pq.ParquetFile(path) as file:
+        for rows in file.iter_batches(_HELD_ROWS):
+            for values in zip(*(column.to_pylist() for column in rows.columns), strict=True):
+                yield Reject(*values)
 
 
 def by_reason(rejects: Sequence[Reject]) -> dict[str, int]:

@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 
 from headlines import admission, batches, champion, registry
 from headlines.admission import Piece
-from headlines.artifact import Artifact, copy_file, publish, read_manifest, remove
+from headlines.artifact import Artifact, publish, read_manifest, remove, take_file
 from headlines.batches import Batch
 from headlines.catalog import Catalog
 from headlines.contents import content_words, missing
@@ -102,6 +102,7 @@ class Chunk:
             (Source(self.piece.path, self.piece.key, self.piece.rows),),
             {
                 "model": self.model_key,
+                "offset": self.piece.offset,
                 "segmenter": self.segmenter.fingerprint(),
                 "content_column": self.content_column,
                 # Profiles with other bins, or none, cannot be added to those of the other pieces.
@@ -122,7 +123,7 @@ def preflight(catalog: Catalog, batch: Batch, reading: Reading) -> None:
         InputError: there is no champion that can be read, or the file cannot be.
     """
     registry.scorer(champion.current(catalog), Segmenter.from_environment().fingerprint())
-    next(admission.records_of(batch, reading))
+    admission.look_into(batch, reading)
 
 
 def chunk_of(
@@ -277,7 +278,7 @@ def commit(
     def gather_parts(draft: Path) -> dict[str, Any]:
         profile, without_content = NO_HEADLINES, None
         for number, part in enumerate(scored):
-            copy_file(part, "part.parquet", draft / f"part-{number:05d}.parquet")
+            take_file(part, "part.parquet", draft / f"part-{number:05d}.parquet")
             profile += Profile.from_dict(part.counts["profile"])
             without_content = _sum(without_content, part.counts["without_content"])
         return {

@@ -125,7 +125,16 @@ STAGES = {
             *_MODEL,
         ),
     ),
-    "admitted": Stage(2, (*_READING, "headlines.admission", "headlines.rejects")),
+    "admitted": Stage(
+        3,
+        (
+            *_READING,
+            "headlines.admission",
+            "headlines.batch_reading",
+            "headlines.batch_rows",
+            "headlines.rejects",
+        ),
+    ),
     "predictions": Stage(
         1,
         (

@@ -42,6 +42,12 @@ _BY_CODE = {
         "set the clock (NTP)",
     ),
     "PermanentRedirect": ("the bucket is in another region", "set AWS_REGION to the bucket's"),
+    "NotImplemented": (
+        "the store cannot do what is asked of it",
+        "use another one; if it is conditional writes that it does not know, set "
+        "HEADLINES_CONDITIONAL_WRITES=off and see that only one run at a time works on this data "
+        "root",
+    ),
     "InvalidBucketName": ("the store takes no bucket of that name", "mend HEADLINES_DATA"),
 }
 _SAME = {

@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,6 +13,7 @@ import pytest
 
 from headlines import runner
 from headlines.cluster import executor
+from headlines.drafts import sweep_drafts
 from headlines.errors import ClusterError, InputError
 
 from .conftest import Cluster, Job, digests, until
@@ -42,6 +45,45 @@ def test_a_killed_scheduler_is_told_and_the_next_run_goes_on(
     job.reused = 0
     assert digests(job.run()) == expected
     assert job.reused >= finished
+
+
+_RUN = """
+import sys
+from pathlib import Path
+from headlines import admission
+from headlines.batches import Batch
+from headlines.catalog import Catalog
+from tests.cluster.conftest import PIECE_ROWS, Job
+admission.PIECE_ROWS = PIECE_ROWS
+catalog = Catalog(Path(sys.argv[1]))
+Job(catalog, Batch.of_file(catalog, Path(sys.argv[2]))).run()
+"""
+
+
+def test_the_next_run_goes_on_where_one_was_killed(
+    start_cluster: Callable[..., Cluster],
+    use: Callable[[Cluster], None],
+    job: Job,
+    expected: dict[str, str],
+) -> None:
+    cluster = start_cluster(2)
+    use(cluster)
+    with cluster.holding(5):
+        run = subprocess.Popen(
+            [sys.executable, "-c", _RUN, str(job.catalog.root), str(job.batch.path)],
+            cwd=Path(__file__).parent.parent.parent,
+        )
+        until(lambda: (cluster.orders / "begun-5").exists())
+        run.kill()
+        run.wait()
+    assert not job.catalog.prediction("news.csv").exists()
+    finished = job.finished()
+    assert finished > 0
+    # What a worker was at is published all the same, or was never begun.
+    assert digests(job.run()) == expected
+    assert job.reused >= finished
+    until(lambda: not list(job.catalog.work.glob("draft-*")) or not sweep_drafts(job.catalog))
+    assert not list(job.catalog.work.glob(f"draft-*-{run.pid}-*"))
 
 
 def test_a_piece_that_takes_all_memory_is_told_as_such(

@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 from distributed import Client
 
-from headlines import champion, held_out, runner
+from headlines import admission, champion, held_out, runner
 from headlines import corpus as corpus_module
-from headlines.artifact import Artifact
+from headlines.artifact import Artifact, remove
+from headlines.batches import Batch
 from headlines.catalog import Catalog
 from headlines.cluster.check import examine_cluster
 from headlines.corpus import ingest
@@ -23,7 +24,7 @@ from headlines.tokens import segment_corpus
 from tests.headlines.conftest import publish_model
 from tests.headlines.test_scoring import make_champion
 
-from .conftest import Cluster, Job, digests, until
+from .conftest import Cluster, Job, digests, lines, until
 
 __all__ = ["publish_model"]
 
@@ -42,6 +43,25 @@ def test_four_workers_make_the_bytes_of_one_process_without_prefect_and_tensorfl
         assert {"prefect", "tensorflow", "keras", "fastapi", "sqlalchemy", "jieba"}.isdisjoint(
             modules
         )
+
+
+def test_files_of_a_batch_that_workers_read_are_scored_to_the_same_bytes(
+    cluster: Cluster, use: Callable[[Cluster], None], job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(admission, "STRETCH_BYTES", 1_000)
+    header, *rows = lines()
+    folder = job.catalog.inbox / "news.csv"
+    folder.mkdir(parents=True)
+    for number in range(5):
+        part = "\n".join([header, *rows[100 * number : 100 * number + 100]])
+        (folder / f"part-{number}.csv").write_text(part, encoding="utf-8")
+    job = Job(job.catalog, Batch.of_folder(job.catalog, folder))
+    use(cluster)
+    found = digests(job.run())
+    assert not list(job.catalog.work.glob("admitted/*"))
+    remove(job.catalog, job.catalog.prediction("news.csv"))
+    monkeypatch.setenv("HEADLINES_RUNNER", "threads")
+    assert digests(job.run()) == found
 
 
 def test_the_words_of_a_corpus_in_parts_are_the_same(

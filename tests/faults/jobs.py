@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from headlines import admission, champion, corpus, tokens
+from headlines import batch_rows, champion, corpus, tokens
 from headlines.artifact import Artifact, publish
 from headlines.catalog import Catalog
 from headlines.drafts import sweep_drafts
@@ -107,7 +107,7 @@ def read(root: str, name: str) -> dict[str, Any]:
     records = list(read_records(Catalog(Path(root)).inbox / name, Reading()))
     for record in records:
         with contextlib.suppress(ValueError):  # the reason of its rejection
-            admission.checked(record, Reading())
+            batch_rows.checked(record, Reading())
     return {"rows": [record.row for record in records], "rows_in": len(records)}
 
 

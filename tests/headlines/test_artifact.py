@@ -1,3 +1,4 @@
+import errno
 import fcntl
 import json
 import logging
@@ -25,6 +26,7 @@ from headlines.artifact import (
     read_manifest,
     remove,
     set_aside,
+    take_file,
 )
 from headlines.catalog import Catalog
 from headlines.drafts import (
@@ -398,6 +400,28 @@ def ended_process() -> int:
     return process.pid
 
 
+@pytest.mark.parametrize("links", [True, False])
+def test_a_file_is_taken_over_whole_or_not_at_all(
+    catalog: Catalog, target: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, links: bool
+) -> None:
+    artifact = publish(catalog, target, recipe(), write)
+    if not links:  # as on FAT or some network file systems
+
+        def hardlink_to(path: Path, _: Path) -> None:
+            raise PermissionError(errno.EPERM, "Operation not permitted", str(path))
+
+        monkeypatch.setattr(Path, "hardlink_to", hardlink_to)
+    take_file(artifact, "part-0.parquet", tmp_path / "taken")
+    assert (tmp_path / "taken").samefile(target / "part-0.parquet") is links
+    remove(catalog, target)
+    assert pq.read_table(tmp_path / "taken").num_rows == 2
+
+    artifact = publish(catalog, target, recipe(), write)
+    (target / "part-0.parquet").write_bytes(b"not what it was")
+    with pytest.raises(DamagedArtifact, match="is not what the manifest says"):
+        take_file(artifact, "part-0.parquet", tmp_path / "again")
+
+
 def test_drafts_of_ended_processes_are_swept_and_no_others(catalog: Catalog) -> None:
     host, gone = socket.gethostname(), ended_process()
     orphans = [
@@ -428,6 +452,16 @@ def test_drafts_of_ended_processes_are_swept_and_no_others(catalog: Catalog) -> 
     publish(catalog, catalog.reports / "example", recipe(), sweep_within)
     assert in_work(catalog) == sorted(others)
     assert sweep_drafts(catalog) == 0
+
+
+def test_drafts_of_a_machine_that_died_for_good_are_swept_after_a_week(catalog: Catalog) -> None:
+    old, new = (catalog.work / f"draft-elsewhere-7-0123abcd-{number}" for number in range(2))
+    for draft in (old, new):
+        draft.mkdir(parents=True)
+        (draft / "file").write_text("")
+    os.utime(old, (time.time() - 7 * 24 * 3600 - 60,) * 2)
+    assert sweep_drafts(catalog) == 1
+    assert in_work(catalog) == [new.name]
 
 
 def test_sweeping_where_nothing_ever_was(catalog: Catalog) -> None:

@@ -1,6 +1,7 @@
 """An HTTP proxy on loopback before a store, which counts requests and fails some as it is told."""
 
 import http.client
+import os
 import random
 import re
 import threading
@@ -9,6 +10,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from botocore.auth import S3SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 
 SLOW_DOWN = "<Error><Code>SlowDown</Code><Message>Please reduce your rate.</Message></Error>"
 REFUSED = "<Error><Code>{}</Code><AWSAccessKeyId>AKIAEXAMPLE</AWSAccessKeyId></Error>"
@@ -74,6 +79,18 @@ class FaultyProxy:
         self.ended = threading.Event()
 
 
+def without_conditions(
+    method: str, path: str, body: bytes, headers: dict[str, str]
+) -> dict[str, str]:
+    """The headers of a request that sets no conditions, signed anew: they were signed too."""
+    kept = {n.lower(): v for n, v in headers.items() if not n.lower().startswith("if-")}
+    del kept["authorization"]
+    request = AWSRequest(method, f"http://{kept['host']}{path}", kept, body)
+    keys = Credentials(os.environ["AWS_ACCESS_KEY_ID"], os.environ["AWS_SECRET_ACCESS_KEY"])
+    S3SigV4Auth(keys, "s3", os.environ["AWS_REGION"]).add_auth(request)
+    return dict(request.headers.items())
+
+
 @contextmanager
 def proxied(store: str) -> Iterator[FaultyProxy]:
     """A proxy before the store of that address."""
@@ -107,7 +124,7 @@ def proxied(store: str) -> Iterator[FaultyProxy]:
         def pass_on(self, fault: str, body: bytes) -> None:
             headers = dict(self.headers.items())
             if not proxy.heeds_conditions:
-                headers = {n: v for n, v in headers.items() if not n.lower().startswith("if-")}
+                headers = without_conditions(self.command, self.path, body, headers)
             connection = http.client.HTTPConnection(host)
             connection.request(self.command, self.path, body, headers)
             with connection.getresponse() as response:

@@ -8,7 +8,7 @@ from headlines.errors import InputError
 from headlines.object_store.bucket import Bucket
 from headlines.object_store.problems import Changed, StoreError
 
-from .conftest import KEYS
+from .conftest import KEYS, needs_conditions
 from .faulty_proxy import (
     CUT,
     FAIL_500,
@@ -61,6 +61,7 @@ def test_without_conditional_writes_the_object_is_looked_at_before(
     opened.require_writable()
 
 
+@needs_conditions
 def test_a_store_that_ignores_conditions_is_found_out(proxy: FaultyProxy, catalog: Catalog) -> None:
     proxy.heeds_conditions = False
     with pytest.raises(InputError, match="HEADLINES_CONDITIONAL_WRITES=off"):
@@ -145,6 +146,7 @@ def test_a_store_that_is_not_there_is_told_before_any_work(
         ("RequestTimeTooSkewed", "clock"),
         ("AuthorizationHeaderMalformed", "AWS_REGION"),
         ("ExpiredToken", "new ones"),
+        ("NotImplemented", "HEADLINES_CONDITIONAL_WRITES=off"),
     ],
 )
 def test_what_a_person_can_mend_is_told_at_once_and_without_keys(

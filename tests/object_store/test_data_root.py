@@ -14,9 +14,10 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from headlines import admission, champion, lineage, nights, registry, scoring
+from headlines import admission, batch_reading, champion, lineage, nights, registry, runner, scoring
 from headlines.archive import archive
 from headlines.artifact import Artifact, artifacts_in, open_artifact, read_manifest
+from headlines.batch_reading import read_stretch
 from headlines.batches import State, named_batches, state_of
 from headlines.catalog import Catalog
 from headlines.errors import InputError
@@ -27,12 +28,13 @@ from headlines.object_store.surveying import surveyed
 from headlines.object_store.sweeping import sweep_bucket
 from headlines.prediction import predict
 from headlines.promotion import promote_by_force
+from headlines.rejects import read_rejects
 from headlines.segmentation import Segmenter
 from headlines.settings import Settings
 from headlines.sources import Reading
 
 from . import steps
-from .conftest import mirror_of_bucket, names
+from .conftest import mirror_of_bucket, names, needs_conditions
 from .faulty_proxy import FaultyProxy, at_random
 
 Machine = Callable[[str], Catalog]
@@ -287,6 +289,37 @@ def test_a_worker_elsewhere_scores_a_piece_and_hands_it_back(
     assert names(here, ".work/shared") == []
 
 
+@pytest.mark.usefixtures("small_pieces")
+def test_a_worker_elsewhere_reads_files_of_a_batch_and_hands_them_back(
+    machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = machine("here")
+    monkeypatch.setattr(admission, "STRETCH_BYTES", 1)
+    upload(here, "day.csv/part-0.csv", [*TITLES, " "], tmp_path)
+    upload(here, "day.csv/part-1.csv", TITLES, tmp_path)
+    [batch] = read_inbox(here).batches
+    monkeypatch.setenv("HEADLINES_RUNNER", "dask")
+    stretches = admission._stretches_of(here, batch, Reading())
+    cache = here.root.parent
+    cache.rename(tmp_path / "client's disk")
+    monkeypatch.setenv("HEADLINES_RUNNER", "threads")
+    read = [read_stretch(stretch) for stretch in stretches]
+    cache.rename(tmp_path / "worker's disk")
+    (tmp_path / "client's disk").rename(cache)
+    monkeypatch.setenv("HEADLINES_RUNNER", "dask")
+    assert not any(one.directory.exists() for one in read)
+    monkeypatch.setattr(runner, "executor", lambda _: ThreadPoolExecutor(1))
+    monkeypatch.setattr(runner, "window", lambda: 1)
+    monkeypatch.setattr(batch_reading, "read_files", lambda *_: pytest.fail("it was read"))
+    admitted = admission.admit(here, batch, Reading())
+    assert admitted.counts["rows_in"] == 2 * len(TITLES) + 1
+    rejected = list(read_rejects(admitted.directory / admission.REJECTS))
+    assert [reject.row for reject in rejected] == [len(TITLES)]
+    admission.discard(here, batch, Reading(), admission.pieces_of(admitted))
+    assert names(here, ".work/shared") == []
+
+
+@needs_conditions
 def test_two_machines_that_score_one_batch_publish_it_once(
     machine: Machine, tmp_path: Path, publish_champion: Callable[[Catalog], None]
 ) -> None:
@@ -305,6 +338,7 @@ def test_two_machines_that_score_one_batch_publish_it_once(
         upload(here, "day.csv", TITLES[number + 1 :], tmp_path)
 
 
+@needs_conditions
 def test_of_two_machines_that_promote_none_overwrites_the_other(
     machine: Machine, publish_model: Callable[..., Any]
 ) -> None:

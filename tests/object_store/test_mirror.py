@@ -32,7 +32,7 @@ from headlines.object_store import surveying
 from headlines.object_store.surveying import surveyed
 from headlines.object_store.sweeping import sweep_bucket
 
-from .conftest import mirror_of_bucket, names
+from .conftest import KEYS, mirror_of_bucket, names
 from .example import make
 from .faulty_proxy import FaultyProxy, first
 
@@ -171,7 +171,10 @@ def test_predictions_open_as_one_dataset(catalog: Catalog, s3_server: str, tmp_p
     expected = {("a.csv", "drei"), ("sub/b.csv", "zwei")}
     address = catalog.address.removeprefix("s3://")
     store = pa.fs.S3FileSystem(
-        endpoint_override=s3_server, access_key="a", secret_key="b", region="us-east-1"
+        endpoint_override=s3_server,
+        access_key=KEYS[0],
+        secret_key=KEYS[1],
+        region="us-east-1",
     )
     table = ds.dataset(
         f"{address}/predictions", filesystem=store, format="parquet", partitioning="hive"
