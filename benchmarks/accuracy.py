@@ -99,13 +99,13 @@ def data() -> Data:
 def measure(preset: Preset, given: Data, seeds: int) -> Result:
     """Train a variant with seeds 0, 1, … and measure it on dev."""
     accuracy, macro_f1, seconds, scorers, parameters = [], [], [], [], 0
-    dev = given.examples(preset, "dev")
+    learnt, dev = given.examples(preset, "train"), given.examples(preset, "dev")
     for seed in range(seeds):
         began = time.perf_counter()
         with tempfile.TemporaryDirectory() as checkpoints:
             trained = train(
                 replace(preset, seed=seed),
-                given.examples(preset, "train"),
+                learnt,
                 None if preset.validation_split else dev,
                 Path(checkpoints),
                 pretrained=read_vectors([given.vectors[view] for view in views(preset)])

@@ -75,8 +75,8 @@ def _reading(options: argparse.Namespace) -> "Reading":
         options.encoding,
         options.title_column,
         options.id_column,
-        options.content_column,
         options.long_titles,
+        options.content_column,
     )
 
 

@@ -93,7 +93,7 @@ def nightly(
     """
     catalog = Catalog.from_environment()
     days = Days(first_day, last_day)
-    reading = Reading(encoding, title_column, id_column, content_column, long_titles)
+    reading = Reading(encoding, title_column, id_column, long_titles, content_column)
     limits = Limits(drift_warn, drift_stop)
     sweep_drafts(catalog)
     sweep_pieces(catalog)

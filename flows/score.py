@@ -147,7 +147,7 @@ def score(
         BatchesStopped: some of several files were stopped; the others were scored.
     """
     catalog = Catalog.from_environment()
-    reading = Reading(encoding, title_column, id_column, content_column, long_titles)
+    reading = Reading(encoding, title_column, id_column, long_titles, content_column)
     model = read_model(catalog, "champion")
     batches = named_batches(catalog, [catalog.named(file) for file in files], batch)
     results: list[BatchResult] = []

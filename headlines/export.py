@@ -56,7 +56,8 @@ def export(model: str, format: str, directory: Path, catalog: Catalog) -> dict[s
             f"--format {format}",
             f"run `{INSTALL}`",
         ) from missing
-    corpus, tokens = (_made_from(catalog, source) for source in artifact.manifest.inputs)
+    # Behind these two stand the vectors that it started from, if it did.
+    corpus, tokens = (_made_from(catalog, source) for source in artifact.manifest.inputs[:2])
     dev = examples(corpus, tokens, "dev", bundle.preset)
     version = artifact.directory.name
     about = {

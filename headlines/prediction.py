@@ -48,12 +48,16 @@ def classify(
         raise TypeError("predict takes a list of contents, not one content")
     if contents is not None and len(contents) != len(titles):
         raise ValueError(f"there are {len(titles)} titles, but {len(contents)} contents")
+    for place, content in enumerate(() if contents is None else contents):
+        if not isinstance(content, str | None):
+            raise TypeError(f"content {place} is neither text nor None, but {content!r:.40}")
     for title in titles:
         if problem := problem_of_title(title):
             raise InputError(problem, f"title {title!r:.40}", "give a headline with text in it")
     segmenter = Segmenter.from_environment()
     artifact = champion.named(Catalog.from_environment(), model)
     scorer = registry.scorer(artifact, segmenter.fingerprint())
-    articles = content_words(scorer.preset, segmenter, contents or [None] * len(titles))
+    given = [None] * len(titles) if contents is None else contents
+    articles = content_words(scorer.preset, segmenter, given)
     probabilities = scorer.predict(segmenter.cut(titles), articles)
     return probabilities, scorer.labels(probabilities)

@@ -98,7 +98,7 @@ def preset_of(model: Artifact) -> Preset:
     """
     try:
         return Preset.from_dict(model.manifest.config["preset"])
-    except (KeyError, ValueError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise _unreadable(model, error) from error
 
 

@@ -343,10 +343,10 @@ def refuse_other_reading(catalog: Catalog, batch: Batch, reading: Reading) -> No
         InputError: it was not.
     """
     manifest = read_manifest(catalog.prediction(batch.name))
-    before = manifest.config.get("reading") if manifest else None
-    others = {
-        name: value for name, value in (before or {}).items() if getattr(reading, name) != value
-    }
+    before = dict((manifest.config.get("reading") if manifest else None) or {})
+    if manifest is None or manifest.counts.get("without_content") is None:
+        before.pop("content_column", None)  # a model of titles alone has not looked at it
+    others = {name: value for name, value in before.items() if getattr(reading, name) != value}
     if others:
         told = ", ".join(f"{name} {value!r}" for name, value in others.items())
         raise InputError(

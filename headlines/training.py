@@ -198,7 +198,8 @@ def _contents(
     words = content_words(preset, segmenter_of(tokens), contents)
     if missing(words) == len(rows):
         raise InputError(
-            f"the preset {preset.name!r} reads contents, and the corpus has none",
+            f"the preset {preset.name!r} reads contents, and no headline of "
+            f"{rows['split'].iloc[0]} has one",
             str(corpus.directory),
             "ingest a corpus with a column content, or train a preset that reads titles alone",
         )

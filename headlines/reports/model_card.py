@@ -63,8 +63,8 @@ def _read(contents: Mapping[str, Any] | None) -> str:
     if contents is None:
         return "It reads the headline alone, not the article, and no words that it does not know."
     return (
-        f"It reads the headline and {contents['characters']:,} characters of the article, no more, "
-        "and no words that it does not know; without an article it labels by the headline."
+        f"It reads the headline and the first {contents['characters']:,} characters of the "
+        "article, and no words that it does not know; without an article it labels by the headline."
     )
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from headlines.errors import InputError
 
 LONG_TITLES = ("reject", "cut")
+_CONTENT = "content"
 
 
 @dataclass(frozen=True)
@@ -15,10 +16,11 @@ class Reading:
         encoding: of text files; a byte order mark of UTF-8 is taken off.
         title_column: name of the column, or key, of the headlines.
         id_column: name of the column of the batch's own identities, which a file need not have.
-        content_column: name of the column of the articles, which a file need not have: it passes
-            through as others do, and a model that reads articles finds them there.
         long_titles: what becomes of a title longer than `headlines.text.LONGEST_TITLE`
             characters: `reject` the row, or `cut` the title.
+        content_column: name of the column of the articles, which a file need not have: it passes
+            through as others do, and a model that reads articles finds them there. If the titles or
+            the ids have the name `content`, there are no articles but in a column that is named.
 
     Raises:
         InputError: two columns are one, a name is empty, or there is no such choice.
@@ -27,8 +29,8 @@ class Reading:
     encoding: str = "utf-8"
     title_column: str = "title"
     id_column: str = "id"
-    content_column: str = "content"
     long_titles: str = "reject"
+    content_column: str = _CONTENT
 
     def __post_init__(self) -> None:
         if self.long_titles not in LONG_TITLES:
@@ -43,7 +45,10 @@ class Reading:
                 "--title-column",
                 "name a column, and another one than --id-column",
             )
-        if not self.content_column or self.content_column in (self.title_column, self.id_column):
+        taken = (self.title_column, self.id_column)
+        if not self.content_column or (
+            self.content_column in taken and self.content_column != _CONTENT
+        ):
             raise InputError(
                 f"the column {self.content_column!r} cannot be that of the articles",
                 "--content-column",

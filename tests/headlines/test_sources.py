@@ -483,7 +483,7 @@ def test_the_column_of_titles_may_have_another_name(
         {"title_column": "id"},
         {"content_column": ""},
         {"content_column": "title"},
-        {"id_column": "content"},
+        {"id_column": "号", "content_column": "号"},
         {"long_titles": "wrap"},
     ],
 )
