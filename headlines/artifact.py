@@ -13,6 +13,7 @@ what is read, and publishes what is written there before it stands here.
 """
 
 import contextlib
+import errno
 import logging
 import shutil
 import time
@@ -47,6 +48,9 @@ if TYPE_CHECKING:
     from headlines.object_store.mirror import Mirror
 
 _log = logging.getLogger(__name__)
+
+# What a file system says that knows no files of several names, or no more of this one.
+_NO_LINKS = (errno.EPERM, errno.EXDEV, errno.EMLINK, errno.ENOSYS, errno.EOPNOTSUPP)
 
 
 @dataclass(frozen=True)
@@ -292,9 +296,9 @@ def take_file(artifact: Artifact, name: str, target: Path) -> None:
     def link(source: Path, target: Path) -> None:
         try:
             target.hardlink_to(source)
-        except FileNotFoundError:
-            raise
-        except OSError:  # the file system knows no such files
+        except OSError as error:
+            if error.errno not in _NO_LINKS:
+                raise
             shutil.copyfile(source, target)
 
     _brought(artifact, name, target, link)

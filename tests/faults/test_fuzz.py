@@ -16,7 +16,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from headlines.admission import checked
+from headlines.batch_rows import checked
 from headlines.errors import InputError
 from headlines.sources import Reading, Record, read_records
 

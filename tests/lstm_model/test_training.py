@@ -311,12 +311,12 @@ def test_adversarial_training_withstands_the_step_that_it_was_trained_against(
 
 
 def test_what_the_titles_do_not_tell_is_learnt_of_the_contents(preset, tmp_path: Path) -> None:
-    preset = dataclasses.replace(preset, contents=Contents(1, 1, 6, 100))
+    preset = dataclasses.replace(preset, contents=Contents(1, 1, 6, 100), epochs=20)
     titles = [["公告"]] * len(TRAIN.labels)
     given = Examples(titles, TRAIN.labels, TRAIN.token_lists)
     trained = train(preset, given, given, tmp_path)
     found = PackedScorer(trained).predict(titles, TRAIN.token_lists)
-    assert np.mean(found.argmax(axis=1) == TRAIN.labels) > 0.6  # of titles alone: 0.4
+    assert np.mean(found.argmax(axis=1) == TRAIN.labels) > 0.9
     with pytest.raises(ValueError, match="reads contents, but none are given"):
         train(preset, TRAIN, DEV, tmp_path / "without")
     others = Examples(titles, TRAIN.labels, [list(reversed(one)) for one in TRAIN.token_lists])
