@@ -2,7 +2,7 @@
 
     python -m benchmarks.accuracy [--seeds 5] [--only NAME …] [--picture FILE.svg]
 
-The variants are those of `VARIANTS`; all of them take two hours on two cores.
+The variants are those of `VARIANTS`; all of them take hours on two cores.
 
 Each variant is trained with several seeds on the corpus of the data root (ingested, segmented and
 pretrained where that is missing) and measured on dev without leaked titles; test is never read.

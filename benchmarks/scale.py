@@ -120,6 +120,7 @@ def prepared_to_read(settings: dict[str, str], folder: Path) -> Run:
     """The admission of a folder's files by one engine; runs in a process of its own."""
     os.environ.update(settings)
     from headlines import admission, runner
+    from headlines.batch_reading import pieces_of
     from headlines.batches import Batch
     from headlines.sources import Reading
 
@@ -128,10 +129,10 @@ def prepared_to_read(settings: dict[str, str], folder: Path) -> Run:
     admission.STRETCH_BYTES = 1  # each file is read by itself
 
     def run() -> int:
-        return len(admission.pieces_of(admission.admit(catalog, batch, Reading())))
+        return len(pieces_of(admission.admit(catalog, batch, Reading())))
 
     def clear() -> None:
-        pieces = admission.pieces_of(admission.admit(catalog, batch, Reading()))
+        pieces = pieces_of(admission.admit(catalog, batch, Reading()))
         admission.discard(catalog, batch, Reading(), pieces)
 
     runner.executor(2).submit(int).result()  # workers start

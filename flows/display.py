@@ -164,7 +164,6 @@ def _rows(counts: Result) -> str:
     line = (
         f"{counts['rows_in']} {rows} in, {counts['scored']} scored, {counts['rejected']} rejected"
     )
-    # None where the model reads titles alone.
     if counts["without_content"]:
         line += f", {counts['without_content']} labelled without an article"
     return line

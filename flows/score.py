@@ -15,8 +15,9 @@ from flows.parameters import LongTitles, Share
 from flows.quiet import without_tracebacks
 from flows.surroundings import use_server
 from headlines import runner
-from headlines.admission import MAX_REJECT_RATE, Piece, pieces_of
+from headlines.admission import MAX_REJECT_RATE
 from headlines.artifact import Artifact, have_here
+from headlines.batch_reading import Piece, pieces_of
 from headlines.batches import Batch, State, claimed, named_batches, state_of, waiting_error
 from headlines.batches import (
     release as release_batch,

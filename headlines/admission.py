@@ -39,8 +39,6 @@ from headlines.rejects import RejectWriter, read_rejects
 from headlines.sources import Reading
 from headlines.stages import STAGES
 
-__all__ = ["PIECE", "REJECTS", "Piece", "pieces_of"]
-
 PIECE_ROWS = 50_000
 PIECE_SIGNS = 32 << 20  # characters, where other columns hold whole articles
 STRETCH_BYTES = 16 << 20  # of files as they lie on disk; some seconds of reading

@@ -108,8 +108,7 @@ def _held_out(corpus: Artifact, tokens: Artifact, preset: Preset) -> pd.DataFram
     if preset.contents:
         contents = read_corpus(corpus, ["row", "split", "content"])
         joined = rows.merge(contents, on=["row", "split"], how="left", validate="one_to_one")
-        texts = joined["content"].astype(object).where(joined["content"].notna(), None)
-        words = content_words(preset, segmenter_of(tokens), texts)
+        words = content_words(preset, segmenter_of(tokens), joined["content"])
         rows["tokens"] = texts_of(rows["tokens"].to_list(), words)
     return rows
 

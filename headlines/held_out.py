@@ -129,6 +129,7 @@ def held_out(
     """
     of_tokens = {entry.path: entry for entry in tokens.manifest.files}
     entries = [entry for split in splits for entry in _files(corpus, split)]
+    cutter = segmenter_of(tokens)
     parts = [
         Part(
             root=str(catalog.root),
@@ -139,7 +140,7 @@ def held_out(
             model=model.directory.name,
             model_files=digest_of_files(model),
             segmenter=tokens.manifest.config["segmenter"],
-            cutter=segmenter_of(tokens),
+            cutter=cutter,
         )
         for entry in entries
     ]

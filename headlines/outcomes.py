@@ -28,7 +28,7 @@ class BatchResult:
         profile: what its headlines look like, as `Profile.to_dict` gives it; None of a batch
             without predictions, and of one that was scored before profiles were kept.
         without_content: of those scored, how many were labelled by their titles for want of an
-            article; None where the model reads titles alone.
+            article that the model would read.
     """
 
     batch: str
@@ -42,7 +42,7 @@ class BatchResult:
     model: str = ""
     message: str = ""
     profile: dict[str, Any] | None = None
-    without_content: int | None = None
+    without_content: int = 0
 
 
 @dataclass(frozen=True)

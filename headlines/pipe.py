@@ -19,8 +19,8 @@ from typing import Any, BinaryIO, NamedTuple
 import pyarrow.parquet as pq
 
 from headlines import admission, champion, registry, runner
-from headlines.admission import Piece
 from headlines.artifact import Artifact
+from headlines.batch_reading import REJECTS, Piece
 from headlines.batches import Batch
 from headlines.catalog import Catalog
 from headlines.drafts import drafted, sweep_drafts, sweep_pieces
@@ -43,7 +43,7 @@ def score_stream(
     format: str,
     reading: Reading,
     max_reject_rate: float,
-) -> dict[str, int | None]:
+) -> dict[str, int]:
     """Score the headlines of a stream with the champion.
 
     Args:
@@ -60,7 +60,7 @@ def score_stream(
 
     Returns:
         How many rows there were (`rows_in`), and of them `scored` and `rejected`; and of those
-        scored how many were `without_content`, None where the model reads titles alone.
+        scored how many were labelled `without_content`, an article that the model would read.
 
     Raises:
         InputError: there is no model to score with, the stream cannot be read, or too many of its
@@ -81,12 +81,11 @@ def score_stream(
                 encoding = "utf-8" if format == "parquet" else reading.encoding
                 _tell(_reject_lines(admitted, encoding), rejects)
                 admission.check_reject_rate(batch, admitted, max_reject_rate)
-                without_content = None
+                without_content = 0
                 for labelled in labelling.lines:
                     lines = labelled.result()
                     _move(lines.path, target)
-                    if lines.without_content is not None:
-                        without_content = (without_content or 0) + lines.without_content
+                    without_content += lines.without_content
             finally:
                 # What is under way is waited for: it writes where all is taken away then.
                 wait([lines for lines in labelling.lines if not lines.cancel()])
@@ -104,7 +103,7 @@ class _Lines(NamedTuple):
     """The predictions of a piece: the file of their lines, and `Scored.without_content` of all."""
 
     path: Path
-    without_content: int | None
+    without_content: int
 
 
 @dataclass
@@ -166,12 +165,11 @@ def _move(lines: Path, target: BinaryIO) -> None:
 def _label(chunk: Chunk, folder: Path) -> _Lines:
     """Score a piece of the stream, in a worker."""
     path = folder / f"lines-{chunk.piece.number:05d}.jsonl"
-    without_content = None
+    without_content = 0
     with path.open("wb") as file:
         for scored in predictions_of(chunk):
             file.writelines(_prediction_line(row) for row in scored.table.to_pylist())
-            if scored.without_content is not None:
-                without_content = (without_content or 0) + scored.without_content
+            without_content += scored.without_content
     return _Lines(path, without_content)
 
 
@@ -183,7 +181,7 @@ def _prediction_line(row: dict[str, Any]) -> bytes:
 
 
 def _reject_lines(admitted: Artifact, encoding: str) -> Iterator[bytes]:
-    for path in admitted.files(admission.REJECTS):
+    for path in admitted.files(REJECTS):
         with pq.ParquetFile(path) as file:
             for batch in file.iter_batches(_AT_ONCE):
                 for row in batch.to_pylist():

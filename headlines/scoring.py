@@ -18,8 +18,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from headlines import admission, batches, champion, registry
-from headlines.admission import Piece
 from headlines.artifact import Artifact, publish, read_manifest, remove, take_file
+from headlines.batch_reading import Piece, pieces_of
 from headlines.batches import Batch
 from headlines.catalog import Catalog
 from headlines.contents import content_words, missing
@@ -58,13 +58,13 @@ class Scored(NamedTuple):
     Attributes:
         table: of `PREDICTION_SCHEMA`.
         profile: what the headlines look like.
-        without_content: how many were labelled by their titles, for want of an article; None where
-            the model reads titles alone.
+        without_content: how many were labelled by their titles for want of an article that the
+            model would read.
     """
 
     table: pa.Table
     profile: Profile
-    without_content: int | None
+    without_content: int
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class Chunk:
         model_key: key of that version's artifact.
         model_files: digest of that version's files, which a worker elsewhere must have too.
         segmenter: what cuts its titles, the same for all pieces of the batch.
-        content_column: of the articles, for a model that reads them.
+        content_column: of the articles; None for a model that reads titles alone.
     """
 
     root: str
@@ -91,7 +91,7 @@ class Chunk:
     model_key: str
     model_files: str
     segmenter: Segmenter
-    content_column: str
+    content_column: str | None
 
     @property
     def recipe(self) -> Recipe:
@@ -144,7 +144,7 @@ def chunk_of(
         model_key=model.manifest.key,
         model_files=digest_of_files(model),
         segmenter=segmenter,
-        content_column=reading.content_column,
+        content_column=reading.content_column if registry.preset_of(model).contents else None,
     )
 
 
@@ -152,7 +152,7 @@ def chunks_of(catalog: Catalog, batch: Batch, admitted: Artifact, model: Artifac
     """All pieces of an admitted batch, to be scored by one model and cut by one segmenter."""
     segmenter = Segmenter.from_environment()
     reading = Reading(**admitted.manifest.config["reading"])
-    pieces = admission.pieces_of(admitted)
+    pieces = pieces_of(admitted)
     return [chunk_of(catalog, batch, piece, model, segmenter, reading) for piece in pieces]
 
 
@@ -164,12 +164,12 @@ def score_chunk(chunk: Chunk) -> Artifact:
     """
 
     def write_part(draft: Path) -> dict[str, Any]:
-        profile, without_content = NO_HEADLINES, None
+        profile, without_content = NO_HEADLINES, 0
         with pq.ParquetWriter(draft / "part.parquet", PREDICTION_SCHEMA, compression="zstd") as to:
             for scored in predictions_of(chunk):
                 to.write_table(scored.table)
                 profile += scored.profile
-                without_content = _sum(without_content, scored.without_content)
+                without_content += scored.without_content
         return {
             "scored": profile.rows,
             "without_content": without_content,
@@ -177,10 +177,6 @@ def score_chunk(chunk: Chunk) -> Artifact:
         }
 
     return publish(Catalog(Path(chunk.root)), chunk.directory, chunk.recipe, write_part)
-
-
-def _sum(one: int | None, other: int | None) -> int | None:
-    return other if one is None else one + (other or 0)
 
 
 def predictions_of(chunk: Chunk) -> Iterator[Scored]:
@@ -202,13 +198,13 @@ def predictions_table(
     scorer: "PackedScorer",
     segmenter: Segmenter,
     model: str,
-    content_column: str,
+    content_column: str | None,
 ) -> Scored:
     """Predictions of admitted rows, one row each, in order."""
     from lstm_model.vocabulary import UNKNOWN
 
     titles = rows.column("title").to_pylist()
-    articles = _articles(rows, content_column) if scorer.preset.contents else ()
+    articles = _articles(rows, content_column) if content_column else ()
     contents = content_words(scorer.preset, segmenter, articles)
     read = scorer.ids(segmenter.cut(titles), contents)
     ids, words = read[0]  # (words,), (rows,)
@@ -236,11 +232,10 @@ def predictions_table(
     return Scored(pa.table(columns, schema=PREDICTION_SCHEMA), profile, missing(contents))
 
 
-def _articles(rows: pa.RecordBatch, column: str) -> Iterator[str | None]:
-    """The article of each admitted row, from among its other columns; None where it has no text."""
+def _articles(rows: pa.RecordBatch, column: str) -> Iterator[Any]:
+    """The article of each admitted row, from among its other columns; None where it has none."""
     for extra in rows.column("extra").to_pylist():
-        article = json.loads(extra).get(column) if extra else None
-        yield article if isinstance(article, str) else None
+        yield json.loads(extra).get(column) if extra else None
 
 
 def commit(
@@ -255,7 +250,7 @@ def commit(
             admitted; nothing is published then.
     """
     counts = admitted.counts
-    pieces = admission.pieces_of(admitted)
+    pieces = pieces_of(admitted)
     if [part.manifest.inputs[0].sha256 for part in scored] != [piece.key for piece in pieces]:
         raise RuntimeError(f"{batch.name}: what was scored is not what was admitted")
     rows = sum(part.counts["scored"] for part in scored)
@@ -264,23 +259,26 @@ def commit(
             f"{batch.name}: {counts['rows_in']} rows in, but {rows} scored and "
             f"{counts['rejected']} rejected"
         )
+    reading = dict(admitted.manifest.config["reading"])
+    if not registry.preset_of(model).contents:
+        del reading["content_column"]  # it has not been looked at
     recipe = Recipe(
         "predictions",
         STAGES["predictions"].version,
         (batch.as_source(catalog, counts["rows_in"]), model.as_source(catalog)),
         {
             "batch": batch.name,
-            "reading": admitted.manifest.config["reading"],
+            "reading": reading,
             "segmenter": scored[0].manifest.config["segmenter"],
         },
     )
 
     def gather_parts(draft: Path) -> dict[str, Any]:
-        profile, without_content = NO_HEADLINES, None
+        profile, without_content = NO_HEADLINES, 0
         for number, part in enumerate(scored):
             take_file(part, "part.parquet", draft / f"part-{number:05d}.parquet")
             profile += Profile.from_dict(part.counts["profile"])
-            without_content = _sum(without_content, part.counts["without_content"])
+            without_content += part.counts["without_content"]
         return {
             "model": model.directory.name,
             "rows_in": counts["rows_in"],
@@ -301,8 +299,8 @@ def commit(
     )
     for part in scored:
         remove(catalog, part.directory)
-    reading = Reading(**admitted.manifest.config["reading"])
-    admission.discard(catalog, batch, reading, pieces)
+    as_admitted = Reading(**admitted.manifest.config["reading"])
+    admission.discard(catalog, batch, as_admitted, pieces)
     return predictions
 
 
@@ -343,10 +341,10 @@ def refuse_other_reading(catalog: Catalog, batch: Batch, reading: Reading) -> No
         InputError: it was not.
     """
     manifest = read_manifest(catalog.prediction(batch.name))
-    before = dict((manifest.config.get("reading") if manifest else None) or {})
-    if manifest is None or manifest.counts.get("without_content") is None:
-        before.pop("content_column", None)  # a model of titles alone has not looked at it
-    others = {name: value for name, value in before.items() if getattr(reading, name) != value}
+    before = manifest.config.get("reading") if manifest else None
+    others = {
+        name: value for name, value in (before or {}).items() if getattr(reading, name) != value
+    }
     if others:
         told = ", ".join(f"{name} {value!r}" for name, value in others.items())
         raise InputError(
@@ -373,7 +371,7 @@ def batch_result(catalog: Catalog, batch: Batch, outcome: str) -> BatchResult:
         rows_in=counts["rows_in"],
         scored=counts["scored"],
         rejected=counts["rejected"],
-        without_content=counts.get("without_content"),
+        without_content=counts.get("without_content", 0),  # 0: of before models read articles
         reasons=counts["reasons"],
         labels=counts["labels"],
         model=counts["model"],

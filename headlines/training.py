@@ -194,8 +194,7 @@ def examples(
 def _contents(
     corpus: Artifact, tokens: Artifact, preset: Preset, rows: pd.DataFrame
 ) -> list[list[str]] | None:
-    contents = rows["content"].astype(object).where(rows["content"].notna(), None)
-    words = content_words(preset, segmenter_of(tokens), contents)
+    words = content_words(preset, segmenter_of(tokens), rows["content"])
     if missing(words) == len(rows):
         raise InputError(
             f"the preset {preset.name!r} reads contents, and no headline of "

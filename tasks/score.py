@@ -3,9 +3,9 @@
 from collections.abc import Callable, Sequence
 
 from headlines import admission, champion, registry, runner, scoring
-from headlines.admission import Piece
 from headlines.arrival import arrived
 from headlines.artifact import Artifact
+from headlines.batch_reading import Piece
 from headlines.batches import Batch
 from headlines.catalog import Catalog
 from headlines.errors import InputError

@@ -76,7 +76,7 @@ def verdict(night: Night) -> str:
     stopped, waiting = len(_names(night, "stopped")), _names(night, "waiting")
     done = f"{scored:,} headlines scored, {rejected:,} rows rejected"
     told = [done if night.scored else "Nothing was scored"]
-    if without := sum(result.without_content or 0 for result in night.scored):
+    if without := sum(result.without_content for result in night.scored):
         told.append(f"{without:,} labelled by their titles for want of an article")
     if stopped:
         told.append(f"{stopped} {'batch' if stopped == 1 else 'batches'} stopped")

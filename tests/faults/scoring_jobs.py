@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 from failing_writes import Control, Phase  # this folder is on the path of `victim.py`
 
 from headlines import admission, batches, champion, runner, scoring
-from headlines.admission import Piece
 from headlines.artifact import Artifact
+from headlines.batch_reading import Piece
 from headlines.batches import Batch, State
 from headlines.catalog import Catalog
 from headlines.errors import InputError

@@ -11,8 +11,9 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from headlines.admission import REJECTS, admit
+from headlines.admission import admit
 from headlines.artifact import Artifact, open_artifact, publish
+from headlines.batch_reading import REJECTS
 from headlines.batches import (
     Batch,
     State,

@@ -93,14 +93,14 @@ def _root(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_so_many_characters_are_cut_and_no_more() -> None:
-    articles = ["天" * 100, "", None, " "]
+    articles = ["天" * 100, "", None, " ", float("nan"), ["天"]]
     words = content_words(PRESET, Segmenter(), articles)
     assert words is not None
     assert "".join(words[0]) == "天" * 40
     assert words[1:3] == [[], []]
-    assert missing(words) == 3
+    assert missing(words) == 5
     assert content_words(PRESETS["default"], Segmenter(), articles) is None
-    assert missing(None) is None
+    assert missing(None) == 0
 
 
 def test_articles_decide_where_titles_tell_nothing(made: Made) -> None:
@@ -159,6 +159,9 @@ def test_a_batch_is_labelled_by_its_articles(made: Made, tmp_path: Path, column:
     table = pq.read_table(Path(result.predictions, "part-00000.parquet"), partitioning=None)
     assert table.column("label").to_pylist()[:3] == [0, 1, 2]
     assert json.loads(table.column("extra")[0].as_py()) == {column: ARTICLES[0]}
+    batch = Batch.of_file(made.catalog, file)
+    with pytest.raises(InputError, match="read otherwise"):
+        scoring.refuse_other_reading(made.catalog, batch, Reading(content_column="其他"))
     expected = predict(["一则消息"] * 6, contents=[*ARTICLES, None, None, None])
     np.testing.assert_array_equal(table.column("p_positive").to_numpy(), expected[:, 0])
     assert len(np.unique(expected[3:], axis=0)) == 1
@@ -175,7 +178,9 @@ def test_a_model_of_titles_takes_no_notice_of_articles(
     champion.promote(catalog, "titles", "a test")
     file = tmp_path / "day.csv"
     file.write_text(f"title,content\n消息,{ARTICLES[0]}\n", encoding="utf-8")
-    assert scored(catalog, file, Reading()).without_content is None
+    assert scored(catalog, file, Reading()).without_content == 0
+    batch = Batch.of_file(catalog, file)
+    scoring.refuse_other_reading(catalog, batch, Reading(content_column="正文"))  # it is not read
     np.testing.assert_array_equal(predict(["消息"]), predict(["消息"], contents=[ARTICLES[0]]))
 
 

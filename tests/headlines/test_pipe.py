@@ -99,7 +99,7 @@ def test_a_row_is_what_the_model_says_of_it(root: Catalog) -> None:
         "rows_in": 6,
         "scored": 6,
         "rejected": 0,
-        "without_content": None,
+        "without_content": 0,
     }
     for number, (title, p) in enumerate(zip(TITLES, predict(TITLES), strict=True)):
         label = int(p.argmax())

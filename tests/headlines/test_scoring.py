@@ -15,8 +15,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from headlines import admission, champion, registry, runner, scoring
-from headlines.admission import Piece, admit, check_reject_rate, pieces_of, rows_of
+from headlines.admission import admit, check_reject_rate, rows_of
 from headlines.artifact import Artifact, publish, remove
+from headlines.batch_reading import PIECE, Piece, pieces_of
 from headlines.batches import Batch, State, state_of
 from headlines.catalog import Catalog
 from headlines.errors import DamagedArtifact, InputError
@@ -339,7 +340,7 @@ def test_a_damaged_piece_is_refused_and_admitted_anew(
     if harm == "lost":
         shutil.rmtree(directory)
     else:
-        rows = directory / admission.PIECE
+        rows = directory / PIECE
         rows.write_bytes(rows.read_bytes()[:-1] + b"!")
     with pytest.raises(DamagedArtifact):
         scoring.score_chunk(chunks[1])

@@ -9,8 +9,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from headlines import admission, batch_reading, champion, scoring
-from headlines.admission import Piece, admit, pieces_of
+from headlines.admission import admit
 from headlines.artifact import Artifact
+from headlines.batch_reading import REJECTS, Piece, pieces_of
 from headlines.batches import Batch
 from headlines.catalog import Catalog
 from headlines.errors import InputError
@@ -137,7 +138,7 @@ def test_what_was_read_is_read_again_only_where_it_is_damaged(
     if harm == "a piece is lost":
         shutil.rmtree(catalog.root / pieces_of(first)[1].path)
     elif harm == "a stretch is damaged":
-        (first.directory / admission.REJECTS).write_bytes(b"not what it was")
+        (first.directory / REJECTS).write_bytes(b"not what it was")
     monkeypatch.setenv("HEADLINES_RUNNER", "threads")
     read: list[str] = []
 

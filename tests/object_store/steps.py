@@ -5,6 +5,7 @@ from pathlib import Path
 
 from headlines import admission, batches, champion, corpus, evaluation, scoring, tokens, training
 from headlines.artifact import Artifact
+from headlines.batch_reading import pieces_of
 from headlines.batches import Batch, State
 from headlines.catalog import Catalog
 from headlines.errors import InputError
@@ -39,7 +40,7 @@ def score(catalog: Catalog, batch: Batch, rescore: bool = False) -> str:
             scoring.stop(catalog, batch, Reading(), error)
             return "stopped"
         segmenter = Segmenter.from_environment()
-        pieces = admission.pieces_of(admitted)
+        pieces = pieces_of(admitted)
         chunks = [
             scoring.chunk_of(catalog, batch, one, model, segmenter, Reading()) for one in pieces
         ]

@@ -17,7 +17,7 @@ import pytest
 from headlines import admission, batch_reading, champion, lineage, nights, registry, runner, scoring
 from headlines.archive import archive
 from headlines.artifact import Artifact, artifacts_in, open_artifact, read_manifest
-from headlines.batch_reading import read_stretch
+from headlines.batch_reading import REJECTS, pieces_of, read_stretch
 from headlines.batches import State, named_batches, state_of
 from headlines.catalog import Catalog
 from headlines.errors import InputError
@@ -272,7 +272,7 @@ def test_a_worker_elsewhere_scores_a_piece_and_hands_it_back(
     admitted = admission.admit(here, batch, Reading())
     chunks = [
         scoring.chunk_of(here, batch, piece, model, Segmenter(), Reading())
-        for piece in admission.pieces_of(admitted)
+        for piece in pieces_of(admitted)
     ]
     assert len(chunks) == 2
     cache = here.root.parent
@@ -313,9 +313,9 @@ def test_a_worker_elsewhere_reads_files_of_a_batch_and_hands_them_back(
     monkeypatch.setattr(batch_reading, "read_files", lambda *_: pytest.fail("it was read"))
     admitted = admission.admit(here, batch, Reading())
     assert admitted.counts["rows_in"] == 2 * len(TITLES) + 1
-    rejected = list(read_rejects(admitted.directory / admission.REJECTS))
+    rejected = list(read_rejects(admitted.directory / REJECTS))
     assert [reject.row for reject in rejected] == [len(TITLES)]
-    admission.discard(here, batch, Reading(), admission.pieces_of(admitted))
+    admission.discard(here, batch, Reading(), pieces_of(admitted))
     assert names(here, ".work/shared") == []
 
 
