@@ -184,3 +184,14 @@ def test_the_summary_names_what_was_stopped(tmp_path: Path, night_of: Callable[.
     assert "headlines scored: 2000" in summary
     assert "**stopped** 坏.csv" in summary
     assert "skipped 笔记.docx: its ending is .docx" in summary
+
+
+def test_titles_without_an_article_are_told_of(night_of: Callable[..., Night]) -> None:
+    night = night_of()
+    assert "article" not in verdict(night)
+    batches = [
+        replace(one, without_content=1200) if one.outcome == "scored" else one
+        for one in night.batches
+    ]
+    told = "2 rows rejected; 1,200 labelled by their titles for want of an article;"
+    assert told in verdict(replace(night, batches=batches))
