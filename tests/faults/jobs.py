@@ -68,7 +68,7 @@ def publish_model(root: str, version: str, seed: int) -> Artifact:
         write_bundle(draft, Bundle(preset, [vocabulary], weights, [], best_epoch=0))
         return {"seed": seed}
 
-    config = {"seed": seed, "segmenter": Segmenter().fingerprint()}
+    config = {"seed": seed, "preset": preset.to_dict(), "segmenter": Segmenter().fingerprint()}
     return publish(catalog, catalog.model(version), Recipe("model", 1, (), config), make)
 
 
