@@ -34,9 +34,9 @@ from headlines.tokens import segment_corpus
 from headlines.training import examples
 from lstm_model import PackedScorer
 from lstm_model.examples import Examples
-from lstm_model.presets import PRESETS, Preset, views
+from lstm_model.inputs import InputName
+from lstm_model.presets import PRESETS, Preset
 from lstm_model.training import train
-from lstm_model.views import View
 
 ROUNDS = 5
 DEFAULT = PRESETS["default"]
@@ -74,7 +74,7 @@ class Data:
 
     corpus: Artifact
     tokens: Artifact
-    vectors: dict[View, Artifact]
+    vectors: dict[InputName, Artifact]
 
     def examples(self, preset: Preset, split: str) -> Examples:
         """Those of a split: of dev without leaked titles, of train as the preset has it."""
@@ -84,7 +84,7 @@ class Data:
     def linear(self, preset: Preset) -> dict[str, Any]:
         """Figures on dev of a linear classifier that reads what a preset reads."""
         train, dev = self.examples(preset, "train"), self.examples(preset, "dev")
-        texts = [texts_of(one.token_lists, one.contents) for one in (train, dev)]
+        texts = [texts_of(one.token_lists, one.articles) for one in (train, dev)]
         return figures(dev.labels, fit_and_predict(texts[0], train.labels, texts[1]))
 
 
@@ -92,7 +92,7 @@ def data() -> Data:
     """From the stages of the data root, made where they are missing."""
     catalog = Catalog.from_environment()
     corpus = ensure(catalog, "inews")
-    vectors = {view: pretrain_view(catalog, corpus, BOTH, view) for view in views(BOTH)}
+    vectors = {view: pretrain_view(catalog, corpus, BOTH, view) for view in BOTH.input_names}
     return Data(corpus, segment_corpus(catalog, corpus), vectors)
 
 
@@ -108,13 +108,13 @@ def measure(preset: Preset, given: Data, seeds: int) -> Result:
                 learnt,
                 None if preset.validation_split else dev,
                 Path(checkpoints),
-                pretrained=read_vectors([given.vectors[view] for view in views(preset)])
+                pretrained=read_vectors([given.vectors[view] for view in preset.input_names])
                 if preset.pretrained
                 else None,
             )
         seconds.append(time.perf_counter() - began)
         scorers.append(PackedScorer(trained))
-        predicted = scorers[-1].predict(dev.token_lists, dev.contents).argmax(axis=1)
+        predicted = scorers[-1].predict(dev.token_lists, dev.articles).argmax(axis=1)
         found = figures(dev.labels, predicted)
         accuracy.append(found["accuracy"])
         macro_f1.append(found["macro_f1"])
@@ -129,7 +129,7 @@ def speeds(scorers: Sequence[PackedScorer], given: Data) -> list[float]:
     for _ in range(ROUNDS):
         for rates, scorer, one in zip(found, scorers, texts, strict=True):
             began = time.perf_counter()
-            scorer.predict(one.token_lists, one.contents)
+            scorer.predict(one.token_lists, one.articles)
             rates.append(len(one.token_lists) / (time.perf_counter() - began))
     return [statistics.median(rates) for rates in found]
 

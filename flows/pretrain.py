@@ -9,7 +9,6 @@ from flows.results import result_of
 from flows.surroundings import use_server
 from headlines.catalog import Catalog
 from headlines.training import preset_named
-from lstm_model.presets import views
 from tasks.ingest import ensure_corpus
 from tasks.pretrain import pretrain_vectors
 
@@ -29,7 +28,7 @@ def pretrain(preset: str = "default", corpus: str = "inews") -> dict[str, Any]:
     ingested = ensure_corpus(catalog, corpus)
     return {
         view: result_of(pretrain_vectors(catalog, preset, ingested, view))
-        for view in views(preset_named(preset))
+        for view in preset_named(preset).input_names
     }
 
 

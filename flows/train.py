@@ -11,7 +11,6 @@ from headlines.artifact import Artifact
 from headlines.catalog import Catalog
 from headlines.promotion import Verdict
 from headlines.training import preset_named
-from lstm_model.presets import views
 from tasks.evaluate import evaluate_model
 from tasks.ingest import ensure_corpus
 from tasks.pretrain import pretrain_vectors
@@ -54,7 +53,7 @@ def new_model(catalog: Catalog, preset: str, corpus: Artifact, tokens: Artifact)
     settings = preset_named(preset)
     pretrained = [
         pretrain_vectors(catalog, preset, corpus, view)
-        for view in (views(settings) if settings.pretrained else ())
+        for view in (settings.input_names if settings.pretrained else ())
     ]
     return train_model(catalog, preset, corpus, tokens, pretrained)
 

@@ -88,7 +88,7 @@ def baseline(catalog: Catalog, corpus: Artifact, tokens: Artifact, preset: Prese
     def write_predictions(draft: Path) -> dict[str, Any]:
         held_out = _held_out(corpus, tokens, preset)
         held_out["prediction"] = fit_and_predict(
-            texts_of(train.token_lists, train.contents), train.labels, held_out["tokens"].to_list()
+            texts_of(train.token_lists, train.articles), train.labels, held_out["tokens"].to_list()
         )
         held_out[["split", "row", "prediction"]].to_parquet(
             draft / "predictions.parquet", compression="zstd", index=False

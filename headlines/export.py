@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import lstm_model.export
 from headlines import champion, registry
 from headlines.artifact import Artifact, open_artifact
 from headlines.catalog import Catalog
@@ -16,13 +15,19 @@ from headlines.errors import DamagedArtifact, InputError
 from headlines.labels import LABELS
 from headlines.manifest import Source
 from headlines.training import examples
-from lstm_model.export import FORMATS, INSTALL, MissingPackage
+from lstm_model.export.export import (
+    FORMATS,
+    INSTALL,
+    MissingPackage,
+    export_model,
+    require_format,
+)
 
 
 def export(model: str, format: str, directory: Path, catalog: Catalog) -> dict[str, Any]:
     """Write a model into a directory in a format that others can run.
 
-    The directory holds what `lstm_model.export` names, and is there as a whole or not at all.
+    The directory is published as a whole; `lstm_model.export.export` lists its files.
 
     Args:
         model: a version, or `champion`.
@@ -38,7 +43,7 @@ def export(model: str, format: str, directory: Path, catalog: Catalog) -> dict[s
         InputError: there is no such model or format, a package that the format needs is not
             installed, the corpus or the words that the model was made from are gone, or the
             directory cannot be written or holds something.
-        lstm_model.export.ExportError: the export does not compute what the model computes.
+        lstm_model.export.export.ExportError: the export does not compute what the model computes.
     """
     if format not in FORMATS:
         raise InputError(
@@ -49,7 +54,7 @@ def export(model: str, format: str, directory: Path, catalog: Catalog) -> dict[s
     artifact = champion.named(catalog, model)
     bundle = registry.bundle(artifact)
     try:
-        lstm_model.export.require(format)
+        require_format(format)
     except MissingPackage as missing:
         raise InputError(
             f"the package {missing.package} is not installed",
@@ -66,9 +71,7 @@ def export(model: str, format: str, directory: Path, catalog: Catalog) -> dict[s
         "segmenter": tokens.manifest.config["segmenter"],
     }
     with _published(target) as draft:
-        difference = lstm_model.export.export(
-            bundle, draft, dev.token_lists, format, about, dev.contents
-        )
+        difference = export_model(bundle, draft, dev.token_lists, format, about, dev.articles)
     return {
         "model": version,
         "format": format,

@@ -16,8 +16,8 @@ from headlines.corpus import read_corpus
 from headlines.manifest import Recipe
 from headlines.segmentation import Segmenter
 from headlines.stages import STAGES
-from lstm_model.presets import Preset, embedding_sizes, min_counts, rules, views
-from lstm_model.views import View, pairs_of
+from lstm_model.inputs import InputName, char_bigrams
+from lstm_model.presets import Preset
 
 if TYPE_CHECKING:
     from lstm_model.word_vectors import WordVectors
@@ -26,22 +26,21 @@ _VOCABULARY, _VECTORS = "vocabulary.json", "vectors.safetensors"
 
 
 def pretrain(catalog: Catalog, corpus: Artifact, preset: Preset) -> list[Artifact]:
-    """The vectors that a preset starts from, of each view that it reads; none if of nothing."""
+    """The vectors that a preset starts from, of each input that it reads; none if of nothing."""
     if not preset.pretrained:
         return []
-    return [pretrain_view(catalog, corpus, preset, view) for view in views(preset)]
+    return [pretrain_view(catalog, corpus, preset, view) for view in preset.input_names]
 
 
-def pretrain_view(catalog: Catalog, corpus: Artifact, preset: Preset, view: View) -> Artifact:
-    """Learn the vectors of a view that a preset starts from, or reuse those that are there.
+def pretrain_view(catalog: Catalog, corpus: Artifact, preset: Preset, view: InputName) -> Artifact:
+    """Learn the vectors of an input that a preset starts from, or reuse those that are there.
 
     The texts are titles and contents of the training rows. Held-out rows have no part in it, nor
     have those whose title is held out too, unless the preset trains on them.
     """
     segmenter = Segmenter.from_environment()
-    place = views(preset).index(view)
-    by = rules(preset)[place]
-    least, size = min_counts(preset)[place], embedding_sizes(preset)[place]
+    [text_input] = [one for one in preset.inputs if one.name == view]
+    rules, min_count, size = text_input.rules, text_input.min_count, text_input.embedding_size
     of = "pairs" if view == "pairs" else "words"
     recipe = Recipe(
         "pretrained",
@@ -50,8 +49,8 @@ def pretrain_view(catalog: Catalog, corpus: Artifact, preset: Preset, view: View
         {
             "view": of,
             "segmenter": segmenter.fingerprint(),
-            "rules": by,
-            "min_count": least,
+            "rules": rules,
+            "min_count": min_count,
             "size": size,
             "seed": preset.seed,
             "keep_leaked_titles": preset.keep_leaked_titles,
@@ -66,8 +65,8 @@ def pretrain_view(catalog: Catalog, corpus: Artifact, preset: Preset, view: View
         texts = _texts(corpus, keep_leaked=preset.keep_leaked_titles)
         cut = segmenter.cut(texts)
         if of == "pairs":
-            cut = pairs_of(cut)
-        learnt = learn_vectors(cut, by, least, size, preset.seed)
+            cut = char_bigrams(cut)
+        learnt = learn_vectors(cut, rules, min_count, size, preset.seed)
         learnt.vocabulary.save(draft / _VOCABULARY)
         # Not `save_file`: on a full disk that raises no OSError.
         content = safetensors.numpy.save({"vectors": learnt.vectors})

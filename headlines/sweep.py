@@ -152,7 +152,8 @@ def _trained_figures(
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Figures on dev after a training (none if it fails), and what is worth counting of it."""
     from lstm_model.packed import PackedScorer
-    from lstm_model.training import TrainingError, train
+    from lstm_model.trainer import TrainingError
+    from lstm_model.training import train
 
     # What is missing is told at once.
     dev = examples(corpus, tokens, "dev", preset, keep_leaked=False)
@@ -167,7 +168,7 @@ def _trained_figures(
     except TrainingError as error:
         return {}, {"problem": f"seed {preset.seed}: {error}"}
     scorer = PackedScorer(trained)
-    probabilities = scorer.predict(dev.token_lists, dev.contents)
+    probabilities = scorer.predict(dev.token_lists, dev.articles)
     if not np.isfinite(probabilities).all():  # the loss may be finite all the same
         return {}, {"problem": f"seed {preset.seed}: it gives probabilities that are no numbers"}
     found = figures(dev.labels, scorer.labels(probabilities))

@@ -106,7 +106,7 @@ def train(
             on_epoch,
             read_vectors(pretrained),
         )
-        uncalibrated = PackedScorer(trained).predict(dev.token_lists, dev.contents)
+        uncalibrated = PackedScorer(trained).predict(dev.token_lists, dev.articles)
         calibration = Calibration.fitted(log_probabilities(uncalibrated), dev.labels)
         write_bundle(draft, dataclasses.replace(trained, calibration=calibration))
         metrics = {"dev": _figures_on_dev(PackedScorer.load(draft), dev)}
@@ -140,7 +140,7 @@ def train(
 
 def _figures_on_dev(scorer: "PackedScorer", dev: "Examples") -> dict[str, Any]:
     """Figures with the calibration error before and after the temperature, which is fitted here."""
-    probabilities = scorer.predict(dev.token_lists, dev.contents)
+    probabilities = scorer.predict(dev.token_lists, dev.articles)
     predicted = scorer.labels(probabilities)
     before = scorer.calibration.at_temperature_1(probabilities)
     return {
@@ -187,7 +187,7 @@ def examples(
     return Examples(
         token_lists=[list(row) for row in joined["tokens"]],
         labels=joined["label"].to_numpy(np.int64),
-        contents=_contents(corpus, tokens, preset, joined) if preset.contents else None,
+        articles=_contents(corpus, tokens, preset, joined) if preset.contents else None,
     )
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headlines.segmentation.lac_files import LAYERS, LacModel, lac_directory, read_lac
-from lstm_model.folding import TILE, project, tiled
+from lstm_model.row_stable import TILE, round_up_to_tile, row_stable_affine
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
@@ -125,7 +125,7 @@ class Lac:
         for layer in self._layers:
             features = layer.outputs(layer.gate_inputs(features), words, steps)
             words = np.arange(len(ids))  # the next layer's are made once for each place
-        return project(features, self._kernel, self._bias)
+        return row_stable_affine(features, self._kernel, self._bias)
 
 
 class _BiGru:
@@ -156,7 +156,7 @@ class _BiGru:
         for start in range(0, len(features), PIECE):
             piece = slice(start, start + PIECE)
             for direction, (w, b) in enumerate(zip(self.w, self.b, strict=True)):
-                table[direction, piece] = project(features[piece], w, b)
+                table[direction, piece] = row_stable_affine(features[piece], w, b)
         return table
 
     def outputs(self, gate_inputs: Floats, words: Ints, steps: Ints) -> Floats:
@@ -165,7 +165,7 @@ class _BiGru:
         `words` `(characters,)` says which row of `gate_inputs` stands at each place.
         """
         units, half = self.units, np.float32(0.5)
-        height = tiled(len(steps))  # arrays of this height serve all steps: none is made anew
+        height = round_up_to_tile(len(steps))  # arrays of this height serve all steps
         h = np.zeros((2, height, units), dtype=np.float32)
         gates = np.empty((2, height, 2 * units), dtype=np.float32)
         candidate, kept = np.empty_like(h), np.zeros_like(h)
@@ -176,7 +176,7 @@ class _BiGru:
         result = np.empty((len(words), 2, units), dtype=np.float32)
         ends = np.cumsum(steps)
         for t, alive in enumerate(alive_rows(steps)):
-            n, tiles = np.s_[:, :alive], np.s_[:, : tiled(alive) // TILE]
+            n, tiles = np.s_[:, :alive], np.s_[:, : round_up_to_tile(alive) // TILE]
             places = (ends - steps)[:alive] + t, ends[:alive] - 1 - t
             for rows, place, out in zip(gate_inputs, places, x, strict=True):
                 rows.take(words[place], axis=0, out=out[:alive], mode="clip")  # spares a copy

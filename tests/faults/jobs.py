@@ -17,8 +17,9 @@ from headlines.drafts import sweep_drafts
 from headlines.manifest import Recipe
 from headlines.segmentation import Segmenter
 from headlines.sources import Reading, read_records
+from lstm_model.architecture import weight_shapes
 from lstm_model.bundle import Bundle, write_bundle
-from lstm_model.presets import PRESETS, weight_shapes
+from lstm_model.presets import PRESETS
 from lstm_model.vocabulary import Vocabulary
 
 WORDS = ["股市", "大涨", "下跌", "地震", "伤亡", "夺冠", "天气", "晴", "北京", "公司"]

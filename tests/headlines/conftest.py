@@ -52,8 +52,9 @@ def publish_model() -> Callable[..., Artifact]:
     ) -> Artifact:
         import dataclasses
 
+        from lstm_model.architecture import weight_shapes
         from lstm_model.bundle import Bundle, write_bundle
-        from lstm_model.presets import PRESETS, weight_shapes
+        from lstm_model.presets import PRESETS
         from lstm_model.vocabulary import Vocabulary
 
         preset = dataclasses.replace(PRESETS["fast"], embedding_size=6, units=5)

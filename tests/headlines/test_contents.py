@@ -34,7 +34,8 @@ from headlines.segmentation import Segmenter
 from headlines.sources import Reading
 from headlines.tokens import segment_corpus
 from headlines.training import examples, train
-from lstm_model.presets import PRESETS, Contents
+from lstm_model.branch_config import ArticleConfig
+from lstm_model.presets import PRESETS
 
 ARTICLES = ("昨日获奖，喜讯传来。", "今日天气晴。", "车祸致两人身亡。")
 
@@ -50,7 +51,7 @@ PRESET = dataclasses.replace(
     batch_size=8,
     adversarial=0.0,
     dropout=0.0,
-    contents=Contents(readers=2, min_count=1, embedding_size=8, characters=40),
+    contents=ArticleConfig(readers=2, min_count=1, embedding_size=8, characters=40),
 )
 
 

@@ -19,7 +19,8 @@ from headlines.corpus import SCHEMA, ensure, ingest, read_corpus, require
 from headlines.errors import InputError
 from headlines.segmentation import segment
 from headlines.text import record_id
-from lstm_model.presets import PRESETS, weight_shapes
+from lstm_model.architecture import weight_shapes
+from lstm_model.presets import PRESETS
 from lstm_model.vocabulary import Vocabulary
 
 ALL = [*SCHEMA.names, "split"]

@@ -15,7 +15,7 @@ from headlines.corpus import ingest
 from headlines.errors import InputError
 from headlines.export import export
 from headlines.tokens import segment_corpus
-from lstm_model.export import ExportError
+from lstm_model.export.export import ExportError
 from lstm_model.vocabulary import Vocabulary
 
 VERSION = "2026-11-20-00000000"
@@ -143,7 +143,7 @@ def test_a_missing_package_can_be_installed(
     made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    monkeypatch.delitem(sys.modules, "lstm_model.export_onnx", raising=False)
+    monkeypatch.delitem(sys.modules, "lstm_model.export.onnx", raising=False)
     said = refusal(made, tmp_path / "new")
     assert "onnxruntime is not installed" in said
     assert "pip install onnx onnxruntime" in said
@@ -173,7 +173,7 @@ def test_a_corpus_that_was_made_anew_from_other_bytes(made: Made, tmp_path: Path
 def test_an_export_that_differs_is_not_handed_out(
     made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lstm_model.export.TOLERANCE", -1.0)  # not even equality is enough
+    monkeypatch.setattr("lstm_model.export.export.TOLERANCE", -1.0)  # not even equality is enough
     with pytest.raises(ExportError, match="of the check"):
         export("champion", "onnx", tmp_path / "new", made.catalog)
     assert not (tmp_path / "new").exists()

@@ -28,9 +28,10 @@ from headlines.scoring import PREDICTION_SCHEMA, batch_result, chunks_of, commit
 from headlines.segmentation import Segmenter, segment
 from headlines.sources import Reading
 from headlines.text import LONGEST_TITLE, record_id
+from lstm_model.architecture import weight_shapes
 from lstm_model.bundle import Bundle, write_bundle
 from lstm_model.packed import PackedScorer
-from lstm_model.presets import PRESETS, Preset, weight_shapes
+from lstm_model.presets import PRESETS, Preset
 from lstm_model.vocabulary import Vocabulary
 
 TITLES = ["某地火灾三人受伤", "小学生获奖", "明日天气", "小学生获奖", "关于路线的公告", "喜讯"]

@@ -23,8 +23,9 @@ from headlines.profile import NO_HEADLINES, Profile, profile_of
 from headlines.segmentation import Segmenter
 from headlines.text import record_id
 from headlines.tokens import segment_corpus
+from lstm_model.architecture import weight_shapes
 from lstm_model.bundle import Bundle, write_bundle
-from lstm_model.presets import PRESETS, weight_shapes
+from lstm_model.presets import PRESETS
 from lstm_model.vocabulary import Vocabulary
 
 HOSTILE = "<script>alert(1)</script>车祸<img src=x onerror=alert(2)>"
