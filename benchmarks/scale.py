@@ -30,10 +30,11 @@ from typing import Any
 from benchmarks.clusters import Cluster, cluster_of
 from benchmarks.measure import Peer, Run, machine, medians, show_table
 from benchmarks.score import mebibytes, write_batch
-from headlines import champion
-from headlines.artifact import Artifact, publish, remove
-from headlines.catalog import Catalog
-from headlines.manifest import Recipe
+from headlines.models import champion
+from headlines.scoring import commit
+from headlines.storage.artifact import Artifact, publish, remove
+from headlines.storage.layout import Catalog
+from headlines.storage.manifest import Recipe
 
 PIECE_ROWS = 50_000  # as admission has them
 SIZES = (5_000, 20_000, 50_000, 100_000)
@@ -54,7 +55,7 @@ class Engine:
         cluster: of Dask, if it is that.
     """
 
-    runner: str
+    executors: str
     workers: int
     cluster: Cluster | None = None
 
@@ -71,21 +72,24 @@ class Engine:
 def prepared(settings: dict[str, str], file: Path, piece_rows: int) -> Run:
     """The scoring of a batch by one engine; runs in a process of its own."""
     os.environ.update(settings)
-    from headlines import admission, runner, scoring
-    from headlines.arrival import arrived
-    from headlines.batches import Batch
-    from headlines.sources import Reading
+    from headlines.compute import executors
+    from headlines.compute.executors import wait_until_visible
+    from headlines.readers import ReadOptions
+    from headlines.scoring import prepare, score_chunks
+    from headlines.scoring.batch import Batch
 
-    admission.PIECE_ROWS = piece_rows
+    prepare.CHUNK_ROWS = piece_rows
     catalog = Catalog.from_environment()
-    model = champion.current(catalog)
+    model = champion.open_champion(catalog)
     batch = Batch.of_file(catalog, file)
-    admitted = admission.admit(catalog, batch, Reading())
-    chunks = scoring.chunks_of(catalog, batch, admitted, model)
+    admitted = prepare.prepare_batch(catalog, batch, ReadOptions())
+    chunks = score_chunks.make_jobs(catalog, batch, admitted, model)
 
-    def scored(chunks: Sequence[scoring.Chunk]) -> list[Artifact]:
-        done = runner.windowed(runner.executor(2), scoring.score_chunk, chunks, runner.window())
-        return [arrived(part) for part in done]
+    def scored(chunks: Sequence[score_chunks.ScoreJob]) -> list[Artifact]:
+        done = executors.bounded_map(
+            executors.executor(2), score_chunks.score_chunk, chunks, executors.max_in_flight()
+        )
+        return [wait_until_visible(part) for part in done]
 
     commits: list[float] = []
 
@@ -95,16 +99,16 @@ def prepared(settings: dict[str, str], file: Path, piece_rows: int) -> Run:
         if what == "pieces":
             return len(scored(chunks))
         if what == "batch":
-            again = admission.admit(catalog, batch, Reading())
-            parts = scored(scoring.chunks_of(catalog, batch, again, model))
+            again = prepare.prepare_batch(catalog, batch, ReadOptions())
+            parts = scored(score_chunks.make_jobs(catalog, batch, again, model))
             began = time.perf_counter()
-            found = scoring.commit(catalog, batch, again, model, parts)
+            found = commit.commit(catalog, batch, again, model, parts)
             commits.append(time.perf_counter() - began)
             return [entry.sha256 for entry in found.manifest.files]
-        pool = runner.executor(2)
+        pool = executors.executor(2)
         if what == "one empty":
             return pool.submit(int).result()
-        return sum(runner.windowed(pool, int, range(EMPTY_TASKS), runner.window()))
+        return sum(executors.bounded_map(pool, int, range(EMPTY_TASKS), executors.max_in_flight()))
 
     def clear() -> None:
         for chunk in chunks:
@@ -119,23 +123,24 @@ def prepared(settings: dict[str, str], file: Path, piece_rows: int) -> Run:
 def prepared_to_read(settings: dict[str, str], folder: Path) -> Run:
     """The admission of a folder's files by one engine; runs in a process of its own."""
     os.environ.update(settings)
-    from headlines import admission, runner
-    from headlines.batch_reading import pieces_of
-    from headlines.batches import Batch
-    from headlines.sources import Reading
+    from headlines.compute import executors
+    from headlines.readers import ReadOptions
+    from headlines.scoring import prepare
+    from headlines.scoring.batch import Batch
+    from headlines.scoring.read_chunks import chunk_refs
 
     catalog = Catalog.from_environment()
     batch = Batch.of_folder(catalog, folder)
-    admission.STRETCH_BYTES = 1  # each file is read by itself
+    prepare.READ_GROUP_BYTES = 1  # each file is read by itself
 
     def run() -> int:
-        return len(pieces_of(admission.admit(catalog, batch, Reading())))
+        return len(chunk_refs(prepare.prepare_batch(catalog, batch, ReadOptions())))
 
     def clear() -> None:
-        pieces = pieces_of(admission.admit(catalog, batch, Reading()))
-        admission.discard(catalog, batch, Reading(), pieces)
+        pieces = chunk_refs(prepare.prepare_batch(catalog, batch, ReadOptions()))
+        prepare.discard(catalog, batch, ReadOptions(), pieces)
 
-    runner.executor(2).submit(int).result()  # workers start
+    executors.executor(2).submit(int).result()  # workers start
     run.before = clear  # type: ignore[attr-defined]
     run()
     return run
@@ -281,7 +286,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2, 4])
     parser.add_argument("--data", help="where the data roots are to be, such as s3://BUCKET/PREFIX")
     options = parser.parse_args()
-    model = champion.named(Catalog.from_environment(), options.model)
+    model = champion.resolve(Catalog.from_environment(), options.model)
     preset = model.manifest.config["preset"]["name"]
     print(f"{machine()}; preset {preset}; {options.rows:,} headlines", end="", flush=True)
     with tempfile.TemporaryDirectory() as directory, ExitStack() as clusters:

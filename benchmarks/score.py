@@ -36,9 +36,9 @@ from benchmarks.measure import (
 )
 from benchmarks.processes import Measured, measured
 from benchmarks.segment import corpus, quiet_jieba
-from headlines import champion
-from headlines.artifact import Artifact, read_manifest
-from headlines.catalog import Catalog
+from headlines.models import champion
+from headlines.storage.artifact import Artifact, read_manifest
+from headlines.storage.layout import Catalog
 
 NOTEBOOK_ROWS = 20_000  # that the notebook's way is measured on
 FULL_ROWS = 5_000_000
@@ -227,7 +227,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--full", action="store_true", help=f"{FULL_ROWS:,} rows too, once")
     options = parser.parse_args()
-    model = champion.named(Catalog.from_environment(), options.model)
+    model = champion.resolve(Catalog.from_environment(), options.model)
     preset = model.manifest.config["preset"]["name"]
     sizes = [size for size in (options.rows // 100, options.rows // 10, options.rows) if size]
     print(f"{machine()}; preset {preset}\n", flush=True)

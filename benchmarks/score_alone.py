@@ -11,30 +11,33 @@ import sys
 from concurrent.futures import Future
 from pathlib import Path
 
-from headlines import champion, runner, scoring
-from headlines.admission import MAX_REJECT_RATE, Piece, admit, check_reject_rate
-from headlines.artifact import Artifact
-from headlines.batches import Batch
-from headlines.catalog import Catalog
+from headlines.compute import executors
+from headlines.models import champion
+from headlines.readers import ReadOptions
+from headlines.scoring import commit, score_chunks
+from headlines.scoring.batch import Batch
+from headlines.scoring.prepare import MAX_REJECT_RATE, check_reject_rate, prepare_batch
+from headlines.scoring.read_chunks import ChunkRef
 from headlines.segmentation import Segmenter
-from headlines.sources import Reading
+from headlines.storage.artifact import Artifact
+from headlines.storage.layout import Catalog
 
 
 def score_alone(file: Path) -> Artifact:
     """The predictions of a batch by the champion of the data root."""
     catalog, segmenter = Catalog.from_environment(), Segmenter.from_environment()
-    batch, model = Batch.of_file(catalog, file), champion.current(catalog)
+    batch, model = Batch.of_file(catalog, file), champion.open_champion(catalog)
     scored: list[Future[Artifact]] = []
 
-    def start(piece: Piece) -> None:
-        pool = runner.executor(1 if piece.alone else 2)
-        chunk = scoring.chunk_of(catalog, batch, piece, model, segmenter, Reading())
-        scored.append(pool.submit(scoring.score_chunk, chunk))
+    def start(piece: ChunkRef) -> None:
+        pool = executors.executor(1 if piece.alone else 2)
+        chunk = score_chunks.make_job(catalog, batch, piece, model, segmenter, ReadOptions())
+        scored.append(pool.submit(score_chunks.score_chunk, chunk))
 
-    admitted = admit(catalog, batch, Reading(), start)
+    admitted = prepare_batch(catalog, batch, ReadOptions(), start)
     check_reject_rate(batch, admitted, MAX_REJECT_RATE)
     parts = [part.result() for part in scored]
-    return scoring.commit(catalog, batch, admitted, model, parts)
+    return commit.commit(catalog, batch, admitted, model, parts)
 
 
 if __name__ == "__main__":

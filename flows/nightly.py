@@ -8,38 +8,38 @@ from typing import Any
 
 from prefect import flow
 
+from flows.environment import use_running_server
+from flows.logs import hide_expected_tracebacks
 from flows.parameters import LongTitles, NotNegative, Positive, Share
-from flows.quiet import without_tracebacks
 from flows.score import score_batch
-from flows.surroundings import use_server
 from flows.train import new_model
-from headlines.admission import MAX_REJECT_RATE
-from headlines.artifact import Artifact
-from headlines.batches import Batch, State, release, state_of
-from headlines.catalog import Catalog
-from headlines.days import Days
-from headlines.digests import Digests
-from headlines.drafts import sweep_damaged, sweep_drafts, sweep_pieces
-from headlines.drift import WARN, Limits, drift
 from headlines.errors import BatchesStopped, DriftTooHigh, InputError
-from headlines.evaluation import reference_of
-from headlines.inbox import read_inbox
-from headlines.nights import begin_night, nights_before
-from headlines.object_store.surveying import surveyed
-from headlines.object_store.sweeping import sweep_bucket
-from headlines.outcomes import BatchResult, Night
-from headlines.profile import NO_HEADLINES, Profile
-from headlines.scoring import batch_result, scored_since
-from headlines.sources import Reading
+from headlines.evaluation.evaluate import reference_profile
+from headlines.metrics.drift import WARN, DriftThresholds, drift
+from headlines.metrics.profile import EMPTY_PROFILE, Profile
+from headlines.nightly.day_range import DayRange
+from headlines.nightly.history import NightSummary, mark_started, recent_nights
+from headlines.nightly.inbox import read_inbox
+from headlines.readers import ReadOptions
+from headlines.scoring.batch import Batch
+from headlines.scoring.batch_state import BatchState, batch_state, clear_failure
+from headlines.scoring.prepare import MAX_REJECT_RATE
+from headlines.scoring.results import BatchResult, batch_result, scored_since
+from headlines.storage.artifact import Artifact
+from headlines.storage.bucket.garbage import collect_garbage
+from headlines.storage.bucket.surveying import surveyed
+from headlines.storage.cleanup import clean_chunks, clean_drafts, clean_quarantine
+from headlines.storage.file_digests import FileDigestCache
+from headlines.storage.layout import Catalog
 from tasks.alerts import alert
 from tasks.evaluate import evaluate_model
 from tasks.ingest import ensure_corpus
 from tasks.report import report_night
 from tasks.score import read_model
 from tasks.segment import segment_corpus
-from tasks.train import never_trained
+from tasks.train import no_models_yet
 
-without_tracebacks()
+hide_expected_tracebacks()
 
 _NAMED = 20  # stopped batches in the error's one line; the report has all
 
@@ -92,30 +92,30 @@ def nightly(
         DriftTooHigh: all is scored and the report is written, but the drift reached `drift_stop`.
     """
     catalog = Catalog.from_environment()
-    days = Days(first_day, last_day)
-    reading = Reading(encoding, title_column, id_column, long_titles, content_column)
-    limits = Limits(drift_warn, drift_stop)
-    sweep_drafts(catalog)
-    sweep_pieces(catalog)
-    sweep_damaged(catalog)
+    days = DayRange(first_day, last_day)
+    reading = ReadOptions(encoding, title_column, id_column, long_titles, content_column)
+    limits = DriftThresholds(drift_warn, drift_stop)
+    clean_drafts(catalog)
+    clean_chunks(catalog)
+    clean_quarantine(catalog)
     ingested = ensure_corpus(catalog, corpus)
     tokens = segment_corpus(catalog, corpus, ingested)
-    if never_trained(catalog):
+    if no_models_yet(catalog):
         new_model(catalog, preset, ingested, tokens)
     model = read_model(catalog, "champion")
     evaluation = evaluate_model(catalog, model.directory.name, model, ingested, tokens)
-    untold = begin_night(catalog)
-    digests = Digests(catalog)
+    untold = mark_started(catalog)
+    digests = FileDigestCache(catalog)
     inbox = read_inbox(catalog, digests.of, settle_seconds, days)
     with surveyed(catalog):
         results = [
             _outcome(catalog, batch, digests.of, model, reading, max_reject_rate, untold)
             for batch in inbox.batches
         ]
-        sweep_bucket(catalog)
+        collect_garbage(catalog)
     digests.save()
-    profile, reference = _profile(results), reference_of(evaluation)
-    night = Night(
+    profile, reference = _profile(results), reference_profile(evaluation)
+    night = NightSummary(
         model=model.directory.name,
         batches=[
             *(result for result in results if result.outcome != "reused"),
@@ -126,11 +126,11 @@ def nightly(
         skipped=inbox.skipped,
         profile=profile,
         reference=reference,
-        before=nights_before(catalog.nightly_reports),
+        before=recent_nights(catalog.nightly_reports),
         drift=drift(profile, reference, limits),
     )
     report = report_night(catalog, f"{datetime.now(UTC):%Y-%m-%dT%H%M%SZ}", night)
-    _tell_person(night, report)
+    _emit_alerts(night, report)
     result = {
         "inbox": str(catalog.inbox),
         "evaluation": str(evaluation.directory),
@@ -138,17 +138,17 @@ def nightly(
         **asdict(night),
         "report": str(report),
     }
-    _fail_if_amiss(night, report, result)
+    _raise_on_problems(night, report, result)
     return result
 
 
 def _profile(results: Sequence[BatchResult]) -> Profile:
     """What all headlines scored in this run look like."""
     scored = (result.profile for result in results if result.outcome == "scored")
-    return sum((Profile.from_dict(profile) for profile in scored if profile), NO_HEADLINES)
+    return sum((Profile.from_dict(profile) for profile in scored if profile), EMPTY_PROFILE)
 
 
-def _tell_person(night: Night, report: Path) -> None:
+def _emit_alerts(night: NightSummary, report: Path) -> None:
     """Send the events of what calls for a person though the run does not fail."""
     if not night.batches:
         alert("no-batch", "no batch was due this night", f"see {report}")
@@ -157,7 +157,7 @@ def _tell_person(night: Night, report: Path) -> None:
         alert("drift", "headlines unlike those of dev", f"{'; '.join(warnings)}; see {report}")
 
 
-def _fail_if_amiss(night: Night, report: Path, result: dict[str, Any]) -> None:
+def _raise_on_problems(night: NightSummary, report: Path, result: dict[str, Any]) -> None:
     stopped = [batch.batch for batch in night.batches if batch.outcome == "stopped"]
     more = f" and {len(stopped) - _NAMED} more" if len(stopped) > _NAMED else ""
     told = [f"stopped: {', '.join(stopped[:_NAMED])}{more}"] if stopped else []
@@ -174,7 +174,7 @@ def _outcome(
     batch: Batch,
     digest: Callable[[Path], str],
     model: Artifact,
-    reading: Reading,
+    reading: ReadOptions,
     max_reject_rate: float,
     untold: str | None,
 ) -> BatchResult:
@@ -186,11 +186,11 @@ def _outcome(
         untold: when the first such night began.
     """
     try:
-        state = state_of(catalog, batch, digest)
-        if state is State.FAILED:
+        state = batch_state(catalog, batch, digest)
+        if state is BatchState.FAILED:
             return batch_result(catalog, batch, "waiting")
-        if state is State.SCORED:
-            release(catalog, batch)  # a failure of other bytes, which are no more
+        if state is BatchState.SCORED:
+            clear_failure(catalog, batch)  # a failure of other bytes, which are no more
             if untold and scored_since(catalog, batch, untold):
                 return batch_result(catalog, batch, "scored")
             return BatchResult(batch.name, "reused")
@@ -202,5 +202,5 @@ def _outcome(
 
 
 if __name__ == "__main__":
-    use_server()
+    use_running_server()
     nightly()

@@ -4,16 +4,16 @@ from typing import Any
 
 from prefect import flow
 
-from flows.quiet import without_tracebacks
+from flows.environment import use_running_server
+from flows.logs import hide_expected_tracebacks
 from flows.results import result_of
-from flows.surroundings import use_server
-from headlines.catalog import Catalog
-from headlines.training import preset_named
+from headlines.models.presets import resolve_preset
+from headlines.storage.layout import Catalog
 from lstm_model.presets import views
 from tasks.ingest import ensure_corpus
 from tasks.pretrain import pretrain_vectors
 
-without_tracebacks()
+hide_expected_tracebacks()
 
 
 @flow(name="pretrain", flow_run_name="pretrain {preset} on {corpus}")
@@ -29,10 +29,10 @@ def pretrain(preset: str = "default", corpus: str = "inews") -> dict[str, Any]:
     ingested = ensure_corpus(catalog, corpus)
     return {
         view: result_of(pretrain_vectors(catalog, preset, ingested, view))
-        for view in views(preset_named(preset))
+        for view in views(resolve_preset(preset))
     }
 
 
 if __name__ == "__main__":
-    use_server()
+    use_running_server()
     pretrain()

@@ -11,24 +11,23 @@ from prefect.futures import PrefectFuture, wait
 from prefect.runtime import flow_run
 from prefect.task_runners import ThreadPoolTaskRunner
 
+from flows.environment import use_running_server
+from flows.logs import hide_expected_tracebacks
 from flows.parameters import LongTitles, Share
-from flows.quiet import without_tracebacks
-from flows.surroundings import use_server
-from headlines import runner
-from headlines.admission import MAX_REJECT_RATE
-from headlines.artifact import Artifact, have_here
-from headlines.batch_reading import Piece, pieces_of
-from headlines.batches import Batch, State, claimed, named_batches, state_of, waiting_error
-from headlines.batches import (
-    release as release_batch,
-)
-from headlines.catalog import Catalog
+from headlines.compute import executors
 from headlines.errors import BatchesStopped, InputError
-from headlines.outcomes import BatchResult
-from headlines.progress import Progress
-from headlines.scoring import Chunk, batch_result, chunk_of, refuse_other_reading
+from headlines.readers import ReadOptions
+from headlines.scoring.batch import Batch, resolve_batches
+from headlines.scoring.batch_state import BatchState, batch_state, claim, failed_before_error
+from headlines.scoring.batch_state import clear_failure as release_batch
+from headlines.scoring.prepare import MAX_REJECT_RATE
+from headlines.scoring.progress import Progress
+from headlines.scoring.read_chunks import ChunkRef, chunk_refs
+from headlines.scoring.results import BatchResult, batch_result, check_same_options
+from headlines.scoring.score_chunks import ScoreJob, make_job
 from headlines.segmentation import Segmenter
-from headlines.sources import Reading
+from headlines.storage.artifact import Artifact, have_here
+from headlines.storage.layout import Catalog
 from tasks.score import (
     admit_batch,
     commit_batch,
@@ -38,44 +37,44 @@ from tasks.score import (
     stop_batch,
 )
 
-without_tracebacks()
+hide_expected_tracebacks()
 
-_LEAST_WINDOW = 16  # chunks under way at once: memory does not grow with the batch
+MIN_IN_FLIGHT = 16  # chunks under way at once: memory does not grow with the batch
 
 
-# Its threads only wait: the work itself is done by the workers of `headlines.runner`. There are as
-# many as chunks under way, or admitting would wait behind them.
-_WAITING: Any = ThreadPoolTaskRunner(max_workers=1024)
+# Its threads only wait: the work is done by the workers of `headlines.compute.executors`. There
+# are as many as chunks in flight, or reading would wait behind them.
+_TASK_RUNNER: Any = ThreadPoolTaskRunner(max_workers=1024)
 
 
 @flow(
     name="score-batch",
     flow_run_name="score {name}",
-    task_runner=_WAITING,
+    task_runner=_TASK_RUNNER,
     validate_parameters=False,
 )
 def score_batch(
     name: str,
     batch: Batch,
     model: Artifact,
-    reading: Reading,
+    reading: ReadOptions,
     max_reject_rate: float,
     rescore: bool,
 ) -> BatchResult:
     """Score one batch if it is due; put it into `failed/` if it cannot be scored."""
     catalog = Catalog.from_environment()
-    with claimed(catalog, batch):
-        state = state_of(catalog, batch)
-        if state is State.FAILED:
-            raise waiting_error(catalog, batch)
-        if state is State.SCORED and not rescore:
-            refuse_other_reading(catalog, batch, reading)
+    with claim(catalog, batch):
+        state = batch_state(catalog, batch)
+        if state is BatchState.FAILED:
+            raise failed_before_error(catalog, batch)
+        if state is BatchState.SCORED and not rescore:
+            check_same_options(catalog, batch, reading)
             release_batch(catalog, batch)  # a failure of other bytes, which are no more
             have_here(catalog.prediction(batch.name))  # for those who look at them afterwards
             return batch_result(catalog, batch, "reused")
-        chunks: dict[int, Chunk] = {}
+        chunks: dict[int, ScoreJob] = {}
         scored: dict[int, PrefectFuture[Artifact]] = {}
-        pieces: SimpleQueue[Piece | None] = SimpleQueue()
+        pieces: SimpleQueue[ChunkRef | None] = SimpleQueue()
         segmenter, progress = Segmenter.from_environment(), Progress()
         admitting = admit_batch.submit(
             catalog, name, batch, reading, max_reject_rate, on_piece=pieces.put
@@ -86,26 +85,28 @@ def score_batch(
         for piece in iter(pieces.get, None):
             if (known := chunks.get(piece.number)) and known.piece.key == piece.key:
                 continue
-            chunks[piece.number] = chunk_of(catalog, batch, piece, model, segmenter, reading)
+            chunks[piece.number] = make_job(catalog, batch, piece, model, segmenter, reading)
             progress.admitted(piece.rows, piece.read)
             scored[piece.number] = score_chunk.submit(
                 f"{name} {piece.number + 1}", chunks[piece.number], progress
             )
-            if piece.number >= _LEAST_WINDOW:
-                behind = piece.number - max(_LEAST_WINDOW, runner.window())
+            if piece.number >= MIN_IN_FLIGHT:
+                behind = piece.number - max(MIN_IN_FLIGHT, executors.max_in_flight())
                 scored[max(0, behind)].wait()
         try:
             admitted = admitting.result()
         except InputError as error:
             wait(list(scored.values()))
             discard_pieces(catalog, name, list(chunks.values()))
-            if state is not State.SCORED:  # predictions that stand are not made a failure
+            if state is not BatchState.SCORED:  # predictions that stand are not made a failure
                 stop_batch(catalog, name, batch, reading, error)
             raise
-        parts = [scored[piece.number].result() for piece in pieces_of(admitted)]
+        parts = [scored[piece.number].result() for piece in chunk_refs(admitted)]
         predictions = commit_batch(catalog, name, batch, admitted, model, parts)
         return batch_result(
-            catalog, batch, "reused" if predictions.reused and state is State.SCORED else "scored"
+            catalog,
+            batch,
+            "reused" if predictions.reused and state is BatchState.SCORED else "scored",
         )
 
 
@@ -148,9 +149,9 @@ def score(
         BatchesStopped: some of several files were stopped; the others were scored.
     """
     catalog = Catalog.from_environment()
-    reading = Reading(encoding, title_column, id_column, long_titles, content_column)
+    reading = ReadOptions(encoding, title_column, id_column, long_titles, content_column)
     model = read_model(catalog, "champion")
-    batches = named_batches(catalog, [catalog.named(file) for file in files], batch)
+    batches = resolve_batches(catalog, [catalog.named(file) for file in files], batch)
     results: list[BatchResult] = []
     for one in batches:
         if release:
@@ -169,5 +170,5 @@ def score(
 
 
 if __name__ == "__main__":
-    use_server()
+    use_running_server()
     score(sys.argv[1:])

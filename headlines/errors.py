@@ -41,7 +41,7 @@ class ClusterError(Exception):
     """The workers of a cluster have not done a piece of work; trying again may help."""
 
 
-class EndedAmiss(Exception):
+class RunNeedsAttention(Exception):
     """A run is over, and has a result, but a person should look at it.
 
     Args:
@@ -58,9 +58,9 @@ class EndedAmiss(Exception):
         return self.message
 
 
-class BatchesStopped(EndedAmiss):
+class BatchesStopped(RunNeedsAttention):
     """Some of a run's batches could not be scored; the message says which."""
 
 
-class DriftTooHigh(EndedAmiss):
+class DriftTooHigh(RunNeedsAttention):
     """A night is scored, but its headlines are unlike dev; the message says in what."""

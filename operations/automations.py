@@ -121,7 +121,7 @@ async def send_no_alerts() -> None:
                 await client.delete_automation(automation.id)
 
 
-async def alerts_by() -> str | None:
+async def alert_block() -> str | None:
     """The notification block that alerts are sent by; None where they are off."""
     async with get_client() as client:
         found = await client.read_automations_by_name(_ENDED)

@@ -9,7 +9,7 @@ from prefect.exceptions import ObjectAlreadyExists
 
 from headlines.errors import InputError
 from operations import server
-from operations.place import PROJECT, Place
+from operations.instance import PROJECT, PrefectInstance
 from operations.worker import POOL
 
 FILE = PROJECT / "prefect.yaml"
@@ -25,7 +25,7 @@ async def create_work_pool() -> bool:
     return True
 
 
-def deploy(place: Place) -> None:
+def deploy(place: PrefectInstance) -> None:
     """Bring every deployment to what `prefect.yaml` says.
 
     Raises:

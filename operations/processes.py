@@ -14,14 +14,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from headlines.errors import InputError
-from operations.place import Place
+from operations.instance import PrefectInstance
 
 _POLL_SECONDS = 0.1
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 
 @dataclass(frozen=True)
-class Started:
+class ProcessRecord:
     """A process that was started.
 
     Attributes:
@@ -43,8 +43,8 @@ class Started:
 
 
 def start(
-    place: Place, name: str, command: Sequence[str], environment: Mapping[str, str]
-) -> Started:
+    place: PrefectInstance, name: str, command: Sequence[str], environment: Mapping[str, str]
+) -> ProcessRecord:
     """Start a process in a session of its own; what it writes goes to `<name>.log`."""
     place.state.mkdir(parents=True, exist_ok=True)
     place.logs.mkdir(parents=True, exist_ok=True)
@@ -59,28 +59,28 @@ def start(
             start_new_session=True,
         )
     ticks = _ticks_of(process.pid)
-    started = Started(process.pid, ticks or 0, _boot(), place.port)
+    started = ProcessRecord(process.pid, ticks or 0, _boot(), place.port)
     draft = _file(place, name).with_suffix(".draft")
     draft.write_text(json.dumps(asdict(started)) + "\n", encoding="utf-8")
     draft.replace(_file(place, name))
     return started
 
 
-def running(place: Place, name: str) -> Started | None:
+def running(place: PrefectInstance, name: str) -> ProcessRecord | None:
     """The process of that name, if one was started and still runs."""
     try:
-        started = Started(**json.loads(_file(place, name).read_text(encoding="utf-8")))
+        started = ProcessRecord(**json.loads(_file(place, name).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
         return None
     return started if started.alive else None
 
 
-def is_known(place: Place, name: str) -> bool:
+def was_recorded(place: PrefectInstance, name: str) -> bool:
     """Whether a process of that name was started and not stopped, though it may be gone."""
     return _file(place, name).exists()
 
 
-def stop(place: Place, name: str, seconds: float) -> bool:
+def stop(place: PrefectInstance, name: str, seconds: float) -> bool:
     """End a process and its group: asked at first, killed after `seconds`.
 
     Returns:
@@ -100,7 +100,11 @@ def stop(place: Place, name: str, seconds: float) -> bool:
 
 
 def wait_until(
-    place: Place, name: str, started: Started, seconds: float, ready: Callable[[], bool]
+    place: PrefectInstance,
+    name: str,
+    started: ProcessRecord,
+    seconds: float,
+    ready: Callable[[], bool],
 ) -> None:
     """Wait until a process that was started does its work.
 
@@ -128,7 +132,7 @@ def _within(seconds: float, condition: Callable[[], bool]) -> bool:
     return True
 
 
-def _file(place: Place, name: str) -> Path:
+def _file(place: PrefectInstance, name: str) -> Path:
     return place.state / f"{name}.json"
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from headlines.errors import InputError
 from operations import processes
-from operations.place import PROJECT, Place
+from operations.instance import PROJECT, PrefectInstance
 
 NAME = "server"
 _START_SECONDS = 120
@@ -17,7 +17,7 @@ _STOP_SECONDS = 15
 _ANSWER_SECONDS = 20  # one that is busy is no reason to start another on the same database
 
 
-def start(place: Place) -> bool:
+def start(place: PrefectInstance) -> bool:
     """Start the server where it is not running, and wait until it answers.
 
     Returns:
@@ -37,12 +37,12 @@ def start(place: Place) -> bool:
     return True
 
 
-def stop(place: Place) -> bool:
+def stop(place: PrefectInstance) -> bool:
     """End the server, if it was started here; say whether it was running."""
     return processes.stop(place, NAME, _STOP_SECONDS)
 
 
-def api_url_if_up(place: Place) -> str | None:
+def api_url_if_up(place: PrefectInstance) -> str | None:
     """The address of this data root's server, where it runs and answers."""
     started = processes.running(place, NAME)
     if started is None:
@@ -50,17 +50,17 @@ def api_url_if_up(place: Place) -> str | None:
     return f"http://127.0.0.1:{started.port}/api" if _answers(started.port) else None
 
 
-def runs(place: Place) -> bool:
+def is_running(place: PrefectInstance) -> bool:
     """Whether its process is there, though it may not answer."""
     return processes.running(place, NAME) is not None
 
 
-def was_started(place: Place) -> bool:
+def was_started(place: PrefectInstance) -> bool:
     """Whether it was started and not ended by `stop`."""
-    return processes.is_known(place, NAME)
+    return processes.was_recorded(place, NAME)
 
 
-def environment(place: Place) -> Mapping[str, str]:
+def environment(place: PrefectInstance) -> Mapping[str, str]:
     """The environment of server and worker: this data root, its Prefect home, its server."""
     return {
         **os.environ,
@@ -73,7 +73,7 @@ def environment(place: Place) -> Mapping[str, str]:
     }
 
 
-def _require_free(place: Place) -> None:
+def _require_free(place: PrefectInstance) -> None:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

@@ -3,13 +3,13 @@
 import asyncio
 import os
 
-from headlines.catalog import Catalog
-from headlines.drafts import locked
+from headlines.storage.atomic import file_lock
+from headlines.storage.layout import Catalog
 from operations import server, worker
-from operations.place import Place
+from operations.instance import PrefectInstance
 
 
-def up(place: Place) -> list[str]:
+def up(place: PrefectInstance) -> list[str]:
     """Start what is not running, and bring the server to what this project wants of it.
 
     Returns:
@@ -18,7 +18,7 @@ def up(place: Place) -> list[str]:
     Raises:
         InputError: something else uses the port, or a part does not start; see its log.
     """
-    with locked(Catalog(place.data_root), "operations"):
+    with file_lock(Catalog(place.data_root), "operations"):
         started = server.start(place)
         os.environ["PREFECT_API_URL"] = place.api_url  # before Prefect is imported
         from operations import automations, deployments, status
@@ -35,8 +35,8 @@ def up(place: Place) -> list[str]:
     ]
 
 
-def down(place: Place) -> list[str]:
+def down(place: PrefectInstance) -> list[str]:
     """End the worker and the server that were started here, and nothing else."""
-    with locked(Catalog(place.data_root), "operations"):
+    with file_lock(Catalog(place.data_root), "operations"):
         ended = {"worker": worker.stop(place), "server": server.stop(place)}
     return [f"{name}: {'ended' if was else 'was not running'}" for name, was in ended.items()]

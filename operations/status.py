@@ -16,9 +16,9 @@ from prefect.client.schemas.filters import (
 from prefect.client.schemas.objects import FlowRun, StateType, WorkerStatus
 from prefect.client.schemas.sorting import FlowRunSort
 
-from headlines.doctor import Check
 from headlines.errors import InputError
-from operations.automations import alerts_by
+from operations.automations import alert_block
+from operations.doctor import Check
 from operations.worker import POOL
 
 NIGHTLY = "nightly"
@@ -42,7 +42,7 @@ async def examine() -> list[Check]:
                 checks.append(Check(name, True, await look(client)))
             except InputError as error:
                 checks.append(Check(name, False, str(error)))
-    block = await alerts_by()
+    block = await alert_block()
     told = f"by {block}" if block else "off (`headlines alerts TYPE/NAME` turns them on)"
     return [*checks, Check("alerts", True, told)]
 

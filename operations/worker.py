@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable
 
 from operations import processes, server
-from operations.place import Place
+from operations.instance import PrefectInstance
 
 NAME = "worker"
 POOL = "headlines"
@@ -13,7 +13,7 @@ _START_SECONDS = 60
 _STOP_SECONDS = 30  # it ends the flow runs that are under way
 
 
-def start(place: Place, polls: Callable[[], bool]) -> bool:
+def start(place: PrefectInstance, polls: Callable[[], bool]) -> bool:
     """Start the worker where it is not running, and wait until it polls.
 
     Args:
@@ -39,6 +39,6 @@ def start(place: Place, polls: Callable[[], bool]) -> bool:
     return True
 
 
-def stop(place: Place) -> bool:
+def stop(place: PrefectInstance) -> bool:
     """End the worker, if it was started here; say whether it was running."""
     return processes.stop(place, NAME, _STOP_SECONDS)

@@ -16,12 +16,14 @@ import pytest
 from distributed import Client
 from distributed.security import Security
 
-from headlines import admission, champion, runner, scoring
-from headlines.arrival import arrived
-from headlines.artifact import Artifact
-from headlines.batches import Batch
-from headlines.catalog import Catalog
-from headlines.sources import Reading
+from headlines.compute import executors
+from headlines.compute.executors import wait_until_visible
+from headlines.models import champion
+from headlines.readers import ReadOptions
+from headlines.scoring import commit, prepare, score_chunks
+from headlines.scoring.batch import Batch
+from headlines.storage.artifact import Artifact
+from headlines.storage.layout import Catalog
 from tests.headlines.test_scoring import make_champion
 
 PRELOAD = Path(__file__).with_name("faults_preload.py")
@@ -151,7 +153,7 @@ def start_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable
         return cluster.start()
 
     yield start
-    runner.leave_cluster()
+    executors.leave_cluster()
     for cluster in started:
         cluster.kill()
 
@@ -180,7 +182,7 @@ def use(monkeypatch: pytest.MonkeyPatch) -> Callable[[Cluster], None]:
         monkeypatch.setenv("HEADLINES_RUNNER", "dask")
         monkeypatch.setenv("HEADLINES_DASK", cluster.address)
 
-    monkeypatch.setattr(admission, "PIECE_ROWS", PIECE_ROWS)
+    monkeypatch.setattr(prepare, "CHUNK_ROWS", PIECE_ROWS)
     return configure
 
 
@@ -200,15 +202,17 @@ class Job:
 
     def run(self) -> Artifact:
         """Score it in the steps that the flow takes, without Prefect and its retries."""
-        model = champion.current(self.catalog)
-        admitted = admission.admit(self.catalog, self.batch, Reading())
-        chunks = scoring.chunks_of(self.catalog, self.batch, admitted, model)
-        pool = runner.executor(len(chunks))
+        model = champion.open_champion(self.catalog)
+        admitted = prepare.prepare_batch(self.catalog, self.batch, ReadOptions())
+        chunks = score_chunks.make_jobs(self.catalog, self.batch, admitted, model)
+        pool = executors.executor(len(chunks))
         scored = []
-        for part in runner.windowed(pool, scoring.score_chunk, chunks, runner.window()):
+        for part in executors.bounded_map(
+            pool, score_chunks.score_chunk, chunks, executors.max_in_flight()
+        ):
             self.reused += part.reused
-            scored.append(arrived(part))
-        return scoring.commit(self.catalog, self.batch, admitted, model, scored)
+            scored.append(wait_until_visible(part))
+        return commit.commit(self.catalog, self.batch, admitted, model, scored)
 
     def finished(self) -> int:
         """How many pieces were scored so far."""
@@ -242,7 +246,7 @@ def expected(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     catalog = Catalog(place / "data")
     make_champion(catalog)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(admission, "PIECE_ROWS", PIECE_ROWS)
+        patch.setattr(prepare, "CHUNK_ROWS", PIECE_ROWS)
         patch.setenv("HEADLINES_RUNNER", "threads")
         return digests(Job(catalog, Batch.of_file(catalog, file)).run())
 

@@ -12,15 +12,15 @@ from typing import Any
 
 from distributed import Worker
 
-from headlines import scoring
-from headlines.cluster import worker as module
-from headlines.cluster.worker import Code
+from headlines.compute.dask import version_check as module
+from headlines.compute.dask.version_check import Code
+from headlines.scoring import score_chunks
 
 ORDERS = Path(os.environ["HEADLINES_TEST_FAULTS"])
 own_predictions_of, own_code, own_model = (
-    scoring.predictions_of,
+    score_chunks.iter_predictions,
     module.code,
-    scoring.registry.model,
+    score_chunks.registry.model,
 )
 held: list[bytearray] = []
 
@@ -34,7 +34,7 @@ def taken(order: str) -> bool:
     return True
 
 
-def predictions_of(chunk: scoring.Chunk) -> Iterator[scoring.Scored]:
+def predictions_of(chunk: score_chunks.ScoreJob) -> Iterator[score_chunks.ScoredRows]:
     """The predictions of a piece, unless something happens on the way."""
     found = list(own_predictions_of(chunk))
     yield found[0]
@@ -66,6 +66,6 @@ def dask_setup(worker: Worker) -> None:
             catalog = type(catalog)(Path(order.read_text()))
         return own_model(catalog, version)
 
-    scoring.predictions_of = predictions_of
-    scoring.registry.model = model
+    score_chunks.iter_predictions = predictions_of
+    score_chunks.registry.model = model
     module.code = code  # type: ignore[assignment]

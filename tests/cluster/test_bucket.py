@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from headlines.batches import Batch
-from headlines.catalog import Catalog
-from headlines.object_store.address import root_of_mirror
+from headlines.scoring.batch import Batch
+from headlines.storage.bucket.address import root_of_mirror
+from headlines.storage.layout import Catalog
 from tests.headlines.test_scoring import make_champion
 from tests.object_store.conftest import bucket, s3_server
 

@@ -11,10 +11,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from headlines import runner
-from headlines.cluster import executor
-from headlines.drafts import sweep_drafts
+from headlines.compute import executors
+from headlines.compute.dask import executor
 from headlines.errors import ClusterError, InputError
+from headlines.storage.cleanup import clean_drafts
 
 from .conftest import Cluster, Job, digests, until
 
@@ -50,11 +50,11 @@ def test_a_killed_scheduler_is_told_and_the_next_run_goes_on(
 _RUN = """
 import sys
 from pathlib import Path
-from headlines import admission
-from headlines.batches import Batch
-from headlines.catalog import Catalog
+from headlines.scoring import prepare
+from headlines.scoring.batch import Batch
+from headlines.storage.layout import Catalog
 from tests.cluster.conftest import PIECE_ROWS, Job
-admission.PIECE_ROWS = PIECE_ROWS
+prepare.CHUNK_ROWS = PIECE_ROWS
 catalog = Catalog(Path(sys.argv[1]))
 Job(catalog, Batch.of_file(catalog, Path(sys.argv[2]))).run()
 """
@@ -82,7 +82,7 @@ def test_the_next_run_goes_on_where_one_was_killed(
     # What a worker was at is published all the same, or was never begun.
     assert digests(job.run()) == expected
     assert job.reused >= finished
-    until(lambda: not list(job.catalog.work.glob("draft-*")) or not sweep_drafts(job.catalog))
+    until(lambda: not list(job.catalog.work.glob("draft-*")) or not clean_drafts(job.catalog))
     assert not list(job.catalog.work.glob(f"draft-*-{run.pid}-*"))
 
 
@@ -138,8 +138,8 @@ def test_a_cluster_without_workers_is_told(
     monkeypatch.setattr(executor, "_LONELY_SECONDS", 2)
     cluster = start_cluster(1)
     use(cluster)
-    runner.leave_cluster()
-    runner.executor(2)
+    executors.leave_cluster()
+    executors.executor(2)
     os.killpg(cluster.processes[1].pid, signal.SIGKILL)
     with pytest.raises(ClusterError, match="has had no workers"):
         job.run()
@@ -150,7 +150,7 @@ def test_a_scheduler_that_is_not_there_is_wrong_input(
 ) -> None:
     nowhere = Cluster(tmp_path, 0, port=9)  # the port of a service that nobody runs
     use(nowhere)
-    runner.leave_cluster()
+    executors.leave_cluster()
     with pytest.raises(InputError, match="does not answer") as caught:
         job.run()
     assert caught.value.where == f"HEADLINES_DASK={nowhere.address}"

@@ -11,9 +11,9 @@ from types import SimpleNamespace
 import pytest
 from distributed.security import Security
 
-from headlines.artifact import open_artifact
-from headlines.cluster.connection import _require_tls
+from headlines.compute.dask.connection import _require_tls
 from headlines.errors import InputError
+from headlines.storage.artifact import open_artifact
 
 from .conftest import Cluster, Job, digests
 
@@ -82,7 +82,7 @@ def test_a_key_that_is_none_is_named_and_not_shown(tmp_path: Path) -> None:
 def connecting(variables: dict[str, str]) -> str:
     """What a process says that is to use a cluster which is beyond this machine."""
     environment = os.environ | variables | {"HEADLINES_RUNNER": "dask", "HEADLINES_DASK": BEYOND}
-    command = "from headlines.runner import executor; executor(2)"
+    command = "from headlines.compute.executors import executor; executor(2)"
     return subprocess.run(
         [sys.executable, "-c", command], env=environment, capture_output=True, text=True, timeout=60
     ).stderr
@@ -102,9 +102,9 @@ def test_a_batch_scored_by_tls_from_the_command_line(
         "HEADLINES_RUNNER": "dask",
         "HEADLINES_DASK": cluster.address,
     }
-    small = "from headlines import admission; admission.PIECE_ROWS = 40; "
+    small = "from headlines.scoring import prepare; prepare.CHUNK_ROWS = 40; "
     command = [
-        sys.executable, "-c", small + "from flows.cli import main; main()",
+        sys.executable, "-c", small + "from flows.cli.commands import main; main()",
         "score", str(job.batch.path), "--json", "--json-logs",
     ]  # fmt: skip
 

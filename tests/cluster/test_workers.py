@@ -11,16 +11,19 @@ from pathlib import Path
 import pytest
 from distributed import Client
 
-from headlines import admission, champion, held_out, runner
-from headlines import corpus as corpus_module
-from headlines.artifact import Artifact, remove
-from headlines.batches import Batch
-from headlines.catalog import Catalog
-from headlines.cluster.check import examine_cluster
-from headlines.corpus import ingest
+from headlines.compute import executors
+from headlines.corpus import ingest as ingest_module
+from headlines.corpus.ingest import ingest
+from headlines.corpus.tokens import segment_corpus
 from headlines.errors import InputError
-from headlines.evaluation import evaluate
-from headlines.tokens import segment_corpus
+from headlines.evaluation import held_out
+from headlines.evaluation.evaluate import evaluate
+from headlines.models import champion
+from headlines.scoring import prepare
+from headlines.scoring.batch import Batch
+from headlines.storage.artifact import Artifact, remove
+from headlines.storage.layout import Catalog
+from operations.doctor import examine_cluster
 from tests.headlines.conftest import publish_model
 from tests.headlines.test_scoring import make_champion
 
@@ -35,7 +38,7 @@ def test_four_workers_make_the_bytes_of_one_process_without_prefect_and_tensorfl
     use(cluster)
     assert digests(job.run()) == expected
     assert not list(job.catalog.work.glob("chunks/*"))
-    pool = runner.executor(2)
+    pool = executors.executor(2)
     look = "sorted({name.partition('.')[0] for name in __import__('sys').modules})"
     seen = [pool.submit(eval, look) for _ in range(16)]
     for modules in (one.result() for one in seen):
@@ -48,7 +51,7 @@ def test_four_workers_make_the_bytes_of_one_process_without_prefect_and_tensorfl
 def test_files_of_a_batch_that_workers_read_are_scored_to_the_same_bytes(
     cluster: Cluster, use: Callable[[Cluster], None], job: Job, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(admission, "STRETCH_BYTES", 1_000)
+    monkeypatch.setattr(prepare, "READ_GROUP_BYTES", 1_000)
     header, *rows = lines()
     folder = job.catalog.inbox / "news.csv"
     folder.mkdir(parents=True)
@@ -71,7 +74,7 @@ def test_the_words_of_a_corpus_in_parts_are_the_same(
     corpus_file: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from headlines import tokens
+    from headlines.corpus import tokens
 
     monkeypatch.setattr(tokens, "_READ_ROWS", 10)  # small parts are worth a worker too
     corpus = ingest(job.catalog, "small", str(corpus_file))
@@ -94,8 +97,8 @@ def test_a_corpus_and_an_evaluation_in_parts_are_the_same(
     publish_model: Callable[..., Artifact],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(corpus_module, "_PART_ROWS", 10)
-    monkeypatch.setattr(corpus_module, "_WRITE_ROWS", 1)  # small parts are worth a worker too
+    monkeypatch.setattr(ingest_module, "_PART_ROWS", 10)
+    monkeypatch.setattr(ingest_module, "_WRITE_ROWS", 1)  # small parts are worth a worker too
     monkeypatch.setattr(held_out, "_WORTH_ROWS", 1)
     catalog = Catalog(tmp_path / "data")
     model = publish_model(catalog, "m")
@@ -120,7 +123,7 @@ def test_the_same_call_is_made_again_as_files_may_have_changed(
     cluster: Cluster, use: Callable[[Cluster], None], tmp_path: Path
 ) -> None:
     use(cluster)
-    pool, file = runner.executor(2), tmp_path / "file"
+    pool, file = executors.executor(2), tmp_path / "file"
     file.write_text("old")
     first = pool.submit(Path.read_text, file)
     assert first.result() == "old"
@@ -154,7 +157,7 @@ def test_a_worker_with_another_model_of_the_same_name_is_refused(
 ) -> None:
     use(cluster)
     other = make_champion(Catalog(tmp_path / "elsewhere"), seed=1)
-    assert other.manifest.key == champion.current(job.catalog).manifest.key
+    assert other.manifest.key == champion.open_champion(job.catalog).manifest.key
     order = cluster.order("other-model-w1", str(tmp_path / "elsewhere"))
     with pytest.raises(InputError, match="is another one here") as caught:
         job.run()
@@ -177,7 +180,7 @@ def test_the_scheduler_holds_no_more_than_a_window_and_nothing_in_the_end(
     cluster: Cluster, use: Callable[[Cluster], None]
 ) -> None:
     use(cluster)
-    pool, window, most = runner.executor(2), 6, 0
+    pool, window, most = executors.executor(2), 6, 0
     with Client(cluster.address, set_as_default=False) as other:
 
         def held() -> int:
@@ -185,7 +188,7 @@ def test_the_scheduler_holds_no_more_than_a_window_and_nothing_in_the_end(
             return count
 
         until(lambda: held() == 0)
-        for number, result in enumerate(runner.windowed(pool, abs, range(200), window)):
+        for number, result in enumerate(executors.bounded_map(pool, abs, range(200), window)):
             assert result == number
             if number % 10 == 0:
                 # Those that were had are forgotten a moment later.
@@ -214,7 +217,7 @@ def test_the_doctor_looks_at_every_worker(
 
 ENDED = """
 import os, signal
-from headlines.runner import executor
+from headlines.compute.executors import executor
 pools = [executor(2) for _ in range(2)]
 assert pools[0] is pools[1]
 print(pools[0].submit(eval, "__import__('headlines').segment(['股市大涨'])").result(), flush=True)

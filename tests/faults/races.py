@@ -8,25 +8,28 @@ from typing import Any
 from jobs import publish_example, recipe_of, write_example  # of this folder
 from scoring_jobs import score
 
-from headlines import admission, champion, scoring
-from headlines.artifact import find, publish
-from headlines.batches import Batch
-from headlines.catalog import Catalog
-from headlines.sources import Reading
+from headlines.models import champion
+from headlines.readers import ReadOptions
+from headlines.scoring import commit, prepare, score_chunks
+from headlines.scoring.batch import Batch
+from headlines.storage.artifact import find_valid, publish
+from headlines.storage.layout import Catalog
 
 
 def score_two(root: str, names: list[str]) -> None:
     """Score two batches of the inbox in step with each other, as two processes might."""
     catalog = Catalog(Path(root))
-    model = champion.current(catalog)
+    model = champion.open_champion(catalog)
     pieces = []
     for name in names:
         batch = Batch.of_file(catalog, catalog.inbox / name)
-        admitted = admission.admit(catalog, batch, Reading())
-        chunks = scoring.chunks_of(catalog, batch, admitted, model)
-        pieces.append((batch, admitted, model, [scoring.score_chunk(chunk) for chunk in chunks]))
+        admitted = prepare.prepare_batch(catalog, batch, ReadOptions())
+        chunks = score_chunks.make_jobs(catalog, batch, admitted, model)
+        pieces.append(
+            (batch, admitted, model, [score_chunks.score_chunk(chunk) for chunk in chunks])
+        )
     for piece in pieces:
-        scoring.commit(catalog, *piece)
+        commit.commit(catalog, *piece)
 
 
 def race(root: str, contents: list[str], keep_superseded: bool) -> list[dict[str, Any]]:
@@ -89,7 +92,7 @@ def replace_while_read(root: str, contents: list[str], rounds: int) -> list[dict
                 finished.set()
         else:
             while not finished.is_set():
-                found += bool(find(catalog, catalog.reports / "example", recipe_of(role).key))
+                found += bool(find_valid(catalog, catalog.reports / "example", recipe_of(role).key))
         results.put({"role": role, "found": found})
 
     return _all_at_once(fork, work, ["writer", *contents], results)

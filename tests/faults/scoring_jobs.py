@@ -10,15 +10,18 @@ from typing import Any, TypeVar
 
 from failing_writes import Control, Phase  # this folder is on the path of `victim.py`
 
-from headlines import admission, batches, champion, runner, scoring
-from headlines.artifact import Artifact
-from headlines.batch_reading import Piece
-from headlines.batches import Batch, State
-from headlines.catalog import Catalog
+from headlines.compute import executors
 from headlines.errors import InputError
-from headlines.scoring import Chunk
+from headlines.models import champion
+from headlines.readers import ReadOptions
+from headlines.scoring import batch_state, commit, prepare, score_chunks
+from headlines.scoring.batch import Batch
+from headlines.scoring.batch_state import BatchState
+from headlines.scoring.read_chunks import ChunkRef
+from headlines.scoring.score_chunks import ScoreJob
 from headlines.segmentation import Segmenter
-from headlines.sources import Reading
+from headlines.storage.artifact import Artifact
+from headlines.storage.layout import Catalog
 
 Result = TypeVar("Result")
 
@@ -46,28 +49,30 @@ def score(
     Returns:
         `scored`, `reused` where it was scored before, `stopped`, or `failed` where it waits.
     """
-    admission.PIECE_ROWS = piece_rows
+    prepare.CHUNK_ROWS = piece_rows
     catalog, progress = Catalog(Path(root)), Control.of_environment()
     one = Batch.of_file(catalog, catalog.inbox / name)
-    model = champion.current(catalog)
-    with batches.claimed(catalog, one), scorer(workers, tries) as submit:
+    model = champion.open_champion(catalog)
+    with batch_state.claim(catalog, one), scorer(workers, tries) as submit:
         if release:
-            batches.release(catalog, one)
-        state = batches.state_of(catalog, one)
-        if state in (State.FAILED, State.SCORED):
-            return "reused" if state is State.SCORED else "failed"
-        chunks: dict[int, Chunk] = {}
+            batch_state.clear_failure(catalog, one)
+        state = batch_state.batch_state(catalog, one)
+        if state in (BatchState.FAILED, BatchState.SCORED):
+            return "reused" if state is BatchState.SCORED else "failed"
+        chunks: dict[int, ScoreJob] = {}
         scored: dict[int, Future[Artifact]] = {}
 
-        def score_piece(piece: Piece) -> None:
+        def score_piece(piece: ChunkRef) -> None:
             if piece.number not in chunks or chunks[piece.number].piece.key != piece.key:
-                chunk = scoring.chunk_of(catalog, one, piece, model, Segmenter(), Reading())
+                chunk = score_chunks.make_job(
+                    catalog, one, piece, model, Segmenter(), ReadOptions()
+                )
                 chunks[piece.number] = chunk
                 scored[piece.number] = submit(chunk)
 
         def admit() -> Artifact:
-            admitted = admission.admit(catalog, one, Reading(), score_piece)
-            admission.check_reject_rate(one, admitted, max_reject_rate)
+            admitted = prepare.prepare_batch(catalog, one, ReadOptions(), score_piece)
+            prepare.check_reject_rate(one, admitted, max_reject_rate)
             return admitted
 
         progress.phase = Phase.SCORING
@@ -75,12 +80,12 @@ def score(
             admitted = tried(tries, admit)
         except InputError as error:
             wait(scored.values())
-            tried(tries, scoring.discard, catalog, [*chunks.values()])
-            tried(tries, scoring.stop, catalog, one, Reading(), error)
+            tried(tries, commit.discard, catalog, [*chunks.values()])
+            tried(tries, commit.record_failure, catalog, one, ReadOptions(), error)
             return "stopped"
         parts = [scored[number].result() for number in range(len(chunks))]
         progress.phase = Phase.PUBLISHING
-        tried(tries, scoring.commit, catalog, one, admitted, model, parts)
+        tried(tries, commit.commit, catalog, one, admitted, model, parts)
         progress.phase = Phase.DONE
     return "scored"
 
@@ -93,31 +98,31 @@ def score_spoiled(root: str, files: str, place: float) -> None:
         files: a pattern below it.
         place: of the bit, as a share of a file's length.
     """
-    admission.PIECE_ROWS = 4
+    prepare.CHUNK_ROWS = 4
     catalog = Catalog(Path(root))
     batch = Batch.of_file(catalog, catalog.inbox / "news.csv")
-    model = champion.current(catalog)
-    admitted = admission.admit(catalog, batch, Reading())
-    chunks = scoring.chunks_of(catalog, batch, admitted, model)
-    parts = [scoring.score_chunk(chunk) for chunk in chunks]
+    model = champion.open_champion(catalog)
+    admitted = prepare.prepare_batch(catalog, batch, ReadOptions())
+    chunks = score_chunks.make_jobs(catalog, batch, admitted, model)
+    parts = [score_chunks.score_chunk(chunk) for chunk in chunks]
     for path in catalog.root.glob(files):
         content = bytearray(path.read_bytes())
         content[int(place * len(content))] ^= 4
         path.write_bytes(content)
-    scoring.commit(catalog, batch, admitted, model, parts)
+    commit.commit(catalog, batch, admitted, model, parts)
 
 
 @contextlib.contextmanager
-def scorer(workers: int, tries: int) -> Iterator[Callable[[Chunk], Future[Artifact]]]:
+def scorer(workers: int, tries: int) -> Iterator[Callable[[ScoreJob], Future[Artifact]]]:
     """What scores a chunk: this process at once, or workers that are gone afterwards."""
     if not workers:
         yield partial(at_once, tries)
         return
     os.environ |= {"HEADLINES_RUNNER": "processes", "HEADLINES_WORKERS": str(workers)}
-    pool = runner.executor(workers)
+    pool = executors.executor(workers)
 
-    def in_worker(chunk: Chunk) -> Artifact:
-        return pool.submit(scoring.score_chunk, chunk).result()
+    def in_worker(chunk: ScoreJob) -> Artifact:
+        return pool.submit(score_chunks.score_chunk, chunk).result()
 
     try:
         with ThreadPoolExecutor(16) as waiting:  # as in the flow, a thread for each task
@@ -126,11 +131,11 @@ def scorer(workers: int, tries: int) -> Iterator[Callable[[Chunk], Future[Artifa
         pool.shutdown(wait=True)
 
 
-def at_once(tries: int, chunk: Chunk) -> "Future[Artifact]":
+def at_once(tries: int, chunk: ScoreJob) -> "Future[Artifact]":
     """Score a chunk here and now."""
     future: Future[Artifact] = Future()
     try:
-        future.set_result(tried(tries, scoring.score_chunk, chunk))
+        future.set_result(tried(tries, score_chunks.score_chunk, chunk))
     except Exception as error:
         future.set_exception(error)
     return future

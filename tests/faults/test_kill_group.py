@@ -15,9 +15,9 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
 
-from headlines.artifact import open_artifact
-from headlines.catalog import Catalog
 from headlines.errors import DamagedArtifact
+from headlines.storage.artifact import open_artifact
+from headlines.storage.layout import Catalog
 
 from .conftest import Victim, results
 from .failing_writes import Phase

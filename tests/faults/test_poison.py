@@ -14,9 +14,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from headlines.artifact import open_artifact
-from headlines.catalog import Catalog
 from headlines.segmentation import segment
+from headlines.storage.artifact import open_artifact
+from headlines.storage.layout import Catalog
 from lstm_model.packed import PackedScorer
 
 from .conftest import Victim

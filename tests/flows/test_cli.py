@@ -11,11 +11,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from flows.cli import main
-from headlines.artifact import publish
-from headlines.batches import Batch
-from headlines.catalog import Catalog
-from headlines.manifest import Recipe
+from flows.cli.commands import main
+from headlines.scoring.batch import Batch
+from headlines.storage.artifact import publish
+from headlines.storage.layout import Catalog
+from headlines.storage.manifest import Recipe
 
 TITLES = ["警方通报一起案件", "小学生获奖", "天气变化早知道"]
 
@@ -112,8 +112,8 @@ def test_a_data_root_that_cannot_be_written(
 
 def test_the_help_imports_nothing_heavy() -> None:
     code = (
-        "import sys, flows.cli\n"
-        "try: flows.cli.main(['--help'])\n"
+        "import sys, flows.cli.commands\n"
+        "try: flows.cli.commands.main(['--help'])\n"
         "except SystemExit: pass\n"
         "heavy = {'prefect', 'tensorflow', 'pandas', 'pyarrow', 'numpy', 'jieba', 'jinja2'}\n"
         "print(sorted(heavy & set(sys.modules)), file=sys.stderr)"
@@ -214,8 +214,8 @@ def test_a_stopped_batch_leaves_with_2_and_shows_no_traceback(
 
 def test_prefects_home_follows_the_data_root(tmp_path: Path) -> None:
     code = (
-        "import os, flows.cli\n"
-        "try: flows.cli.main(['models', '--data', 'elsewhere'])\n"
+        "import os, flows.cli.commands\n"
+        "try: flows.cli.commands.main(['models', '--data', 'elsewhere'])\n"
         "finally: print(os.environ['PREFECT_HOME'])"
     )
     environment = {key: os.environ[key] for key in ("PATH", "HOME") if key in os.environ}

@@ -6,19 +6,20 @@ from typing import Any
 import numpy as np
 import pytest
 
-from flows.display import archive_lines, evaluation_lines, night_lines, stream_line
-from headlines.drift import drift
-from headlines.outcomes import BatchResult, Night
-from headlines.profile import NO_HEADLINES, Profile, profile_of
+from flows.cli.output import archive_lines, evaluation_lines, night_lines, stream_line
+from headlines.metrics.drift import drift
+from headlines.metrics.profile import EMPTY_PROFILE, Profile, profile_of
+from headlines.nightly.history import NightSummary
+from headlines.scoring.results import BatchResult
 
-NO_DRIFT: Any = (NO_HEADLINES, NO_HEADLINES, [], [])
+NO_DRIFT: Any = (EMPTY_PROFILE, EMPTY_PROFILE, [], [])
 REST = {"inbox": "data/inbox", "evaluation": "e", "figures": {}, "report": "r.html"}
 
 
 def test_a_night_of_thousands_is_told_in_a_screenful() -> None:
     stopped = [BatchResult(f"{n}.csv", "stopped", message="no title") for n in range(1000)]
     skipped = {f"{n}.txt": "its ending" for n in range(1000)}
-    night = Night(
+    night = NightSummary(
         "m", stopped, 10_000, {"of other days": 0, "without a day": 7}, skipped, *NO_DRIFT
     )
 
@@ -33,7 +34,7 @@ def test_a_night_of_thousands_is_told_in_a_screenful() -> None:
 
 def test_a_night_tells_what_it_left() -> None:
     settling = BatchResult("a.csv", "settling", message="changed 3 s ago: left for the next night")
-    night = Night("m", [settling], 1, {}, {}, *NO_DRIFT)
+    night = NightSummary("m", [settling], 1, {}, {}, *NO_DRIFT)
     lines = night_lines({**REST, **asdict(night)})
     assert "a.csv: settling: changed 3 s ago: left for the next night" in lines
     assert "scored before, nothing to do: 1 batch" in lines
@@ -41,7 +42,7 @@ def test_a_night_tells_what_it_left() -> None:
 
 
 def test_an_empty_inbox_is_told() -> None:
-    lines = night_lines({**REST, **asdict(Night("m", [], 0, {}, {}, *NO_DRIFT))})
+    lines = night_lines({**REST, **asdict(NightSummary("m", [], 0, {}, {}, *NO_DRIFT))})
     assert "no batches in data/inbox" in lines
 
 
@@ -54,7 +55,7 @@ def test_figures_are_told_with_their_intervals_where_there_are_rows() -> None:
         "test": {"all": {"rows": 0, **nothing, "intervals": nothing}},
     }
     lines = night_lines(
-        {**REST, **asdict(Night("m", [], 0, {}, {}, *NO_DRIFT)), "figures": figures}
+        {**REST, **asdict(NightSummary("m", [], 0, {}, {}, *NO_DRIFT)), "figures": figures}
     )
     assert [line for line in lines if "accuracy" in line] == [
         "dev, all: accuracy 0.760 (0.733–0.787), macro-F1 0.674 (0.635–0.711), 998 headlines",
@@ -79,21 +80,21 @@ def headlines_of(rows: int, length: int) -> Profile:
             headlines_of(499, 8),
             ["drift: not judged, as 499 headlines are too few (below 500)"],
         ),
-        (NO_HEADLINES, []),
+        (EMPTY_PROFILE, []),
     ],
 )
 def test_drift_is_told_where_there_is_some(profile: Profile, told: list[str]) -> None:
     reference = headlines_of(1000, 25)
-    night = Night("m", [], 0, {}, {}, profile, reference, [], drift(profile, reference))
+    night = NightSummary("m", [], 0, {}, {}, profile, reference, [], drift(profile, reference))
     lines = night_lines({**REST, **asdict(night)})
     assert [line for line in lines if "drift" in line] == told
 
 
 def test_without_a_reference_drift_is_not_said_to_lack_headlines() -> None:
     night = headlines_of(704, 25)
-    findings = drift(night, NO_HEADLINES)
+    findings = drift(night, EMPTY_PROFILE)
     lines = night_lines(
-        {**REST, **asdict(Night("m", [], 0, {}, {}, night, NO_HEADLINES, [], findings))}
+        {**REST, **asdict(NightSummary("m", [], 0, {}, {}, night, EMPTY_PROFILE, [], findings))}
     )
     assert [line for line in lines if "drift" in line] == [
         "drift: not judged, as the corpus has no labelled headlines of dev to compare with"

@@ -3,7 +3,7 @@
 import json
 import logging
 
-from flows.json_logs import JsonLines
+from flows.logs import JsonLines
 
 
 def record(message: str, *values: object, **more: object) -> logging.LogRecord:

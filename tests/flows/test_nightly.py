@@ -17,14 +17,15 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
 
-from headlines import champion, registry
-from headlines.admission import admit
-from headlines.artifact import open_artifact
-from headlines.batches import Batch
-from headlines.catalog import Catalog
 from headlines.errors import BatchesStopped, InputError
-from headlines.scoring import PREDICTION_SCHEMA, chunks_of, commit, score_chunk
-from headlines.sources import Reading
+from headlines.models import champion, registry
+from headlines.readers import ReadOptions
+from headlines.scoring.batch import Batch
+from headlines.scoring.commit import commit
+from headlines.scoring.prepare import prepare_batch
+from headlines.scoring.score_chunks import PREDICTION_SCHEMA, make_jobs, score_chunk
+from headlines.storage.artifact import open_artifact
+from headlines.storage.layout import Catalog
 
 Writer = Callable[[Path, list[str]], Path]
 
@@ -63,7 +64,7 @@ def test_a_night_makes_what_is_missing_and_a_second_one_reuses_all_of_it(
     outcomes = {batch["batch"]: batch["outcome"] for batch in first["batches"]}
     assert outcomes == {"2026-11-20.csv": "scored", "late/2026-11-19.csv": "scored"}
     assert list(first["skipped"]) == ["notes.txt"]
-    assert champion.current(catalog).directory.name == first["model"]
+    assert champion.open_champion(catalog).directory.name == first["model"]
     report = Path(first["report"]).read_text(encoding="utf-8")
     assert "2026-11-20.csv" in report
     assert TITLES[0] in report
@@ -204,7 +205,7 @@ def test_a_night_that_finds_a_batch_due_while_another_run_scores_it_reuses_that(
 
     nightly(corpus, small_preset)
     batch = Batch.of_file(catalog, write_batch(catalog.inbox / "a.csv", TITLES))
-    model = champion.current(catalog)
+    model = champion.open_champion(catalog)
     found_due = threading.Event()
     claimed = flows.score.claimed
 
@@ -217,8 +218,8 @@ def test_a_night_that_finds_a_batch_due_while_another_run_scores_it_reuses_that(
         with claimed(catalog, batch):
             night = runs.submit(nightly, corpus, small_preset)
             assert found_due.wait(300)
-            admitted = admit(catalog, batch, Reading())
-            scored = [score_chunk(chunk) for chunk in chunks_of(catalog, batch, admitted, model)]
+            admitted = prepare_batch(catalog, batch, ReadOptions())
+            scored = [score_chunk(chunk) for chunk in make_jobs(catalog, batch, admitted, model)]
             commit(catalog, batch, admitted, model, scored)
             made = file_bytes(catalog.predictions)
         result = night.result()
@@ -255,7 +256,7 @@ def test_a_champion_that_is_lost_or_cannot_be_read_stops_the_night(
 
 
 def test_importing_the_flows_package_loads_neither_prefect_nor_tensorflow() -> None:
-    code = "import flows, flows.cli, sys; print([m for m in sys.modules if m in wanted])"
+    code = "import flows, flows.cli.commands, sys; print([m for m in sys.modules if m in wanted])"
     code = "wanted = {'prefect', 'tensorflow', 'pandas', 'pyarrow', 'jieba', 'numpy'}; " + code
     shown = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True

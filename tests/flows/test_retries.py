@@ -10,10 +10,11 @@ from typing import Any
 import pyarrow.dataset as ds
 import pytest
 
-from headlines import admission, registry
-from headlines.artifact import open_artifact
-from headlines.catalog import Catalog
 from headlines.errors import BatchesStopped
+from headlines.models import registry
+from headlines.scoring import prepare
+from headlines.storage.artifact import open_artifact
+from headlines.storage.layout import Catalog
 from lstm_model.presets import PRESETS
 
 Writer = Callable[[Path, list[str]], Path]
@@ -107,7 +108,7 @@ def inbox(
     ingest(str(corpus_file), "news")
     write_batch(catalog.inbox / "good.csv", TITLES)
     write_batch(catalog.inbox / "unusable.csv", ["", " "])
-    monkeypatch.setattr(admission, "PIECE_ROWS", 3)
+    monkeypatch.setattr(prepare, "CHUNK_ROWS", 3)
 
 
 @pytest.fixture

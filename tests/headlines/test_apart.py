@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from headlines.apart import apart
-from headlines.catalog import checked_name
+from headlines.compute.executors import run_in_subprocess
 from headlines.errors import InputError
+from headlines.storage.layout import validate_name
 
 
 @pytest.mark.parametrize(("runner", "elsewhere"), [("threads", False), ("processes", True)])
@@ -18,18 +18,18 @@ def test_the_result_comes_back(
     monkeypatch: pytest.MonkeyPatch, runner: str, elsewhere: bool
 ) -> None:
     monkeypatch.setenv("HEADLINES_RUNNER", runner)
-    assert (apart(os.getpid) != os.getpid()) is elsewhere
+    assert (run_in_subprocess(os.getpid) != os.getpid()) is elsewhere
     with pytest.raises(InputError, match="cannot be a preset name"):
-        apart(checked_name, "../x", "preset name")
+        run_in_subprocess(validate_name, "../x", "preset name")
 
 
 CALLER = """
 import os, time
-from headlines.apart import apart
+from headlines.compute.executors import run_in_subprocess
 def work():
     print(os.getpid(), flush=True)
     time.sleep(600)
-apart(work)
+run_in_subprocess(work)
 """
 
 

@@ -11,16 +11,17 @@ from typing import Any
 
 import pytest
 
-from headlines import archive as archive_module
-from headlines.archive import archive
-from headlines.artifact import publish
-from headlines.batches import Batch, State, named_batches, state_of
-from headlines.catalog import Catalog
 from headlines.errors import InputError
-from headlines.lineage import Link, lineage
-from headlines.manifest import Recipe
-from headlines.scoring import stop
-from headlines.sources import Reading
+from headlines.nightly import archive as archive_module
+from headlines.nightly.archive import archive
+from headlines.readers import ReadOptions
+from headlines.scoring.batch import Batch, resolve_batches
+from headlines.scoring.batch_state import BatchState, batch_state
+from headlines.scoring.commit import record_failure
+from headlines.storage.artifact import publish
+from headlines.storage.layout import Catalog
+from headlines.storage.lineage import Link, lineage
+from headlines.storage.manifest import Recipe
 
 Writer = Callable[[Path, list[str]], Path]
 DAY = 24 * 3600
@@ -28,7 +29,7 @@ DAY = 24 * 3600
 
 def publish_predictions(catalog: Catalog, path: Path) -> Batch:
     """What the commit of a batch leaves, without a model."""
-    [batch] = named_batches(catalog, [path], None)
+    [batch] = resolve_batches(catalog, [path], None)
 
     def write(draft: Path) -> dict[str, Any]:
         (draft / "part-00000.csv").write_text(batch.sha256, encoding="utf-8")
@@ -73,7 +74,9 @@ def test_only_what_was_scored_and_is_old_is_moved(
     due, failed, revised = (
         write_batch(catalog.inbox / name, ["天气"]) for name in ("due.csv", "failed.csv", "r.csv")
     )
-    stop(catalog, Batch.of_file(catalog, failed), Reading(), InputError("x", "y", "z"))
+    record_failure(
+        catalog, Batch.of_file(catalog, failed), ReadOptions(), InputError("x", "y", "z")
+    )
     publish_predictions(catalog, revised)
     write_batch(revised, ["天气", "公告"])
     for path in (due, failed, revised):
@@ -113,12 +116,12 @@ def test_a_name_that_comes_again_is_judged_by_its_bytes(
     archive(catalog)
 
     again = write_batch(catalog.inbox / "a.csv", ["喜讯"])
-    assert state_of(catalog, Batch.of_file(catalog, again)) is State.SCORED
+    assert batch_state(catalog, Batch.of_file(catalog, again)) is BatchState.SCORED
     age(again, 40)
     assert archive(catalog).moved == {"a.csv": "a.csv"}  # the same bytes need no second place
 
     revised = write_batch(catalog.inbox / "a.csv", ["喜讯", "天气"])
-    assert state_of(catalog, Batch.of_file(catalog, revised)) is State.REVISED
+    assert batch_state(catalog, Batch.of_file(catalog, revised)) is BatchState.REVISED
     for number in (1, 2):
         old("a.csv", ("喜讯", *"天气公告"[:number]))
         assert archive(catalog).moved == {"a.csv": f"a~{number}.csv"}
@@ -134,9 +137,9 @@ def test_a_batch_in_the_archive_keeps_its_name(
 ) -> None:
     old("day/a.csv")
     archive(catalog)
-    [batch] = named_batches(catalog, [catalog.archive / "day" / "a.csv"], None)
+    [batch] = resolve_batches(catalog, [catalog.archive / "day" / "a.csv"], None)
     assert batch.name == "day/a.csv"
-    assert state_of(catalog, batch) is State.SCORED
+    assert batch_state(catalog, batch) is BatchState.SCORED
 
 
 def test_a_folder_moves_as_one_batch(catalog: Catalog, write_batch: Writer) -> None:

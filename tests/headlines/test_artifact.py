@@ -18,28 +18,23 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from headlines.artifact import (
+from headlines.errors import DamagedArtifact
+from headlines.storage.artifact import (
     Artifact,
-    find,
+    find_valid,
+    link_file,
     open_artifact,
     publish,
+    quarantine,
     read_manifest,
     remove,
-    set_aside,
-    take_file,
 )
-from headlines.catalog import Catalog
-from headlines.drafts import (
-    locked,
-    sweep_damaged,
-    sweep_drafts,
-    sweep_pieces,
-    write_atomically,
-)
-from headlines.errors import DamagedArtifact
-from headlines.manifest import MANIFEST, Manifest, Recipe, Source, sealed, unsealed
+from headlines.storage.atomic import file_lock, write_atomically
+from headlines.storage.cleanup import clean_chunks, clean_drafts, clean_quarantine
+from headlines.storage.layout import Catalog
+from headlines.storage.manifest import MANIFEST, Input, Manifest, Recipe, dump_signed, load_signed
 
-SOURCE = Source("inbox/a.csv", "a" * 64, 3)
+SOURCE = Input("inbox/a.csv", "a" * 64, 3)
 
 
 @pytest.fixture
@@ -83,7 +78,7 @@ def test_the_key_is_made_of_all_that_decides_the_content() -> None:
         Recipe("example", 2, (SOURCE,), {"a": 1, "b": [2]}),
         Recipe("example", 1, (), {"a": 1, "b": [2]}),
         Recipe("example", 1, (SOURCE, SOURCE), {"a": 1, "b": [2]}),
-        Recipe("example", 1, (Source("inbox/a.csv", "b" * 64, 3),), {"a": 1, "b": [2]}),
+        Recipe("example", 1, (Input("inbox/a.csv", "b" * 64, 3),), {"a": 1, "b": [2]}),
         recipe(a=1, b=[2, 3]),
         recipe(a=1, b="[2]"),
     ]
@@ -91,7 +86,7 @@ def test_the_key_is_made_of_all_that_decides_the_content() -> None:
 
 
 def test_the_key_does_not_depend_on_where_a_source_lies() -> None:
-    moved = Recipe("example", 1, (Source("/elsewhere/a.csv", SOURCE.sha256),), {})
+    moved = Recipe("example", 1, (Input("/elsewhere/a.csv", SOURCE.sha256),), {})
     assert moved.key == recipe().key
 
 
@@ -120,7 +115,7 @@ def test_what_is_published_is_what_is_read(catalog: Catalog, target: Path) -> No
     ]
     assert opened.rows == 5
     assert opened.files(".parquet") == [target / "part-0.parquet", target / "part-1.parquet"]
-    assert opened.as_source(catalog) == Source("reports/example", made.manifest.key, 5)
+    assert opened.as_source(catalog) == Input("reports/example", made.manifest.key, 5)
     assert in_work(catalog) == []
 
 
@@ -234,12 +229,12 @@ def test_all_is_on_disk_before_it_is_visible(
 def test_where_nothing_is_there_is_no_artifact(catalog: Catalog, target: Path) -> None:
     assert read_manifest(target) is None
     assert open_artifact(target) is None
-    assert find(catalog, target, recipe().key) is None
+    assert find_valid(catalog, target, recipe().key) is None
 
 
 def test_an_artifact_of_another_key_is_left_alone(catalog: Catalog, target: Path) -> None:
     make(catalog, target, "one")
-    assert find(catalog, target, recipe(content="two").key) is None
+    assert find_valid(catalog, target, recipe(content="two").key) is None
     assert open_artifact(target)
 
 
@@ -278,14 +273,14 @@ def test_a_manifest_edited_by_hand_is_damage(catalog: Catalog, target: Path, fie
 
 def test_a_manifest_of_another_format_is_refused() -> None:
     with pytest.raises(ValueError, match="format is not known"):
-        Manifest.from_json(sealed({"format": 2}))
+        Manifest.from_json(dump_signed({"format": 2}))
 
 
 def forge(target: Path, change: Callable[[dict[str, Any]], object]) -> None:
     """Change a manifest and seal it anew: what a forger would do."""
-    data = unsealed((target / MANIFEST).read_text(encoding="utf-8"))
+    data = load_signed((target / MANIFEST).read_text(encoding="utf-8"))
     change(data)
-    (target / MANIFEST).write_text(sealed(data), encoding="utf-8")
+    (target / MANIFEST).write_text(dump_signed(data), encoding="utf-8")
 
 
 @pytest.mark.parametrize(
@@ -358,13 +353,13 @@ def test_a_manifest_survives_being_written_and_read() -> None:
 def test_a_whole_artifact_is_never_set_aside(catalog: Catalog, target: Path) -> None:
     """Another process may have mended what this one saw damaged."""
     make(catalog, target, "one")
-    assert set_aside(catalog, target, "it was damaged a moment ago") is None
+    assert quarantine(catalog, target, "it was damaged a moment ago") is None
     assert open_artifact(target)
     assert in_work(catalog) == []
 
 
 def test_what_is_gone_cannot_be_set_aside(catalog: Catalog, target: Path) -> None:
-    assert set_aside(catalog, target, "it was damaged a moment ago") is None
+    assert quarantine(catalog, target, "it was damaged a moment ago") is None
 
 
 @pytest.mark.parametrize("keep", [False, True])
@@ -389,7 +384,7 @@ def test_a_small_file_is_replaced_as_a_whole(catalog: Catalog) -> None:
         write_atomically(catalog, path, b"new")
         assert reader.read() == b"old and long"
     assert path.read_bytes() == b"new"
-    assert os.listdir(path.parent) == ["champion.json"]  # noqa: PTH208  # hidden ones too
+    assert os.listdir(path.parent) == ["champion.json"]  # hidden ones too  # noqa: PTH208
     assert in_work(catalog) == []
 
 
@@ -411,7 +406,7 @@ def test_a_file_is_taken_over_whole_or_not_at_all(
             raise PermissionError(errno.EPERM, "Operation not permitted", str(path))
 
         monkeypatch.setattr(Path, "hardlink_to", hardlink_to)
-    take_file(artifact, "part-0.parquet", tmp_path / "taken")
+    link_file(artifact, "part-0.parquet", tmp_path / "taken")
     assert (tmp_path / "taken").samefile(target / "part-0.parquet") is links
     remove(catalog, target)
     assert pq.read_table(tmp_path / "taken").num_rows == 2
@@ -419,7 +414,7 @@ def test_a_file_is_taken_over_whole_or_not_at_all(
     artifact = publish(catalog, target, recipe(), write)
     (target / "part-0.parquet").write_bytes(b"not what it was")
     with pytest.raises(DamagedArtifact, match="is not what the manifest says"):
-        take_file(artifact, "part-0.parquet", tmp_path / "again")
+        link_file(artifact, "part-0.parquet", tmp_path / "again")
 
 
 def test_drafts_of_ended_processes_are_swept_and_no_others(catalog: Catalog) -> None:
@@ -445,13 +440,13 @@ def test_drafts_of_ended_processes_are_swept_and_no_others(catalog: Catalog) -> 
 
     def sweep_within(draft: Path) -> dict[str, Any]:
         (draft / "text").write_text("mine")
-        assert sweep_drafts(catalog) == len(orphans)
+        assert clean_drafts(catalog) == len(orphans)
         assert in_work(catalog) == sorted([*others, draft.name])
         return {}
 
     publish(catalog, catalog.reports / "example", recipe(), sweep_within)
     assert in_work(catalog) == sorted(others)
-    assert sweep_drafts(catalog) == 0
+    assert clean_drafts(catalog) == 0
 
 
 def test_drafts_of_a_machine_that_died_for_good_are_swept_after_a_week(catalog: Catalog) -> None:
@@ -460,12 +455,12 @@ def test_drafts_of_a_machine_that_died_for_good_are_swept_after_a_week(catalog: 
         draft.mkdir(parents=True)
         (draft / "file").write_text("")
     os.utime(old, (time.time() - 7 * 24 * 3600 - 60,) * 2)
-    assert sweep_drafts(catalog) == 1
+    assert clean_drafts(catalog) == 1
     assert in_work(catalog) == [new.name]
 
 
 def test_sweeping_where_nothing_ever_was(catalog: Catalog) -> None:
-    assert sweep_drafts(catalog) == 0
+    assert clean_drafts(catalog) == 0
     assert not catalog.root.exists()
 
 
@@ -478,7 +473,7 @@ def test_pieces_that_no_run_came_back_to_are_swept(catalog: Catalog) -> None:
         piece.mkdir(parents=True)
         if piece.name == "old":
             os.utime(piece, (time.time() - week - 60,) * 2)
-    assert sweep_pieces(catalog) == 2
+    assert clean_chunks(catalog) == 2
     assert [piece.name for piece in pieces if piece.exists()] == ["new", "new"]
 
 
@@ -489,22 +484,22 @@ def test_what_was_set_aside_as_damaged_is_kept_for_a_month(
         (target / "folder~7").mkdir(parents=True)
         (target / "folder~7" / "file").write_text("")
         os.utime(target, (0, 0))  # the content may be of any age
-        assert set_aside(catalog, target, "a test") is not None
+        assert quarantine(catalog, target, "a test") is not None
     (catalog.work / "damaged" / "reports" / "my notes").write_text("mine")
     kept = sorted(catalog.work.rglob("*"))
 
     now = time.time()
     monkeypatch.setattr(time, "time", lambda: now + 30 * 24 * 3600 - 60)
-    assert sweep_damaged(catalog) == 0
+    assert clean_quarantine(catalog) == 0
     assert sorted(catalog.work.rglob("*")) == kept
 
     monkeypatch.setattr(time, "time", lambda: now + 30 * 24 * 3600 + 60)
     with caplog.at_level(logging.INFO):
-        assert sweep_damaged(catalog) == 3
+        assert clean_quarantine(catalog) == 3
     assert "reports/one~1" in caplog.text
     left = [path.name for path in (catalog.work / "damaged").rglob("*") if path.is_file()]
     assert left == ["my notes"]
-    assert sweep_damaged(catalog) == 0
+    assert clean_quarantine(catalog) == 0
 
 
 def test_a_draft_that_an_ended_process_left_is_in_nobodys_way(
@@ -513,8 +508,9 @@ def test_a_draft_that_an_ended_process_left_is_in_nobodys_way(
     """In a container started again the process has the same id, and counts drafts from 0 again."""
     script = (
         "import os, sys; os.getpid = lambda: 7; from pathlib import Path\n"
-        "from headlines.artifact import publish\n"
-        "from headlines.manifest import Recipe; from headlines.catalog import Catalog\n"
+        "from headlines.storage.artifact import publish\n"
+        "from headlines.storage.manifest import Recipe\n"
+        "from headlines.storage.layout import Catalog\n"
         "c = Catalog(Path(sys.argv[1])); end = lambda draft: os._exit(0) if sys.argv[2] else {}\n"
         "publish(c, c.reports / 'example', Recipe('example', 1, (), {}), end)"
     )
@@ -526,9 +522,10 @@ def test_a_draft_that_an_ended_process_left_is_in_nobodys_way(
 
 def test_a_lock_is_held_until_its_holder_ends_however_it_ends(catalog: Catalog) -> None:
     script = (
-        "import sys; from pathlib import Path; from headlines.drafts import locked\n"
-        "from headlines.catalog import Catalog\n"
-        "with locked(Catalog(Path(sys.argv[1])), 'test'):\n"
+        "import sys; from pathlib import Path\n"
+        "from headlines.storage.atomic import file_lock\n"
+        "from headlines.storage.layout import Catalog\n"
+        "with file_lock(Catalog(Path(sys.argv[1])), 'test'):\n"
         "    print('held', flush=True); sys.stdin.read()"
     )
     with subprocess.Popen(
@@ -542,10 +539,10 @@ def test_a_lock_is_held_until_its_holder_ends_however_it_ends(catalog: Catalog) 
             pytest.raises(BlockingIOError),
         ):
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        with locked(catalog, "another"):
+        with file_lock(catalog, "another"):
             process.kill()
     with (
-        locked(catalog, "test"),
+        file_lock(catalog, "test"),
         (catalog.work / "test.lock").open("a") as file,
         pytest.raises(BlockingIOError),
     ):

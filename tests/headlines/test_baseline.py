@@ -12,13 +12,19 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from headlines.artifact import Artifact, publish
-from headlines.baseline import Baseline, baseline, compared, fit_and_predict, terms
-from headlines.catalog import Catalog
-from headlines.corpus import ingest, read_corpus
-from headlines.evaluation import evaluate
-from headlines.manifest import Recipe
-from headlines.tokens import segment_corpus
+from headlines.corpus.ingest import ingest, read_corpus
+from headlines.corpus.tokens import segment_corpus
+from headlines.evaluation.baseline import (
+    Baseline,
+    baseline,
+    compare_with_baseline,
+    fit_and_predict,
+    terms,
+)
+from headlines.evaluation.evaluate import evaluate
+from headlines.storage.artifact import Artifact, publish
+from headlines.storage.layout import Catalog
+from headlines.storage.manifest import Recipe
 from lstm_model.presets import PRESETS
 
 GOOD, PLAIN, BAD = ["获奖", "喜讯"], ["公告", "天气"], ["车祸", "火灾"]
@@ -151,15 +157,15 @@ def test_without_scikit_learn_an_evaluation_says_so_and_is_made_anew_with_it(
 import sys
 from pathlib import Path
 sys.modules["sklearn"] = None  # what asks for it finds it is not installed
-from headlines import evaluation, registry
-from headlines.catalog import Catalog
-from headlines.corpus import ensure
-from headlines.tokens import segment_corpus
+from headlines.evaluation import evaluate; from headlines.models import registry
+from headlines.storage.layout import Catalog
+from headlines.corpus.ingest import ensure
+from headlines.corpus.tokens import segment_corpus
 
 catalog = Catalog(Path(sys.argv[1]))
 corpus = ensure(catalog, "news")
 tokens = segment_corpus(catalog, corpus)
-print(evaluation.evaluate(catalog, registry.model(catalog, "m"), corpus, tokens).directory)
+print(evaluate.evaluate(catalog, registry.open_model(catalog, "m"), corpus, tokens).directory)
 """
     command = [sys.executable, "-c", code, str(catalog.root)]
     run = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -216,7 +222,7 @@ def test_a_better_model_beats_it_and_the_difference_is_told(
     truth = [0, 1, 2] * 20
     theirs = [0, 1, 1] * 20
     rows = pd.concat([checked("dev", truth, truth), checked("test", truth[:6], theirs[:6])])
-    found = compared(said({"dev": theirs, "test": theirs[:6]}), rows.iloc[::-1])
+    found = compare_with_baseline(said({"dev": theirs, "test": theirs[:6]}), rows.iloc[::-1])
 
     dev = found["dev"]["all"]
     assert dev["accuracy"] == pytest.approx(2 / 3)
@@ -238,7 +244,7 @@ def test_one_right_answer_more_does_not_beat_it(
     said: Callable[[dict[str, list[int]]], Baseline],
 ) -> None:
     truth = [0, 1, 2] * 20
-    found = compared(said({"dev": [1, *truth[1:]]}), checked("dev", truth, truth))
+    found = compare_with_baseline(said({"dev": [1, *truth[1:]]}), checked("dev", truth, truth))
     assert found["dev"]["all"]["difference"]["macro_f1"] > 0
     assert found["beaten"] is False
 
@@ -246,14 +252,14 @@ def test_one_right_answer_more_does_not_beat_it(
 def test_leaked_headlines_do_not_beat_it(said: Callable[[dict[str, list[int]]], Baseline]) -> None:
     truth = [0, 1, 2] * 20
     theirs = [1, 2, 0] * 10 + truth[30:]
-    found = compared(said({"dev": theirs}), checked("dev", truth, truth, leaked=30))
+    found = compare_with_baseline(said({"dev": theirs}), checked("dev", truth, truth, leaked=30))
     assert found["dev"]["all"]["difference"]["p"] < 0.001
     assert found["dev"]["without_leaked_titles"]["rows"] == 30
     assert found["beaten"] is False
 
 
 def test_without_dev_nothing_is_said(said: Callable[[dict[str, list[int]]], Baseline]) -> None:
-    found = compared(said({"test": [0, 1]}), checked("test", [0, 1], [0, 1]))
+    found = compare_with_baseline(said({"test": [0, 1]}), checked("test", [0, 1], [0, 1]))
     assert found["beaten"] is None
     assert found["dev"]["all"]["difference"] is None
     json.dumps(found, allow_nan=False)
@@ -263,4 +269,4 @@ def test_a_headline_that_it_has_not_labelled_is_no_silent_gap(
     said: Callable[[dict[str, list[int]]], Baseline],
 ) -> None:
     with pytest.raises(KeyError):
-        compared(said({"dev": [0, 1]}), checked("dev", [0, 1, 2], [0, 1, 2]))
+        compare_with_baseline(said({"dev": [0, 1]}), checked("dev", [0, 1, 2], [0, 1, 2]))

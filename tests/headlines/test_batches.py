@@ -11,26 +11,25 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from headlines.admission import admit
-from headlines.artifact import Artifact, open_artifact, publish
-from headlines.batch_reading import REJECTS
-from headlines.batches import (
-    Batch,
-    State,
-    claimed,
-    named_batches,
-    refuse_namesakes,
-    release,
-    state_of,
-    waiting_error,
-)
-from headlines.catalog import Catalog
-from headlines.digests import Digests
 from headlines.errors import InputError
-from headlines.inbox import read_inbox
-from headlines.manifest import Recipe, file_digest
-from headlines.scoring import stop
-from headlines.sources import Reading
+from headlines.hashing import file_sha256
+from headlines.nightly.inbox import read_inbox
+from headlines.readers import ReadOptions
+from headlines.scoring.batch import Batch, check_unique_names, resolve_batches
+from headlines.scoring.batch_state import (
+    BatchState,
+    batch_state,
+    claim,
+    clear_failure,
+    failed_before_error,
+)
+from headlines.scoring.commit import record_failure
+from headlines.scoring.prepare import prepare_batch
+from headlines.scoring.read_chunks import REJECTS_FILE
+from headlines.storage.artifact import Artifact, open_artifact, publish
+from headlines.storage.file_digests import FileDigestCache
+from headlines.storage.layout import Catalog
+from headlines.storage.manifest import Recipe
 
 Writer = Callable[[Path, list[str]], Path]
 
@@ -69,25 +68,27 @@ def test_a_name_that_readers_take_for_a_date_is_refused(
 def test_namesakes_are_refused(catalog: Catalog, tmp_path: Path, write_batch: Writer) -> None:
     files = [write_batch(tmp_path / day / "n.csv", [day]) for day in ("mon", "tue")]
     mon, tue = (Batch.of_file(catalog, file) for file in files)
-    refuse_namesakes(catalog, [mon])
+    check_unique_names(catalog, [mon])
     with pytest.raises(InputError, match=r"another file is named 'n\.csv' too"):
-        refuse_namesakes(catalog, [mon, tue])
+        check_unique_names(catalog, [mon, tue])
 
 
 def test_a_stopped_batch_waits_for_other_bytes(catalog: Catalog, write_batch: Writer) -> None:
     file = write_batch(catalog.inbox / "b.csv", ["喜讯"])
     batch = Batch.of_file(catalog, file)
-    assert state_of(catalog, batch) is State.DUE
-    stop(catalog, batch, Reading(), InputError("half of it is missing", "b.csv", "mend it"))
+    assert batch_state(catalog, batch) is BatchState.DUE
+    record_failure(
+        catalog, batch, ReadOptions(), InputError("half of it is missing", "b.csv", "mend it")
+    )
 
-    assert state_of(catalog, batch) is State.FAILED
-    assert "half of it is missing" in str(waiting_error(catalog, batch))
+    assert batch_state(catalog, batch) is BatchState.FAILED
+    assert "half of it is missing" in str(failed_before_error(catalog, batch))
     write_batch(file, ["喜讯", "天气"])
-    assert state_of(catalog, Batch.of_file(catalog, file)) is State.DUE
+    assert batch_state(catalog, Batch.of_file(catalog, file)) is BatchState.DUE
     write_batch(file, ["喜讯"])
-    assert state_of(catalog, batch) is State.FAILED
-    release(catalog, batch)
-    assert state_of(catalog, batch) is State.DUE
+    assert batch_state(catalog, batch) is BatchState.FAILED
+    clear_failure(catalog, batch)
+    assert batch_state(catalog, batch) is BatchState.DUE
 
 
 def publish_predictions(catalog: Catalog, batch: Batch, model: str = "m") -> Artifact:
@@ -104,22 +105,24 @@ def publish_predictions(catalog: Catalog, batch: Batch, model: str = "m") -> Art
 def test_only_other_bytes_make_a_scored_batch_due(catalog: Catalog, write_batch: Writer) -> None:
     file = write_batch(catalog.inbox / "a.csv", ["喜讯"])
     batch = Batch.of_file(catalog, file)
-    assert state_of(catalog, batch) is State.DUE
+    assert batch_state(catalog, batch) is BatchState.DUE
     publish_predictions(catalog, batch, "first")
-    assert state_of(catalog, batch) is State.SCORED
+    assert batch_state(catalog, batch) is BatchState.SCORED
     os.utime(file, (0, 0))
     publish_predictions(catalog, batch, "second")  # by another model, as --rescore does
-    assert state_of(catalog, Batch.of_file(catalog, file)) is State.SCORED
+    assert batch_state(catalog, Batch.of_file(catalog, file)) is BatchState.SCORED
     kept = catalog.superseded(catalog.prediction("a.csv")).with_name("batch=a.csv~1")
     assert open_artifact(kept) is not None
 
     write_batch(file, ["喜讯", "天气"])
     revised = Batch.of_file(catalog, file)
-    assert state_of(catalog, revised) is State.REVISED
-    assert state_of(catalog, batch) is State.SCORED  # what another run knew stays true of it
+    assert batch_state(catalog, revised) is BatchState.REVISED
+    assert (
+        batch_state(catalog, batch) is BatchState.SCORED
+    )  # what another run knew stays true of it
     publish_predictions(catalog, revised, "second")
-    assert state_of(catalog, revised) is State.SCORED
-    assert state_of(catalog, batch) is State.REVISED
+    assert batch_state(catalog, revised) is BatchState.SCORED
+    assert batch_state(catalog, batch) is BatchState.REVISED
 
 
 def test_a_stopped_revision_waits_and_leaves_the_predictions(
@@ -130,13 +133,13 @@ def test_a_stopped_revision_waits_and_leaves_the_predictions(
     made = publish_predictions(catalog, good)
     write_batch(file, ["", ""])
     bad = Batch.of_file(catalog, file)
-    stop(catalog, bad, Reading(), InputError("blank", "a.csv", "mend it"))
-    assert state_of(catalog, bad) is State.FAILED
+    record_failure(catalog, bad, ReadOptions(), InputError("blank", "a.csv", "mend it"))
+    assert batch_state(catalog, bad) is BatchState.FAILED
     assert open_artifact(made.directory) is not None
     write_batch(file, ["喜讯"])  # put back as it was
-    assert state_of(catalog, Batch.of_file(catalog, file)) is State.SCORED
-    release(catalog, bad)
-    assert state_of(catalog, bad) is State.REVISED
+    assert batch_state(catalog, Batch.of_file(catalog, file)) is BatchState.SCORED
+    clear_failure(catalog, bad)
+    assert batch_state(catalog, bad) is BatchState.REVISED
 
 
 def test_damaged_predictions_are_found_though_their_digests_are_remembered(
@@ -144,10 +147,10 @@ def test_damaged_predictions_are_found_though_their_digests_are_remembered(
 ) -> None:
     batch = Batch.of_file(catalog, write_batch(catalog.inbox / "a.csv", ["喜讯"]))
     part = publish_predictions(catalog, batch).files()[0]
-    digests = Digests(catalog)
-    assert state_of(catalog, batch, digests.of) is State.SCORED
+    digests = FileDigestCache(catalog)
+    assert batch_state(catalog, batch, digests.of) is BatchState.SCORED
     part.write_text("x", encoding="utf-8")
-    assert state_of(catalog, batch, digests.of) is State.DUE
+    assert batch_state(catalog, batch, digests.of) is BatchState.DUE
     assert not part.exists()  # set aside
 
 
@@ -167,13 +170,13 @@ def test_a_batch_of_long_ago_costs_a_night_no_reading(
 
     monkeypatch.setattr(Path, "open", noted)
     for night in range(3):
-        digests = Digests(catalog)
+        digests = FileDigestCache(catalog)
         [batch] = read_inbox(catalog, digests.of).batches
-        assert state_of(catalog, batch, digests.of) is State.SCORED
+        assert batch_state(catalog, batch, digests.of) is BatchState.SCORED
         digests.save()
         assert (file in read, part in read) == (night == 0, night == 0)
         read.clear()
-    assert state_of(catalog, batch) is State.SCORED
+    assert batch_state(catalog, batch) is BatchState.SCORED
     assert part in read  # whoever scores by hand has all checked
 
 
@@ -184,8 +187,8 @@ def test_a_batch_belongs_to_one_run_at_a_time(catalog: Catalog, write_batch: Wri
 
     def run() -> None:
         ready.wait(60)
-        with claimed(catalog, batch):
-            if state_of(catalog, batch) is not State.SCORED:
+        with claim(catalog, batch):
+            if batch_state(catalog, batch) is not BatchState.SCORED:
                 published.append(publish_predictions(catalog, batch).reused)
 
     runs = [threading.Thread(target=run) for _ in range(8)]
@@ -218,9 +221,9 @@ def test_a_folder_that_is_named_like_a_file_is_one_batch(catalog: Catalog) -> No
 
     assert batch.name == "day/2026-11-20.csv"
     assert batch.files == (folder / "part-0.csv", folder / "part-1.csv")
-    admitted = admit(catalog, batch, Reading())
+    admitted = prepare_batch(catalog, batch, ReadOptions())
     assert (admitted.counts["rows_in"], admitted.counts["rejected"]) == (4, 1)
-    rejects = pq.read_table(admitted.directory / REJECTS)
+    rejects = pq.read_table(admitted.directory / REJECTS_FILE)
     assert rejects.column("row").to_pylist() == [3]  # numbered through the files
 
 
@@ -245,7 +248,7 @@ def test_the_digest_of_a_folder_is_over_its_names_and_bytes(catalog: Catalog) ->
 def test_one_file_in_a_folder_has_the_digest_of_the_file(catalog: Catalog) -> None:
     folder = write_folder(catalog.inbox / "a.csv", {"part-0.csv": "title\n喜讯\n"})
     batch = Batch.of_folder(catalog, folder)
-    assert batch.sha256 == file_digest(folder / "part-0.csv")
+    assert batch.sha256 == file_sha256(folder / "part-0.csv")
     assert batch.as_source(catalog).files == ("part-0.csv",)
 
 
@@ -270,8 +273,8 @@ def test_a_folder_of_which_rows_would_be_missing_is_refused(
 def test_any_folder_is_a_batch_under_a_name(catalog: Catalog, tmp_path: Path) -> None:
     folder = write_folder(tmp_path / "export", {"a.csv": "title\n喜讯\n"})
     with pytest.raises(InputError, match="--batch"):
-        named_batches(catalog, [folder], None)
-    [batch] = named_batches(catalog, [folder], "export.csv")
+        resolve_batches(catalog, [folder], None)
+    [batch] = resolve_batches(catalog, [folder], "export.csv")
     assert (batch.name, batch.path) == ("export.csv", folder)
 
 
@@ -279,16 +282,19 @@ def test_several_files_are_one_batch_under_a_name(
     catalog: Catalog, tmp_path: Path, write_batch: Writer
 ) -> None:
     first, second = (write_batch(tmp_path / f"{n}.csv", [n]) for n in ("x/a", "b"))
-    [batch] = named_batches(catalog, [first, second], "both.csv")
-    [turned] = named_batches(catalog, [second, first], "both.csv")
+    [batch] = resolve_batches(catalog, [first, second], "both.csv")
+    [turned] = resolve_batches(catalog, [second, first], "both.csv")
 
     assert batch == turned
     assert batch.path == tmp_path
     assert batch.files == (second, first)
     assert batch.as_source(catalog).files == ("b.csv", "x/a.csv")
-    assert [one.name for one in named_batches(catalog, [first, second], None)] == ["a.csv", "b.csv"]
+    assert [one.name for one in resolve_batches(catalog, [first, second], None)] == [
+        "a.csv",
+        "b.csv",
+    ]
     with pytest.raises(InputError, match="named twice"):
-        named_batches(catalog, [first, tmp_path / "x" / ".." / "x" / "a.csv"], "both.csv")
+        resolve_batches(catalog, [first, tmp_path / "x" / ".." / "x" / "a.csv"], "both.csv")
 
 
 def test_a_file_of_a_batch_is_no_batch_of_its_own(catalog: Catalog) -> None:

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headlines.behaviour import CHECKS, Check, Classify, behaviour
-from headlines.text import normalised
+from headlines.evaluation.behaviour import CHECKS, Check, Classify, behaviour
+from headlines.readers.titles import normalised
 
 Answer = tuple[npt.NDArray[np.float32], npt.NDArray[np.int8]]
 POSITIVE, NEUTRAL, NEGATIVE = range(3)

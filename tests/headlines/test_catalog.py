@@ -5,8 +5,14 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from headlines.catalog import Catalog, batch_of, checked_batch, checked_name, partition_of
 from headlines.errors import InputError
+from headlines.storage.layout import (
+    Catalog,
+    batch_of,
+    partition_dir,
+    validate_batch_name,
+    validate_name,
+)
 
 ROOT = Catalog(Path("/srv/data"))
 BAD_BATCHES = [
@@ -48,7 +54,7 @@ BAD_BATCHES = [
 @pytest.mark.parametrize("batch", BAD_BATCHES)
 def test_a_bad_batch_name_is_refused(batch: str) -> None:
     with pytest.raises(InputError) as caught:
-        checked_batch(batch)
+        validate_batch_name(batch)
     assert caught.value.where == "batch name"
 
 
@@ -64,7 +70,7 @@ def test_a_bad_batch_name_is_refused(batch: str) -> None:
     ],
 )
 def test_the_partition_of_a_batch(batch: str, partition: str) -> None:
-    assert partition_of(batch) == partition
+    assert partition_dir(batch) == partition
     assert batch_of(partition) == batch
 
 
@@ -88,18 +94,18 @@ def test_a_batch_name_is_refused_or_stays_inside_predictions(batch: str) -> None
 def test_any_name_of_the_allowed_signs_round_trips(start: str, ends: list[str]) -> None:
     batch = "/".join(start + end.rstrip(". ") for end in ends)
     assume(".." not in batch)
-    assert batch_of(partition_of(batch)) == batch
+    assert batch_of(partition_dir(batch)) == batch
 
 
 def test_different_batches_have_different_partitions() -> None:
     names = ["a/b.csv", "a=b.csv", "a+b.csv", "a b.csv", "a,b.csv", "ab.csv", "a&b.csv", "a-b.csv"]
-    assert len({partition_of(name) for name in names}) == len(names)
+    assert len({partition_dir(name) for name in names}) == len(names)
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "a/b", "../a", "a..b", ".a", "语料", "a" * 65])
 def test_a_bad_corpus_or_model_name_is_refused(name: str) -> None:
     with pytest.raises(InputError, match="cannot be a corpus name"):
-        checked_name(name, "corpus name")
+        validate_name(name, "corpus name")
     for place in (ROOT.corpus, ROOT.model):
         with pytest.raises(InputError):
             place(name)

@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from headlines import champion, registry
-from headlines.artifact import Artifact, publish
-from headlines.catalog import Catalog
 from headlines.errors import InputError
-from headlines.manifest import Recipe, sealed, unsealed
+from headlines.models import champion, registry
+from headlines.storage.artifact import Artifact, publish
+from headlines.storage.layout import Catalog
+from headlines.storage.manifest import Recipe, dump_signed, load_signed
 
 
 def other_format(directory: Path) -> None:
@@ -75,19 +75,19 @@ def test_promotions_make_a_history(
         publish_model(catalog, version)
     for version, reason in (("one", "the first"), ("two", "更好"), ("two", "?"), ("one", "back")):
         champion.promote(catalog, version, reason)
-        assert champion.current(catalog).directory == catalog.model(version)
+        assert champion.open_champion(catalog).directory == catalog.model(version)
 
     history = champion.history(catalog)
     told = [(promotion.version, promotion.reason) for promotion in history]
     assert told == [("one", "the first"), ("two", "更好"), ("one", "back")]  # once for two in a row
     assert all(promotion.at.endswith("+00:00") for promotion in history)
-    assert champion.named(catalog, "champion") == champion.named(catalog, "one")
+    assert champion.resolve(catalog, "champion") == champion.resolve(catalog, "one")
     assert json.loads(catalog.champion.read_text(encoding="utf-8"))["version"] == "one"
 
 
 def test_without_any_model_there_is_none_to_score_with(catalog: Catalog) -> None:
     with pytest.raises(InputError, match="no model to score with") as refusal:
-        champion.current(catalog)
+        champion.open_champion(catalog)
     assert "headlines train" in refusal.value.mend
     assert registry.is_empty(catalog)
     assert champion.history(catalog) == []
@@ -99,7 +99,7 @@ def test_models_without_a_pointer_are_an_error(
     publish_model(catalog, "one")
     assert not registry.is_empty(catalog)
     with pytest.raises(InputError, match=r"no champion\.json says which") as refusal:
-        champion.current(catalog)
+        champion.open_champion(catalog)
     assert refusal.value.where == str(catalog.champion)
     assert "headlines promote VERSION" in refusal.value.mend
 
@@ -112,7 +112,7 @@ def test_a_pointer_without_models_is_an_error_and_no_empty_registry(
     catalog.model("one").rename(catalog.root / "moved")
     assert not registry.is_empty(catalog)
     with pytest.raises(InputError, match="there is no model 'one'"):
-        champion.current(catalog)
+        champion.open_champion(catalog)
 
 
 @pytest.mark.parametrize(
@@ -125,14 +125,14 @@ def test_a_pointer_that_cannot_be_read_is_refused_and_kept_when_it_is_replaced(
     champion.promote(catalog, "one", "a test")
     catalog.champion.write_text(text)
     with pytest.raises(InputError, match="champion pointer cannot be read") as refusal:
-        champion.current(catalog)
+        champion.open_champion(catalog)
     assert refusal.value.where == str(catalog.champion)
     with pytest.raises(InputError, match="champion pointer cannot be read"):
         champion.history(catalog)
 
     champion.promote(catalog, "one", "mended")
 
-    assert champion.current(catalog).directory == catalog.model("one")
+    assert champion.open_champion(catalog).directory == catalog.model("one")
     assert [p.reason for p in champion.history(catalog)] == ["mended"]
     assert (catalog.models / "champion.json.damaged~1").read_text() == text
 
@@ -171,7 +171,7 @@ def test_a_pointer_edited_by_hand_is_refused(
     data[field] = "one" if field == "version" else data[field][1:]
     catalog.champion.write_text(json.dumps(data), encoding="utf-8")
     with pytest.raises(InputError, match="not what its digest says"):
-        champion.current(catalog)
+        champion.open_champion(catalog)
 
 
 @pytest.mark.parametrize(
@@ -183,11 +183,11 @@ def test_a_pointer_to_what_is_no_version_is_refused(
     """Even if its digest is right: what a forger would write."""
     publish_model(catalog, "one")
     champion.promote(catalog, "one", "a test")
-    data = unsealed(catalog.champion.read_text(encoding="utf-8"))
+    data = load_signed(catalog.champion.read_text(encoding="utf-8"))
     data["version"] = data["history"][0]["version"] = version
-    catalog.champion.write_text(sealed(data), encoding="utf-8")
+    catalog.champion.write_text(dump_signed(data), encoding="utf-8")
     with pytest.raises(InputError, match="champion pointer cannot be read") as refusal:
-        champion.current(catalog)
+        champion.open_champion(catalog)
     assert refusal.value.where == str(catalog.champion)
 
 
@@ -199,14 +199,14 @@ def test_a_pointer_that_is_no_small_file_is_not_read(
     with catalog.champion.open("r+b") as file:
         file.truncate(1 << 40)  # a hole in the file: it takes no room on the disk
     with pytest.raises(InputError, match="1,099,511,627,776 bytes, and at most"):
-        champion.current(catalog)
+        champion.open_champion(catalog)
     catalog.champion.write_text("[" * 100_000)
     with pytest.raises(InputError, match="nested beyond all measure"):
-        champion.current(catalog)
+        champion.open_champion(catalog)
     catalog.champion.unlink()
     os.mkfifo(catalog.champion)
     with pytest.raises(InputError, match="it is no file"):
-        champion.current(catalog)
+        champion.open_champion(catalog)
 
 
 # The way back
@@ -228,7 +228,7 @@ def three(catalog: Catalog, publish_model: Callable[..., Artifact]) -> Catalog:
 def test_rolling_back_twice_goes_further_back(three: Catalog) -> None:
     step = champion.rollback(three)
     assert (step.version, step.reason) == ("two", "rolled back from three")
-    assert champion.current(three).directory.name == "two"
+    assert champion.open_champion(three).directory.name == "two"
     assert champion.rollback(three).version == "one"
     assert versions_of(three)[3:] == [("two", "three"), ("one", "two")]
     before = three.champion.read_bytes()
@@ -266,7 +266,7 @@ def test_a_model_that_cannot_be_read_does_not_become_champion(
     three: Catalog, publish_model: Callable[..., Artifact], change: Callable[[Path], None]
 ) -> None:
     publish_unreadable(three, publish_model(three, "four"), change)
-    publish_unreadable(three, registry.model(three, "two"), change)
+    publish_unreadable(three, registry.open_model(three, "two"), change)
     before = three.champion.read_bytes()
     for way in (lambda: champion.promote(three, "four", "?"), lambda: champion.rollback(three)):
         with pytest.raises(InputError, match="the model cannot be read"):
@@ -284,10 +284,10 @@ def test_a_champion_that_can_be_used_is_not_replaced_for_want_of_one(
     publish_model(three, "four")
     with pytest.raises(InputError, match="three has become the champion meanwhile"):
         champion.promote(three, "four", "there was none", unless_usable=True)
-    assert champion.current(three).directory.name == "three"
+    assert champion.open_champion(three).directory.name == "three"
     damage(three, "three")
     champion.promote(three, "four", "there was none", unless_usable=True)
-    assert champion.current(three).directory.name == "four"
+    assert champion.open_champion(three).directory.name == "four"
 
 
 def test_where_there_is_no_champion_there_is_no_way_back(
@@ -301,10 +301,10 @@ def test_where_there_is_no_champion_there_is_no_way_back(
 
 
 def test_a_history_that_was_written_before_there_were_rollbacks_is_read(three: Catalog) -> None:
-    data = unsealed(three.champion.read_text(encoding="utf-8"))
+    data = load_signed(three.champion.read_text(encoding="utf-8"))
     for entry in data["history"]:
         del entry["back_from"]
-    three.champion.write_text(sealed(data), encoding="utf-8")
+    three.champion.write_text(dump_signed(data), encoding="utf-8")
     assert champion.rollback(three).version == "two"
 
 
@@ -314,7 +314,7 @@ def test_a_model_found_better_than_a_champion_that_is_none_any_more_is_not_promo
     publish_model(three, "four")
     with pytest.raises(InputError, match="three has become the champion meanwhile"):
         champion.promote(three, "four", "better", instead_of="two")
-    assert champion.current(three).directory.name == "three"
+    assert champion.open_champion(three).directory.name == "three"
     champion.promote(three, "four", "better", instead_of="three")
     champion.promote(three, "four", "better", instead_of="three")  # a run that is tried again
     assert versions_of(three)[3:] == [("four", "")]
@@ -326,15 +326,15 @@ def test_a_model_found_better_than_a_champion_that_is_none_any_more_is_not_promo
 def test_the_first_model_is_promoted_once(
     catalog: Catalog, publish_model: Callable[..., Artifact]
 ) -> None:
-    champion.announce_first(catalog)
+    champion.mark_first_training(catalog)
     assert registry.is_empty(catalog)
-    assert champion.complete_first(catalog) is None  # it is not there yet
+    assert champion.finish_first_promotion(catalog) is None  # it is not there yet
     publish_model(catalog, "one")
 
-    assert champion.complete_first(catalog) == "one"
+    assert champion.finish_first_promotion(catalog) == "one"
 
-    assert champion.current(catalog).directory == catalog.model("one")
-    assert champion.complete_first(catalog) is None
+    assert champion.open_champion(catalog).directory == catalog.model("one")
+    assert champion.finish_first_promotion(catalog) is None
     assert len(champion.history(catalog)) == 1
 
 
@@ -342,69 +342,71 @@ def test_a_later_model_is_not_promoted_by_itself(
     catalog: Catalog, publish_model: Callable[..., Artifact]
 ) -> None:
     for version in ("one", "two"):
-        champion.announce_first(catalog)
+        champion.mark_first_training(catalog)
         publish_model(catalog, version)
-        champion.complete_first(catalog)
-    assert champion.current(catalog).directory == catalog.model("one")
+        champion.finish_first_promotion(catalog)
+    assert champion.open_champion(catalog).directory == catalog.model("one")
 
 
 def test_a_run_killed_before_the_promotion_is_completed_by_the_next(
     catalog: Catalog, publish_model: Callable[..., Artifact]
 ) -> None:
-    champion.announce_first(catalog)
+    champion.mark_first_training(catalog)
     publish_model(catalog, "one")
     with pytest.raises(InputError, match=r"no champion\.json"):
-        champion.current(catalog)
-    champion.announce_first(catalog)  # what the next run does in any case
-    assert champion.complete_first(catalog) == "one"
+        champion.open_champion(catalog)
+    champion.mark_first_training(catalog)  # what the next run does in any case
+    assert champion.finish_first_promotion(catalog) == "one"
 
 
 def test_a_lost_pointer_is_not_completed(
     catalog: Catalog, publish_model: Callable[..., Artifact]
 ) -> None:
-    champion.announce_first(catalog)
+    champion.mark_first_training(catalog)
     publish_model(catalog, "one")
-    champion.complete_first(catalog)
+    champion.finish_first_promotion(catalog)
     catalog.champion.unlink()
 
-    champion.announce_first(catalog)
-    assert champion.complete_first(catalog) is None
+    champion.mark_first_training(catalog)
+    assert champion.finish_first_promotion(catalog) is None
 
     with pytest.raises(InputError, match=r"no champion\.json"):
-        champion.current(catalog)
+        champion.open_champion(catalog)
 
 
 def test_a_damaged_first_model_is_not_promoted(
     catalog: Catalog, publish_model: Callable[..., Artifact]
 ) -> None:
-    champion.announce_first(catalog)
+    champion.mark_first_training(catalog)
     publish_model(catalog, "one")
     damage(catalog, "one")
     with pytest.raises(InputError, match="the model is damaged"):
-        champion.complete_first(catalog)
+        champion.finish_first_promotion(catalog)
     assert not catalog.champion.exists()
 
 
 def test_of_two_first_trainings_at_once_the_one_that_ends_first_is_the_champion(
     catalog: Catalog, publish_model: Callable[..., Artifact]
 ) -> None:
-    champion.announce_first(catalog)
-    champion.announce_first(catalog)
+    champion.mark_first_training(catalog)
+    champion.mark_first_training(catalog)
     publish_model(catalog, "quick")
-    assert champion.complete_first(catalog) == "quick"
+    assert champion.finish_first_promotion(catalog) == "quick"
     publish_model(catalog, "slow")
-    assert champion.complete_first(catalog) is None
-    assert champion.current(catalog).directory == catalog.model("quick")
+    assert champion.finish_first_promotion(catalog) is None
+    assert champion.open_champion(catalog).directory == catalog.model("quick")
 
 
 def test_a_choice_made_by_hand_stands(
     catalog: Catalog, publish_model: Callable[..., Artifact]
 ) -> None:
-    champion.announce_first(catalog)
+    champion.mark_first_training(catalog)
     publish_model(catalog, "one")
     publish_model(catalog, "two")
     champion.promote(catalog, "two", "by hand")
-    assert champion.complete_first(catalog) is None
-    assert champion.current(catalog).directory == catalog.model("two")
+    assert champion.finish_first_promotion(catalog) is None
+    assert champion.open_champion(catalog).directory == catalog.model("two")
     catalog.champion.unlink()
-    assert champion.complete_first(catalog) is None  # the note is gone with the first champion
+    assert (
+        champion.finish_first_promotion(catalog) is None
+    )  # the note is gone with the first champion

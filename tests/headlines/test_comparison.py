@@ -10,11 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as reference
 
-from headlines import intervals as bootstrap
-from headlines.comparison import compare
-from headlines.intervals import RESAMPLES, intervals
 from headlines.labels import LABELS
-from headlines.metrics import confusion_matrix
+from headlines.metrics import bootstrap
+from headlines.metrics.bootstrap import RESAMPLES, bootstrap_intervals, paired_bootstrap
+from headlines.metrics.classification import confusion_matrix
 
 Ints = npt.NDArray[np.int64]
 
@@ -33,7 +32,7 @@ def two_classifiers(only_ours: int, only_theirs: int, rows: int = 1000) -> tuple
 
 def test_the_same_predictions_are_not_better() -> None:
     labels, ours, _ = two_classifiers(10, 10)
-    found = compare(labels, ours, ours)
+    found = paired_bootstrap(labels, ours, ours)
     for figure in (found.macro_f1, found.accuracy):
         assert (figure.difference, figure.low, figure.high, figure.p) == (0, 0, 0, 1)
     assert found.classes == dict.fromkeys(LABELS, 0)
@@ -47,7 +46,7 @@ def test_differences_are_those_of_scikit_learn(cells: list[tuple[int, int, int]]
     def f1(predictions: Ints) -> Ints:
         return reference.f1_score(labels, predictions, labels=[0, 1, 2], average=None)
 
-    found = compare(labels, ours, theirs)
+    found = paired_bootstrap(labels, ours, theirs)
     by_class = f1(ours) - f1(theirs)
     assert list(found.classes) == list(LABELS)
     assert list(found.classes.values()) == pytest.approx(by_class)
@@ -58,7 +57,7 @@ def test_differences_are_those_of_scikit_learn(cells: list[tuple[int, int, int]]
     for figure in (found.macro_f1, found.accuracy):
         assert -1 <= figure.low <= figure.high <= 1
         assert 1 / (RESAMPLES + 1) <= figure.p <= 1
-    turned = compare(labels, theirs, ours)
+    turned = paired_bootstrap(labels, theirs, ours)
     assert turned.macro_f1.difference == pytest.approx(-found.macro_f1.difference)
     assert json.loads(json.dumps(found.to_dict())) == found.to_dict()
 
@@ -69,19 +68,19 @@ def test_the_p_of_accuracy_is_near_that_of_the_exact_test(better: int, worse: in
     tosses = better + worse
     probability = [math.comb(tosses, heads) / 2**tosses for heads in range(tosses + 1)]
     exact = sum(probability[better:]) - probability[better] / 2
-    found = compare(*two_classifiers(better, worse))
+    found = paired_bootstrap(*two_classifiers(better, worse))
     assert found.accuracy.difference == pytest.approx((better - worse) / 1000)
     assert found.accuracy.p == pytest.approx(exact, abs=0.03)  # it counts all ties, not half
 
 
 def test_pairing_finds_what_two_intervals_do_not() -> None:
     labels, ours, theirs = two_classifiers(40, 10)
-    found = compare(labels, ours, theirs)
+    found = paired_bootstrap(labels, ours, theirs)
     assert found.macro_f1.low > 0
     assert found.macro_f1.p < 0.025
     assert (
-        intervals(confusion_matrix(labels, ours))["macro_f1"][0]
-        < intervals(confusion_matrix(labels, theirs))["macro_f1"][1]
+        bootstrap_intervals(confusion_matrix(labels, ours))["macro_f1"][0]
+        < bootstrap_intervals(confusion_matrix(labels, theirs))["macro_f1"][1]
     )
 
 
@@ -96,13 +95,13 @@ def test_of_two_that_are_equally_good_one_is_seldom_found_better(
         ours, theirs = (
             np.where(rng.random(400) < 0.75, labels, rng.integers(0, 3, 400)) for _ in range(2)
         )
-        found.append(compare(labels, ours, theirs).macro_f1.p < 0.05)
+        found.append(paired_bootstrap(labels, ours, theirs).macro_f1.p < 0.05)
     assert 0.02 < np.mean(found) < 0.09  # 0.05 ± 3 standard errors of 300 pairs
 
 
 def test_what_cannot_be_compared_is_refused() -> None:
     some = np.array([0, 1])
     with pytest.raises(ValueError, match=r"\(2,\), \(2,\) and \(1,\)"):
-        compare(some, some, some[:1])
+        paired_bootstrap(some, some, some[:1])
     with pytest.raises(ValueError, match="one at least"):
-        compare(some[:0], some[:0], some[:0])
+        paired_bootstrap(some[:0], some[:0], some[:0])

@@ -15,25 +15,29 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from headlines import champion, predict, scoring
-from headlines.admission import admit
-from headlines.artifact import Artifact
-from headlines.baseline import baseline
-from headlines.batches import Batch
-from headlines.catalog import Catalog
-from headlines.contents import content_words, missing
-from headlines.corpus import ingest
+from headlines import predict
+from headlines.corpus.examples import examples
+from headlines.corpus.ingest import ingest
+from headlines.corpus.tokens import segment_corpus
 from headlines.errors import InputError
-from headlines.evaluation import evaluate
-from headlines.export import export
-from headlines.outcomes import BatchResult
-from headlines.pipe import score_stream
-from headlines.pretraining import pretrain
-from headlines.scoring import batch_result, chunks_of, commit
+from headlines.evaluation.baseline import baseline
+from headlines.evaluation.evaluate import evaluate
+from headlines.models import champion
+from headlines.models.export import export
+from headlines.readers import ReadOptions
+from headlines.scoring import results, score_chunks
+from headlines.scoring.batch import Batch
+from headlines.scoring.commit import commit
+from headlines.scoring.prepare import prepare_batch
+from headlines.scoring.results import BatchResult, batch_result
+from headlines.scoring.score_chunks import make_jobs
+from headlines.scoring.stream import score_stream
 from headlines.segmentation import Segmenter
-from headlines.sources import Reading
-from headlines.tokens import segment_corpus
-from headlines.training import examples, train
+from headlines.segmentation.article_words import article_tokens, count_missing_articles
+from headlines.storage.artifact import Artifact
+from headlines.storage.layout import Catalog
+from headlines.training.pretrain import pretrain
+from headlines.training.train import train
 from lstm_model.presets import PRESETS, Contents
 
 ARTICLES = ("昨日获奖，喜讯传来。", "今日天气晴。", "车祸致两人身亡。")
@@ -94,13 +98,13 @@ def _root(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_so_many_characters_are_cut_and_no_more() -> None:
     articles = ["天" * 100, "", None, " ", float("nan"), ["天"]]
-    words = content_words(PRESET, Segmenter(), articles)
+    words = article_tokens(PRESET, Segmenter(), articles)
     assert words is not None
     assert "".join(words[0]) == "天" * 40
     assert words[1:3] == [[], []]
-    assert missing(words) == 5
-    assert content_words(PRESETS["default"], Segmenter(), articles) is None
-    assert missing(None) == 0
+    assert count_missing_articles(words) == 5
+    assert article_tokens(PRESETS["default"], Segmenter(), articles) is None
+    assert count_missing_articles(None) == 0
 
 
 def test_articles_decide_where_titles_tell_nothing(made: Made) -> None:
@@ -138,11 +142,13 @@ def test_articles_are_cut_as_the_titles_were(made: Made, monkeypatch: pytest.Mon
         examples(made.corpus, made.tokens, "train", PRESET)
 
 
-def scored(catalog: Catalog, file: Path, reading: Reading) -> BatchResult:
+def scored(catalog: Catalog, file: Path, reading: ReadOptions) -> BatchResult:
     """What the flow does, without Prefect."""
-    model, batch = champion.current(catalog), Batch.of_file(catalog, file)
-    admitted = admit(catalog, batch, reading)
-    parts = [scoring.score_chunk(chunk) for chunk in chunks_of(catalog, batch, admitted, model)]
+    model, batch = champion.open_champion(catalog), Batch.of_file(catalog, file)
+    admitted = prepare_batch(catalog, batch, reading)
+    parts = [
+        score_chunks.score_chunk(chunk) for chunk in make_jobs(catalog, batch, admitted, model)
+    ]
     commit(catalog, batch, admitted, model, parts)
     return batch_result(catalog, batch, "scored")
 
@@ -154,14 +160,14 @@ def test_a_batch_is_labelled_by_its_articles(made: Made, tmp_path: Path, column:
     rows += [{"title": "一则消息"}, {"title": "一则消息", column: " "}]
     rows += [{"title": "一则消息", column: [ARTICLES[0]]}]  # which is no text
     file.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    result = scored(made.catalog, file, Reading(content_column=column))
+    result = scored(made.catalog, file, ReadOptions(content_column=column))
     assert (result.scored, result.without_content) == (6, 3)
     table = pq.read_table(Path(result.predictions, "part-00000.parquet"), partitioning=None)
     assert table.column("label").to_pylist()[:3] == [0, 1, 2]
     assert json.loads(table.column("extra")[0].as_py()) == {column: ARTICLES[0]}
     batch = Batch.of_file(made.catalog, file)
     with pytest.raises(InputError, match="read otherwise"):
-        scoring.refuse_other_reading(made.catalog, batch, Reading(content_column="其他"))
+        results.check_same_options(made.catalog, batch, ReadOptions(content_column="其他"))
     expected = predict(["一则消息"] * 6, contents=[*ARTICLES, None, None, None])
     np.testing.assert_array_equal(table.column("p_positive").to_numpy(), expected[:, 0])
     assert len(np.unique(expected[3:], axis=0)) == 1
@@ -178,9 +184,9 @@ def test_a_model_of_titles_takes_no_notice_of_articles(
     champion.promote(catalog, "titles", "a test")
     file = tmp_path / "day.csv"
     file.write_text(f"title,content\n消息,{ARTICLES[0]}\n", encoding="utf-8")
-    assert scored(catalog, file, Reading()).without_content == 0
+    assert scored(catalog, file, ReadOptions()).without_content == 0
     batch = Batch.of_file(catalog, file)
-    scoring.refuse_other_reading(catalog, batch, Reading(content_column="正文"))  # it is not read
+    results.check_same_options(catalog, batch, ReadOptions(content_column="正文"))  # it is not read
     np.testing.assert_array_equal(predict(["消息"]), predict(["消息"], contents=[ARTICLES[0]]))
 
 
@@ -188,7 +194,9 @@ def test_a_stream_is_labelled_by_its_articles(made: Made) -> None:
     rows = [{"title": "消息", "content": article} for article in (*ARTICLES, None)]
     content = "".join(json.dumps(row) + "\n" for row in rows).encode()
     out, rejects = io.BytesIO(), io.BytesIO()
-    counts = score_stream(made.catalog, io.BytesIO(content), out, rejects, "jsonl", Reading(), 0.05)
+    counts = score_stream(
+        made.catalog, io.BytesIO(content), out, rejects, "jsonl", ReadOptions(), 0.05
+    )
     assert counts == {"rows_in": 4, "scored": 4, "rejected": 0, "without_content": 1}
     labels = [json.loads(line)["label"] for line in out.getvalue().splitlines()]
     assert labels[:3] == [0, 1, 2]

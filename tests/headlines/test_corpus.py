@@ -12,13 +12,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from headlines import inews
-from headlines.artifact import Artifact, open_artifact
-from headlines.catalog import Catalog
-from headlines.corpus import SCHEMA, ensure, ingest, read_corpus, require
+from headlines.corpus import inews
+from headlines.corpus.ingest import SCHEMA, check_exists, ensure, ingest, read_corpus
 from headlines.errors import InputError
+from headlines.readers.titles import record_id
 from headlines.segmentation import segment
-from headlines.text import record_id
+from headlines.storage.artifact import Artifact, open_artifact
+from headlines.storage.layout import Catalog
 from lstm_model.presets import PRESETS, weight_shapes
 from lstm_model.vocabulary import Vocabulary
 
@@ -70,7 +70,7 @@ def test_the_one_bad_row_of_inews_is_kept_with_its_bytes(inews_catalog: Catalog)
     [row] = rejected_rows(inews_catalog, "inews")
     blank = [
         record
-        for record in inews.read_split(inews.split_files()["dev"], "dev")
+        for record in inews.read_split(inews.split_paths()["dev"], "dev")
         if not record.fields["title"].strip()
     ]
     assert row["reason"] == "title is blank"
@@ -82,7 +82,7 @@ def test_the_one_bad_row_of_inews_is_kept_with_its_bytes(inews_catalog: Catalog)
 def test_every_other_row_of_inews_stands_in_its_place(inews_corpus: Artifact) -> None:
     given_rows = [
         record.fields
-        for split, path in inews.split_files().items()
+        for split, path in inews.split_paths().items()
         for record in inews.read_split(path, split)
     ]
     frame = read_corpus(inews_corpus, ALL)
@@ -416,10 +416,10 @@ def test_a_damaged_corpus_whose_source_is_gone_says_so(catalog: Catalog, source:
 
 
 def test_a_corpus_that_was_never_ingested_is_asked_for(catalog: Catalog) -> None:
-    for ask in (ensure, require):
+    for ask in (ensure, check_exists):
         with pytest.raises(InputError, match=r"headlines ingest SOURCE --name other"):
             ask(catalog, "other")
-    require(catalog, "inews")
+    check_exists(catalog, "inews")
 
 
 @pytest.mark.parametrize(
@@ -476,7 +476,7 @@ def test_a_bad_corpus_name_is_refused(catalog: Catalog, source: Path) -> None:
 def test_several_parts_read_back_as_one(
     monkeypatch: pytest.MonkeyPatch, catalog: Catalog, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("headlines.corpus._PART_ROWS", 3)
+    monkeypatch.setattr("headlines.corpus.ingest._PART_ROWS", 3)
     path = tmp_path / "a.csv"
     lines = [f"标题{n},{('train', 'dev')[n % 2]}" for n in range(20)]
     path.write_text("\n".join(["title,split", *lines]), encoding="utf-8")

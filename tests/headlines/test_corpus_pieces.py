@@ -10,11 +10,11 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from headlines import corpus, corpus_parts, corpus_reading
-from headlines.artifact import Artifact
-from headlines.catalog import Catalog
-from headlines.corpus import ingest, read_corpus
+from headlines.corpus import ingest, read_files, write_files
+from headlines.corpus.ingest import read_corpus
 from headlines.errors import InputError
+from headlines.storage.artifact import Artifact
+from headlines.storage.layout import Catalog
 
 ROWS = 40  # of each file
 SPLITS = ("train", "train", "dev", "test", "")
@@ -49,7 +49,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
         ("_READ_BYTES", 1),
         ("_WRITE_ROWS", 1),
     ):
-        monkeypatch.setattr(corpus, name, value)
+        monkeypatch.setattr(ingest, name, value)
     monkeypatch.setenv("HEADLINES_RUNNER", "threads")
     monkeypatch.setenv("HEADLINES_WORKERS", "2")
 
@@ -59,8 +59,8 @@ def expected(tmp_path: Path, source: Path, monkeypatch: pytest.MonkeyPatch) -> A
     """The corpus as one piece for each source makes it."""
     with monkeypatch.context() as patch:
         patch.setenv("HEADLINES_RUNNER", "threads")
-        patch.setattr(corpus, "_PART_ROWS", 25)
-        return ingest(Catalog(tmp_path / "expected"), "mine", str(source))
+        patch.setattr(ingest, "_PART_ROWS", 25)
+        return ingest.ingest(Catalog(tmp_path / "expected"), "mine", str(source))
 
 
 def failing(work: Callable[..., Any], after: int) -> Callable[..., Any]:
@@ -100,7 +100,7 @@ def test_small_pieces_give_the_bytes_of_large_ones_by_threads_and_processes(
     monkeypatch: pytest.MonkeyPatch, catalog: Catalog, source: Path, expected: Artifact, kind: str
 ) -> None:
     monkeypatch.setenv("HEADLINES_RUNNER", kind)
-    made = ingest(catalog, "mine", str(source))
+    made = ingest.ingest(catalog, "mine", str(source))
     check_same(catalog, made, expected)
     names = [path.relative_to(made.directory).as_posix() for path in made.files()]
     assert [name for name in names if "train" in name] == [
@@ -120,16 +120,16 @@ def test_an_ingest_that_failed_half_way_goes_on(
 ) -> None:
     monkeypatch.setenv("HEADLINES_WORKERS", "1")
     with monkeypatch.context() as patch:
-        patch.setattr(corpus, step, failing(getattr(corpus, step), after=2))
+        patch.setattr(ingest, step, failing(getattr(ingest, step), after=2))
         with pytest.raises(RuntimeError, match="out of memory"):
-            ingest(catalog, "mine", str(source))
+            ingest.ingest(catalog, "mine", str(source))
     assert not catalog.corpus("mine").exists()
     pieces = {path.name for path in (catalog.work / "chunks").iterdir()}
     assert len(pieces) == (2 if step == "read_file" else 5)
     with monkeypatch.context() as patch:
         if step == "write_part":
-            patch.setattr(corpus_reading, "records_of", never)
-        check_same(catalog, ingest(catalog, "mine", str(source)), expected)
+            patch.setattr(read_files, "iter_records", never)
+        check_same(catalog, ingest.ingest(catalog, "mine", str(source)), expected)
 
 
 @pytest.mark.usefixtures("small")
@@ -140,34 +140,34 @@ def test_a_piece_that_was_damaged_meanwhile_is_read_again(
     expected: Artifact,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    write = corpus.write_part
+    write = ingest.write_part
 
-    def harm(part: corpus_parts.Part) -> Artifact:
+    def harm(part: write_files.WriteJob) -> Artifact:
         path = catalog.root / part.slices[0].path
         path.write_bytes(path.read_bytes()[:-1] + b"2")
         return write(part)
 
     with monkeypatch.context() as patch:
-        patch.setattr(corpus, "write_part", harm)
+        patch.setattr(ingest, "write_part", harm)
         with pytest.raises(Exception, match="is not what was read"):
-            ingest(catalog, "mine", str(source))
-    check_same(catalog, ingest(catalog, "mine", str(source)), expected)
+            ingest.ingest(catalog, "mine", str(source))
+    check_same(catalog, ingest.ingest(catalog, "mine", str(source)), expected)
     assert "is damaged" in caplog.text
 
 
 def test_a_source_that_changes_while_it_is_read_is_refused(
     monkeypatch: pytest.MonkeyPatch, catalog: Catalog, source: Path
 ) -> None:
-    read = corpus_reading.records_of
+    read = read_files.iter_records
 
     def read_and_replace(path: Path, *arguments: Any, **options: Any) -> Iterator[Any]:
         yield from read(path, *arguments, **options)
         path.write_text("title\n好\n", encoding="utf-8")
 
-    monkeypatch.setattr(corpus_reading, "records_of", read_and_replace)
+    monkeypatch.setattr(read_files, "iter_records", read_and_replace)
     monkeypatch.setenv("HEADLINES_RUNNER", "threads")
     with pytest.raises(InputError, match="changed while it was read") as caught:
-        ingest(catalog, "mine", str(source))
+        ingest.ingest(catalog, "mine", str(source))
     assert Path(caught.value.where).parent == source
     assert not catalog.corpus("mine").exists()
 
@@ -176,8 +176,8 @@ def test_a_source_that_changes_while_it_is_read_is_refused(
 def test_whole_articles_make_several_row_groups_and_the_same_rows(
     monkeypatch: pytest.MonkeyPatch, catalog: Catalog, source: Path, expected: Artifact
 ) -> None:
-    monkeypatch.setattr(corpus_parts, "_GROUP_BYTES", 1_000)
-    made = ingest(catalog, "mine", str(source))
+    monkeypatch.setattr(write_files, "_GROUP_BYTES", 1_000)
+    made = ingest.ingest(catalog, "mine", str(source))
     for ours, theirs in zip(made.files(), expected.files(), strict=True):
         assert pq.read_table(ours).equals(pq.read_table(theirs))
     assert max(pq.read_metadata(path).num_row_groups for path in made.files()) > 2
@@ -187,16 +187,16 @@ def test_whole_articles_make_several_row_groups_and_the_same_rows(
 MEASURED = """
 import resource, sys
 from pathlib import Path
-from headlines import corpus
-from headlines.catalog import Catalog
-corpus.PIECE_ROWS, corpus._PART_ROWS = 2_000, 10_000
+from headlines.corpus import ingest
+from headlines.storage.layout import Catalog
+ingest.PIECE_ROWS, ingest._PART_ROWS = 2_000, 10_000
 folder, rows = Path(sys.argv[1]), int(sys.argv[2])
 source = folder / f"{rows}.csv"
 with source.open("w", encoding="utf-8") as file:
     file.write("title,label,content\\n")
     for row in range(rows):
         file.write(f"第{row}条新闻：某地小学生获奖，家长喜讯,{row % 3},{row} {'正文' * 60}\\n")
-made = corpus.ingest(Catalog(folder / "data"), "news", str(source))
+made = ingest.ingest(Catalog(folder / "data"), "news", str(source))
 assert made.rows == rows
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """

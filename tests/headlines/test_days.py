@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headlines.days import Days, days_in
 from headlines.errors import InputError
+from headlines.nightly.day_range import DayRange, dates_in
 
 FORMS = (
     "{0:%Y-%m-%d}.csv", "{0:%Y%m%d}.csv", "news_{0:%Y%m%d}_2.csv.gz", "date={0:%Y-%m-%d}/a.csv",
@@ -17,7 +17,7 @@ days = st.dates(min_value=date(1900, 1, 1), max_value=date(2099, 12, 31))
 
 @given(days, st.sampled_from(FORMS))
 def test_a_day_is_found_in_every_form(day: date, form: str) -> None:
-    assert days_in(form.format(day)) == [day]
+    assert dates_in(form.format(day)) == [day]
 
 
 @pytest.mark.parametrize(
@@ -25,22 +25,22 @@ def test_a_day_is_found_in_every_form(day: date, form: str) -> None:
     ["a.csv", "20261399.csv", "2026-02-30.csv", "120261120.csv", "2026-1120.csv", "2026.csv"],
 )
 def test_other_numbers_are_no_days(name: str) -> None:
-    assert days_in(name) == []
+    assert dates_in(name) == []
 
 
 def test_a_name_may_have_two_days() -> None:
-    assert days_in("2026-11-01_2026-11-30.csv") == [date(2026, 11, 1), date(2026, 11, 30)]
+    assert dates_in("2026-11-01_2026-11-30.csv") == [date(2026, 11, 1), date(2026, 11, 30)]
 
 
 @given(days, days, days)
 def test_both_ends_are_among_the_days(first: date, last: date, day: date) -> None:
     if last < first:
         with pytest.raises(InputError, match="before they begin"):
-            Days(first, last)
+            DayRange(first, last)
         return
-    some = Days(first, last)
+    some = DayRange(first, last)
     assert (day in some) == (first <= day <= last)
     assert first in some
     assert last in some
-    assert (day in Days(first=first)) == (first <= day)
-    assert (day in Days(last=last)) == (day <= last)
+    assert (day in DayRange(first=first)) == (first <= day)
+    assert (day in DayRange(last=last)) == (day <= last)

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from headlines.catalog import Catalog
-from headlines.digests import Digests
-from headlines.manifest import file_digest
+from headlines.hashing import file_sha256
+from headlines.storage.file_digests import FileDigestCache
+from headlines.storage.layout import Catalog
 
 
 def age(path: Path, seconds: float = 60, by: float = 0) -> None:
@@ -47,36 +47,36 @@ def readings(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
 def test_a_file_that_did_not_change_is_read_once(
     catalog: Catalog, file: Path, readings: list[Path]
 ) -> None:
-    digests = Digests(catalog)
+    digests = FileDigestCache(catalog)
     first = digests.of(file)
     assert digests.of(file) == first
     digests.save()
-    assert Digests(catalog).of(file) == first
+    assert FileDigestCache(catalog).of(file) == first
     assert readings == [file]
-    assert first == file_digest(file)
+    assert first == file_sha256(file)
 
 
 def test_a_changed_file_is_read_again_though_its_size_and_time_are_as_before(
     catalog: Catalog, file: Path
 ) -> None:
-    digests = Digests(catalog)
+    digests = FileDigestCache(catalog)
     digests.of(file)
     digests.save()
     before = file.stat()
     file.write_bytes(b"title\ntwo\n")
     os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
     assert file.stat().st_size == before.st_size
-    assert Digests(catalog).of(file) == file_digest(file)
+    assert FileDigestCache(catalog).of(file) == file_sha256(file)
 
 
 def test_another_file_in_its_place_is_read(catalog: Catalog, file: Path) -> None:
-    digests = Digests(catalog)
+    digests = FileDigestCache(catalog)
     digests.of(file)
     digests.save()
     other = file.with_name("b.csv")
     other.write_bytes(b"title\ntwo\n")
     other.replace(file)
-    assert Digests(catalog).of(file) == file_digest(file)
+    assert FileDigestCache(catalog).of(file) == file_sha256(file)
 
 
 def test_a_file_that_changed_a_moment_ago_is_not_remembered(
@@ -84,23 +84,23 @@ def test_a_file_that_changed_a_moment_ago_is_not_remembered(
 ) -> None:
     written = file.stat().st_mtime_ns
     monkeypatch.setattr(time, "time_ns", lambda: written + 10**9)
-    digests = Digests(catalog)
+    digests = FileDigestCache(catalog)
     digests.of(file)
     digests.of(file)
     assert len(readings) == 2
     digests.save()
-    assert not Digests(catalog)._known
+    assert not FileDigestCache(catalog)._known
 
 
 def test_a_file_that_is_gone_is_forgotten(catalog: Catalog, file: Path) -> None:
-    digests = Digests(catalog)
+    digests = FileDigestCache(catalog)
     digests.of(file)
     digests.save()
     file.unlink()
-    again = Digests(catalog)
+    again = FileDigestCache(catalog)
     assert len(again._known) == 1
     again.save()
-    assert not Digests(catalog)._known
+    assert not FileDigestCache(catalog)._known
     with pytest.raises(FileNotFoundError):
         again.of(file)
 
@@ -108,17 +108,17 @@ def test_a_file_that_is_gone_is_forgotten(catalog: Catalog, file: Path) -> None:
 def test_what_was_saved_is_a_cache_and_no_more(
     catalog: Catalog, file: Path, readings: list[Path]
 ) -> None:
-    digest = Digests(catalog).of(file)
+    digest = FileDigestCache(catalog).of(file)
     saved = catalog.work / "digests.json"
     for harm in (b"", b"{}", b"x", None, b"other version"):
-        digests = Digests(catalog)
+        digests = FileDigestCache(catalog)
         digests.of(file)
         digests.save()
         whole = saved.read_bytes()
-        assert Digests(catalog)._known
+        assert FileDigestCache(catalog)._known
         if harm == b"other version":
             body = json.dumps({"format": 0, "other": []}).encode()
-            from headlines.digests import _seal
+            from headlines.storage.file_digests import _seal
 
             saved.write_bytes(_seal(body) + body)
         elif harm is None:
@@ -126,25 +126,25 @@ def test_what_was_saved_is_a_cache_and_no_more(
         else:
             saved.write_bytes(harm)
         readings.clear()
-        assert Digests(catalog).of(file) == digest
+        assert FileDigestCache(catalog).of(file) == digest
         assert readings == [file]
 
 
 def test_it_moves_with_the_data_root(catalog: Catalog, file: Path, readings: list[Path]) -> None:
-    digests = Digests(catalog)
+    digests = FileDigestCache(catalog)
     digest = digests.of(file)
     digests.save()
     moved = Catalog(catalog.root.with_name("elsewhere"))
     catalog.root.rename(moved.root)
     readings.clear()
-    assert Digests(moved).of(moved.inbox / "头条" / "a.csv") == digest
+    assert FileDigestCache(moved).of(moved.inbox / "头条" / "a.csv") == digest
     assert readings == []
 
 
 def test_a_full_disk_is_only_logged(
     catalog: Catalog, file: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    digests = Digests(catalog)
+    digests = FileDigestCache(catalog)
     digests.of(file)
     catalog.work.parent.mkdir(parents=True, exist_ok=True)
     catalog.work.write_text("a file where the directory should be", encoding="utf-8")

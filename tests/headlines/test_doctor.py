@@ -4,10 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from headlines import champion, doctor, inews
-from headlines.artifact import Artifact
-from headlines.catalog import Catalog
-from headlines.doctor import Check, examine
+from headlines.corpus import inews
+from headlines.models import champion
+from headlines.storage.artifact import Artifact
+from headlines.storage.layout import Catalog
+from operations import doctor
+from operations.doctor import Check, examine
 
 
 @pytest.fixture(autouse=True)

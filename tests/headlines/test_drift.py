@@ -9,10 +9,18 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy.stats import chi2
 
-from headlines.drift import LEAST_ROWS, WARN, Finding, Limits, drift, psi, reached_by_chance
 from headlines.errors import InputError
 from headlines.labels import LABELS
-from headlines.profile import BINS, NO_HEADLINES, Profile
+from headlines.metrics.drift import (
+    LEAST_ROWS,
+    WARN,
+    DriftThresholds,
+    Finding,
+    chance_psi,
+    drift,
+    psi,
+)
+from headlines.metrics.profile import BINS, EMPTY_PROFILE, Profile
 
 COUNTS = st.lists(st.integers(0, 2_000), min_size=5, max_size=5).filter(any)
 
@@ -30,8 +38,8 @@ def sample(rng: np.random.Generator, rows: int, **others: list[float]) -> Profil
     drawn = {
         name: rng.multinomial(rows, shares).tolist() for name, shares in (SHARES | others).items()
     }
-    data = NO_HEADLINES.to_dict() | drawn | {"rows": rows}
-    data["labels"] = dict(zip(NO_HEADLINES.labels, drawn["labels"], strict=True))
+    data = EMPTY_PROFILE.to_dict() | drawn | {"rows": rows}
+    data["labels"] = dict(zip(EMPTY_PROFILE.labels, drawn["labels"], strict=True))
     return Profile.from_dict(data)
 
 
@@ -89,7 +97,7 @@ def test_a_night_of_the_same_kind_raises_no_alarm() -> None:
 def test_chance_passes_its_bound_as_seldom_as_is_said() -> None:
     rng = np.random.default_rng(1)
     shares = SHARES["length"]
-    bound = reached_by_chance(len(shares), 500, 300)
+    bound = chance_psi(len(shares), 500, 300)
     beyond = sum(
         psi(rng.multinomial(500, shares).tolist(), rng.multinomial(300, shares).tolist()) > bound
         for _ in range(20_000)
@@ -100,7 +108,7 @@ def test_chance_passes_its_bound_as_seldom_as_is_said() -> None:
 @pytest.mark.parametrize("bins", sorted({len(LABELS), *map(len, BINS.values())}))
 def test_the_bound_of_chance_is_the_quantile_as_closely_as_is_said(bins: int) -> None:
     exact = chi2.ppf(0.999, bins - 1) * (1 / 500 + 1 / 300)
-    assert reached_by_chance(bins, 500, 300) == pytest.approx(exact, rel=0.025)
+    assert chance_psi(bins, 500, 300) == pytest.approx(exact, rel=0.025)
 
 
 @pytest.mark.parametrize(
@@ -116,8 +124,8 @@ def test_a_night_of_another_kind_warns_of_what_is_other(name: str, shares: list[
     reference, night = sample(rng, 968), sample(rng, LEAST_ROWS, **{name: shares})
     expected = {"labels": "ok", "length": "ok", "unknown": "ok", "confidence": "not judged"}
     assert levels(drift(night, reference)) == expected | {name: "warn"}
-    assert levels(drift(night, reference, Limits(stop=0.2)))[name] == "stop"
-    assert levels(drift(night, reference, Limits(warn=90, stop=99)))[name] == "ok"
+    assert levels(drift(night, reference, DriftThresholds(stop=0.2)))[name] == "stop"
+    assert levels(drift(night, reference, DriftThresholds(warn=90, stop=99)))[name] == "ok"
     assert name in str(next(f for f in drift(night, reference) if f.level == "warn"))
 
 
@@ -125,7 +133,7 @@ def test_a_small_night_is_not_judged_however_other_it_is() -> None:
     rng = np.random.default_rng(3)
     reference = sample(rng, 968)
     other = {"length": [1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]}
-    small = drift(sample(rng, LEAST_ROWS - 1, **other), reference, Limits(stop=0.1))
+    small = drift(sample(rng, LEAST_ROWS - 1, **other), reference, DriftThresholds(stop=0.1))
     assert {finding.level for finding in small} == {"too few rows", "not judged"}
     assert levels(drift(sample(rng, LEAST_ROWS, **other), reference))["length"] == "warn"
 
@@ -133,9 +141,9 @@ def test_a_small_night_is_not_judged_however_other_it_is() -> None:
 def test_there_is_nothing_to_say_of_a_night_or_a_reference_without_headlines() -> None:
     some = sample(np.random.default_rng(4), 600)
     for night, reference, level in (
-        (NO_HEADLINES, some, "too few rows"),
-        (some, NO_HEADLINES, "no reference"),
-        (NO_HEADLINES, NO_HEADLINES, "no reference"),
+        (EMPTY_PROFILE, some, "too few rows"),
+        (some, EMPTY_PROFILE, "no reference"),
+        (EMPTY_PROFILE, EMPTY_PROFILE, "no reference"),
     ):
         findings = drift(night, reference)
         assert {(finding.psi, finding.level) for finding in findings} == {(None, level)}
@@ -144,8 +152,10 @@ def test_there_is_nothing_to_say_of_a_night_or_a_reference_without_headlines() -
 
 def test_a_small_reference_raises_the_bound_to_what_chance_reaches() -> None:
     rng = np.random.default_rng(5)
-    by_name = {f.name: f for f in drift(sample(rng, 600), sample(rng, 40), Limits(stop=0.1))}
-    bound = reached_by_chance(len(BINS["length"]), 600, 40)
+    by_name = {
+        f.name: f for f in drift(sample(rng, 600), sample(rng, 40), DriftThresholds(stop=0.1))
+    }
+    bound = chance_psi(len(BINS["length"]), 600, 40)
     assert by_name["length"].warn == by_name["length"].stop == bound > WARN
     assert by_name["length"].level == "ok"
 
@@ -153,6 +163,6 @@ def test_a_small_reference_raises_the_bound_to_what_chance_reaches() -> None:
 @pytest.mark.parametrize("bound", [0, -0.1, math.inf, math.nan])
 def test_a_bound_that_is_none_is_refused(bound: float) -> None:
     with pytest.raises(InputError, match="--drift-warn"):
-        Limits(warn=bound)
+        DriftThresholds(warn=bound)
     with pytest.raises(InputError, match="--drift-stop"):
-        Limits(stop=bound)
+        DriftThresholds(stop=bound)

@@ -10,12 +10,13 @@ import pyarrow.parquet as pq
 import pytest
 from sklearn.metrics import accuracy_score, f1_score, log_loss
 
-from headlines.artifact import Artifact
-from headlines.catalog import Catalog
-from headlines.corpus import ingest
-from headlines.evaluation import evaluate, reference_of
-from headlines.tokens import segment_corpus
-from headlines.training import preset_named, train
+from headlines.corpus.ingest import ingest
+from headlines.corpus.tokens import segment_corpus
+from headlines.evaluation.evaluate import evaluate, reference_profile
+from headlines.models.presets import resolve_preset
+from headlines.storage.artifact import Artifact
+from headlines.storage.layout import Catalog
+from headlines.training.train import train
 
 
 def check_books(numbers: dict[str, Any], chosen: pd.DataFrame) -> None:
@@ -39,7 +40,7 @@ def test_the_figures_follow_from_the_headlines(
         file.write("某地获奖第0号,2,test\n=1+1的算式,1,test\n<script>alert(1)</script>,0,dev\n")
     corpus = ingest(catalog, "news", str(corpus_file))
     tokens = segment_corpus(catalog, corpus)
-    model = train(catalog, corpus, tokens, preset_named("small"))
+    model = train(catalog, corpus, tokens, resolve_preset("small"))
 
     evaluation = evaluate(catalog, model, corpus, tokens)
 
@@ -59,7 +60,7 @@ def test_the_figures_follow_from_the_headlines(
             check_books(numbers, chosen)
     assert metrics["test"]["all"]["rows"] == metrics["test"]["without_leaked_titles"]["rows"] + 1
     known = checked[(checked["split"] == "dev") & ~checked["leaked"]]
-    reference = reference_of(evaluation)
+    reference = reference_profile(evaluation)
     assert reference.rows == len(known) < splits["dev"]["rows"] + splits["test"]["rows"]
     assert reference.labels == {
         name: (known["prediction_name"] == name).sum() for name in reference.labels

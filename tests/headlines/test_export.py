@@ -8,13 +8,14 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from headlines import champion, predict, segment
-from headlines.artifact import Artifact
-from headlines.catalog import Catalog
-from headlines.corpus import ingest
+from headlines import predict, segment
+from headlines.corpus.ingest import ingest
+from headlines.corpus.tokens import segment_corpus
 from headlines.errors import InputError
-from headlines.export import export
-from headlines.tokens import segment_corpus
+from headlines.models import champion
+from headlines.models.export import export
+from headlines.storage.artifact import Artifact
+from headlines.storage.layout import Catalog
 from lstm_model.export import ExportError
 from lstm_model.vocabulary import Vocabulary
 
@@ -124,7 +125,7 @@ def test_a_target_that_fills_up_meanwhile_is_left_alone(
         target.mkdir()
         (target / "theirs").touch()
 
-    monkeypatch.setattr("headlines.export.sync_tree", someone_else_is_there)
+    monkeypatch.setattr("headlines.models.export.fsync_tree", someone_else_is_there)
     with pytest.raises(InputError, match="cannot be written"):
         export("champion", "onnx", target, made.catalog)
     assert list(target.iterdir()) == [target / "theirs"]

@@ -7,16 +7,16 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from headlines import corpus as corpus_module
-from headlines import evaluation_tables
-from headlines import held_out as module
-from headlines.artifact import Artifact
-from headlines.catalog import Catalog
-from headlines.corpus import ingest, read_corpus
+from headlines.corpus import ingest as ingest_module
+from headlines.corpus.ingest import ingest, read_corpus
+from headlines.corpus.tokens import segment_corpus
 from headlines.errors import DamagedArtifact
-from headlines.evaluation import evaluate
-from headlines.held_out import held_out
-from headlines.tokens import segment_corpus
+from headlines.evaluation import held_out as module
+from headlines.evaluation import tables
+from headlines.evaluation.evaluate import evaluate
+from headlines.evaluation.held_out import held_out
+from headlines.storage.artifact import Artifact
+from headlines.storage.layout import Catalog
 
 Make = Callable[[str, int], tuple[Catalog, Artifact, Artifact, Artifact]]
 
@@ -50,7 +50,7 @@ def make(
 
     def of(name: str, part_rows: int) -> tuple[Catalog, Artifact, Artifact, Artifact]:
         catalog = Catalog(tmp_path / name)
-        monkeypatch.setattr(corpus_module, "_PART_ROWS", part_rows)
+        monkeypatch.setattr(ingest_module, "_PART_ROWS", part_rows)
         corpus = ingest(catalog, "news", str(source))
         return catalog, publish_model(catalog, "m"), corpus, segment_corpus(catalog, corpus)
 
@@ -66,7 +66,7 @@ def test_many_small_parts_make_the_evaluation_of_few_large_ones(
     whole = evaluate(*make("whole", 1_000))
     catalog, *made_from = make("parts", 7)
     monkeypatch.setattr(module, "_WORTH_ROWS", 1)  # small parts are worth a worker too
-    monkeypatch.setattr(evaluation_tables, "_ROWS_AT_ONCE", 4)
+    monkeypatch.setattr(tables, "_ROWS_AT_ONCE", 4)
     monkeypatch.setenv("HEADLINES_RUNNER", kind)
     parts = evaluate(catalog, *made_from)
     for one, other in zip(whole.files(), parts.files(), strict=True):
@@ -81,8 +81,8 @@ def test_a_large_table_has_several_row_groups_and_the_same_rows(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     whole = evaluate(*make("whole", 1_000))
-    monkeypatch.setattr(evaluation_tables, "_ROWS_AT_ONCE", 4)
-    monkeypatch.setattr(evaluation_tables, "_GROUP_ROWS", 10)
+    monkeypatch.setattr(tables, "_ROWS_AT_ONCE", 4)
+    monkeypatch.setattr(tables, "_GROUP_ROWS", 10)
     parts = evaluate(*make("parts", 1_000))
     name = "output_check.parquet"
     ours, theirs = (one.directory / name for one in (parts, whole))

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from headlines.catalog import Catalog
-from headlines.days import Days
-from headlines.inbox import read_inbox
+from headlines.nightly.day_range import DayRange
+from headlines.nightly.inbox import read_inbox
+from headlines.storage.layout import Catalog
 
 Writer = Callable[[Path, list[str]], Path]
 
 
-def names(catalog: Catalog, days: Days) -> list[str]:
+def names(catalog: Catalog, days: DayRange) -> list[str]:
     return [batch.name for batch in read_inbox(catalog, days=days).batches]
 
 
@@ -147,7 +147,7 @@ def test_batches_of_some_days(catalog: Catalog, write_batch: Writer) -> None:
         "2026/11/23/a.csv", "undated.csv", "20269999.csv",
     ):  # fmt: skip
         write_batch(catalog.inbox / name, ["喜讯"])
-    some = Days(date(2026, 11, 20), date(2026, 11, 22))
+    some = DayRange(date(2026, 11, 20), date(2026, 11, 22))
 
     inbox = read_inbox(catalog, days=some)
 
@@ -156,6 +156,6 @@ def test_batches_of_some_days(catalog: Catalog, write_batch: Writer) -> None:
     ]  # fmt: skip
     assert sorted(inbox.other_days) == ["2026-11-19.csv", "2026/11/23/a.csv"]
     assert sorted(inbox.undated) == ["20269999.csv", "undated.csv"]
-    assert names(catalog, Days(first=date(2026, 11, 23))) == ["2026/11/23/a.csv"]
-    assert names(catalog, Days(last=date(2026, 11, 19))) == ["2026-11-19.csv"]
-    assert len(names(catalog, Days())) == 7
+    assert names(catalog, DayRange(first=date(2026, 11, 23))) == ["2026/11/23/a.csv"]
+    assert names(catalog, DayRange(last=date(2026, 11, 19))) == ["2026-11-19.csv"]
+    assert len(names(catalog, DayRange())) == 7

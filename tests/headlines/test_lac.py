@@ -19,9 +19,9 @@ from hypothesis import strategies as st
 
 from headlines.errors import InputError
 from headlines.segmentation import lac as lac_module
-from headlines.segmentation import lac_files
+from headlines.segmentation import lac_weights
 from headlines.segmentation.lac import WHITESPACE, Lac, best_path
-from headlines.segmentation.lac_files import lac_directory, read_lac, weight_shapes
+from headlines.segmentation.lac_weights import lac_directory, read_lac, weight_shapes
 
 # What jieba 0.42.1 itself printed, `jieba.posseg.cut(text, use_paddle=True)` with
 # paddlepaddle-tiny 1.6.1 on Python 3.7: for 75 training titles of the iNews corpus, then for 20
@@ -369,7 +369,7 @@ def test_whatever_a_header_says_the_file_is_read_or_refused(
     for place, byte in changes:
         data[place : place + 1] = bytes([byte])
     with suppress(InputError):
-        assert lac_files._tensor(bytes(data), Path("weight")).ndim <= 2
+        assert lac_weights._tensor(bytes(data), Path("weight")).ndim <= 2
 
 
 def test_another_byte_is_another_fingerprint(small_model: Callable[[int], Path]) -> None:
@@ -382,6 +382,6 @@ def test_another_byte_is_another_fingerprint(small_model: Callable[[int], Path])
 
 
 def test_without_jieba_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lac_files, "find_spec", lambda name: None)
+    monkeypatch.setattr(lac_weights, "find_spec", lambda name: None)
     with pytest.raises(InputError, match="jieba: is not installed; install jieba"):
         Lac.load()

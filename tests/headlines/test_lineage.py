@@ -5,13 +5,14 @@ from typing import Any
 
 import pytest
 
-from headlines.artifact import Artifact, publish
-from headlines.catalog import Catalog
-from headlines.corpus import ingest
+from headlines.corpus.ingest import ingest
+from headlines.corpus.tokens import segment_corpus
 from headlines.errors import InputError
-from headlines.lineage import Link, lineage
-from headlines.manifest import MANIFEST, Recipe, Source, file_digest
-from headlines.tokens import segment_corpus
+from headlines.hashing import file_sha256
+from headlines.storage.artifact import Artifact, publish
+from headlines.storage.layout import Catalog
+from headlines.storage.lineage import Link, lineage
+from headlines.storage.manifest import MANIFEST, Input, Recipe
 
 
 @dataclass
@@ -56,7 +57,7 @@ def chain(
     batch = catalog.inbox / "a.csv"
     batch.parent.mkdir()
     batch.write_text("title\n天气转晴\n", encoding="utf-8")
-    inputs = (Source("inbox/a.csv", file_digest(batch), 1), model.as_source(catalog))
+    inputs = (Input("inbox/a.csv", file_sha256(batch), 1), model.as_source(catalog))
     recipe = Recipe("predictions", 1, inputs, {})
     predictions = publish(catalog, catalog.prediction("a.csv"), recipe, write_something)
     return Chain(catalog, source, corpus, tokens, model, batch, predictions)
@@ -77,7 +78,7 @@ def test_the_whole_way_back(chain: Chain) -> None:
     ]
     assert chain.problems() == {}
     digests = {link.path: link.digest for link in chain.links()}
-    assert digests[source] == file_digest(chain.source)
+    assert digests[source] == file_sha256(chain.source)
     assert digests[tokens] == chain.tokens.manifest.key
 
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from sklearn import metrics as reference
 
 from headlines.labels import LABELS
-from headlines.metrics import confusion_matrix, figures
+from headlines.metrics.classification import classification_metrics, confusion_matrix
 
 PAIRS = st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2)), min_size=1, max_size=60)
 
@@ -16,7 +16,7 @@ PAIRS = st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2)), min_size=1, ma
 def test_figures_equal_those_of_scikit_learn(pairs: list[tuple[int, int]], kind: type) -> None:
     labels, predictions = np.array(pairs, kind).T
     ids = [0, 1, 2]
-    found = figures(labels, predictions)
+    found = classification_metrics(labels, predictions)
     precision, recall, f1, rows = reference.precision_recall_fscore_support(
         labels, predictions, labels=ids, zero_division=0
     )
@@ -46,5 +46,5 @@ def test_rows_of_the_confusion_matrix_are_true_labels() -> None:
 
 def test_no_rows_have_no_accuracy() -> None:
     nothing = np.array([], np.int64)
-    found = figures(nothing, nothing)
+    found = classification_metrics(nothing, nothing)
     assert (found["rows"], found["accuracy"], found["macro_f1"]) == (0, None, None)

@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from headlines import champion
-from headlines.artifact import Artifact, publish
-from headlines.catalog import Catalog
-from headlines.manifest import MANIFEST, Recipe, Source, sealed, unsealed
-from headlines.model_list import known_evaluations, list_models
+from headlines.evaluation.leaderboard import known_evaluations, list_models
+from headlines.models import champion
+from headlines.storage.artifact import Artifact, publish
+from headlines.storage.layout import Catalog
+from headlines.storage.manifest import MANIFEST, Input, Recipe, dump_signed, load_signed
 
-CORPUS = (Source("corpus/news", "c" * 64, 90), Source("tokens/tttt", "t" * 64, 90))
-OTHER_CORPUS = (Source("corpus/other", "o" * 64, 90), Source("tokens/oooo", "u" * 64, 90))
+CORPUS = (Input("corpus/news", "c" * 64, 90), Input("tokens/tttt", "t" * 64, 90))
+OTHER_CORPUS = (Input("corpus/other", "o" * 64, 90), Input("tokens/oooo", "u" * 64, 90))
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def model(catalog: Catalog, publish_model: Callable[..., Artifact]) -> Artifact:
 
 
 def evaluate(
-    catalog: Catalog, model: Artifact, corpus: tuple[Source, ...], accuracy: float, day: int = 1
+    catalog: Catalog, model: Artifact, corpus: tuple[Input, ...], accuracy: float, day: int = 1
 ) -> Artifact:
     """Publish an evaluation of that day with that accuracy."""
 
@@ -40,8 +40,8 @@ def evaluate(
     target = catalog.evaluation(model.directory.name, recipe.key)
     made = publish(catalog, target, recipe, write)
     path = made.directory / MANIFEST
-    data = unsealed(path.read_text(encoding="utf-8")) | {"created_at": f"2026-11-{day:02}"}
-    path.write_text(sealed(data), encoding="utf-8")
+    data = load_signed(path.read_text(encoding="utf-8")) | {"created_at": f"2026-11-{day:02}"}
+    path.write_text(dump_signed(data), encoding="utf-8")
     return made
 
 

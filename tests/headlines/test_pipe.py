@@ -21,13 +21,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from headlines import admission, champion, predict, registry
-from headlines.artifact import Artifact
-from headlines.catalog import Catalog
+from headlines import predict
 from headlines.errors import InputError
 from headlines.labels import LABELS
-from headlines.pipe import score_stream
-from headlines.sources import Reading
+from headlines.models import champion, registry
+from headlines.readers import ReadOptions
+from headlines.scoring import prepare
+from headlines.scoring.stream import score_stream
+from headlines.storage.artifact import Artifact
+from headlines.storage.layout import Catalog
 
 TITLES = ["股市大涨", "某地地震，伤亡", "天气", "不在词表", "=1+1", "夺冠"]
 # What streams are made of: good rows and bad ones, and what divides them.
@@ -65,7 +67,7 @@ class Streamed:
         catalog: Catalog,
         content: bytes,
         format: str = "jsonl",
-        reading: Reading = Reading(),  # noqa: B008  # it cannot be changed
+        reading: ReadOptions = ReadOptions(),  # it cannot be changed  # noqa: B008
         max_reject_rate: float = 1.0,
     ) -> None:
         out, rejects = io.BytesIO(), io.BytesIO()
@@ -119,7 +121,7 @@ def test_a_row_is_what_the_model_says_of_it(root: Catalog) -> None:
 def test_rows_keep_their_order_and_number_over_chunks(
     root: Catalog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(admission, "PIECE_ROWS", 3)
+    monkeypatch.setattr(prepare, "CHUNK_ROWS", 3)
     titles = [TITLES[row % 6] if row % 5 else "" for row in range(40)]
     streamed = Streamed(root, jsonl(titles))
     assert [row["row"] for row in streamed.rows] == [row for row in range(40) if row % 5]
@@ -188,7 +190,7 @@ def test_a_reject_shows_its_bytes_as_text_where_they_are_text(root: Catalog) -> 
     ]
     for encoding in ("gb18030", "utf-16"):
         [reject] = Streamed(
-            root, "title,n\n天气,1\n,天\n".encode(encoding), "csv", Reading(encoding)
+            root, "title,n\n天气,1\n,天\n".encode(encoding), "csv", ReadOptions(encoding)
         ).rejects
         if encoding == "gb18030":
             assert reject["raw"] == ",天"
@@ -196,13 +198,13 @@ def test_a_reject_shows_its_bytes_as_text_where_they_are_text(root: Catalog) -> 
             assert base64.b64decode(reject["raw_base64"]).decode("utf-16-le") == ",天"
     # Parquet has text of its own, whatever encoding is declared.
     content = as_parquet(["天气", "\u3000"])
-    [reject] = Streamed(root, content, "parquet", Reading("gb18030")).rejects
+    [reject] = Streamed(root, content, "parquet", ReadOptions("gb18030")).rejects
     assert json.loads(reject["raw"]) == {"title": "\u3000"}
 
 
 def test_other_columns_can_be_named_and_long_titles_cut(root: Catalog) -> None:
     content = '{"标题":"天气","title":"x","号":3}\n{"标题":"' + "长" * 501 + '"}\n'
-    reading = Reading(title_column="标题", id_column="号", long_titles="cut")
+    reading = ReadOptions(title_column="标题", id_column="号", long_titles="cut")
     first, second = Streamed(root, content.encode(), "jsonl", reading).rows
     assert (first["title"], first["id"], first["extra"]) == ("天气", "3", {"title": "x"})
     assert (second["title"], second["extra"]) == ("长" * 500, {})
@@ -239,14 +241,14 @@ class ClosedPipe(io.BytesIO):
 
 
 def test_nothing_is_kept_whatever_happens(root: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(admission, "PIECE_ROWS", 2)
+    monkeypatch.setattr(prepare, "CHUNK_ROWS", 2)
     assert Streamed(root, jsonl(TITLES)).counts
     assert left_in(root) == []
     assert Streamed(root, jsonl(["", *TITLES]), max_reject_rate=0).error
     assert left_in(root) == []
     content = io.BytesIO(jsonl(TITLES))
     with pytest.raises(BrokenPipeError):
-        score_stream(root, content, ClosedPipe(), io.BytesIO(), "jsonl", Reading(), 1.0)
+        score_stream(root, content, ClosedPipe(), io.BytesIO(), "jsonl", ReadOptions(), 1.0)
     assert left_in(root) == []
     assert not root.predictions.exists()
     assert not root.inbox.exists()
@@ -255,7 +257,7 @@ def test_nothing_is_kept_whatever_happens(root: Catalog, monkeypatch: pytest.Mon
 def test_without_a_model_nothing_is_read(catalog: Catalog) -> None:
     source = io.BytesIO(jsonl(TITLES))
     with pytest.raises(InputError, match="headlines train"):
-        score_stream(catalog, source, io.BytesIO(), io.BytesIO(), "jsonl", Reading(), 1.0)
+        score_stream(catalog, source, io.BytesIO(), io.BytesIO(), "jsonl", ReadOptions(), 1.0)
     assert source.tell() == 0
 
 
@@ -312,7 +314,7 @@ def test_rows_in_are_rows_out_and_rejects_for_any_bytes(
 def test_memory_does_not_grow_with_the_stream(
     root: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(admission, "PIECE_ROWS", 500)
+    monkeypatch.setattr(prepare, "CHUNK_ROWS", 500)
 
     def peak(rows: int) -> int:
         path = tmp_path / "stream.jsonl"
@@ -320,7 +322,7 @@ def test_memory_does_not_grow_with_the_stream(
         with path.open("rb") as source, (tmp_path / "out").open("wb") as out:
             tracemalloc.start()
             try:
-                score_stream(root, source, out, tmp_path / "rejects", "jsonl", Reading(), 1.0)
+                score_stream(root, source, out, tmp_path / "rejects", "jsonl", ReadOptions(), 1.0)
                 return tracemalloc.get_traced_memory()[1]
             finally:
                 tracemalloc.stop()
@@ -413,8 +415,8 @@ def test_a_wrong_call_is_one_line_and_status_2(
 
 def test_the_command_loads_no_prefect(root: Catalog) -> None:
     code = (
-        "import sys, flows.cli\n"
-        "flows.cli.main(['score', '-'])\n"
+        "import sys, flows.cli.commands\n"
+        "flows.cli.commands.main(['score', '-'])\n"
         "print(sorted({'prefect', 'tensorflow'} & set(sys.modules)), file=sys.stderr)"
     )
     done = subprocess.run(

@@ -4,10 +4,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from headlines import champion, predict, segment
-from headlines.artifact import Artifact
-from headlines.catalog import Catalog
+from headlines import predict, segment
 from headlines.errors import InputError
+from headlines.models import champion
+from headlines.storage.artifact import Artifact
+from headlines.storage.layout import Catalog
 from lstm_model import PackedScorer
 
 TITLES = ["股市大涨", "某地地震，伤亡", "天气", "不在词表", "股市大涨"]

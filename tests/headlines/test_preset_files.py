@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 
 from headlines.errors import InputError
-from headlines.preset_files import to_json
-from headlines.training import preset_named
+from headlines.models.presets import resolve_preset, to_json
 from lstm_model.presets import PRESETS
 
 GOOD = replace(PRESETS["notebook"], name="mine", units=7, patience=None)
@@ -20,7 +19,7 @@ GOOD = replace(PRESETS["notebook"], name="mine", units=7, patience=None)
 def test_a_preset_comes_back_from_its_file(tmp_path: Path, preset: Any) -> None:
     file = tmp_path / "a.json"
     file.write_text(to_json(preset), encoding="utf-8")
-    assert preset_named(str(file)) == preset
+    assert resolve_preset(str(file)) == preset
 
 
 @pytest.mark.parametrize(
@@ -46,7 +45,7 @@ def test_a_file_that_is_no_preset_is_refused(tmp_path: Path, content: Any, said:
         content = json.dumps(GOOD.to_dict() | content)
     file.write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises(InputError) as caught:
-        preset_named(str(file))
+        resolve_preset(str(file))
     assert said in str(caught.value)
     assert str(file) in str(caught.value)
 
@@ -55,7 +54,7 @@ def test_a_field_that_is_missing_is_named(tmp_path: Path) -> None:
     file = tmp_path / "old.json"
     file.write_text(json.dumps({k: v for k, v in GOOD.to_dict().items() if k != "units"}))
     with pytest.raises(InputError, match="the field 'units' is missing"):
-        preset_named(str(file))
+        resolve_preset(str(file))
 
 
 def test_what_is_no_file_is_refused_and_never_waited_for(tmp_path: Path) -> None:
@@ -63,7 +62,7 @@ def test_what_is_no_file_is_refused_and_never_waited_for(tmp_path: Path) -> None
     (tmp_path / "folder.json").mkdir()
     for name in ("pipe.json", "folder.json", "missing.json"):
         with pytest.raises(InputError, match="cannot be read"):
-            preset_named(str(tmp_path / name))
+            resolve_preset(str(tmp_path / name))
 
 
 @pytest.mark.parametrize("name", ["", "mine", "/etc/passwd", "default.toml"])
@@ -74,7 +73,7 @@ def test_only_what_ends_like_a_preset_file_is_read(
     if name and "/" not in name:
         Path(name).write_text(to_json(GOOD), encoding="utf-8")
     with pytest.raises(InputError, match="there is no preset"):
-        preset_named(name)
+        resolve_preset(name)
 
 
 def test_a_preset_is_never_hidden_by_a_file_of_its_name(
@@ -83,4 +82,4 @@ def test_a_preset_is_never_hidden_by_a_file_of_its_name(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setitem(PRESETS, "x.json", PRESETS["notebook"])
     Path("x.json").write_text(to_json(GOOD), encoding="utf-8")
-    assert preset_named("x.json") is PRESETS["notebook"]
+    assert resolve_preset("x.json") is PRESETS["notebook"]

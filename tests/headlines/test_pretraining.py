@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from headlines.artifact import Artifact
-from headlines.catalog import Catalog
-from headlines.corpus import ingest
-from headlines.lineage import lineage
-from headlines.pretraining import pretrain, pretrain_view, read_vectors
-from headlines.tokens import segment_corpus
-from headlines.training import train
+from headlines.corpus.ingest import ingest
+from headlines.corpus.tokens import segment_corpus
+from headlines.storage.artifact import Artifact
+from headlines.storage.layout import Catalog
+from headlines.storage.lineage import lineage
+from headlines.training.pretrain import pretrain, pretrain_view, read_vectors
+from headlines.training.train import train
 from lstm_model.bundle import read_bundle
 from lstm_model.presets import PRESETS, Contents, Pairs, Preset
 

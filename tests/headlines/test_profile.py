@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headlines.profile import BINS, NO_HEADLINES, Profile, profile_of, unknown_shares
+from headlines.metrics.profile import BINS, EMPTY_PROFILE, Profile, oov_rates, profile_of
 
 HEADLINES = st.lists(
     st.tuples(
@@ -52,7 +52,7 @@ def test_profiles_of_parts_add_up_to_that_of_the_whole(
         assert added.counts(name) == whole.counts(name)
         assert sum(whole.counts(name)) == whole.rows == len(ours) + len(theirs)
     assert added.sums == pytest.approx(whole.sums)
-    assert whole + NO_HEADLINES == whole
+    assert whole + EMPTY_PROFILE == whole
 
 
 @given(headlines=HEADLINES)
@@ -86,7 +86,7 @@ def test_what_is_no_profile_is_refused(change: dict[str, Any]) -> None:
 
 
 def test_the_mean_of_no_headlines_is_none() -> None:
-    assert set(NO_HEADLINES.means.values()) | set(NO_HEADLINES.label_shares.values()) == {None}
+    assert set(EMPTY_PROFILE.means.values()) | set(EMPTY_PROFILE.label_shares.values()) == {None}
 
 
 @given(st.lists(st.lists(st.booleans(), max_size=6), max_size=20))
@@ -94,4 +94,4 @@ def test_unknown_words_are_counted_row_by_row(rows: list[list[bool]]) -> None:
     known = np.array([word for row in rows for word in row], dtype=bool)
     words = np.array([len(row) for row in rows], dtype=np.int64)
     expected = [row.count(False) / len(row) if row else 1.0 for row in rows]
-    assert unknown_shares(known, words).tolist() == expected
+    assert oov_rates(known, words).tolist() == expected

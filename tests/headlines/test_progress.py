@@ -1,4 +1,4 @@
-from headlines.progress import Progress
+from headlines.scoring.progress import Progress
 
 
 def test_speed_and_time_left() -> None:

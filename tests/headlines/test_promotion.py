@@ -11,17 +11,19 @@ import numpy.typing as npt
 import pandas as pd
 import pytest
 
-from headlines import champion, promotion, registry
-from headlines.artifact import Artifact, publish
-from headlines.catalog import Catalog
-from headlines.corpus import ingest
+from headlines.corpus.ingest import ingest
+from headlines.corpus.tokens import segment_corpus
 from headlines.errors import InputError
+from headlines.evaluation import promotion
+from headlines.evaluation.promotion import MAX_P_VALUE, PromotionDecision, champion_to_beat, judge
 from headlines.labels import LABELS
-from headlines.manifest import Recipe
-from headlines.promotion import LARGEST_P, Verdict, judge, opponent
+from headlines.models import champion, registry
+from headlines.models.presets import resolve_preset
 from headlines.segmentation import Segmenter
-from headlines.tokens import segment_corpus
-from headlines.training import preset_named, train
+from headlines.storage.artifact import Artifact, publish
+from headlines.storage.layout import Catalog
+from headlines.storage.manifest import Recipe
+from headlines.training.train import train
 from lstm_model.presets import PRESETS
 
 ROWS = 300
@@ -98,8 +100,8 @@ def test_a_better_model_is_promoted_and_the_history_has_the_figures(
     assert (verdict.version, verdict.champion, verdict.reasons) == ("better", "present", ())
     assert verdict.comparison is not None
     assert verdict.comparison.rows == 270
-    assert verdict.comparison.macro_f1.p < LARGEST_P
-    assert champion.current(catalog).directory.name == "better"
+    assert verdict.comparison.macro_f1.p < MAX_P_VALUE
+    assert champion.open_champion(catalog).directory.name == "better"
     reason = champion.history(catalog)[-1].reason
     assert reason == verdict.summary
     ours, theirs = (verdict.figures[who]["macro_f1"] for who in ("challenger", "champion"))
@@ -119,7 +121,7 @@ def test_a_model_is_not_promoted_over_a_champion_that_it_was_not_compared_with(
         champion.promote(catalog, version, "another run was first")
     with pytest.raises(InputError, match="another has become the champion meanwhile"):
         promotion.promote_better(catalog, better, present)
-    assert champion.current(catalog).directory.name == "another"
+    assert champion.open_champion(catalog).directory.name == "another"
 
 
 def with_one_more_right(predictions: Ids) -> Ids:
@@ -157,7 +159,7 @@ def test_a_model_that_is_better_at_the_cost_of_one_class_is_refused(
     challenger[-10:] = 1
     verdict = judge(evaluated("new", challenger), evaluated("present", present))
     assert verdict.comparison is not None
-    assert verdict.comparison.macro_f1.p < LARGEST_P
+    assert verdict.comparison.macro_f1.p < MAX_P_VALUE
     [reason] = verdict.reasons
     assert reason.startswith("its F1 of the class negative is 0.053 lower than the champion's")
     assert not verdict.promoted
@@ -257,28 +259,30 @@ def models(catalog: Catalog, publish_model: Callable[..., Artifact]) -> dict[str
 def test_a_new_model_is_compared_with_the_champion(
     catalog: Catalog, models: dict[str, Artifact]
 ) -> None:
-    assert opponent(catalog, models["c"], WORDS) == champion.current(catalog)
+    assert champion_to_beat(catalog, models["c"], WORDS) == champion.open_champion(catalog)
 
 
 def test_the_champion_is_not_compared_with_itself(
     catalog: Catalog, models: dict[str, Artifact]
 ) -> None:
-    found = opponent(catalog, models["b"], WORDS)
-    assert found == Verdict("b", None, True, "it was the champion already")
+    found = champion_to_beat(catalog, models["b"], WORDS)
+    assert found == PromotionDecision("b", None, True, "it was the champion already")
 
 
 def test_the_first_model_is_told_as_the_first_until_another_one_was_champion(
     catalog: Catalog, publish_model: Callable[..., Artifact]
 ) -> None:
-    champion.announce_first(catalog)
+    champion.mark_first_training(catalog)
     first = publish_model(catalog, "a")
-    champion.complete_first(catalog)
-    assert opponent(catalog, first, WORDS) == Verdict("a", None, True, "it is the first model")
+    champion.finish_first_promotion(catalog)
+    assert champion_to_beat(catalog, first, WORDS) == PromotionDecision(
+        "a", None, True, "it is the first model"
+    )
     publish_model(catalog, "b", seed=1)
     for version in ("b", "a"):
         champion.promote(catalog, version, "a test")
-    found = opponent(catalog, first, WORDS)
-    assert found == Verdict("a", None, True, "it was the champion already")
+    found = champion_to_beat(catalog, first, WORDS)
+    assert found == PromotionDecision("a", None, True, "it was the champion already")
 
 
 def test_a_champion_chosen_by_hand_is_not_told_as_the_first_model(
@@ -286,16 +290,16 @@ def test_a_champion_chosen_by_hand_is_not_told_as_the_first_model(
 ) -> None:
     model = publish_model(catalog, "a")
     champion.promote(catalog, "a", "by hand")
-    found = opponent(catalog, model, WORDS)
-    assert found == Verdict("a", None, True, "it was the champion already")
+    found = champion_to_beat(catalog, model, WORDS)
+    assert found == PromotionDecision("a", None, True, "it was the champion already")
 
 
 def test_a_model_that_was_rolled_back_does_not_come_back_by_itself(
     catalog: Catalog, models: dict[str, Artifact]
 ) -> None:
     champion.rollback(catalog)
-    found = opponent(catalog, models["b"], WORDS)
-    assert isinstance(found, Verdict)
+    found = champion_to_beat(catalog, models["b"], WORDS)
+    assert isinstance(found, PromotionDecision)
     assert (found.promoted, found.champion) == (False, "a")
     assert "it was the champion before" in found.reasons[0]
 
@@ -315,8 +319,8 @@ def test_a_champion_that_cannot_be_used_is_not_replaced_by_itself(
         catalog.model("b").rename(catalog.root / "moved")
     else:
         words = Segmenter(mode="search").fingerprint()
-    found = opponent(catalog, models["c"], words)
-    assert isinstance(found, Verdict)
+    found = champion_to_beat(catalog, models["c"], words)
+    assert isinstance(found, PromotionDecision)
     assert not found.promoted
     assert found.reasons[0].startswith("it cannot be compared with the champion (")
     assert str(catalog.models) in found.reasons[0]
@@ -335,7 +339,7 @@ def test_by_hand_a_model_takes_the_place_of_a_champion_that_cannot_be_used(
         version = "ac"[number]
         verdict = promotion.promote_by_rule(catalog, version, "none")
         assert (verdict.promoted, verdict.comparison) == (True, None)
-        assert champion.current(catalog) == registry.model(catalog, version)
+        assert champion.open_champion(catalog) == registry.open_model(catalog, version)
         reason = champion.history(catalog)[-1].reason
         assert reason.startswith("promoted by hand without a comparison: ")
         assert str(catalog.champion) in reason
@@ -357,20 +361,20 @@ def test_by_hand_a_champion_made_meanwhile_is_not_replaced_without_a_comparison(
     catalog: Catalog, models: dict[str, Artifact], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     catalog.champion.unlink()
-    current = champion.current
+    current = champion.open_champion
 
     def overtaken(catalog: Catalog) -> Artifact:
         """What is found, just before someone else chooses a champion."""
-        monkeypatch.setattr(champion, "current", current)
+        monkeypatch.setattr(champion, "open_champion", current)
         try:
             return current(catalog)
         finally:
             champion.promote(catalog, "b", "someone else")
 
-    monkeypatch.setattr(champion, "current", overtaken)
+    monkeypatch.setattr(champion, "open_champion", overtaken)
     with pytest.raises(InputError, match="b has become the champion meanwhile"):
         promotion.promote_by_rule(catalog, "c", "none")
-    assert champion.current(catalog).directory == models["b"].directory
+    assert champion.open_champion(catalog).directory == models["b"].directory
 
 
 def test_the_champion_stays_when_it_is_promoted_again(
@@ -401,7 +405,7 @@ def test_force_notes_what_the_rule_says_where_that_is_known(
     ):
         verdict = promotion.promote_by_force(catalog, version)
         assert verdict.promoted
-        assert champion.current(catalog).directory.name == version
+        assert champion.open_champion(catalog).directory.name == version
         reason = champion.history(catalog)[-1].reason
         assert reason == verdict.summary
         assert reason.startswith(told)
@@ -423,17 +427,17 @@ def test_real_models_are_evaluated_and_the_better_one_is_champion(
     for preset in (learnt, lazy):
         monkeypatch.setitem(PRESETS, preset.name, preset)
     first, second = (
-        train(catalog, corpus, tokens, preset_named(name)).directory.name
+        train(catalog, corpus, tokens, resolve_preset(name)).directory.name
         for name in ("lazy", "learnt")
     )
-    assert champion.current(catalog).directory.name == first
+    assert champion.open_champion(catalog).directory.name == first
 
     verdict = promotion.promote_by_rule(catalog, second, "news")
 
     assert verdict.promoted, verdict
-    assert champion.current(catalog).directory.name == second
+    assert champion.open_champion(catalog).directory.name == second
     again = promotion.promote_by_rule(catalog, first, "news")
     assert not again.promoted
     assert again.champion == second
-    assert champion.current(catalog).directory.name == second
+    assert champion.open_champion(catalog).directory.name == second
     assert len(list((catalog.reports / "evaluation").iterdir())) == 2  # each evaluated once

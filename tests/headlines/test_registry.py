@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from headlines import champion, registry
-from headlines.artifact import Artifact, publish
-from headlines.catalog import Catalog
 from headlines.errors import InputError
-from headlines.manifest import MANIFEST, Recipe, sealed, unsealed
+from headlines.models import champion, registry
 from headlines.segmentation import Segmenter
+from headlines.storage.artifact import Artifact, publish
+from headlines.storage.layout import Catalog
+from headlines.storage.manifest import MANIFEST, Recipe, dump_signed, load_signed
 
 
 def make_model(catalog: Catalog, version: str) -> str:
@@ -63,10 +63,10 @@ def test_a_damaged_model_is_refused_and_not_made_anew(
     history = catalog.model(version) / "history.json"
     history.write_text("other")
     for ask in (
-        lambda: registry.model(catalog, version),
+        lambda: registry.open_model(catalog, version),
         lambda: registry.model_of_key(catalog, key),
-        lambda: champion.current(catalog),
-        lambda: champion.named(catalog, "champion"),
+        lambda: champion.open_champion(catalog),
+        lambda: champion.resolve(catalog, "champion"),
         lambda: champion.promote(catalog, version, "again"),
     ):
         with pytest.raises(InputError, match=r"history\.json is not what the manifest") as refusal:
@@ -82,8 +82,11 @@ def test_a_model_that_this_version_cannot_read_is_refused(catalog: Catalog) -> N
         return {}
 
     publish(catalog, catalog.model("old"), Recipe("model", 1, (), {}), write)
-    old = registry.model(catalog, "old")
-    for ask in (lambda one: registry.scorer(one, Segmenter().fingerprint()), registry.bundle):
+    old = registry.open_model(catalog, "old")
+    for ask in (
+        lambda one: registry.load_scorer(one, Segmenter().fingerprint()),
+        registry.load_bundle,
+    ):
         with pytest.raises(InputError, match=r"the format is 'lstm_model\.bundle/1'") as refusal:
             ask(old)
         assert "train a model with this version" in refusal.value.mend
@@ -94,12 +97,12 @@ def test_a_model_that_does_not_say_what_words_it_was_trained_on_is_refused(
 ) -> None:
     """As those that were trained before there was a choice."""
     path = publish_model(catalog, "early").directory / MANIFEST
-    data = unsealed(path.read_text(encoding="utf-8"))
+    data = load_signed(path.read_text(encoding="utf-8"))
     del data["config"]["segmenter"]
-    path.write_text(sealed(data), encoding="utf-8")
+    path.write_text(dump_signed(data), encoding="utf-8")
     for segmenter in (Segmenter(), Segmenter("jieba"), Segmenter("paddle")):
         with pytest.raises(InputError, match="before models recorded") as refusal:
-            registry.scorer(registry.model(catalog, "early"), segmenter.fingerprint())
+            registry.load_scorer(registry.open_model(catalog, "early"), segmenter.fingerprint())
         assert "train a model" in refusal.value.mend
 
 
@@ -108,7 +111,7 @@ def test_a_model_scores_the_words_of_every_engine_that_cuts_them_alike(
     catalog: Catalog, publish_model: Callable[..., Artifact], trained: str, present: str
 ) -> None:
     model = publish_model(catalog, "one", segmenter=Segmenter(trained))
-    scorer = registry.scorer(model, Segmenter(present).fingerprint())
+    scorer = registry.load_scorer(model, Segmenter(present).fingerprint())
     assert scorer.predict([["股市", "大涨"]]).shape == (1, 3)
 
 
@@ -121,7 +124,7 @@ def test_a_model_does_not_score_other_words_than_those_it_was_trained_on(
     other.write_text("股市大跌\n", encoding="utf-8")
     plain = publish_model(catalog, "plain", segmenter=Segmenter(engine))
     own = publish_model(catalog, "own", segmenter=Segmenter(engine, dictionary=dictionary))
-    assert registry.scorer(own, Segmenter("jieba", dictionary=dictionary).fingerprint())
+    assert registry.load_scorer(own, Segmenter("jieba", dictionary=dictionary).fingerprint())
     for model, segmenter in (
         (plain, Segmenter(engine, dictionary=dictionary)),
         (plain, Segmenter(engine, mode="search")),
@@ -130,7 +133,7 @@ def test_a_model_does_not_score_other_words_than_those_it_was_trained_on(
         (own, Segmenter(engine, dictionary=other)),
     ):
         with pytest.raises(InputError, match="was trained on other words") as refusal:
-            registry.scorer(model, segmenter.fingerprint())
+            registry.load_scorer(model, segmenter.fingerprint())
         assert refusal.value.where == str(model.directory)
         for way_out in ("HEADLINES_ENGINE", "HEADLINES_DICTIONARY", "train a model"):
             assert way_out in refusal.value.mend
@@ -152,7 +155,11 @@ def test_a_model_that_is_not_there_is_refused(
     publish_model(catalog, "one")
     champion.promote(catalog, "one", "a test")
     before = catalog.champion.read_bytes()
-    for ask in (registry.model, champion.named, lambda c, v: champion.promote(c, v, "a test")):
+    for ask in (
+        registry.open_model,
+        champion.resolve,
+        lambda c, v: champion.promote(c, v, "a test"),
+    ):
         with pytest.raises(InputError):
             ask(catalog, version)
     assert catalog.champion.read_bytes() == before

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from headlines import rejects
-from headlines.rejects import SCHEMA, Reject, RejectWriter, by_reason, write_rejects
+from headlines.readers import rejects
+from headlines.readers.rejects import SCHEMA, Reject, RejectWriter, by_reason, write_rejects
 
 REJECTS = st.lists(
     st.builds(Reject, st.integers(0, 2**63 - 1), st.text(st.sampled_from("ab长")), st.binary())

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from headlines.compute.executors import bounded_map, executor
 from headlines.errors import InputError
-from headlines.runner import executor, windowed
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +47,7 @@ def test_results_come_in_order_with_at_most_a_window_under_way(
             yield item
 
     results = []
-    for result in windowed(pool, work, hand_out(), window):
+    for result in bounded_map(pool, work, hand_out(), window):
         finished += 1
         results.append(result)
         assert handed_out - finished <= window
@@ -58,7 +58,7 @@ def test_results_come_in_order_with_at_most_a_window_under_way(
 def test_the_window_is_used_in_full() -> None:
     meeting = threading.Barrier(3, timeout=30)  # nobody passes before all three are under way
     with ThreadPoolExecutor(3) as threads:
-        list(windowed(threads, lambda _: meeting.wait(), range(9), 3))
+        list(bounded_map(threads, lambda _: meeting.wait(), range(9), 3))
 
 
 def test_an_error_is_raised_in_its_turn_and_what_waits_is_cancelled() -> None:
@@ -76,7 +76,7 @@ def test_an_error_is_raised_in_its_turn_and_what_waits_is_cancelled() -> None:
     results = []
     with ThreadPoolExecutor(1) as threads:
         with pytest.raises(ValueError, match="bad item 2"):  # noqa: PT012
-            for result in windowed(threads, work, range(100), 8):
+            for result in bounded_map(threads, work, range(100), 8):
                 results.append(result)
         held.set()
     assert results == [0, 1]
@@ -86,7 +86,7 @@ def test_an_error_is_raised_in_its_turn_and_what_waits_is_cancelled() -> None:
 def test_a_caller_who_stops_early_cancels_the_rest() -> None:
     started: list[int] = []
     with ThreadPoolExecutor(1) as threads:
-        results = windowed(threads, lambda item: started.append(item), range(1_000), 4)
+        results = bounded_map(threads, lambda item: started.append(item), range(1_000), 4)
         next(results)
         results.close()  # type: ignore[attr-defined]
     assert len(started) <= 5
@@ -113,10 +113,10 @@ def test_processes_do_the_work_of_several_pieces(monkeypatch: pytest.MonkeyPatch
 def test_an_input_error_comes_back_from_a_process_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HEADLINES_RUNNER", "processes")
     monkeypatch.setenv("HEADLINES_WORKERS", "2")
-    from headlines.catalog import checked_batch
+    from headlines.storage.layout import validate_batch_name
 
     with pytest.raises(InputError) as caught:
-        executor(2).submit(checked_batch, "../a.csv").result()
+        executor(2).submit(validate_batch_name, "../a.csv").result()
     assert (caught.value.where, caught.value.what) == (
         "batch name",
         "'../a.csv' cannot be a batch name",
@@ -125,7 +125,7 @@ def test_an_input_error_comes_back_from_a_process_whole(monkeypatch: pytest.Monk
 
 MAIN = """
 import prefect  # at the top of the main module, as in a Prefect worker
-from headlines.runner import executor
+from headlines.compute.executors import executor
 
 if __name__ == "__main__":
     import json, os, sys
@@ -169,7 +169,7 @@ def test_threads_that_ask_share_one_pool(monkeypatch: pytest.MonkeyPatch) -> Non
 
 ORPHANING = """
 import os, signal, time
-from headlines.runner import executor
+from headlines.compute.executors import executor
 working = [executor(2).submit(time.sleep, 600) for _ in range(2)]
 while not all(work.running() for work in working):
     pass

@@ -8,8 +8,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from headlines.labels import LABELS
-from headlines.samples import first_predictions, samples_by_class
-from headlines.text import record_id
+from headlines.nightly.samples import first_predictions, samples_by_class
+from headlines.readers.titles import record_id
 
 
 def write_part(directory: Path, number: int, titles: list[str], labels: list[str]) -> None:

@@ -14,24 +14,31 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from headlines import admission, champion, registry, runner, scoring
-from headlines.admission import admit, check_reject_rate, rows_of
-from headlines.artifact import Artifact, publish, remove
-from headlines.batch_reading import PIECE, Piece, pieces_of
-from headlines.batches import Batch, State, state_of
-from headlines.catalog import Catalog
+from headlines.compute import executors
 from headlines.errors import DamagedArtifact, InputError
 from headlines.labels import LABELS
-from headlines.manifest import MANIFEST, Recipe
-from headlines.profile import BINS, Profile
-from headlines.scoring import PREDICTION_SCHEMA, batch_result, chunks_of, commit, preflight
+from headlines.metrics.profile import BINS, Profile
+from headlines.models import champion, registry
+from headlines.readers import ReadOptions
+from headlines.readers.titles import MAX_TITLE, record_id
+from headlines.scoring import prepare, results, score_chunks
+from headlines.scoring.batch import Batch
+from headlines.scoring.batch_state import BatchState, batch_state
+from headlines.scoring.commit import commit
+from headlines.scoring.prepare import check_reject_rate, prepare_batch, read_chunk
+from headlines.scoring.read_chunks import ROWS_FILE, ChunkRef, chunk_refs
+from headlines.scoring.results import batch_result
+from headlines.scoring.score_chunks import PREDICTION_SCHEMA, make_jobs, preflight
 from headlines.segmentation import Segmenter, segment
-from headlines.sources import Reading
-from headlines.text import LONGEST_TITLE, record_id
+from headlines.storage.artifact import Artifact, publish, remove
+from headlines.storage.layout import Catalog
+from headlines.storage.manifest import MANIFEST, Recipe
 from lstm_model.bundle import Bundle, write_bundle
 from lstm_model.packed import PackedScorer
 from lstm_model.presets import PRESETS, Preset, weight_shapes
 from lstm_model.vocabulary import Vocabulary
+
+OPTIONS = ReadOptions()
 
 TITLES = ["某地火灾三人受伤", "小学生获奖", "明日天气", "小学生获奖", "关于路线的公告", "喜讯"]
 # (line of a JSONL batch, whether it can be scored)
@@ -78,11 +85,11 @@ def make_champion(catalog: Catalog, seed: int = 0) -> Artifact:
 def score(catalog: Catalog, path: Path) -> Artifact:
     """What the flow does, without Prefect."""
     batch = Batch.of_file(catalog, path)
-    model = champion.current(catalog)
-    admitted = admit(catalog, batch, Reading())
-    chunks = chunks_of(catalog, batch, admitted, model)
-    pool = runner.executor(len(chunks))
-    scored = list(runner.windowed(pool, scoring.score_chunk, chunks, 2))
+    model = champion.open_champion(catalog)
+    admitted = prepare_batch(catalog, batch, ReadOptions())
+    chunks = make_jobs(catalog, batch, admitted, model)
+    pool = executors.executor(len(chunks))
+    scored = list(executors.bounded_map(pool, score_chunks.score_chunk, chunks, 2))
     return commit(catalog, batch, admitted, model, scored)
 
 
@@ -146,7 +153,7 @@ def test_rows_in_are_rows_scored_and_rejected(
 def test_the_profile_is_that_of_the_rows(
     catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(admission, "PIECE_ROWS", 3)  # the profiles of three pieces are added
+    monkeypatch.setattr(prepare, "CHUNK_ROWS", 3)  # the profiles of three pieces are added
     make_champion(catalog)
     file = tmp_path / "news.csv"
     titles = [*TITLES, "喜讯" * 8, "未知词语 喜讯"]
@@ -189,7 +196,7 @@ def test_pieces_scored_before_profiles_were_kept_are_scored_anew(
     file = tmp_path / "news.csv"
     file.write_text("title\n" + "\n".join(TITLES), encoding="utf-8")
     batch = Batch.of_file(catalog, file)
-    [chunk] = chunks_of(catalog, batch, admit(catalog, batch, Reading()), model)
+    [chunk] = make_jobs(catalog, batch, prepare_batch(catalog, batch, ReadOptions()), model)
     config = {name: value for name, value in chunk.recipe.config.items() if name != "profile"}
     before = dataclasses.replace(chunk.recipe, config=config)
 
@@ -232,7 +239,7 @@ def test_other_columns_pass_through_as_json(catalog: Catalog, tmp_path: Path) ->
 def test_every_runner_gives_the_same_bytes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, workers: str
 ) -> None:
-    monkeypatch.setattr(admission, "PIECE_ROWS", 40)
+    monkeypatch.setattr(prepare, "CHUNK_ROWS", 40)
     file = tmp_path / "news.csv"
     titles = [f"{TITLES[row % 6]}{'，' * (row % 7)}{row}" for row in range(130)]
     file.write_text("title\n" + "\n".join(titles), encoding="utf-8")
@@ -277,24 +284,24 @@ def test_a_champion_of_other_words_stops_the_batch_before_anything_is_made(
 ) -> None:
     make_champion(catalog)
     batch = Batch.of_file(catalog, write_batch(tmp_path / "news.csv", TITLES))
-    preflight(catalog, batch, Reading())
+    preflight(catalog, batch, ReadOptions())
     dictionary = tmp_path / "words.txt"
     dictionary.write_text("小学生获奖\n", encoding="utf-8")
     monkeypatch.setenv("HEADLINES_DICTIONARY", str(dictionary))
     with pytest.raises(InputError, match="was trained on other words"):
-        preflight(catalog, batch, Reading())
+        preflight(catalog, batch, ReadOptions())
 
 
 def in_chunks_of_two(
     catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> tuple[Batch, Artifact, Artifact]:
     """A batch of six headlines, the champion, and the batch admitted as three chunks."""
-    monkeypatch.setattr(admission, "PIECE_ROWS", 2)
+    monkeypatch.setattr(prepare, "CHUNK_ROWS", 2)
     make_champion(catalog)
     file = tmp_path / "news.csv"
     file.write_text("title\n" + "\n".join(TITLES), encoding="utf-8")
-    batch, model = Batch.of_file(catalog, file), champion.current(catalog)
-    admitted = admit(catalog, batch, Reading())
+    batch, model = Batch.of_file(catalog, file), champion.open_champion(catalog)
+    admitted = prepare_batch(catalog, batch, ReadOptions())
     return batch, model, admitted
 
 
@@ -302,32 +309,32 @@ def test_finished_chunks_are_not_scored_again(
     catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     batch, model, admitted = in_chunks_of_two(catalog, tmp_path, monkeypatch)
-    first, *others = chunks_of(catalog, batch, admitted, model)
-    assert not scoring.score_chunk(first).reused
+    first, *others = make_jobs(catalog, batch, admitted, model)
+    assert not score_chunks.score_chunk(first).reused
 
-    assert scoring.score_chunk(first).reused
-    assert not any(scoring.score_chunk(chunk).reused for chunk in others)
-    assert admit(catalog, batch, Reading()).reused
+    assert score_chunks.score_chunk(first).reused
+    assert not any(score_chunks.score_chunk(chunk).reused for chunk in others)
+    assert prepare_batch(catalog, batch, ReadOptions()).reused
 
 
 def test_pieces_are_told_of_in_order_while_the_batch_is_read(
     catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     batch, _, admitted = in_chunks_of_two(catalog, tmp_path, monkeypatch)
-    pieces = pieces_of(admitted)
+    pieces = chunk_refs(admitted)
     assert [(piece.number, piece.rows, piece.alone) for piece in pieces] == [
         (0, 2, False),
         (1, 2, False),
         (2, 2, False),
     ]
     remove(catalog, admitted.directory)  # as after a kill while it was read
-    told: list[Piece] = []
-    again = admit(catalog, batch, Reading(), told.append)
-    assert told == pieces == pieces_of(again)
-    assert admit(catalog, batch, Reading(), told.append).reused
+    told: list[ChunkRef] = []
+    again = prepare_batch(catalog, batch, ReadOptions(), told.append)
+    assert told == pieces == chunk_refs(again)
+    assert prepare_batch(catalog, batch, ReadOptions(), told.append).reused
     assert told == pieces * 2
-    monkeypatch.setattr(admission, "PIECE_ROWS", 6)
-    assert [piece.alone for piece in pieces_of(admit(catalog, batch, Reading()))] == [True]
+    monkeypatch.setattr(prepare, "CHUNK_ROWS", 6)
+    assert [piece.alone for piece in chunk_refs(prepare_batch(catalog, batch, OPTIONS))] == [True]
 
 
 @pytest.mark.parametrize("harm", ["lost", "altered"])
@@ -335,19 +342,19 @@ def test_a_damaged_piece_is_refused_and_admitted_anew(
     catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, harm: str
 ) -> None:
     batch, model, admitted = in_chunks_of_two(catalog, tmp_path, monkeypatch)
-    chunks = chunks_of(catalog, batch, admitted, model)
+    chunks = make_jobs(catalog, batch, admitted, model)
     directory = catalog.root / chunks[1].piece.path
     if harm == "lost":
         shutil.rmtree(directory)
     else:
-        rows = directory / PIECE
+        rows = directory / ROWS_FILE
         rows.write_bytes(rows.read_bytes()[:-1] + b"!")
     with pytest.raises(DamagedArtifact):
-        scoring.score_chunk(chunks[1])
-    mended = admit(catalog, batch, Reading())
+        score_chunks.score_chunk(chunks[1])
+    mended = prepare_batch(catalog, batch, ReadOptions())
     assert not mended.reused
-    assert pieces_of(mended) == pieces_of(admitted)
-    assert scoring.score_chunk(chunks[1]).counts["scored"] == 2
+    assert chunk_refs(mended) == chunk_refs(admitted)
+    assert score_chunks.score_chunk(chunks[1]).counts["scored"] == 2
 
 
 @pytest.mark.parametrize(("long_titles", "scored"), [("reject", 2), ("cut", 3)])
@@ -356,31 +363,31 @@ def test_titles_that_are_too_long_are_rejected_or_cut(
 ) -> None:
     make_champion(catalog)
     file = tmp_path / "news.csv"
-    titles = ["喜讯", "长" * (LONGEST_TITLE + 1), "长" * LONGEST_TITLE, " " * 600 + "喜讯"]
+    titles = ["喜讯", "长" * (MAX_TITLE + 1), "长" * MAX_TITLE, " " * 600 + "喜讯"]
     file.write_text("title\n" + "\n".join(titles), encoding="utf-8")
-    batch, model = Batch.of_file(catalog, file), champion.current(catalog)
-    admitted = admit(catalog, batch, Reading(long_titles=long_titles))
-    chunks = chunks_of(catalog, batch, admitted, model)
-    predictions = commit(catalog, batch, admitted, model, [*map(scoring.score_chunk, chunks)])
+    batch, model = Batch.of_file(catalog, file), champion.open_champion(catalog)
+    admitted = prepare_batch(catalog, batch, ReadOptions(long_titles=long_titles))
+    chunks = make_jobs(catalog, batch, admitted, model)
+    predictions = commit(catalog, batch, admitted, model, [*map(score_chunks.score_chunk, chunks)])
     counts = predictions.counts
     assert (counts["scored"], counts["cut"]) == (scored, scored - 2)
     # A title whose beginning alone is kept must still say something.
     assert counts["reasons"] == (
         {"title is blank": 1}
         if long_titles == "cut"
-        else {f"title is longer than {LONGEST_TITLE} characters": 2}
+        else {f"title is longer than {MAX_TITLE} characters": 2}
     )
     found = pq.read_table(predictions.directory / "part-00000.parquet", partitioning=None)
-    assert max(map(len, found.column("title").to_pylist())) == LONGEST_TITLE
+    assert max(map(len, found.column("title").to_pylist())) == MAX_TITLE
 
 
 def test_columns_of_other_names(catalog: Catalog, tmp_path: Path) -> None:
     file = tmp_path / "news.csv"
     file.write_text("nr,标题,title,id\n7,喜讯,旧,x\n", encoding="utf-8")
-    reading = Reading(title_column="标题", id_column="nr")
-    admitted = admit(catalog, Batch.of_file(catalog, file), reading)
-    [piece] = pieces_of(admitted)
-    [rows] = rows_of(catalog, piece)
+    reading = ReadOptions(title_column="标题", id_column="nr")
+    admitted = prepare_batch(catalog, Batch.of_file(catalog, file), reading)
+    [piece] = chunk_refs(admitted)
+    [rows] = read_chunk(catalog, piece)
     assert rows.to_pylist() == [
         {"row": 0, "id": "7", "title": "喜讯", "extra": '{"id":"x","title":"旧"}'}
     ]
@@ -390,7 +397,7 @@ def test_books_that_do_not_balance_are_not_published(
     catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     batch, model, admitted = in_chunks_of_two(catalog, tmp_path, monkeypatch)
-    scored = [scoring.score_chunk(c) for c in chunks_of(catalog, batch, admitted, model)]
+    scored = [score_chunks.score_chunk(c) for c in make_jobs(catalog, batch, admitted, model)]
 
     with pytest.raises(RuntimeError, match="what was scored is not what was admitted"):
         commit(catalog, batch, admitted, model, scored[:-1])
@@ -405,7 +412,7 @@ def test_a_file_that_changes_while_it_is_read_is_refused(
     with file.open("a", encoding="utf-8") as more:
         more.write("n-9,喜讯,搜狐\n")
     with pytest.raises(InputError, match="changed while it was read"):
-        admit(catalog, batch, Reading())
+        prepare_batch(catalog, batch, ReadOptions())
 
 
 def test_the_reject_rate_decides(
@@ -413,13 +420,13 @@ def test_the_reject_rate_decides(
 ) -> None:
     file = write_batch(tmp_path / "news.csv", ["", *["喜讯"] * 19])
     batch = Batch.of_file(catalog, file)
-    admitted = admit(catalog, batch, Reading())
+    admitted = prepare_batch(catalog, batch, ReadOptions())
     check_reject_rate(batch, admitted, 0.05)
     with pytest.raises(InputError, match=r"1 of 20 rows \(5\.0%\)"):
         check_reject_rate(batch, admitted, 0.049)
     nothing = Batch.of_file(catalog, write_batch(tmp_path / "blank.csv", [""]))
     with pytest.raises(InputError, match="1 of 1 rows"):
-        check_reject_rate(nothing, admit(catalog, nothing, Reading()), 1.0)
+        check_reject_rate(nothing, prepare_batch(catalog, nothing, ReadOptions()), 1.0)
 
 
 def test_of_several_files_some_may_be_empty(catalog: Catalog, tmp_path: Path) -> None:
@@ -428,9 +435,9 @@ def test_of_several_files_some_may_be_empty(catalog: Catalog, tmp_path: Path) ->
     folder.mkdir()
     for name, content in contents.items():
         (folder / name).write_text(content, encoding="utf-8")
-    admitted = admit(catalog, Batch.of_folder(catalog, folder), Reading())
-    [piece] = pieces_of(admitted)
-    [rows] = rows_of(catalog, piece)
+    admitted = prepare_batch(catalog, Batch.of_folder(catalog, folder), ReadOptions())
+    [piece] = chunk_refs(admitted)
+    [rows] = read_chunk(catalog, piece)
     assert rows.to_pylist() == [
         {"row": 0, "id": None, "title": "喜讯", "extra": None},
         {"row": 1, "id": None, "title": "火灾", "extra": None},
@@ -438,17 +445,17 @@ def test_of_several_files_some_may_be_empty(catalog: Catalog, tmp_path: Path) ->
     for name in ("a.csv", "d.csv"):
         (folder / name).write_text("title\n", encoding="utf-8")
     with pytest.raises(InputError, match="have no rows"):
-        admit(catalog, Batch.of_folder(catalog, folder), Reading())
+        prepare_batch(catalog, Batch.of_folder(catalog, folder), ReadOptions())
 
 
 def test_a_piece_ends_where_its_text_is_long(
     catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(admission, "PIECE_SIGNS", 1_000)
+    monkeypatch.setattr(prepare, "CHUNK_CHARS", 1_000)
     file = tmp_path / "news.jsonl"
     lines = [json.dumps({"title": f"喜讯{n}", "body": "字" * 400}) for n in range(10)]
     file.write_text("\n".join(lines), encoding="utf-8")
-    pieces = pieces_of(admit(catalog, Batch.of_file(catalog, file), Reading()))
+    pieces = chunk_refs(prepare_batch(catalog, Batch.of_file(catalog, file), ReadOptions()))
     assert [piece.rows for piece in pieces] == [3, 3, 3, 1]
 
 
@@ -469,8 +476,8 @@ def test_ids_are_text_or_numbers(
 ) -> None:
     file = tmp_path / "news.jsonl"
     file.write_text(f'{{"title":"喜讯","id":{value}}}\n{{"title":"火灾"}}', encoding="utf-8")
-    admitted = admit(catalog, Batch.of_file(catalog, file), Reading())
-    [rows] = rows_of(catalog, *pieces_of(admitted))
+    admitted = prepare_batch(catalog, Batch.of_file(catalog, file), ReadOptions())
+    [rows] = read_chunk(catalog, *chunk_refs(admitted))
     found = rows.to_pylist()
     if identity == "":
         assert admitted.counts["reasons"] == {"id is neither text nor a number": 1}
@@ -482,7 +489,7 @@ def test_predictions_of_other_pieces_are_not_published(
     catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     batch, model, admitted = in_chunks_of_two(catalog, tmp_path, monkeypatch)
-    first, second, third = map(scoring.score_chunk, chunks_of(catalog, batch, admitted, model))
+    first, second, third = map(score_chunks.score_chunk, make_jobs(catalog, batch, admitted, model))
     with pytest.raises(RuntimeError, match="not what was admitted"):
         commit(catalog, batch, admitted, model, [second, first, third])
     assert not catalog.prediction("news.csv").exists()
@@ -497,11 +504,11 @@ def test_rejects_of_other_bytes_make_a_batch_due_again(
     file.write_text("title\n喜讯\n火灾\n \n" + "晴\n" * 30, encoding="utf-8")
     score(catalog, file)
     before = Batch.of_file(catalog, file)
-    assert state_of(catalog, before) is State.SCORED
+    assert batch_state(catalog, before) is BatchState.SCORED
     shutil.rmtree(catalog.rejected("news.csv"))
-    assert state_of(catalog, before) is State.REVISED
+    assert batch_state(catalog, before) is BatchState.REVISED
     assert score(catalog, file).reused
-    assert state_of(catalog, before) is State.SCORED
+    assert batch_state(catalog, before) is BatchState.SCORED
 
 
 def test_a_batch_that_was_read_otherwise_is_not_taken_for_scored(
@@ -512,6 +519,6 @@ def test_a_batch_that_was_read_otherwise_is_not_taken_for_scored(
     file.write_text("title,标题\n喜讯,火灾\n", encoding="utf-8")
     score(catalog, file)
     batch = Batch.of_file(catalog, file)
-    scoring.refuse_other_reading(catalog, batch, Reading())
+    results.check_same_options(catalog, batch, ReadOptions())
     with pytest.raises(InputError, match="--rescore"):
-        scoring.refuse_other_reading(catalog, batch, Reading(title_column="标题"))
+        results.check_same_options(catalog, batch, ReadOptions(title_column="标题"))

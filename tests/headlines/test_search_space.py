@@ -6,8 +6,8 @@ from typing import Any
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from headlines.catalog import checked_name
-from headlines.search_space import Choice, Range, Space
+from headlines.storage.layout import validate_name
+from headlines.training.search_space import Choice, Range, Space
 from lstm_model.presets import PRESETS, Preset
 
 BASE = PRESETS["notebook"]
@@ -69,7 +69,7 @@ def test_a_trial_is_the_preset_with_its_values_and_a_name_of_its_own() -> None:
     for trial in trials:
         assert trial.preset == replace(base, name=trial.preset.name, **trial.values)
         assert [preset.seed for preset in trial.seeded(3)] == [0, 1, 2]
-        assert checked_name(trial.preset.name, "name").startswith("notebook-")
+        assert validate_name(trial.preset.name, "name").startswith("notebook-")
     # The name is of the values: another sweep that comes to them has the same trial.
     [again] = space({"units": Choice((8,)), "patience": Choice((3,))}).trials()
     assert again.preset.name == trials[-1].preset.name

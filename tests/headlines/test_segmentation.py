@@ -22,9 +22,9 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 import headlines
-from headlines import inews
+from headlines.corpus import inews
 from headlines.errors import InputError
-from headlines.segmentation import Segmenter, described, same_words, segment, stock
+from headlines.segmentation import Segmenter, compatible, describe, python_jieba, segment
 
 TITLES = [
     "新华社北京11月20日电",
@@ -125,7 +125,7 @@ def test_the_words_joined_are_the_text(text: str) -> None:
 def corpus_texts(column: str) -> list[str]:
     texts = [
         row.fields[column]
-        for split, path in inews.split_files().items()
+        for split, path in inews.split_paths().items()
         for row in inews.read_split(path, split)
     ]
     assert len(texts) == 7353
@@ -356,8 +356,8 @@ def test_the_entries_of_a_dictionary_are_read_as_jieba_reads_them(
     dictionary: Callable[..., Path], content: str, found: list[tuple[str, int | None]]
 ) -> None:
     path = dictionary(content)
-    assert stock.entries(path) == found
-    expected, loaded = reference_with(path), stock.tokenizer(path)
+    assert python_jieba.entries(path) == found
+    expected, loaded = reference_with(path), python_jieba.tokenizer(path)
     assert (loaded.total, loaded.FREQ) == (expected.total, expected.FREQ)
 
 
@@ -380,7 +380,7 @@ def test_any_dictionary_gives_the_frequencies_that_jieba_gives(
 ) -> None:
     path = tmp_path_factory.mktemp("dictionary") / "words.txt"
     path.write_bytes((mark + end.join(lines)).encode())
-    expected, loaded = reference_with(path), stock.tokenizer(path)
+    expected, loaded = reference_with(path), python_jieba.tokenizer(path)
     assert loaded.total == expected.total
     assert loaded.FREQ == expected.FREQ
     assert Segmenter(dictionary=path).cut(USER_TEXTS) == [expected.lcut(t) for t in USER_TEXTS]
@@ -515,7 +515,7 @@ def test_fingerprints_are_of_the_same_words_or_not(dictionary: Callable[..., Pat
     prints = [(n, s, s.fingerprint()) for n, group in enumerate(groups) for s in group]
     for n, one_segmenter, one_print in prints:
         for m, other_segmenter, other_print in prints:
-            assert same_words(one_print, other_print) == (n == m), (one_segmenter, other_segmenter)
+            assert compatible(one_print, other_print) == (n == m), (one_segmenter, other_segmenter)
     assert Segmenter("fast").fingerprint() != Segmenter("jieba").fingerprint()
 
 
@@ -524,12 +524,12 @@ def test_a_fingerprint_is_described_by_what_is_not_as_by_default(
 ) -> None:
     own = Segmenter("fast", "search", False, dictionary(USER_WORDS))
     assert own.digest is not None
-    assert described(own.fingerprint()) == (
+    assert describe(own.fingerprint()) == (
         f"jieba, search mode, without HMM, dictionary {own.digest[:8]}"
     )
     for engine in ("fast", "jieba", "paddle"):
-        assert described(Segmenter(engine).fingerprint()) == engine
-    assert described({}) == "an unknown segmenter"
+        assert describe(Segmenter(engine).fingerprint()) == engine
+    assert describe({}) == "an unknown segmenter"
 
 
 def test_a_dictionary_that_changes_is_another_one(dictionary: Callable[..., Path]) -> None:
@@ -543,7 +543,7 @@ def test_a_dictionary_that_changes_is_another_one(dictionary: Callable[..., Path
     new = Segmenter(dictionary=path)
 
     assert new.cut([text]) == [["云计", "算机", "大涨"]]
-    assert not same_words(new.fingerprint(), before)
+    assert not compatible(new.fingerprint(), before)
     assert old.fingerprint() == before
     assert old.cut([text]) == [[text]]  # what it says it cuts with
     assert new != old
@@ -731,7 +731,7 @@ def loaded_after(statements: str) -> set[str]:
     ("statements", "loads"),
     [
         ("import headlines", set()),
-        ("import headlines.sources, headlines.settings, headlines.catalog", set()),
+        ("import headlines.readers, headlines.settings, headlines.storage.layout", set()),
         ("from headlines import segment; segment", {"numpy"}),
         ("from headlines import segment; segment(['股市大涨3.5%，AI'])", {"numpy"}),
         (
@@ -754,7 +754,7 @@ def modules_of_the_room() -> Iterator[str]:
 def test_every_module_of_the_room_is_free_of_prefect_and_tensorflow() -> None:
     names = list(modules_of_the_room())
     assert len(names) > 30
-    assert {"headlines.segmentation.fast", "headlines.token_cache"} <= {*names}
+    assert {"headlines.segmentation.rust_jieba", "headlines.corpus.token_cache"} <= {*names}
     loaded = loaded_after(f"import importlib; [importlib.import_module(n) for n in {names}]")
     assert loaded.isdisjoint({*HEAVY} - {"pandas", "pyarrow", "numpy"})
 

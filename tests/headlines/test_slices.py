@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headlines.slices import by_length, by_unknown, wilson
+from headlines.metrics.slices import by_length, by_unknown, wilson
 
 
 @pytest.mark.parametrize(

@@ -15,18 +15,18 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from headlines.catalog import Catalog
 from headlines.errors import InputError
-from headlines.sources import (
-    Reading,
+from headlines.readers import (
+    ReadOptions,
     Record,
+    data_suffix,
     delimited,
-    lines,
     read_records,
-    suffix_of,
+    text_lines,
     to_json,
 )
-from headlines.sources.files import FORMATS
+from headlines.readers.formats import FORMATS
+from headlines.storage.layout import Catalog
 
 TITLES = ["股市大跌", "某地地震，十人失去住家", "明天放晴"]  # in GB 2312 and in Big5
 ENCODINGS = ["utf-8", "gb18030", "gbk", "big5", "utf-16", "utf-16-be", "utf-32", "utf-7", "hz"]
@@ -39,7 +39,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def read(path: Path, content: bytes, encoding: str = "utf-8") -> list[Record]:
     path.write_bytes(content)
-    return list(read_records(path, Reading(encoding)))
+    return list(read_records(path, ReadOptions(encoding)))
 
 
 def refused(path: Path, content: bytes, encoding: str = "utf-8") -> InputError:
@@ -100,10 +100,10 @@ def test_a_file_without_title_is_refused(tmp_path: Path, name: str, content: byt
 def test_jsonl_that_never_shows_a_title_is_not_read_to_its_end(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     path.write_bytes(b'{"headline": "x"}\n' * 1_000 + b'{"title": "x"}\n' * 10)
-    assert len(list(read_records(path, Reading()))) == 1_010
+    assert len(list(read_records(path, ReadOptions()))) == 1_010
     path.write_bytes(b'{"headline": "x"}\n' * 2_000)
     with pytest.raises(InputError, match="'title'"):
-        next(read_records(path, Reading()))
+        next(read_records(path, ReadOptions()))
 
 
 @pytest.mark.parametrize("name", ["a.txt", "a", "a.xlsx", "a.gz", "a.txt.gz", "a.csv.bz2", "a.zst"])
@@ -114,14 +114,14 @@ def test_another_kind_of_file_is_refused(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize("name", ["none.csv", "none/a.csv", "a" * 300 + ".csv"])
 def test_a_missing_file_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(InputError) as caught:
-        next(read_records(tmp_path / name, Reading()))
+        next(read_records(tmp_path / name, ReadOptions()))
     assert caught.value.where == str(tmp_path / name)
 
 
 def test_a_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.csv").mkdir()
     with pytest.raises(InputError, match="not a file"):
-        next(read_records(tmp_path / "a.csv", Reading()))
+        next(read_records(tmp_path / "a.csv", ReadOptions()))
 
 
 @pytest.mark.parametrize(
@@ -333,7 +333,7 @@ def test_clean_tables_read_as_pandas_reads_them(
     frame = pd.DataFrame(rows, columns=["title", "标签"], dtype=str)
     frame.to_csv(path, sep=sep, index=False)
     expected = pd.read_csv(path, sep=sep, dtype=str, keep_default_na=False, na_filter=False)
-    records = list(read_records(path, Reading()))
+    records = list(read_records(path, ReadOptions()))
     assert [record.problem for record in records] == [None] * len(rows)
     assert [record.fields for record in records] == expected.to_dict("records")
     assert [record.fields for record in records] == frame.to_dict("records")
@@ -452,7 +452,7 @@ def test_a_flipped_bit_of_gzip_is_found(tmp_path: Path) -> None:
     ],
 )
 def test_endings(name: str, suffix: str | None) -> None:
-    assert suffix_of(name) == suffix
+    assert data_suffix(name) == suffix
 
 
 # --- columns and long lines ----------------------------------------------------------------
@@ -470,10 +470,10 @@ def test_the_column_of_titles_may_have_another_name(
 ) -> None:
     path = tmp_path / name
     path.write_bytes(content)
-    [record] = read_records(path, Reading(title_column="标题"))
+    [record] = read_records(path, ReadOptions(title_column="标题"))
     assert record.fields == {"标题": "股市", "title": "x"}
     with pytest.raises(InputError, match="--title-column"):
-        list(read_records(path, Reading(title_column="headline")))
+        list(read_records(path, ReadOptions(title_column="headline")))
 
 
 @pytest.mark.parametrize(
@@ -489,7 +489,7 @@ def test_the_column_of_titles_may_have_another_name(
 )
 def test_a_reading_that_cannot_be_is_refused(wrong: dict[str, str]) -> None:
     with pytest.raises(InputError):
-        Reading(**wrong)
+        ReadOptions(**wrong)
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
@@ -497,7 +497,7 @@ def test_a_reading_that_cannot_be_is_refused(wrong: dict[str, str]) -> None:
 def test_a_line_without_end_is_one_bad_row(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, encoding: str
 ) -> None:
-    monkeypatch.setattr(lines, "LONGEST_LINE", 1_000)
+    monkeypatch.setattr(text_lines, "LONGEST_LINE", 1_000)
     monkeypatch.setattr(delimited, "LONGEST_LINE", 1_000)
     titles_in = ["股市", "长" * 7_000, "晴"]
     rows = [json.dumps({"title": one}) for one in titles_in]
@@ -520,7 +520,7 @@ def test_no_row_is_lost_where_lines_end_about_the_greatest_length(
     rows = found if kind == ".csv" else [f'{{"title":"{one}"}}' for one in found]
     content = end.join(["title", *rows] if kind == ".csv" else rows).encode(encoding)
     for longest in range(50, 70):
-        monkeypatch.setattr(lines, "LONGEST_LINE", longest)
+        monkeypatch.setattr(text_lines, "LONGEST_LINE", longest)
         records = read(tmp_path / f"a{kind}", content, encoding)
         assert len(records) == len(found)
         assert all(

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from headlines.errors import InputError
-from headlines.preset_files import to_json
-from headlines.search_space import Choice, Range
-from headlines.space_files import read_space
+from headlines.models.presets import to_json
+from headlines.training.search_space import Choice, Range
+from headlines.training.search_space_file import read_space
 from lstm_model.presets import PRESETS, Pairs
 
 EXAMPLE = Path(__file__).parents[2] / "docs" / "sweep.toml"

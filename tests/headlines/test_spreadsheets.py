@@ -11,14 +11,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headlines import spreadsheets
-from headlines.artifact import Artifact, publish
-from headlines.catalog import Catalog
 from headlines.errors import DamagedArtifact
 from headlines.labels import LABELS
-from headlines.manifest import Manifest, Recipe
-from headlines.scoring import PREDICTION_SCHEMA
-from headlines.spreadsheets import write_csv, write_predictions_csv
+from headlines.reports.spreadsheet import write_csv
+from headlines.scoring import predictions_csv
+from headlines.scoring.predictions_csv import write_predictions_csv
+from headlines.scoring.score_chunks import PREDICTION_SCHEMA
+from headlines.storage.artifact import Artifact, publish
+from headlines.storage.layout import Catalog
+from headlines.storage.manifest import Manifest, Recipe
 
 FORMULAS = [
     "=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", '=HYPERLINK("http://x","y")',
@@ -147,7 +148,7 @@ def test_predictions_that_are_gone_are_not_written(catalog: Catalog, tmp_path: P
 def test_predictions_that_are_replaced_meanwhile_are_not_written(
     predictions: Artifact, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = spreadsheets.open_artifact
+    real = predictions_csv.open_artifact
 
     def opened_before_it_is_replaced(directory: Path) -> Artifact | None:
         found = real(directory)
@@ -156,7 +157,7 @@ def test_predictions_that_are_replaced_meanwhile_are_not_written(
         manifest.write_text(other.to_json(), "utf-8")
         return found
 
-    monkeypatch.setattr(spreadsheets, "open_artifact", opened_before_it_is_replaced)
+    monkeypatch.setattr(predictions_csv, "open_artifact", opened_before_it_is_replaced)
     with pytest.raises(RuntimeError, match="were replaced"):
         write_predictions_csv(tmp_path / "a.csv", predictions.directory, "a.csv")
     assert not (tmp_path / "a.csv").exists()

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from headlines.stages import STAGES, Stage
+from headlines.storage.stages import STAGES, Stage
 
 RECORD = Path(__file__).with_name("stages.json")
 

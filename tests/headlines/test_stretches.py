@@ -8,16 +8,19 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from headlines import admission, batch_reading, champion, scoring
-from headlines.admission import admit
-from headlines.artifact import Artifact
-from headlines.batch_reading import REJECTS, Piece, pieces_of
-from headlines.batches import Batch
-from headlines.catalog import Catalog
 from headlines.errors import InputError
-from headlines.sources import Reading
+from headlines.models import champion
+from headlines.readers import ReadOptions
+from headlines.scoring import commit, prepare, read_chunks, score_chunks
+from headlines.scoring.batch import Batch
+from headlines.scoring.prepare import prepare_batch
+from headlines.scoring.read_chunks import REJECTS_FILE, ChunkRef, chunk_refs
+from headlines.storage.artifact import Artifact
+from headlines.storage.layout import Catalog
 
 from .test_scoring import make_champion
+
+OPTIONS = ReadOptions()
 
 # Files of so many rows; every tenth row of the batch has no title.
 FILES = (25, 0, 7, 1, 40, 25)
@@ -25,8 +28,8 @@ FILES = (25, 0, 7, 1, 40, 25)
 
 @pytest.fixture(autouse=True)
 def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(admission, "PIECE_ROWS", 10)
-    monkeypatch.setattr(admission, "STRETCH_BYTES", 100)
+    monkeypatch.setattr(prepare, "CHUNK_ROWS", 10)
+    monkeypatch.setattr(prepare, "READ_GROUP_BYTES", 100)
 
 
 def folder_of(catalog: Catalog, name: str = "news.csv") -> Path:
@@ -43,11 +46,11 @@ def folder_of(catalog: Catalog, name: str = "news.csv") -> Path:
 
 
 def scored(catalog: Catalog, batch: Batch) -> Artifact:
-    model = champion.current(catalog)
-    admitted = admit(catalog, batch, Reading())
-    chunks = scoring.chunks_of(catalog, batch, admitted, model)
-    parts = [scoring.score_chunk(chunk) for chunk in chunks]
-    return scoring.commit(catalog, batch, admitted, model, parts)
+    model = champion.open_champion(catalog)
+    admitted = prepare_batch(catalog, batch, ReadOptions())
+    chunks = score_chunks.make_jobs(catalog, batch, admitted, model)
+    parts = [score_chunks.score_chunk(chunk) for chunk in chunks]
+    return commit.commit(catalog, batch, admitted, model, parts)
 
 
 def table_of(directory: Path) -> pa.Table:
@@ -59,7 +62,7 @@ def test_stretches_give_the_rows_that_the_files_in_turn_give(
 ) -> None:
     found = {}
     for size in (100, 10**9):
-        monkeypatch.setattr(admission, "STRETCH_BYTES", size)
+        monkeypatch.setattr(prepare, "READ_GROUP_BYTES", size)
         catalog = Catalog(tmp_path / str(size))
         make_champion(catalog)
         predictions = scored(catalog, Batch.of_folder(catalog, folder_of(catalog)))
@@ -81,11 +84,11 @@ def test_stretches_give_the_rows_that_the_files_in_turn_give(
 def test_every_runner_reads_the_same_pieces(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
-    def files(name: str) -> tuple[list[Piece], dict[str, str]]:
+    def files(name: str) -> tuple[list[ChunkRef], dict[str, str]]:
         catalog = Catalog(tmp_path / name)
         make_champion(catalog)
         batch = Batch.of_folder(catalog, folder_of(catalog))
-        pieces = pieces_of(admit(catalog, batch, Reading()))
+        pieces = chunk_refs(prepare_batch(catalog, batch, ReadOptions()))
         predictions = scored(catalog, batch)
         return pieces, {entry.path: entry.sha256 for entry in predictions.manifest.files}
 
@@ -102,20 +105,20 @@ def test_every_runner_reads_the_same_pieces(
 
 def test_pieces_are_told_of_in_order_and_again_after_a_kill(catalog: Catalog) -> None:
     batch = Batch.of_folder(catalog, folder_of(catalog))
-    told: list[Piece] = []
+    told: list[ChunkRef] = []
 
-    def ended(piece: Piece) -> None:
+    def ended(piece: ChunkRef) -> None:
         told.append(piece)
         if piece.number == 4:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        admit(catalog, batch, Reading(), ended)
-    again: list[Piece] = []
-    admitted = admit(catalog, batch, Reading(), again.append)
+        prepare_batch(catalog, batch, ReadOptions(), ended)
+    again: list[ChunkRef] = []
+    admitted = prepare_batch(catalog, batch, ReadOptions(), again.append)
     assert [piece.number for piece in again] == list(range(11))
     assert again[:5] == told
-    assert pieces_of(admitted) == again
+    assert chunk_refs(admitted) == again
     assert [piece.read for piece in again][-1] == 1.0
 
 
@@ -124,8 +127,8 @@ def stretches(catalog: Catalog) -> list[Artifact]:
     """What was read of each stretch, as by a run that was killed then."""
     batch = Batch.of_folder(catalog, folder_of(catalog))
     return [
-        batch_reading.read_stretch(stretch)
-        for stretch in admission._stretches_of(catalog, batch, Reading())
+        read_chunks.read_group(stretch)
+        for stretch in prepare._read_groups(catalog, batch, ReadOptions())
     ]
 
 
@@ -136,19 +139,21 @@ def test_what_was_read_is_read_again_only_where_it_is_damaged(
     assert len(stretches) == 4
     first = stretches[0]
     if harm == "a piece is lost":
-        shutil.rmtree(catalog.root / pieces_of(first)[1].path)
+        shutil.rmtree(catalog.root / chunk_refs(first)[1].path)
     elif harm == "a stretch is damaged":
-        (first.directory / REJECTS).write_bytes(b"not what it was")
+        (first.directory / REJECTS_FILE).write_bytes(b"not what it was")
     monkeypatch.setenv("HEADLINES_RUNNER", "threads")
     read: list[str] = []
 
-    def read_files(files: batch_reading.FilesToRead, *others: object) -> object:
+    def read_files(files: read_chunks.ReadJob, *others: object) -> object:
         read.extend(files.paths)
         return real(files, *others)  # type: ignore[arg-type]
 
-    real = batch_reading.read_files
-    monkeypatch.setattr(batch_reading, "read_files", read_files)
-    admitted = admit(catalog, Batch.of_folder(catalog, catalog.inbox / "news.csv"), Reading())
+    real = read_chunks.read_files
+    monkeypatch.setattr(read_chunks, "read_files", read_files)
+    admitted = prepare_batch(
+        catalog, Batch.of_folder(catalog, catalog.inbox / "news.csv"), ReadOptions()
+    )
     assert admitted.counts["rows_in"] == sum(FILES)
     assert read == ([] if harm == "none" else ["inbox/news.csv/part-0.csv"])
 
@@ -161,7 +166,9 @@ def test_files_with_the_same_rows_have_pieces_of_their_own(catalog: Catalog) -> 
         (folder / f"{number}.csv").write_text(f"title\n{rows}\n", encoding="utf-8")
     make_champion(catalog)
     batch = Batch.of_folder(catalog, folder)
-    assert len({piece.path for piece in pieces_of(admit(catalog, batch, Reading()))}) == 3
+    assert (
+        len({piece.path for piece in chunk_refs(prepare_batch(catalog, batch, ReadOptions()))}) == 3
+    )
     assert table_of(scored(catalog, batch).directory).column("row").to_pylist() == list(range(30))
 
 
@@ -191,4 +198,4 @@ def test_what_cannot_be_read_stops_the_batch(
     if harm is emptied:
         batch = Batch.of_folder(catalog, folder)
     with pytest.raises(InputError, match=what):
-        admit(catalog, batch, Reading())
+        prepare_batch(catalog, batch, ReadOptions())

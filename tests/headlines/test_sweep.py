@@ -8,19 +8,20 @@ from typing import Any
 
 import pytest
 
-from headlines import registry
-from headlines.artifact import Artifact, artifacts_in, open_artifact, publish
-from headlines.catalog import Catalog
-from headlines.corpus import ingest
+from headlines.corpus.ingest import ingest
+from headlines.corpus.tokens import segment_corpus
 from headlines.errors import InputError
-from headlines.evaluation import evaluate
-from headlines.lineage import lineage
-from headlines.manifest import Recipe
-from headlines.pretraining import pretrain
-from headlines.search_space import Choice, Space, Trial
-from headlines.sweep import Outcome, Spread, conclude, ranked, run_trial
-from headlines.tokens import segment_corpus
-from headlines.training import preset_named, train
+from headlines.evaluation.evaluate import evaluate
+from headlines.models import registry
+from headlines.models.presets import resolve_preset
+from headlines.storage.artifact import Artifact, list_artifacts, open_artifact, publish
+from headlines.storage.layout import Catalog
+from headlines.storage.lineage import lineage
+from headlines.storage.manifest import Recipe
+from headlines.training.pretrain import pretrain
+from headlines.training.search_space import Choice, Space, Trial
+from headlines.training.sweep import MeanStd, TrialResult, publish_ranking, ranked, run_trial
+from headlines.training.train import train
 from lstm_model.checkpoint import Checkpoint, write_checkpoint
 from lstm_model.presets import PRESETS
 
@@ -80,7 +81,7 @@ def test_a_trial_cut_off_goes_on_and_has_the_figures_of_a_model_trained_at_once(
     assert registry.is_empty(catalog)  # no model, and no champion
     assert not list(catalog.work.glob("trial-*/"))  # no checkpoints
     assert [content(training).keys() for training in again.trainings] == [{"figures.json"}] * 2
-    assert len(artifacts_in(catalog.root / "sweeps" / "trials")) == 2
+    assert len(list_artifacts(catalog.root / "sweeps" / "trials")) == 2
 
     words_of_test.write_bytes(kept)
     preset = replace(tried.preset, seed=1, name="another")
@@ -92,7 +93,7 @@ def test_a_trial_cut_off_goes_on_and_has_the_figures_of_a_model_trained_at_once(
         name: told["without_leaked_titles"][name] for name in ("rows", "accuracy", "macro_f1")
     }
     assert measured["rows"] == 17
-    assert len(artifacts_in(catalog.root / "pretrained")) == 2  # of each seed, whoever needs it
+    assert len(list_artifacts(catalog.root / "pretrained")) == 2  # of each seed, whoever needs it
 
 
 def test_a_trial_that_diverges_is_a_row_with_its_reason(
@@ -106,7 +107,7 @@ def test_a_trial_that_diverges_is_a_row_with_its_reason(
     good = outcome(catalog, 2, 0.5, 0.7)
 
     space = Space(PRESETS["small"], {"learning_rate": Choice((1e38, 0.001))}, 2, 2, 0)
-    swept = conclude(catalog, space, [bad, good])
+    swept = publish_ranking(catalog, space, [bad, good])
 
     assert (swept.counts["trials"], swept.counts["failed"]) == (2, 1)
     rows = json.loads((swept.directory / "trials.json").read_text("utf-8"))
@@ -116,13 +117,13 @@ def test_a_trial_that_diverges_is_a_row_with_its_reason(
     assert rows[0]["seconds"] == 2.0
     assert re.match(r"seed 0: the loss is (nan|inf) in epoch 1", rows[1]["problem"])
     assert (rows[1]["macro_f1"], rows[1]["accuracy"]) == (None, None)
-    assert preset_named(str(swept.directory / "best.json")) == good.trial.preset
-    assert conclude(catalog, space, [bad, good]).reused
+    assert resolve_preset(str(swept.directory / "best.json")) == good.trial.preset
+    assert publish_ranking(catalog, space, [bad, good]).reused
     links = lineage(catalog, swept.directory)
     assert [link.what for link in links if link.depth == 1] == ["trial"] * 3
     assert not any(link.problem for link in links)
 
-    none = conclude(catalog, space, [bad])
+    none = publish_ranking(catalog, space, [bad])
     assert none.counts["best"] is None
     assert [path.name for path in none.files()] == ["trials.json"]
 
@@ -137,7 +138,7 @@ def test_a_corpus_without_dev_is_refused_before_any_training(
     assert open_artifact(catalog.root / "sweeps") is None
 
 
-def outcome(catalog: Catalog, number: int, *figures: float | None) -> Outcome:
+def outcome(catalog: Catalog, number: int, *figures: float | None) -> TrialResult:
     """An outcome with such macro-F1s; None: it could not be trained with that seed."""
     trainings = []
     for seed, figure in enumerate(figures):
@@ -150,7 +151,7 @@ def outcome(catalog: Catalog, number: int, *figures: float | None) -> Outcome:
             return counts
 
         trainings.append(publish(catalog, catalog.trial(recipe.key), recipe, told))
-    return Outcome(trial(number), tuple(trainings))
+    return TrialResult(trial(number), tuple(trainings))
 
 
 def test_trials_are_ranked_by_mean_macro_f1_and_failed_ones_stand_last(catalog: Catalog) -> None:
@@ -162,6 +163,6 @@ def test_trials_are_ranked_by_mean_macro_f1_and_failed_ones_stand_last(catalog: 
 
 
 def test_the_spread_is_that_of_a_sample() -> None:
-    assert Spread.of([0.5, 0.7]) == Spread(pytest.approx(0.6), pytest.approx(0.1 * 2**0.5))
-    assert str(Spread.of([0.5, 0.7])) == "0.600 ± 0.141"
-    assert str(Spread.of([0.5])) == "0.500"
+    assert MeanStd.of([0.5, 0.7]) == MeanStd(pytest.approx(0.6), pytest.approx(0.1 * 2**0.5))
+    assert str(MeanStd.of([0.5, 0.7])) == "0.600 ± 0.141"
+    assert str(MeanStd.of([0.5])) == "0.500"

@@ -4,7 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headlines.text import LONGEST_TITLE, has_undecodable, normalised, problem_of_title, record_id
+from headlines.readers.titles import (
+    MAX_TITLE,
+    has_undecodable,
+    normalised,
+    record_id,
+    title_problem,
+)
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))
 
@@ -37,14 +43,14 @@ def test_the_identity_of_a_headline_never_changes() -> None:
         ("股市\udce4", "title has undecodable bytes"),
         ("\ud800", "title has undecodable bytes"),
         ("股\x00市", "title has a NUL character"),
-        ("长" * (LONGEST_TITLE + 1), f"title is longer than {LONGEST_TITLE} characters"),
-        ("长" * LONGEST_TITLE, None),
+        ("长" * (MAX_TITLE + 1), f"title is longer than {MAX_TITLE} characters"),
+        ("长" * MAX_TITLE, None),
         ("股市大涨", None),
         ("🎉", None),
     ],
 )
 def test_what_makes_a_title_unusable(title: str | None, problem: str | None) -> None:
-    assert problem_of_title(title) == problem
+    assert title_problem(title) == problem
 
 
 @given(st.binary())
@@ -59,6 +65,6 @@ def test_undecodable_bytes_are_seen_wherever_they_stand(content: bytes) -> None:
 
 @given(st.text())
 def test_a_title_without_a_problem_can_be_encoded_and_identified(title: str) -> None:
-    if problem_of_title(title) is None:
+    if title_problem(title) is None:
         assert len(record_id(title)) == 32
         assert title.encode().decode() == title

@@ -16,16 +16,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from headlines import token_cache
-from headlines.artifact import Artifact, open_artifact
-from headlines.catalog import Catalog
-from headlines.corpus import ingest
-from headlines.drafts import sweep_drafts
+from headlines.corpus import token_cache
+from headlines.corpus.ingest import ingest
+from headlines.corpus.token_cache import (
+    cache_stats,
+    is_chunk_boundary,
+    prune,
+    read_token_lists,
+    tokens_for,
+)
+from headlines.corpus.tokens import read_tokens, segment_corpus
 from headlines.errors import InputError
-from headlines.manifest import MANIFEST, sealed, unsealed
 from headlines.segmentation import Segmenter
-from headlines.token_cache import ends_chunk, kept, prune, read_words, words_of
-from headlines.tokens import read_tokens, segment_corpus
+from headlines.storage.artifact import Artifact, open_artifact
+from headlines.storage.cleanup import clean_drafts
+from headlines.storage.layout import Catalog
+from headlines.storage.manifest import MANIFEST, dump_signed, load_signed
 
 TITLES = [f"第{n}届科技大会在某地召开" for n in range(200)]
 Rows = list[str]
@@ -58,7 +64,7 @@ def chunks(titles: Rows) -> list[tuple[str, ...]]:
     chunk: Rows = []
     for title in titles:
         chunk.append(title)
-        if ends_chunk(title, len(chunk)):
+        if is_chunk_boundary(title, len(chunk)):
             found.append(tuple(chunk))
             chunk = []
     return [*found, tuple(chunk)] if chunk else found
@@ -99,7 +105,9 @@ def test_chunks_have_about_two_thousand_rows() -> None:
 
 @pytest.mark.usefixtures("_chunks_as_they_come")
 def test_a_headline_that_comes_often_makes_no_small_chunks() -> None:
-    ending = next(text for n in range(100_000) if ends_chunk(text := f"第{n}届科技大会", 500))
+    ending = next(
+        text for n in range(100_000) if is_chunk_boundary(text := f"第{n}届科技大会", 500)
+    )
     assert [len(chunk) for chunk in chunks([ending] * 1_000)] == [500, 500]
 
 
@@ -132,7 +140,7 @@ def test_chunks_do_not_depend_on_what_stands_before(
         patch.setattr(token_cache, "_ONE_IN", 4)
         patch.setattr(token_cache, "_MOST_ROWS", most)
         behind_one, behind_other = chunks(one + shared), chunks(other + shared)
-        first = next((n for n, text in enumerate(shared, 1) if ends_chunk(text, 1)), None)
+        first = next((n for n, text in enumerate(shared, 1) if is_chunk_boundary(text, 1)), None)
         assert max(map(len, behind_one), default=0) <= most
         if first is not None:  # where the first chunk ends that the shared texts end by themselves
             rest = chunks(shared[first:])
@@ -197,8 +205,8 @@ CHANGES: dict[str, tuple[int, Callable[[Rows], Rows]]] = {
 def test_a_row_renews_the_chunk_that_holds_it_alone(
     catalog: Catalog, corpus_of: Callable[..., Artifact], change: str
 ) -> None:
-    assert ends_chunk(TITLES[ENDS_A_CHUNK], 1)
-    assert not any(ends_chunk(title, 1) for title in TITLES[108:ENDS_A_CHUNK])
+    assert is_chunk_boundary(TITLES[ENDS_A_CHUNK], 1)
+    assert not any(is_chunk_boundary(title, 1) for title in TITLES[108:ENDS_A_CHUNK])
     segment_corpus(catalog, corpus_of(TITLES))
     count, changed = CHANGES[change]
     titles = changed(TITLES)
@@ -219,7 +227,7 @@ def test_corpora_with_the_same_titles_share_their_words(
     shared = segment_corpus(catalog, other)
     assert not shared.reused
     assert rows_of(shared) == (0, 200)
-    assert len(kept(catalog)) == 1
+    assert len(cache_stats(catalog)) == 1
 
 
 def test_another_dictionary_renews_all(
@@ -237,7 +245,7 @@ def test_another_dictionary_renews_all(
         made = segment_corpus(catalog, corpus)
         assert rows_of(made) == (200, 0)
         assert words(made) == Segmenter(dictionary=dictionary).cut(TITLES) != words(plain)
-        assert len(kept(catalog)) == 1 + number
+        assert len(cache_stats(catalog)) == 1 + number
     monkeypatch.delenv("HEADLINES_DICTIONARY")
     forget_tokens(catalog)
     assert rows_of(segment_corpus(catalog, corpus)) == (0, 200)
@@ -247,11 +255,11 @@ def test_the_words_of_a_chunk_are_found_by_all_of_its_texts_in_their_order(
     catalog: Catalog,
 ) -> None:
     lists = [["甲乙", "丙"], ["甲", "乙丙"], ["甲乙丙"], ["丙", "甲乙"], ["甲乙", "丙", ""], []]
-    made = [words_of(catalog, Segmenter(), texts) for texts in lists]
+    made = [tokens_for(catalog, Segmenter(), texts) for texts in lists]
     assert not any(artifact.reused for artifact in made)
     for texts, artifact in zip(lists, made, strict=True):
-        assert read_words(artifact).to_pylist() == Segmenter().cut(texts)
-        assert words_of(catalog, Segmenter(), texts).reused
+        assert read_token_lists(artifact).to_pylist() == Segmenter().cut(texts)
+        assert tokens_for(catalog, Segmenter(), texts).reused
 
 
 # Damage
@@ -300,10 +308,10 @@ def test_a_damaged_chunk_is_set_aside_and_made_anew(
 
 RUN = """
 import json, os, signal, sys
-from headlines import token_cache
-from headlines.artifact import open_artifact
-from headlines.catalog import Catalog
-from headlines.tokens import segment_corpus
+from headlines.corpus import token_cache
+from headlines.storage.artifact import open_artifact
+from headlines.storage.layout import Catalog
+from headlines.corpus.tokens import read_tokens, segment_corpus
 
 token_cache._LEAST_ROWS, token_cache._ONE_IN = 1, 20
 renames, die_at = 0, int(sys.argv[1])
@@ -352,7 +360,7 @@ def test_runs_at_the_same_time_agree(catalog: Catalog, corpus_of: Callable[..., 
     assert mine.reused
     assert [files for _, files in found] == [[e.sha256 for e in mine.manifest.files]] * 3
     assert words(mine) == Segmenter().cut(TITLES)
-    [cached] = kept(catalog)
+    [cached] = cache_stats(catalog)
     assert (cached.chunks, cached.rows) == (len(chunks(TITLES)), 200)
     assert not (catalog.work / "damaged").exists()
     assert not [*catalog.work.glob("draft-*")]
@@ -366,21 +374,21 @@ def test_the_chunks_that_a_killed_run_finished_are_used(
     process = started(catalog, finished + 1, HEADLINES_WORKERS="1")
     assert process.communicate("\n") == ("", None)
     assert process.returncode == -signal.SIGKILL
-    assert sum(one.chunks for one in kept(catalog)) == finished
+    assert sum(one.chunks for one in cache_stats(catalog)) == finished
 
     made = segment_corpus(catalog, corpus)
 
     reused = sum(map(len, chunks(TITLES)[:finished]))
     assert rows_of(made) == (200 - reused, reused)
     assert words(made) == Segmenter().cut(TITLES)
-    assert sweep_drafts(catalog) >= 1
+    assert clean_drafts(catalog) >= 1
 
 
 def test_what_is_cut_while_the_cache_is_pruned_is_kept_or_pruned(catalog: Catalog) -> None:
     name = kept_name(catalog, Segmenter())
     with ThreadPoolExecutor(1) as pool:
         cutting = pool.submit(
-            lambda: [words_of(catalog, Segmenter(), [f"某地大雨{n}"]) for n in range(60)]
+            lambda: [tokens_for(catalog, Segmenter(), [f"某地大雨{n}"]) for n in range(60)]
         )
         pruned = 0
         while not cutting.done():
@@ -399,16 +407,16 @@ def test_what_is_cut_while_the_cache_is_pruned_is_kept_or_pruned(catalog: Catalo
 
 def kept_name(catalog: Catalog, segmenter: Segmenter) -> str:
     """The name of the words of a segmenter, of which some are cut."""
-    words_of(catalog, segmenter, ["某地大雨"])
-    [name] = [one.name for one in kept(catalog) if one.segmenter == segmenter.fingerprint()]
+    tokens_for(catalog, segmenter, ["某地大雨"])
+    [name] = [one.name for one in cache_stats(catalog) if one.segmenter == segmenter.fingerprint()]
     return name
 
 
 def test_what_is_kept_is_told(catalog: Catalog, corpus_of: Callable[..., Artifact]) -> None:
-    assert kept(catalog) == []
+    assert cache_stats(catalog) == []
     before = datetime.now(UTC).replace(microsecond=0)
     segment_corpus(catalog, corpus_of(TITLES))
-    [one] = kept(catalog)
+    [one] = cache_stats(catalog)
     assert one.segmenter == Segmenter().fingerprint()
     assert (one.chunks, one.rows, one.days) == (len(chunks(TITLES)), 200, 0)
     assert one.bytes == sum(path.stat().st_size for path in catalog.words.rglob("*.parquet"))
@@ -421,24 +429,24 @@ def test_the_segmenter_that_cut_last_is_told_first(catalog: Catalog) -> None:
     for old, new in (names, names[::-1]):
         for name, days in ((old, 10), (new, 3)):
             for path in catalog.words.glob(f"{name}/*/{MANIFEST}"):
-                data = unsealed(path.read_text(encoding="utf-8"))
+                data = load_signed(path.read_text(encoding="utf-8"))
                 made = datetime.now(UTC) - timedelta(days=days, minutes=1)
                 data["created_at"] = made.isoformat(timespec="seconds")
-                path.write_text(sealed(data), encoding="utf-8")
-        assert [(one.name, one.days) for one in kept(catalog)] == [(new, 3), (old, 10)]
+                path.write_text(dump_signed(data), encoding="utf-8")
+        assert [(one.name, one.days) for one in cache_stats(catalog)] == [(new, 3), (old, 10)]
 
 
 def test_what_cannot_be_read_is_not_counted(catalog: Catalog) -> None:
     name = kept_name(catalog, Segmenter())
-    harmed = words_of(catalog, Segmenter(), ["某地大雨", "某地大雪"])
+    harmed = tokens_for(catalog, Segmenter(), ["某地大雨", "某地大雪"])
     (catalog.words / ".DS_Store").write_bytes(b"")
     (catalog.words / name / ".DS_Store").write_bytes(b"")
     (catalog.words / "empty").mkdir()
-    assert [(one.name, one.rows) for one in kept(catalog)] == [(name, 3)]
+    assert [(one.name, one.rows) for one in cache_stats(catalog)] == [(name, 3)]
     (harmed.directory / MANIFEST).write_text("{}")
-    assert [(one.name, one.rows) for one in kept(catalog)] == [(name, 1)]
+    assert [(one.name, one.rows) for one in cache_stats(catalog)] == [(name, 1)]
     prune(catalog, name)
-    assert kept(catalog) == []
+    assert cache_stats(catalog) == []
 
 
 def test_pruning_takes_the_words_of_one_segmenter(
@@ -448,7 +456,7 @@ def test_pruning_takes_the_words_of_one_segmenter(
     made = segment_corpus(catalog, corpus)
     other = kept_name(catalog, Segmenter("jieba"))
     prune(catalog, kept_name(catalog, Segmenter()))
-    assert [one.name for one in kept(catalog)] == [other]
+    assert [one.name for one in cache_stats(catalog)] == [other]
     assert [path.name for path in catalog.words.iterdir()] == [other]
     assert not [*catalog.work.glob("draft-*")]
     assert segment_corpus(catalog, corpus).manifest == made.manifest  # the tokens are no cache

@@ -3,13 +3,14 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from headlines import runner, token_cache
-from headlines import tokens as module
-from headlines.artifact import Artifact
-from headlines.catalog import Catalog
-from headlines.corpus import ingest, read_corpus
+from headlines.compute import executors
+from headlines.corpus import token_cache
+from headlines.corpus import tokens as module
+from headlines.corpus.ingest import ingest, read_corpus
+from headlines.corpus.tokens import SCHEMA, read_tokens, segment_corpus
 from headlines.segmentation import Segmenter
-from headlines.tokens import SCHEMA, read_tokens, segment_corpus
+from headlines.storage.artifact import Artifact
+from headlines.storage.layout import Catalog
 
 ROWS = 60
 
@@ -62,7 +63,7 @@ def test_the_tokens_are_those_of_every_headline_in_its_place(
         path.relative_to(corpus.directory) for path in corpus.files()
     ]
     if kind == "threads":  # other processes do not know of the small chunks
-        [kept] = token_cache.kept(catalog)
+        [kept] = token_cache.cache_stats(catalog)
         assert kept.chunks > 4
     assert not list((catalog.work / "chunks").iterdir())
 
@@ -146,7 +147,7 @@ def test_a_failure_half_way_leaves_no_tokens_and_the_chunks_that_were_done(
         broken.setattr(Segmenter, "cut", fail_late)
         with pytest.raises(RuntimeError, match="out of memory"):
             segment_corpus(catalog, corpus)
-        runner.executor(1).submit(int).result()  # the worker is done with what it had begun
+        executors.executor(1).submit(int).result()  # the worker is done with what it had begun
     assert list((catalog.root / "tokens").iterdir()) == [catalog.words]
     assert list(catalog.work.glob("draft-*")) == []
 

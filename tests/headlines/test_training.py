@@ -8,14 +8,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from headlines import champion, registry
-from headlines.artifact import Artifact
-from headlines.catalog import Catalog
-from headlines.corpus import ingest, read_corpus
+from headlines.corpus.examples import examples
+from headlines.corpus.ingest import ingest, read_corpus
+from headlines.corpus.tokens import segment_corpus
 from headlines.errors import InputError
-from headlines.reliability import reliability
-from headlines.tokens import segment_corpus
-from headlines.training import examples, preset_named, train
+from headlines.metrics.calibration import calibration_metrics
+from headlines.models import champion, registry
+from headlines.models.presets import resolve_preset
+from headlines.storage.artifact import Artifact
+from headlines.storage.layout import Catalog
+from headlines.training.train import train
 from lstm_model.calibration import Calibration, log_probabilities
 from lstm_model.packed import PackedScorer
 from lstm_model.presets import PRESETS
@@ -35,7 +37,7 @@ def test_two_data_roots_give_the_same_model(tmp_path: Path, corpus_file: Path) -
     models = []
     for name in ("one", "two"):
         catalog = Catalog(tmp_path / name)
-        models.append(train(catalog, *prepared(catalog, corpus_file), preset_named("small")))
+        models.append(train(catalog, *prepared(catalog, corpus_file), resolve_preset("small")))
     assert data(models[0]) == data(models[1])
     assert models[0].manifest.key == models[1].manifest.key
 
@@ -52,19 +54,19 @@ def test_a_training_cut_off_goes_on_and_ends_the_same(tmp_path: Path, corpus_fil
 
     seen: list[int] = []
     undisturbed = Catalog(tmp_path / "undisturbed")
-    whole = train(undisturbed, *prepared(undisturbed, corpus_file), preset_named("small"))
+    whole = train(undisturbed, *prepared(undisturbed, corpus_file), resolve_preset("small"))
     catalog = Catalog(tmp_path / "cut")
     stages = prepared(catalog, corpus_file)
     with pytest.raises(Cut):
-        train(catalog, *stages, preset_named("small"), cut_after_two)
+        train(catalog, *stages, resolve_preset("small"), cut_after_two)
     assert registry.versions(catalog) == []
 
-    resumed = train(catalog, *stages, preset_named("small"), lambda r: seen.append(r.epoch))
+    resumed = train(catalog, *stages, resolve_preset("small"), lambda r: seen.append(r.epoch))
 
     assert seen == [1, 2, 3]  # the finished epochs are not run again
     assert data(resumed) == data(whole)
-    assert champion.current(catalog).directory == resumed.directory
-    again = train(catalog, *stages, preset_named("small"), lambda r: seen.append(r.epoch))
+    assert champion.open_champion(catalog).directory == resumed.directory
+    again = train(catalog, *stages, resolve_preset("small"), lambda r: seen.append(r.epoch))
     assert again.reused
     assert seen == [1, 2, 3]
 
@@ -86,7 +88,7 @@ def test_the_temperature_is_fitted_on_dev_and_kept(catalog: Catalog, tmp_path: P
     file = tmp_path / "news.csv"
     file.write_text("title,label,split\n" + "".join(rows), encoding="utf-8")
     corpus, tokens = prepared(catalog, file)
-    preset = dataclasses.replace(preset_named("small"), epochs=20, learning_rate=0.02)
+    preset = dataclasses.replace(resolve_preset("small"), epochs=20, learning_rate=0.02)
 
     model = train(catalog, corpus, tokens, preset)
 
@@ -105,10 +107,10 @@ def test_the_temperature_is_fitted_on_dev_and_kept(catalog: Catalog, tmp_path: P
     assert told["temperature"] == fitted
     before = Calibration(1.0).probabilities(logits)
     assert told["ece_before"] == pytest.approx(
-        reliability(before, dev.labels, before.argmax(axis=1))["ece"], abs=1e-5
+        calibration_metrics(before, dev.labels, before.argmax(axis=1))["ece"], abs=1e-5
     )
     after = scorer.predict(dev.token_lists)
-    assert told["ece"] == reliability(after, dev.labels, after.argmax(axis=1))["ece"]
+    assert told["ece"] == calibration_metrics(after, dev.labels, after.argmax(axis=1))["ece"]
 
 
 @pytest.mark.usefixtures("small_preset")
@@ -116,12 +118,12 @@ def test_a_damaged_model_is_not_trained_anew_in_silence(
     catalog: Catalog, corpus_file: Path
 ) -> None:
     stages = prepared(catalog, corpus_file)
-    model = train(catalog, *stages, preset_named("small"))
+    model = train(catalog, *stages, resolve_preset("small"))
     weights = model.directory / "weights.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1])
 
     with pytest.raises(InputError, match="damaged"):
-        train(catalog, *stages, preset_named("small"))
+        train(catalog, *stages, resolve_preset("small"))
 
 
 def test_leaked_titles_are_left_out_unless_they_are_asked_for(

@@ -16,10 +16,10 @@ from pathlib import Path
 import boto3
 import pytest
 
-from headlines.catalog import Catalog
-from headlines.object_store import client
-from headlines.object_store.mirror import Mirror
-from headlines.object_store.mirrors import mirror_at
+from headlines.storage.bucket import requests
+from headlines.storage.bucket.mirror import Mirror
+from headlines.storage.bucket.mirrors import mirror_at
+from headlines.storage.layout import Catalog
 
 from ..headlines.conftest import publish_model  # noqa: F401  # a fixture
 from .faulty_proxy import FaultyProxy, proxied
@@ -107,10 +107,10 @@ def names(catalog: Catalog, folder: str = "") -> list[str]:
 @pytest.fixture
 def proxy(s3_server: str, bucket: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultyProxy]:
     """The store behind a proxy that fails as it is told; retries do not wait long."""
-    monkeypatch.setitem(client._CLIENT, "read_timeout", timedelta(seconds=0.5))
+    monkeypatch.setitem(requests._CLIENT, "read_timeout", timedelta(seconds=0.5))
     backoff = {"init_backoff": timedelta(milliseconds=2), "max_backoff": timedelta(milliseconds=9)}
-    monkeypatch.setitem(client._RETRIES, "backoff", backoff)
-    monkeypatch.setattr(client, "_FIRST_PAUSE", 0.005)
+    monkeypatch.setitem(requests._RETRIES, "backoff", backoff)
+    monkeypatch.setattr(requests, "_FIRST_PAUSE", 0.005)
     with proxied(s3_server) as running:
         monkeypatch.setenv("AWS_ENDPOINT_URL", running.url)
         yield running

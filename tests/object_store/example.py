@@ -6,11 +6,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from headlines.artifact import Artifact, publish
-from headlines.catalog import Catalog
-from headlines.manifest import Recipe, Source
+from headlines.storage.artifact import Artifact, publish
+from headlines.storage.layout import Catalog
+from headlines.storage.manifest import Input, Recipe
 
-SOURCE = Source("inbox/a.csv", "a" * 64, 3)
+SOURCE = Input("inbox/a.csv", "a" * 64, 3)
 
 
 def make(

@@ -3,49 +3,55 @@
 import csv
 from pathlib import Path
 
-from headlines import admission, batches, champion, corpus, evaluation, scoring, tokens, training
-from headlines.artifact import Artifact
-from headlines.batch_reading import pieces_of
-from headlines.batches import Batch, State
-from headlines.catalog import Catalog
+from headlines.corpus import ingest, tokens
 from headlines.errors import InputError
+from headlines.evaluation import evaluate
+from headlines.models import champion, presets
+from headlines.readers import ReadOptions
+from headlines.scoring import batch_state, commit, prepare, score_chunks
+from headlines.scoring.batch import Batch
+from headlines.scoring.batch_state import BatchState
+from headlines.scoring.read_chunks import chunk_refs
 from headlines.segmentation import Segmenter
-from headlines.sources import Reading
+from headlines.storage.artifact import Artifact
+from headlines.storage.layout import Catalog
+from headlines.training import train
 
 
-def train(catalog: Catalog, corpus_file: Path, preset: str) -> Artifact:
+def train_first(catalog: Catalog, corpus_file: Path, preset: str) -> Artifact:
     """A corpus, its words, and a first model of it, which becomes the champion."""
-    ingested = corpus.ingest(catalog, "news", str(corpus_file))
+    ingested = ingest.ingest(catalog, "news", str(corpus_file))
     words = tokens.segment_corpus(catalog, ingested)
-    return training.train(catalog, ingested, words, training.preset_named(preset))
+    return train.train(catalog, ingested, words, presets.resolve_preset(preset))
 
 
-def evaluate(catalog: Catalog, model: Artifact) -> Artifact:
+def evaluate_model(catalog: Catalog, model: Artifact) -> Artifact:
     """The evaluation of a model on that corpus."""
-    ingested = corpus.ensure(catalog, "news")
-    return evaluation.evaluate(catalog, model, ingested, tokens.segment_corpus(catalog, ingested))
+    ingested = ingest.ensure(catalog, "news")
+    return evaluate.evaluate(catalog, model, ingested, tokens.segment_corpus(catalog, ingested))
 
 
 def score(catalog: Catalog, batch: Batch, rescore: bool = False) -> str:
     """Score a batch, or stop it: what became of it."""
-    model = champion.current(catalog)
-    with batches.claimed(catalog, batch):
-        state = batches.state_of(catalog, batch)
-        if state is State.FAILED or (state is State.SCORED and not rescore):
+    model = champion.open_champion(catalog)
+    with batch_state.claim(catalog, batch):
+        state = batch_state.batch_state(catalog, batch)
+        if state is BatchState.FAILED or (state is BatchState.SCORED and not rescore):
             return str(state.value)
         try:
-            admitted = admission.admit(catalog, batch, Reading())
-            admission.check_reject_rate(batch, admitted, 0.5)
+            admitted = prepare.prepare_batch(catalog, batch, ReadOptions())
+            prepare.check_reject_rate(batch, admitted, 0.5)
         except InputError as error:
-            scoring.stop(catalog, batch, Reading(), error)
+            commit.record_failure(catalog, batch, ReadOptions(), error)
             return "stopped"
         segmenter = Segmenter.from_environment()
-        pieces = pieces_of(admitted)
+        pieces = chunk_refs(admitted)
         chunks = [
-            scoring.chunk_of(catalog, batch, one, model, segmenter, Reading()) for one in pieces
+            score_chunks.make_job(catalog, batch, one, model, segmenter, ReadOptions())
+            for one in pieces
         ]
-        parts = [scoring.score_chunk(chunk) for chunk in chunks]
-        predictions = scoring.commit(catalog, batch, admitted, model, parts)
+        parts = [score_chunks.score_chunk(chunk) for chunk in chunks]
+        predictions = commit.commit(catalog, batch, admitted, model, parts)
         return "reused" if predictions.reused else "scored"
 
 

@@ -3,10 +3,10 @@ from pathlib import Path
 
 import pytest
 
-from headlines.catalog import Catalog
 from headlines.errors import InputError
-from headlines.object_store.bucket import Bucket
-from headlines.object_store.problems import Changed, StoreError
+from headlines.storage.bucket.errors import PreconditionFailed, StoreError
+from headlines.storage.bucket.objects import Bucket
+from headlines.storage.layout import Catalog
 
 from .conftest import KEYS, needs_conditions
 from .faulty_proxy import (
@@ -35,15 +35,15 @@ def behind(proxy: FaultyProxy, bucket: str) -> Bucket:
 
 def test_an_object_is_replaced_only_while_it_is_the_one_that_was_read(opened: Bucket) -> None:
     one = opened.replace("a", b"one", None)
-    with pytest.raises(Changed):
+    with pytest.raises(PreconditionFailed):
         opened.replace("a", b"two", None)
     two = opened.replace("a", b"two", one)
-    with pytest.raises(Changed):
+    with pytest.raises(PreconditionFailed):
         opened.replace("a", b"three", one)
     found = opened.read("a")
     assert found is not None
     assert (found.body, found.etag) == (b"two", two)
-    with pytest.raises(Changed):
+    with pytest.raises(PreconditionFailed):
         opened.replace("b", b"new", two)
     assert opened.read("b") is None
 
@@ -55,7 +55,7 @@ def test_without_conditional_writes_the_object_is_looked_at_before(
     monkeypatch.setenv("HEADLINES_CONDITIONAL_WRITES", "off")
     opened = Bucket(f"s3://{bucket}/data")
     one = opened.replace("a", b"one", None)
-    with pytest.raises(Changed):
+    with pytest.raises(PreconditionFailed):
         opened.replace("a", b"two", None)
     opened.replace("a", b"two", one)
     opened.require_writable()
@@ -90,7 +90,7 @@ def test_a_write_that_another_one_overtook_is_not_taken_for_the_own(
     one = behind.replace("a", b"one", None)
     behind.replace("a", b"two", one)
     proxy.choose = first("PUT", "/a$", RESET_AFTER)
-    with pytest.raises(Changed):
+    with pytest.raises(PreconditionFailed):
         behind.replace("a", b"other", one)
 
 

@@ -14,24 +14,29 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from headlines import admission, batch_reading, champion, lineage, nights, registry, runner, scoring
-from headlines.archive import archive
-from headlines.artifact import Artifact, artifacts_in, open_artifact, read_manifest
-from headlines.batch_reading import REJECTS, pieces_of, read_stretch
-from headlines.batches import State, named_batches, state_of
-from headlines.catalog import Catalog
+from headlines.compute import executors
 from headlines.errors import InputError
-from headlines.inbox import read_inbox
-from headlines.model_list import list_models
-from headlines.object_store.documents import documents_in, keep_document
-from headlines.object_store.surveying import surveyed
-from headlines.object_store.sweeping import sweep_bucket
-from headlines.prediction import predict
-from headlines.promotion import promote_by_force
-from headlines.rejects import read_rejects
+from headlines.evaluation.leaderboard import list_models
+from headlines.evaluation.promotion import promote_by_force
+from headlines.models import champion, registry, scorers
+from headlines.nightly import history
+from headlines.nightly.archive import archive
+from headlines.nightly.inbox import read_inbox
+from headlines.readers import ReadOptions
+from headlines.readers.rejects import read_rejects
+from headlines.scoring import commit, prepare, read_chunks, score_chunks
+from headlines.scoring.batch import resolve_batches
+from headlines.scoring.batch_state import BatchState, batch_state
+from headlines.scoring.predict import predict
+from headlines.scoring.read_chunks import REJECTS_FILE, chunk_refs, read_group
 from headlines.segmentation import Segmenter
 from headlines.settings import Settings
-from headlines.sources import Reading
+from headlines.storage import lineage
+from headlines.storage.artifact import Artifact, list_artifacts, open_artifact, read_manifest
+from headlines.storage.bucket.garbage import collect_garbage
+from headlines.storage.bucket.surveying import surveyed
+from headlines.storage.documents import documents_in, write_document
+from headlines.storage.layout import Catalog
 
 from . import steps
 from .conftest import mirror_of_bucket, names, needs_conditions
@@ -56,7 +61,7 @@ def rows_of(catalog: Catalog, batch: str) -> dict[int, str]:
 
 @pytest.fixture
 def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(admission, "PIECE_ROWS", 4)
+    monkeypatch.setattr(prepare, "CHUNK_ROWS", 4)
 
 
 @pytest.mark.usefixtures("small_pieces")
@@ -66,8 +71,10 @@ def test_predictions_are_those_of_a_local_data_root_to_the_byte(
     here, there, local = machine("here"), machine("there"), Catalog(tmp_path / "local")
     chance = np.random.default_rng(7)
     for catalog in (here, local):
-        steps.train(catalog, corpus_file, small_preset)
-    assert champion.current(there).manifest.files == champion.current(local).manifest.files
+        steps.train_first(catalog, corpus_file, small_preset)
+    assert (
+        champion.open_champion(there).manifest.files == champion.open_champion(local).manifest.files
+    )
     for number in range(3):
         titles = [TITLES[chance.integers(6)] + str(n) for n in range(1 + 9 * number)]
         titles[:: 1 + number * 3] = [""] * len(titles[:: 1 + number * 3])
@@ -103,9 +110,9 @@ def test_a_data_root_in_a_bucket_does_what_a_local_one_does(
     here.require_writable()
     assert registry.is_empty(here)
     with pytest.raises(InputError, match="no model"):
-        champion.current(here)
-    model = steps.train(here, corpus_file, small_preset)
-    assert steps.train(there, corpus_file, small_preset).reused
+        champion.open_champion(here)
+    model = steps.train_first(here, corpus_file, small_preset)
+    assert steps.train_first(there, corpus_file, small_preset).reused
     version = model.directory.name
     assert [(one.version, one.champion, one.damaged) for one in list_models(there)] == [
         (version, True, "")
@@ -120,16 +127,16 @@ def test_a_data_root_in_a_bucket_does_what_a_local_one_does(
     assert [steps.score(here, batch) for batch in (folder, day)] == ["scored", "scored"]
     assert len(rows_of(there, "folder.csv")) == 6
     with surveyed(there):
-        states = [state_of(there, batch) for batch in read_inbox(there).batches]
-        assert sweep_bucket(there) == 0
-    assert states == [State.SCORED, State.SCORED]
+        states = [batch_state(there, batch) for batch in read_inbox(there).batches]
+        assert collect_garbage(there) == 0
+    assert states == [BatchState.SCORED, BatchState.SCORED]
     # A revision, seen by the other machine.
     upload(here, "sub/day.csv", TITLES[:2], tmp_path)
     [_, revised] = read_inbox(there).batches
-    assert state_of(there, revised) is State.REVISED
+    assert batch_state(there, revised) is BatchState.REVISED
     assert steps.score(there, revised) == "scored"
     assert len(rows_of(here, "sub/day.csv")) == 2
-    assert len(artifacts_in(here.root / "superseded/predictions")) == 1
+    assert len(list_artifacts(here.root / "superseded/predictions")) == 1
     links = lineage.lineage(here, here.named(f"{here.address}/predictions/batch=sub%2Fday.csv"))
     assert [link.problem for link in links] == [""] * len(links)
     # The inbox is emptied, and the way back leads to the archive.
@@ -139,27 +146,27 @@ def test_a_data_root_in_a_bucket_does_what_a_local_one_does(
     links = lineage.lineage(here, here.prediction("folder.csv"))
     assert "archived; it was inbox/folder.csv" in [link.note for link in links]
     assert [link.problem for link in links] == [""] * len(links)
-    keep_document(here, here.nightly_reports / "2026.json", b"{}")
+    write_document(here, here.nightly_reports / "2026.json", b"{}")
     assert documents_in(there.nightly_reports, ".json") == [there.nightly_reports / "2026.json"]
-    assert nights.nights_before(there.nightly_reports) == []  # it is none, and only told of
+    assert history.recent_nights(there.nightly_reports) == []  # it is none, and only told of
 
 
 def test_a_model_is_compared_and_promoted_by_a_machine_that_has_neither(
     machine: Machine, corpus_file: Path, small_preset: str, publish_champion: Any
 ) -> None:
     here, there = machine("here"), machine("there")
-    model = steps.train(here, corpus_file, small_preset)
-    evaluation = steps.evaluate(here, model)
-    assert steps.evaluate(there, champion.current(there)).reused
+    model = steps.train_first(here, corpus_file, small_preset)
+    evaluation = steps.evaluate_model(here, model)
+    assert steps.evaluate_model(there, champion.open_champion(there)).reused
     assert [one.evaluation for one in list_models(machine("third"))] == [
         str(machine("third").root / evaluation.directory.relative_to(here.root))
     ]
     publish_champion(there)
-    other = champion.current(there)
-    steps.evaluate(there, other)
+    other = champion.open_champion(there)
+    steps.evaluate_model(there, other)
     verdict = promote_by_force(machine("fresh"), model.directory.name)
     assert verdict.summary.startswith("forced: dev macro-F1")
-    assert champion.current(here).directory.name == model.directory.name
+    assert champion.open_champion(here).directory.name == model.directory.name
 
 
 def test_files_that_are_still_written_settle_by_the_time_of_the_store(
@@ -174,10 +181,10 @@ def test_a_batch_is_named_by_its_address(catalog: Catalog, tmp_path: Path) -> No
     upload(catalog, "a.csv", TITLES, tmp_path)
     upload(catalog, "folder.csv/b.csv", TITLES, tmp_path)
     paths = [catalog.named(f"{catalog.address}/inbox/{name}") for name in ("a.csv", "folder.csv")]
-    found = named_batches(catalog, paths, None)
+    found = resolve_batches(catalog, paths, None)
     assert [batch.name for batch in found] == ["a.csv", "folder.csv"]
     with pytest.raises(InputError, match="no such file"):
-        named_batches(catalog, [catalog.named(f"{catalog.address}/inbox/c.csv")], None)
+        resolve_batches(catalog, [catalog.named(f"{catalog.address}/inbox/c.csv")], None)
     with pytest.raises(InputError, match="not in the data root"):
         catalog.named("s3://elsewhere/a.csv")
 
@@ -204,7 +211,7 @@ def test_a_batch_that_was_exchanged_is_not_archived(
     assert names(here, "inbox") == ["inbox/a.csv"]
     bucket.copy = real  # type: ignore[method-assign]
     [revised] = read_inbox(here).batches
-    assert state_of(here, revised) is State.REVISED
+    assert batch_state(here, revised) is BatchState.REVISED
 
 
 @pytest.mark.parametrize("after", ["copy", "mark", "some"])
@@ -239,7 +246,7 @@ def test_an_archive_run_that_is_killed_loses_no_row(
     bucket.upload, bucket.delete = real_upload, real_delete  # type: ignore[method-assign]
     there = machine("there")
     inbox = read_inbox(there)
-    assert all(state_of(there, batch) is State.SCORED for batch in inbox.batches)
+    assert all(batch_state(there, batch) is BatchState.SCORED for batch in inbox.batches)
     assert archive(there, 0).moved == ({"day.csv": "day~1.csv"} if after == "copy" else {})
     assert names(there, "inbox") == []
     assert {"archive/day.csv/a.csv", "archive/day.csv/b.csv"} <= set(names(there, "archive"))
@@ -268,23 +275,23 @@ def test_a_worker_elsewhere_scores_a_piece_and_hands_it_back(
     monkeypatch.setenv("HEADLINES_RUNNER", "dask")
     assert Settings.from_environment().runner == "dask"
     [batch] = read_inbox(here).batches
-    model = champion.current(here)
-    admitted = admission.admit(here, batch, Reading())
+    model = champion.open_champion(here)
+    admitted = prepare.prepare_batch(here, batch, ReadOptions())
     chunks = [
-        scoring.chunk_of(here, batch, piece, model, Segmenter(), Reading())
-        for piece in pieces_of(admitted)
+        score_chunks.make_job(here, batch, piece, model, Segmenter(), ReadOptions())
+        for piece in chunk_refs(admitted)
     ]
     assert len(chunks) == 2
     cache = here.root.parent
     cache.rename(tmp_path / "client's disk")
     monkeypatch.setenv("HEADLINES_RUNNER", "threads")  # a worker need not know of it
-    scoring._scorer.cache_clear()
-    parts = [scoring.score_chunk(chunk) for chunk in chunks]
+    scorers._scorer.cache_clear()
+    parts = [score_chunks.score_chunk(chunk) for chunk in chunks]
     cache.rename(tmp_path / "worker's disk")
     (tmp_path / "client's disk").rename(cache)
     monkeypatch.setenv("HEADLINES_RUNNER", "dask")
     assert not parts[0].directory.exists()
-    scoring.commit(here, batch, admitted, model, parts)
+    commit.commit(here, batch, admitted, model, parts)
     assert rows_of(machine("third"), "day.csv") == dict(enumerate(TITLES))
     assert names(here, ".work/shared") == []
 
@@ -294,28 +301,28 @@ def test_a_worker_elsewhere_reads_files_of_a_batch_and_hands_them_back(
     machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     here = machine("here")
-    monkeypatch.setattr(admission, "STRETCH_BYTES", 1)
+    monkeypatch.setattr(prepare, "READ_GROUP_BYTES", 1)
     upload(here, "day.csv/part-0.csv", [*TITLES, " "], tmp_path)
     upload(here, "day.csv/part-1.csv", TITLES, tmp_path)
     [batch] = read_inbox(here).batches
     monkeypatch.setenv("HEADLINES_RUNNER", "dask")
-    stretches = admission._stretches_of(here, batch, Reading())
+    stretches = prepare._read_groups(here, batch, ReadOptions())
     cache = here.root.parent
     cache.rename(tmp_path / "client's disk")
     monkeypatch.setenv("HEADLINES_RUNNER", "threads")
-    read = [read_stretch(stretch) for stretch in stretches]
+    read = [read_group(stretch) for stretch in stretches]
     cache.rename(tmp_path / "worker's disk")
     (tmp_path / "client's disk").rename(cache)
     monkeypatch.setenv("HEADLINES_RUNNER", "dask")
     assert not any(one.directory.exists() for one in read)
-    monkeypatch.setattr(runner, "executor", lambda _: ThreadPoolExecutor(1))
-    monkeypatch.setattr(runner, "window", lambda: 1)
-    monkeypatch.setattr(batch_reading, "read_files", lambda *_: pytest.fail("it was read"))
-    admitted = admission.admit(here, batch, Reading())
+    monkeypatch.setattr(executors, "executor", lambda _: ThreadPoolExecutor(1))
+    monkeypatch.setattr(executors, "max_in_flight", lambda: 1)
+    monkeypatch.setattr(read_chunks, "read_files", lambda *_: pytest.fail("it was read"))
+    admitted = prepare.prepare_batch(here, batch, ReadOptions())
     assert admitted.counts["rows_in"] == 2 * len(TITLES) + 1
-    rejected = list(read_rejects(admitted.directory / REJECTS))
+    rejected = list(read_rejects(admitted.directory / REJECTS_FILE))
     assert [reject.row for reject in rejected] == [len(TITLES)]
-    admission.discard(here, batch, Reading(), pieces_of(admitted))
+    prepare.discard(here, batch, ReadOptions(), chunk_refs(admitted))
     assert names(here, ".work/shared") == []
 
 
@@ -360,7 +367,9 @@ def test_of_two_machines_that_promote_none_overwrites_the_other(
     assert told[0] == versions[0]
     assert sorted(told) == versions
     assert [one for one in told if one in versions[1:4]] == versions[1:4]
-    assert champion.current(here).directory.name == champion.current(there).directory.name
+    assert (
+        champion.open_champion(here).directory.name == champion.open_champion(there).directory.name
+    )
 
 
 def test_a_judgement_that_another_machine_overtook_is_an_error(
@@ -396,14 +405,14 @@ def test_nothing_is_lost_or_twice_where_a_fifth_of_all_requests_fails(
 ) -> None:
     here = machine("here")
     proxy.choose = at_random(seed, 0.2)
-    steps.train(here, corpus_file, small_preset)
+    steps.train_first(here, corpus_file, small_preset)
     upload(here, "day.csv", TITLES, tmp_path)
     [batch] = read_inbox(here).batches
     assert steps.score(here, batch) == "scored"
     upload(here, "day.csv", TITLES[1:], tmp_path)
     [revised] = read_inbox(here).batches
     assert steps.score(here, revised) == "scored"
-    assert steps.score(here, revised) == State.SCORED
+    assert steps.score(here, revised) == BatchState.SCORED
     assert archive(here, 0).moved == {"day.csv": "day.csv"}
     proxy.choose = lambda _method, _path: "pass"
     there = machine("there")
@@ -411,12 +420,12 @@ def test_nothing_is_lost_or_twice_where_a_fifth_of_all_requests_fails(
     assert names(there, "inbox") == []
     assert names(there, "archive") == ["archive/day.csv"]
     assert len(champion.history(there)) == 1
-    [superseded] = artifacts_in(there.root / "superseded/predictions")
+    [superseded] = list_artifacts(there.root / "superseded/predictions")
     before = open_artifact(superseded)
     assert before is not None
     assert before.counts["scored"] == 6
     with surveyed(there):
-        sweep_bucket(there)
+        collect_garbage(there)
     manifest = read_manifest(there.prediction("day.csv"))
     assert manifest is not None
     assert len(names(there, "predictions")) == len(manifest.files) + 1

@@ -15,22 +15,22 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
 
-from headlines import artifact
-from headlines.artifact import (
+from headlines.errors import DamagedArtifact
+from headlines.storage import artifact
+from headlines.storage.artifact import (
     Artifact,
-    artifacts_in,
-    find,
-    look_at,
+    find_valid,
+    list_artifacts,
     open_artifact,
     read_manifest,
     remove,
+    verify,
 )
-from headlines.catalog import Catalog
-from headlines.errors import DamagedArtifact
-from headlines.manifest import MANIFEST
-from headlines.object_store import surveying
-from headlines.object_store.surveying import surveyed
-from headlines.object_store.sweeping import sweep_bucket
+from headlines.storage.bucket import surveying
+from headlines.storage.bucket.garbage import collect_garbage
+from headlines.storage.bucket.surveying import surveyed
+from headlines.storage.layout import Catalog
+from headlines.storage.manifest import MANIFEST
 
 from .conftest import KEYS, mirror_of_bucket, names
 from .example import make
@@ -52,7 +52,7 @@ def test_what_one_machine_publishes_another_opens(machine: Machine) -> None:
     assert opened.manifest == made.manifest
     assert text_of(opened) == "eins"
     assert make(there, "eins").reused
-    assert artifacts_in(there.predictions) == [there.prediction("a.csv")]
+    assert list_artifacts(there.predictions) == [there.prediction("a.csv")]
     assert read_manifest(there.prediction("b.csv")) is None
     assert open_artifact(there.prediction("b.csv")) is None
 
@@ -75,7 +75,7 @@ def test_a_replacement_is_seen_by_other_machines_and_what_it_replaced_is_kept(
     assert opened is not None
     assert text_of(opened) == "zwei"
     assert len(names(there, "predictions")) == 3  # its two parts and its manifest, no others
-    [kept] = artifacts_in(there.root / "superseded/predictions")
+    [kept] = list_artifacts(there.root / "superseded/predictions")
     before = open_artifact(kept)
     assert before is not None
     assert text_of(before) == "eins"
@@ -88,7 +88,7 @@ def test_what_was_removed_is_gone_everywhere_and_can_come_again(machine: Machine
     remove(here, here.prediction("a.csv"))
     assert read_manifest(there.prediction("a.csv")) is None
     assert not there.prediction("a.csv").exists()
-    assert artifacts_in(there.predictions) == []
+    assert list_artifacts(there.predictions) == []
     assert not make(there, "eins").reused
     assert text_of(make(here, "eins")) == "eins"
 
@@ -109,7 +109,7 @@ def test_a_copy_that_is_damaged_here_is_brought_again(catalog: Catalog) -> None:
     assert make(catalog, "eins").reused
 
 
-@pytest.mark.parametrize("seen_by", [look_at, open_artifact])
+@pytest.mark.parametrize("seen_by", [verify, open_artifact])
 def test_a_part_that_is_damaged_in_the_bucket_is_found(
     machine: Machine, seen_by: Callable[[Path], Artifact | None]
 ) -> None:
@@ -123,7 +123,10 @@ def test_a_part_that_is_damaged_in_the_bucket_is_found(
     bucket.delete([part])
     with pytest.raises(DamagedArtifact):
         seen_by(there.prediction("a.csv"))
-    assert find(there, there.prediction("a.csv"), make(here, "drei", "b.csv").manifest.key) is None
+    assert (
+        find_valid(there, there.prediction("a.csv"), make(here, "drei", "b.csv").manifest.key)
+        is None
+    )
 
 
 def test_what_is_damaged_in_the_bucket_is_set_aside_and_made_anew(machine: Machine) -> None:
@@ -133,7 +136,7 @@ def test_what_is_damaged_in_the_bucket_is_set_aside_and_made_anew(machine: Machi
     target = there.prediction("a.csv")
     [part] = [name for name in names(here, "predictions") if name.endswith(".txt")]
     bucket.upload(b"zwei", part)
-    assert find(there, target, key) is None
+    assert find_valid(there, target, key) is None
     assert read_manifest(target) is None
     [aside] = [name for name in names(there, ".work/damaged") if name.endswith(".txt")]
     kept = bucket.read(aside)
@@ -156,7 +159,7 @@ def test_a_local_data_root_that_was_copied_into_a_bucket_opens(
     for path in made.directory.rglob("*"):
         if path.is_file():
             bucket.upload(path, path.relative_to(local.root).as_posix())
-    opened = look_at(catalog.prediction("a.csv"))
+    opened = verify(catalog.prediction("a.csv"))
     assert opened is not None
     assert opened.manifest == made.manifest
     assert text_of(make(catalog, "eins")) == "eins"
@@ -203,7 +206,7 @@ def test_a_survey_asks_once_for_many_batches(proxy: FaultyProxy, machine: Machin
     make(here, "neu", "8.csv")
     before = proxy.counts["GET"]
     with surveyed(there):
-        found = [look_at(there.prediction(f"{number}.csv")) for number in range(20)]
+        found = [verify(there.prediction(f"{number}.csv")) for number in range(20)]
     assert proxy.counts["GET"] - before == 3 + 1  # a listing a folder, and what is new
     assert [number for number, one in enumerate(found) if one is None] == [7, *range(12, 20)]
     assert found[8] is not None
@@ -213,11 +216,11 @@ def test_a_survey_asks_once_for_many_batches(proxy: FaultyProxy, machine: Machin
 def test_within_a_survey_what_is_published_or_claimed_is_asked_for_again(machine: Machine) -> None:
     here, there = machine("here"), machine("there")
     with surveyed(there):
-        assert look_at(there.prediction("a.csv")) is None
+        assert verify(there.prediction("a.csv")) is None
         make(here, "eins")
-        assert look_at(there.prediction("a.csv")) is None  # as it was when it was listed
+        assert verify(there.prediction("a.csv")) is None  # as it was when it was listed
         surveying.forget(there.prediction("a.csv"))
-        assert look_at(there.prediction("a.csv"))
+        assert verify(there.prediction("a.csv"))
         assert not make(there, "zwei").reused
         found = read_manifest(there.prediction("a.csv"))
         assert found is not None
@@ -229,7 +232,7 @@ def test_within_a_survey_what_is_published_or_claimed_is_asked_for_again(machine
 PUBLISH = """
     import sys
     from tests.object_store.example import make
-    from headlines.catalog import Catalog
+    from headlines.storage.layout import Catalog
     made = make(Catalog.from_environment(), sys.argv[1], keep_superseded=True)
 """
 
@@ -272,8 +275,8 @@ def test_a_writer_that_is_killed_leaves_the_artifact_before_or_the_new_one(
     assert text_of(opened) in ("eins", "zwei")
     assert text_of(make(fresh, "zwei", keep_superseded=True)) == "zwei"
     with surveyed(fresh):
-        sweep_bucket(fresh)
-    kept = [open_artifact(one) for one in artifacts_in(fresh.root / "superseded/predictions")]
+        collect_garbage(fresh)
+    kept = [open_artifact(one) for one in list_artifacts(fresh.root / "superseded/predictions")]
     assert [text_of(one) for one in kept if one] == ["eins"]
 
 
@@ -289,7 +292,7 @@ def test_parts_that_no_manifest_names_are_swept_and_no_others(
     for name in (orphan, lone):
         bucket.upload(b"PAR1", name)
     with surveyed(catalog):
-        assert sweep_bucket(catalog) == 0  # they may be of a writer that is at work
+        assert collect_garbage(catalog) == 0  # they may be of a writer that is at work
     written = bucket.list(folder)
 
     def older(self: Any, listed: str) -> Any:
@@ -299,7 +302,7 @@ def test_parts_that_no_manifest_names_are_swept_and_no_others(
     real = type(bucket).list
     monkeypatch.setattr(type(bucket), "list", older)
     with surveyed(catalog):
-        assert sweep_bucket(catalog) == 2
+        assert collect_garbage(catalog) == 2
     monkeypatch.undo()
     assert names(catalog, folder) == kept
     assert len(written) == len(kept) + 1
@@ -352,7 +355,7 @@ def test_a_local_data_root_needs_no_obstore(tmp_path: Path) -> None:
         from pathlib import Path
         sys.modules["obstore"] = None
         from tests.object_store.example import make
-        from headlines.catalog import Catalog
+        from headlines.storage.layout import Catalog
         made = make(Catalog(Path(sys.argv[1])), "eins")
     """)
     subprocess.run(

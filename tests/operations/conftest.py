@@ -14,9 +14,9 @@ from typing import Any
 import httpx
 import pytest
 
-from headlines.catalog import Catalog
-from headlines.corpus import ingest
-from operations.place import PROJECT, Place
+from headlines.corpus.ingest import ingest
+from headlines.storage.layout import Catalog
+from operations.instance import PROJECT, PrefectInstance
 
 WAIT_SECONDS = 240
 # A person can wait half a minute for a run's turn, a test need not.
@@ -30,7 +30,7 @@ IMPATIENCE = {
 class Service:
     """The running server of a data root, asked as a person and as a program would."""
 
-    place: Place
+    place: PrefectInstance
 
     @property
     def catalog(self) -> Catalog:
@@ -148,7 +148,7 @@ def service_in(place: Path) -> Service:
     """A service that was not started yet, with a corpus in its data root."""
     root = place / "data"
     ingest(Catalog(root), "news", str(write_corpus(place / "news.csv")))
-    return Service(Place(root, root / ".prefect", free_port()))
+    return Service(PrefectInstance(root, root / ".prefect", free_port()))
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from operations.cursors import close_when_failed
+from operations.serve import close_when_failed
 
 
 @pytest.fixture(autouse=True)

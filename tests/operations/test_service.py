@@ -19,9 +19,9 @@ import pyarrow.dataset as ds
 import pytest
 import yaml
 
-from headlines.artifact import read_manifest
+from headlines.storage.artifact import read_manifest
 from operations import processes
-from operations.place import PROJECT
+from operations.instance import PROJECT
 from tests.operations.conftest import Service
 
 pytestmark = pytest.mark.server

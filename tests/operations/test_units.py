@@ -4,7 +4,7 @@ import configparser
 
 import pytest
 
-from operations.place import PROJECT
+from operations.instance import PROJECT
 from operations.worker import HEARTBEAT_SECONDS, POOL
 
 UNITS = PROJECT / "docs" / "systemd"

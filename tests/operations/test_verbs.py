@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from flows.cli import main
-from flows.surroundings import use_server
+from flows.cli.commands import main
+from flows.environment import use_running_server
 from operations import processes, server
-from operations.place import Place
+from operations.instance import PrefectInstance
 from tests.operations.conftest import free_port
 
 SLEEPING = [sys.executable, "-c", "import time; time.sleep(600)"]
@@ -24,11 +24,11 @@ Said = tuple[int, str, str]
 
 
 @pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PrefectInstance:
     monkeypatch.setenv("HEADLINES_DATA", str(tmp_path))
     monkeypatch.setenv("HEADLINES_PORT", str(free_port()))
     monkeypatch.delenv("PREFECT_API_URL", raising=False)
-    return Place.from_environment()
+    return PrefectInstance.from_environment()
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def other_program() -> Iterator[subprocess.Popen[bytes]]:
 
 
 @pytest.fixture
-def hanging(place: Place, monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.socket]:
+def hanging(place: PrefectInstance, monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.socket]:
     """A server that takes connections and never answers; the test may count them."""
     monkeypatch.setattr(server, "_ANSWER_SECONDS", 0.2)
     with socket.socket() as listening:
@@ -81,7 +81,7 @@ def connections(listening: socket.socket) -> int:
 
 @pytest.mark.parametrize("verb", ["up", "down", "status", "alerts"])
 def test_a_bad_port_is_refused(
-    place: Place, say: Callable[..., Said], monkeypatch: pytest.MonkeyPatch, verb: str
+    place: PrefectInstance, say: Callable[..., Said], monkeypatch: pytest.MonkeyPatch, verb: str
 ) -> None:
     monkeypatch.setenv("HEADLINES_PORT", "80")
     status, out, err = say(verb)
@@ -90,7 +90,7 @@ def test_a_bad_port_is_refused(
 
 
 def test_up_names_a_port_that_is_taken_and_starts_nothing(
-    place: Place, say: Callable[..., Said]
+    place: PrefectInstance, say: Callable[..., Said]
 ) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", place.port))
@@ -102,7 +102,7 @@ def test_up_names_a_port_that_is_taken_and_starts_nothing(
     assert not place.state.exists()
 
 
-def test_nothing_is_up(place: Place, say: Callable[..., Said]) -> None:
+def test_nothing_is_up(place: PrefectInstance, say: Callable[..., Said]) -> None:
     assert say("down") == (0, "worker: was not running\nserver: was not running\n", "")
     status, out, err = say("status")
     assert (status, err) == (1, "")
@@ -113,7 +113,7 @@ def test_nothing_is_up(place: Place, say: Callable[..., Said]) -> None:
 
 
 def test_a_server_that_is_gone_is_told_until_down_is_said(
-    place: Place, say: Callable[..., Said]
+    place: PrefectInstance, say: Callable[..., Said]
 ) -> None:
     started = processes.start(place, "server", SLEEPING, os.environ)
     os.killpg(started.pid, 9)
@@ -128,7 +128,10 @@ def test_a_server_that_is_gone_is_told_until_down_is_said(
 
 @pytest.mark.parametrize("name", ["server", "worker"])
 def test_a_program_that_has_the_id_now_is_left_alone(
-    place: Place, say: Callable[..., Said], other_program: subprocess.Popen[bytes], name: str
+    place: PrefectInstance,
+    say: Callable[..., Said],
+    other_program: subprocess.Popen[bytes],
+    name: str,
 ) -> None:
     ours = processes.start(place, name, SLEEPING, os.environ)
     file = place.state / f"{name}.json"
@@ -141,7 +144,7 @@ def test_a_program_that_has_the_id_now_is_left_alone(
 
 
 def test_a_server_that_does_not_answer_is_told_and_ended(
-    place: Place, hanging: socket.socket, say: Callable[..., Said]
+    place: PrefectInstance, hanging: socket.socket, say: Callable[..., Said]
 ) -> None:
     status, out, _ = say("status")
     assert status == 1
@@ -150,14 +153,17 @@ def test_a_server_that_does_not_answer_is_told_and_ended(
 
 
 def test_a_server_is_asked_once_and_only_for_a_run(
-    place: Place, hanging: socket.socket, say: Callable[..., Said], caplog: pytest.LogCaptureFixture
+    place: PrefectInstance,
+    hanging: socket.socket,
+    say: Callable[..., Said],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     assert say("--help")[0] == 0
     assert say("models")[0] == 0
     assert say("score", "no-such-file.csv")[0] == 2
     subprocess.run([sys.executable, "-c", "import flows"], check=True)
     assert connections(hanging) == 0
-    use_server()
+    use_running_server()
     assert connections(hanging) == 1
     assert f"the server at {place.url} does not answer" in caplog.text
     assert "PREFECT_API_URL" not in os.environ
@@ -167,12 +173,12 @@ def test_a_server_that_is_named_is_not_looked_for(
     hanging: socket.socket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:1/api")
-    use_server()
+    use_running_server()
     assert connections(hanging) == 0
 
 
 def test_a_server_that_is_named_and_not_there_is_told(
-    place: Place, say: Callable[..., Said], monkeypatch: pytest.MonkeyPatch
+    place: PrefectInstance, say: Callable[..., Said], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     url = f"http://127.0.0.1:{place.port}/api"
     monkeypatch.setenv("PREFECT_API_URL", url)

@@ -11,18 +11,19 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from headlines.artifact import Artifact, publish
-from headlines.catalog import Catalog
-from headlines.corpus import ingest
-from headlines.drift import Limits, drift
-from headlines.evaluation import evaluate
+from headlines.corpus.ingest import ingest
+from headlines.corpus.tokens import segment_corpus
+from headlines.evaluation.evaluate import evaluate
 from headlines.labels import LABELS
-from headlines.manifest import Recipe
-from headlines.outcomes import BatchResult, Night, PastNight
-from headlines.profile import NO_HEADLINES, Profile, profile_of
+from headlines.metrics.drift import DriftThresholds, drift
+from headlines.metrics.profile import EMPTY_PROFILE, Profile, profile_of
+from headlines.nightly.history import NightRecord, NightSummary
+from headlines.readers.titles import record_id
+from headlines.scoring.results import BatchResult
 from headlines.segmentation import Segmenter
-from headlines.text import record_id
-from headlines.tokens import segment_corpus
+from headlines.storage.artifact import Artifact, publish
+from headlines.storage.layout import Catalog
+from headlines.storage.manifest import Recipe
 from lstm_model.bundle import Bundle, write_bundle
 from lstm_model.presets import PRESETS, weight_shapes
 from lstm_model.vocabulary import Vocabulary
@@ -135,14 +136,18 @@ def publish_predictions(tmp_path: Path) -> Callable[[str, list[tuple[str, str, f
 @pytest.fixture
 def night_of(
     publish_predictions: Callable[[str, list[tuple[str, str, float]]], Path],
-) -> Callable[..., Night]:
+) -> Callable[..., NightSummary]:
     """A night with a batch scored, one stopped and one settling; `rows` headlines in its profile.
 
     With no rows nothing was due.
     """
 
-    def make(rows: int = 2000, before: int = 3, limits: Limits = Limits()) -> Night:  # noqa: B008
-        profile = _profile(rows, 9, longest=34) if rows else NO_HEADLINES
+    def make(
+        rows: int = 2000,
+        before: int = 3,
+        limits: DriftThresholds = DriftThresholds(),  # noqa: B008
+    ) -> NightSummary:
+        profile = _profile(rows, 9, longest=34) if rows else EMPTY_PROFILE
         reference = _profile(900, 1)
         batches = []
         if rows:
@@ -158,7 +163,7 @@ def night_of(
                 ),
                 BatchResult("late.csv", "settling", message="changed 20 s ago"),
             ]  # fmt: skip
-        return Night(
+        return NightSummary(
             model="2026-11-01-abcdef01",
             batches=batches,
             reused=10_000,
@@ -167,7 +172,7 @@ def night_of(
             profile=profile,
             reference=reference,
             before=[
-                PastNight(f"2026-11-{10 + day}T183000Z", "m", _profile(700, 20 + day))
+                NightRecord(f"2026-11-{10 + day}T183000Z", "m", _profile(700, 20 + day))
                 for day in range(before)
             ],
             drift=drift(profile, reference, limits),

@@ -11,14 +11,14 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from headlines.reports.evaluation import (
+from headlines.evaluation.report import (
     behaviour_verdict,
     beside_baseline,
     evaluation_summary,
     verdict,
     write_evaluation_report,
 )
-from headlines.reports.model_card import chosen_on_dev
+from headlines.models.card import chosen_on_dev
 
 HOSTILE = "<script>alert(1)</script>车祸<img src=x onerror=alert(2)>"
 

@@ -7,23 +7,26 @@ from pathlib import Path
 
 import pytest
 
-from headlines.catalog import Catalog
-from headlines.drift import Limits, drift
-from headlines.outcomes import BatchResult, Night
-from headlines.profile import NO_HEADLINES
-from headlines.reports.nightly import night_summary, verdict, write_nightly_report
+from headlines.metrics.drift import DriftThresholds, drift
+from headlines.metrics.profile import EMPTY_PROFILE
+from headlines.nightly.history import NightSummary
+from headlines.nightly.report import night_summary, verdict, write_nightly_report
+from headlines.scoring.results import BatchResult
+from headlines.storage.layout import Catalog
 
 TITLE = "2026-11-20T183000Z"
 
 
-def written(catalog: Catalog, night: Night) -> str:
+def written(catalog: Catalog, night: NightSummary) -> str:
     """The page of a night, on one line."""
     path = catalog.reports / "night.html"
     write_nightly_report(catalog, path, TITLE, night)
     return re.sub(r"\s+", " ", path.read_text(encoding="utf-8"))
 
 
-def test_the_night_stands_in_its_report(catalog: Catalog, night_of: Callable[..., Night]) -> None:
+def test_the_night_stands_in_its_report(
+    catalog: Catalog, night_of: Callable[..., NightSummary]
+) -> None:
     page = written(catalog, night_of())
 
     assert "<img" not in page
@@ -42,14 +45,14 @@ def test_the_night_stands_in_its_report(catalog: Catalog, night_of: Callable[...
 
 
 def test_the_same_night_gives_the_same_bytes(
-    catalog: Catalog, night_of: Callable[..., Night]
+    catalog: Catalog, night_of: Callable[..., NightSummary]
 ) -> None:
     night = night_of()
     assert written(catalog, night) == written(catalog, night)
 
 
 def test_a_night_with_nothing_to_score_says_so(
-    catalog: Catalog, night_of: Callable[..., Night]
+    catalog: Catalog, night_of: Callable[..., NightSummary]
 ) -> None:
     for before in (0, 3):
         page = written(catalog, night_of(rows=0, before=before))
@@ -60,7 +63,7 @@ def test_a_night_with_nothing_to_score_says_so(
 
 
 def test_each_drift_finding_stands_with_its_bounds(
-    catalog: Catalog, night_of: Callable[..., Night]
+    catalog: Catalog, night_of: Callable[..., NightSummary]
 ) -> None:
     night = night_of()
     page = written(catalog, night)
@@ -72,13 +75,16 @@ def test_each_drift_finding_stands_with_its_bounds(
 @pytest.mark.parametrize(
     ("limits", "told"),
     [
-        (Limits(warn=9), "no drift"),
-        (Limits(warn=0.11), "unlike the headlines of dev: length"),
-        (Limits(warn=0.11, stop=0.12), "unlike the headlines of dev, beyond the bound: length"),
+        (DriftThresholds(warn=9), "no drift"),
+        (DriftThresholds(warn=0.11), "unlike the headlines of dev: length"),
+        (
+            DriftThresholds(warn=0.11, stop=0.12),
+            "unlike the headlines of dev, beyond the bound: length",
+        ),
     ],
 )
 def test_the_verdict_says_what_calls_for_a_person(
-    night_of: Callable[..., Night], limits: Limits, told: str
+    night_of: Callable[..., NightSummary], limits: DriftThresholds, told: str
 ) -> None:
     start = "2,000 headlines scored, 2 rows rejected; 1 batch stopped"
     assert verdict(night_of(limits=limits)) == f"{start}; {told}."
@@ -116,7 +122,7 @@ def left(names: str, outcome: str) -> list[BatchResult]:
 )
 def test_batches_that_were_left_are_counted_and_the_waiting_ones_named(
     catalog: Catalog,
-    night_of: Callable[..., Night],
+    night_of: Callable[..., NightSummary],
     batches: list[BatchResult],
     summary: str,
     told: str,
@@ -137,11 +143,11 @@ def test_batches_that_were_left_are_counted_and_the_waiting_ones_named(
 
 
 def test_without_a_reference_the_headlines_are_not_called_too_few(
-    catalog: Catalog, night_of: Callable[..., Night]
+    catalog: Catalog, night_of: Callable[..., NightSummary]
 ) -> None:
     night = night_of()
-    findings = drift(night.profile, NO_HEADLINES)
-    night = replace(night, reference=NO_HEADLINES, drift=findings)
+    findings = drift(night.profile, EMPTY_PROFILE)
+    night = replace(night, reference=EMPTY_PROFILE, drift=findings)
     assert verdict(night).endswith("; drift is not judged, for want of headlines of dev.")
     page = written(catalog, night)
     assert "no headlines of dev to compare with" in page
@@ -162,7 +168,10 @@ def test_without_a_reference_the_headlines_are_not_called_too_few(
     ],
 )
 def test_no_two_nights_of_a_chart_have_one_name(
-    catalog: Catalog, night_of: Callable[..., Night], moments: tuple[str, ...], names: list[str]
+    catalog: Catalog,
+    night_of: Callable[..., NightSummary],
+    moments: tuple[str, ...],
+    names: list[str],
 ) -> None:
     night = night_of(before=1)
     before = [replace(night.before[0], title=f"2026-{moment}") for moment in moments[:-1]]
@@ -172,13 +181,17 @@ def test_no_two_nights_of_a_chart_have_one_name(
         assert re.findall(r">(\d\d-\d\d[ 0-9:h]*)<", chart) == names
 
 
-def test_too_few_headlines_are_not_judged(catalog: Catalog, night_of: Callable[..., Night]) -> None:
+def test_too_few_headlines_are_not_judged(
+    catalog: Catalog, night_of: Callable[..., NightSummary]
+) -> None:
     night = night_of(rows=60)
     assert "too few for drift to be judged" in verdict(night)
     assert "nothing is judged" in written(catalog, night)
 
 
-def test_the_summary_names_what_was_stopped(tmp_path: Path, night_of: Callable[..., Night]) -> None:
+def test_the_summary_names_what_was_stopped(
+    tmp_path: Path, night_of: Callable[..., NightSummary]
+) -> None:
     summary = night_summary(night_of(), tmp_path / "night.html")
     assert "batches: 1 stopped, 1 scored, 1 settling, 10000 reused, 3 without a day" in summary
     assert "headlines scored: 2000" in summary
@@ -186,7 +199,7 @@ def test_the_summary_names_what_was_stopped(tmp_path: Path, night_of: Callable[.
     assert "skipped 笔记.docx: its ending is .docx" in summary
 
 
-def test_titles_without_an_article_are_told_of(night_of: Callable[..., Night]) -> None:
+def test_titles_without_an_article_are_told_of(night_of: Callable[..., NightSummary]) -> None:
     night = night_of()
     assert "article" not in verdict(night)
     batches = [

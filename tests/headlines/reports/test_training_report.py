@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from headlines.manifest import Recipe
-from headlines.metrics import figures
-from headlines.reports.training import training_summary, verdict, write_training_report
+from headlines.metrics.classification import classification_metrics
+from headlines.storage.manifest import Recipe
+from headlines.training.report import training_summary, verdict, write_training_report
 
 DEV = {
-    **figures(np.repeat([0, 1, 2], 40), np.tile([0, 1, 2, 2], 30)),
+    **classification_metrics(np.repeat([0, 1, 2], 40), np.tile([0, 1, 2, 2], 30)),
     "ece_before": 0.0531,
     "ece": 0.0347,
     "temperature": 1.189,
