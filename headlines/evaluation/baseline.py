@@ -82,7 +82,7 @@ def baseline(catalog: Catalog, corpus: Artifact, tokens: Artifact, preset: Prese
     try:
         train = examples(corpus, tokens, "train", preset, keep_leaked=False)
     except InputError as error:
-        return Baseline(None, error.what)
+        return Baseline(None, error.problem)
 
     def write_predictions(draft: Path) -> dict[str, Any]:
         held_out = _held_out(corpus, tokens, preset)

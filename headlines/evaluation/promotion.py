@@ -167,7 +167,7 @@ def promote_by_rule(catalog: Catalog, version: str, corpus: str) -> PromotionDec
         present = champion.open_champion(catalog)
         registry.load_scorer(present, present.manifest.config.get("segmenter", {}))
     except InputError as error:
-        summary = f"promoted by hand without a comparison: {error.where}: {error.what}"
+        summary = f"promoted by hand without a comparison: {error.location}: {error.problem}"
         champion.promote(catalog, version, summary, unless_usable=True)
         return PromotionDecision(version, None, True, summary)
     if present.directory.name == version:

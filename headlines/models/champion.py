@@ -121,7 +121,7 @@ def _promotions(catalog: Catalog, document: Document) -> list[Promotion]:
 
 
 def _unreadable(catalog: Catalog, error: Exception) -> InputError:
-    reason = error.what if isinstance(error, InputError) else error
+    reason = error.problem if isinstance(error, InputError) else error
     return InputError(
         f"the champion pointer cannot be read ({reason})",
         str(catalog.champion),

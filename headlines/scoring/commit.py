@@ -104,13 +104,13 @@ def record_failure(
 
     def write_report(draft: Path) -> dict[str, Any]:
         text = (
-            f"# {batch.name} was stopped\n\n{error.what}\n\n- where: {error.where}\n"
-            f"- how to mend it: {error.mend}\n\nIt is tried again when its bytes change, or with "
+            f"# {batch.name} was stopped\n\n{error.problem}\n\n- where: {error.location}\n"
+            f"- how to mend it: {error.hint}\n\nIt is tried again when its bytes change, or with "
             f"`headlines score --release` and its file.\n"
         )
         (draft / "report.md").write_text(text, encoding="utf-8")
         prepare.copy_rejects(catalog, batch, reading, draft)
-        return {"what": error.what, "where": error.where, "mend": error.mend}
+        return {"what": error.problem, "where": error.location, "mend": error.hint}
 
     batch_state.clear_failure(
         catalog, batch

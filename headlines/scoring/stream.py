@@ -155,9 +155,9 @@ def _told_of_stream(path: Path) -> Iterator[None]:
     try:
         yield
     except InputError as error:
-        if error.where != str(path):
+        if error.location != str(path):
             raise
-        raise InputError(error.what, _SOURCE, error.mend) from error
+        raise InputError(error.problem, _SOURCE, error.hint) from error
 
 
 def _move(lines: Path, target: BinaryIO) -> None:

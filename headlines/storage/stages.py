@@ -1,8 +1,8 @@
 """The stages, their versions, and the source files that decide their results.
 
 Raise a stage's version when its result changes for the same inputs: artifacts of the version
-before are then made anew. `tests/headlines/test_stages.py` fails when a file named here changes
-and the record in `tests/headlines/stages.json` was not renewed.
+before are then rebuilt. `tests/headlines/storage/test_stages.py` fails when a file named here
+changes and the record beside the test, `stages.json`, was not renewed.
 """
 
 from dataclasses import dataclass

@@ -79,7 +79,7 @@ def _preset(file: str, name: object) -> Preset:
     try:
         return resolve_preset(name)
     except InputError as error:
-        raise InputError(error.what, where, error.mend) from error
+        raise InputError(error.problem, where, error.hint) from error
 
 
 def _number(

@@ -154,8 +154,8 @@ def test_every_damage_to_a_model_is_refused_and_it_stays(victim: Victim, tmp_pat
         ):
             with pytest.raises(InputError, match="the model is damaged") as refusal:
                 ask()
-            assert refusal.value.where == str(directory), what
-            assert refusal.value.mend
+            assert refusal.value.location == str(directory), what
+            assert refusal.value.hint
     assert champion.open_champion(catalog).directory == directory  # nothing was moved or made anew
 
 
@@ -169,7 +169,7 @@ def test_every_damage_to_the_champion_pointer_is_refused(victim: Victim, tmp_pat
         catalog.champion.write_bytes(content)
         with pytest.raises(InputError, match="the champion pointer cannot be read") as refusal:
             champion.open_champion(catalog)
-        assert refusal.value.where == str(catalog.champion), what
+        assert refusal.value.location == str(catalog.champion), what
         assert catalog.champion.read_bytes() == content
     catalog.champion.write_bytes(whole)
     assert champion.open_champion(catalog).directory.name == "second"

@@ -144,7 +144,7 @@ class Stages:
             place = path if path == catalog.champion else path.parent
             with pytest.raises(InputError, match=r"damaged|cannot be read") as refusal:
                 champion.open_champion(catalog)
-            return refusal.value.where == str(place) and bool(refusal.value.mend)
+            return refusal.value.location == str(place) and bool(refusal.value.hint)
         for read in (read_manifest, open_artifact):
             with pytest.raises(DamagedArtifact) as damaged:
                 read(path.parent)

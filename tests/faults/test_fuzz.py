@@ -111,8 +111,8 @@ def read(path: Path, content: bytes) -> list[Record] | None:
     except InputError as error:
         refusal = error
     if refusal is not None:
-        assert refusal.where == str(path)
-        assert refusal.mend
+        assert refusal.location == str(path)
+        assert refusal.hint
         assert "\n" not in str(refusal)
         return None
     assert records

@@ -249,8 +249,8 @@ def test_a_champion_that_is_lost_or_cannot_be_read_stops_the_night(
         harm()
         with pytest.raises(InputError, match=told) as refusal:
             nightly(corpus, small_preset)
-        assert str(catalog.models) in refusal.value.where
-        assert refusal.value.mend
+        assert str(catalog.models) in refusal.value.location
+        assert refusal.value.hint
         assert not catalog.predictions.exists()
         assert len(registry.versions(catalog)) <= 1  # none was trained in its place
 

@@ -13,7 +13,7 @@ from headlines.models import champion
 from headlines.storage.artifact import open_artifact
 from headlines.storage.bucket.address import root_of_mirror
 from headlines.storage.layout import Catalog
-from tests.object_store.conftest import bucket, mirror_of_bucket, names, s3_server
+from tests.headlines.storage.bucket.conftest import bucket, mirror_of_bucket, names, s3_server
 
 __all__ = ["bucket", "s3_server"]
 

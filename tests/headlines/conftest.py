@@ -14,6 +14,13 @@ from headlines.storage.artifact import Artifact, publish
 from headlines.storage.layout import Catalog
 from headlines.storage.manifest import Input, Recipe
 
+from .report_fixtures import (  # noqa: F401  # fixtures
+    evaluate_on,
+    evaluated,
+    night_of,
+    publish_predictions,
+)
+
 # The same examples on every run, and none fails for being slow.
 settings.register_profile("headlines", deadline=None, derandomize=True)
 settings.load_profile("headlines")
