@@ -4,10 +4,10 @@
 
 The same batch is scored by each engine, in turns. "Files read" is the admission of its rows where
 they are a folder of files (beyond one machine only on a local disk: in a bucket this machine reads
-them); "pieces scored" is the work of the workers alone, from admitted pieces to their predictions
+them); "chunks scored" is the work of the workers alone, from admitted chunks to their predictions
 on disk; "committed" is what one process does at the end; "whole batch" is admission, scoring and
-commit of one file, without Prefect. Then what an engine costs for a piece in which nothing is
-done, what the size of pieces changes, and what client and scheduler hold of memory as a batch
+commit of one file, without Prefect. Then what an engine costs for a chunk in which nothing is
+done, what the size of chunks changes, and what client and scheduler hold of memory as a batch
 grows. Every engine has a batch of its own, of the same rows, in a data root that is temporary or
 `--data`, which may be in a bucket (its settings, `AWS_…` and `HEADLINES_CACHE`, as for any run).
 All must give the same bytes.
@@ -36,11 +36,11 @@ from headlines.storage.artifact import Artifact, publish, remove
 from headlines.storage.layout import Catalog
 from headlines.storage.manifest import Recipe
 
-PIECE_ROWS = 50_000  # as admission has them
+CHUNK_ROWS = 50_000  # as admission has them
 SIZES = (5_000, 20_000, 50_000, 100_000)
 FILES = 8
 GROWTH = (1, 5, 20)
-GROWTH_ROWS = 20_000  # of the smallest batch, in pieces of
+GROWTH_ROWS = 20_000  # of the smallest batch, in chunks of
 GROWTH_PIECE = 1_000
 EMPTY_TASKS = 200
 
@@ -69,25 +69,30 @@ class Engine:
         return found | ({"HEADLINES_DASK": self.cluster.address} if self.cluster else {})
 
 
-def prepared(settings: dict[str, str], file: Path, piece_rows: int) -> Run:
+def prepared(settings: dict[str, str], file: Path, chunk_rows: int) -> Run:
     """The scoring of a batch by one engine; runs in a process of its own."""
     os.environ.update(settings)
     from headlines.compute import executors
     from headlines.compute.executors import wait_until_visible
-    from headlines.readers import ReadOptions
     from headlines.scoring import prepare, score_chunks
     from headlines.scoring.batch import Batch
+    from headlines.scoring.chunks import chunk_refs
+    from headlines.scoring.options import ChunkSizes, ScoreOptions
 
-    prepare.CHUNK_ROWS = piece_rows
+    options = ScoreOptions(sizes=ChunkSizes(rows=chunk_rows))
     catalog = Catalog.from_environment()
     model = champion.open_champion(catalog)
     batch = Batch.of_file(catalog, file)
-    admitted = prepare.prepare_batch(catalog, batch, ReadOptions())
-    chunks = score_chunks.make_jobs(catalog, batch, admitted, model)
 
-    def scored(chunks: Sequence[score_chunks.ScoreJob]) -> list[Artifact]:
+    def jobs_of(prepared: Artifact) -> list[score_chunks.ScoreJob]:
+        chunks = chunk_refs(prepared)
+        return [score_chunks.make_job(catalog, batch, one, model, options) for one in chunks]
+
+    jobs = jobs_of(prepare.prepare_batch(catalog, batch, options))
+
+    def scored(jobs: Sequence[score_chunks.ScoreJob]) -> list[Artifact]:
         done = executors.bounded_map(
-            executors.executor(2), score_chunks.score_chunk, chunks, executors.max_in_flight()
+            executors.executor(2), score_chunks.score_chunk, jobs, executors.max_in_flight()
         )
         return [wait_until_visible(part) for part in done]
 
@@ -96,11 +101,11 @@ def prepared(settings: dict[str, str], file: Path, piece_rows: int) -> Run:
     def run(what: str) -> Any:
         if what == "commit":
             return statistics.median(commits)
-        if what == "pieces":
-            return len(scored(chunks))
+        if what == "chunks":
+            return len(scored(jobs))
         if what == "batch":
-            again = prepare.prepare_batch(catalog, batch, ReadOptions())
-            parts = scored(score_chunks.make_jobs(catalog, batch, again, model))
+            again = prepare.prepare_batch(catalog, batch, options)
+            parts = scored(jobs_of(again))
             began = time.perf_counter()
             found = commit.commit(catalog, batch, again, model, parts)
             commits.append(time.perf_counter() - began)
@@ -111,12 +116,12 @@ def prepared(settings: dict[str, str], file: Path, piece_rows: int) -> Run:
         return sum(executors.bounded_map(pool, int, range(EMPTY_TASKS), executors.max_in_flight()))
 
     def clear() -> None:
-        for chunk in chunks:
-            remove(catalog, chunk.directory)
+        for job in jobs:
+            remove(catalog, job.directory)
         remove(catalog, catalog.prediction(batch.name))
 
     run.before = clear  # type: ignore[attr-defined]
-    scored(chunks)  # workers start and load the model
+    scored(jobs)  # workers start and load the model
     return run
 
 
@@ -124,21 +129,21 @@ def prepared_to_read(settings: dict[str, str], folder: Path) -> Run:
     """The admission of a folder's files by one engine; runs in a process of its own."""
     os.environ.update(settings)
     from headlines.compute import executors
-    from headlines.readers import ReadOptions
     from headlines.scoring import prepare
     from headlines.scoring.batch import Batch
-    from headlines.scoring.read_chunks import chunk_refs
+    from headlines.scoring.chunks import chunk_refs
+    from headlines.scoring.options import ChunkSizes, ScoreOptions
 
     catalog = Catalog.from_environment()
     batch = Batch.of_folder(catalog, folder)
-    prepare.READ_GROUP_BYTES = 1  # each file is read by itself
+    options = ScoreOptions(sizes=ChunkSizes(read_group_bytes=1))  # each file is a group
 
     def run() -> int:
-        return len(chunk_refs(prepare.prepare_batch(catalog, batch, ReadOptions())))
+        return len(chunk_refs(prepare.prepare_batch(catalog, batch, options)))
 
     def clear() -> None:
-        pieces = chunk_refs(prepare.prepare_batch(catalog, batch, ReadOptions()))
-        prepare.discard(catalog, batch, ReadOptions(), pieces)
+        chunks = chunk_refs(prepare.prepare_batch(catalog, batch, options))
+        prepare.remove_prepared(catalog, batch, options, chunks)
 
     executors.executor(2).submit(int).result()  # workers start
     run.before = clear  # type: ignore[attr-defined]
@@ -177,13 +182,13 @@ class Bench:
     rounds: int
     batches: int = 0
 
-    def peer(self, engine: Engine, file: Path, piece_rows: int = PIECE_ROWS) -> Peer:
+    def peer(self, engine: Engine, file: Path, chunk_rows: int = CHUNK_ROWS) -> Peer:
         """A process that scores the rows of a file, as a batch of its own, with an engine."""
         batch = self.place / f"{self.batches}-{file.name}"
         batch.hardlink_to(file)
         self.batches += 1
         settings = {**engine.settings, "HEADLINES_DATA": self.root}
-        return Peer(engine.name, 1, prepared, settings=settings, file=batch, piece_rows=piece_rows)
+        return Peer(engine.name, 1, prepared, settings=settings, file=batch, chunk_rows=chunk_rows)
 
     def reader(self, engine: Engine, rows: int) -> Peer:
         """A process that reads rows in a folder of files, as a batch of its own, with an engine."""
@@ -199,7 +204,7 @@ class Bench:
     def compare(self, engines: Sequence[Engine], file: Path, rows: int) -> None:
         """Rows a second of each engine, and that all give the same bytes."""
         peers = [self.peer(engine, file) for engine in engines]
-        pieces = medians([(peer, {"what": "pieces"}) for peer in peers], self.rounds)
+        chunks = medians([(peer, {"what": "chunks"}) for peer in peers], self.rounds)
         batches = medians([(peer, {"what": "batch"}) for peer in peers], self.rounds)
         results = [peer.result(what="batch") for peer in peers]
         commits = [peer.result(what="commit") for peer in peers]
@@ -208,10 +213,10 @@ class Bench:
         for reader in readers:
             reader.close()
         show_table(
-            ("rows a second", "files read", "pieces scored", "committed", "whole batch"),
+            ("rows a second", "files read", "chunks scored", "committed", "whole batch"),
             [
                 (peer.name, *(f"{rows / seconds:,.0f}" for seconds in found))
-                for peer, *found in zip(peers, read, pieces, commits, batches, strict=True)
+                for peer, *found in zip(peers, read, chunks, commits, batches, strict=True)
             ],
         )
         same = all(result == results[0] for result in results)
@@ -219,7 +224,7 @@ class Bench:
         lone = medians([(peer, {"what": "one empty"}) for peer in peers], 50 * self.rounds)
         many = medians([(peer, {"what": "empty"}) for peer in peers], self.rounds)
         show_table(
-            ("cost of the engine", "one piece, ms there and back", "pieces a second at most"),
+            ("cost of the engine", "one chunk, ms there and back", "chunks a second at most"),
             [
                 (peer.name, f"{1e3 * one:.2f}", f"{EMPTY_TASKS / all_of_them:,.0f}")
                 for peer, one, all_of_them in zip(peers, lone, many, strict=True)
@@ -228,13 +233,13 @@ class Bench:
         for peer in peers:
             peer.close()
 
-    def piece_sizes(self, engine: Engine, file: Path, rows: int) -> None:
-        """Rows a second of one engine by the size of pieces."""
+    def chunk_sizes(self, engine: Engine, file: Path, rows: int) -> None:
+        """Rows a second of one engine by the size of chunks."""
         sizes = [size for size in SIZES if 2 * size <= rows]
         peers = [self.peer(engine, file, size) for size in sizes]
         seconds = medians([(peer, {"what": "batch"}) for peer in peers], self.rounds)
         show_table(
-            (f"rows of a piece ({engine.name})", "whole batch, rows a second"),
+            (f"rows of a chunk ({engine.name})", "whole batch, rows a second"),
             [
                 (f"{size:,}", f"{rows / second:,.0f}")
                 for size, second in zip(sizes, seconds, strict=True)
@@ -266,11 +271,11 @@ class Bench:
             peer.close()
         show_table(
             (
-                f"rows in pieces ({engine.name})",
+                f"rows in chunks ({engine.name})",
                 "client, peak MiB",
                 "of it for scoring",
                 "scheduler, MiB",
-                "ms a piece",
+                "ms a chunk",
             ),
             found,
         )
@@ -308,7 +313,7 @@ def main() -> None:
             engines.append(Engine("dask", count, cluster))
         file = write_batch(place / "batch.csv", options.rows)
         bench.compare(engines, file, options.rows)
-        bench.piece_sizes(engines[-1], file, options.rows)
+        bench.chunk_sizes(engines[-1], file, options.rows)
         bench.memory(engines[-1])
 
 

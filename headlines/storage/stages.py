@@ -137,7 +137,8 @@ STAGES = {
         (
             *_READING,
             "headlines.scoring.prepare",
-            "headlines.scoring.read_chunks",
+            "headlines.scoring.chunks",
+            "headlines.scoring.read_files",
             "headlines.scoring.rows",
             "headlines.readers.rejects",
         ),
