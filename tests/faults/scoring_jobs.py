@@ -95,7 +95,7 @@ def score_spoiled(root: str, files: str, place: float) -> None:
 
 @contextlib.contextmanager
 def submitter(workers: int, tries: int) -> Iterator[Submit]:
-    """What starts a step: this process at once, or threads with workers that are gone afterwards."""
+    """What starts a step: this process at once, or threads with workers that end afterwards."""
     if not workers:
         yield partial(at_once, tries)
         return

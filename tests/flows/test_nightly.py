@@ -264,7 +264,7 @@ def test_importing_the_flows_package_loads_neither_prefect_nor_tensorflow() -> N
     assert shown == "[]\n"
 
 
-def test_what_a_night_scored_that_left_no_report_stands_in_the_next_one(
+def test_a_night_without_a_report_is_reported_by_the_next(
     catalog: Catalog,
     corpus: str,
     small_preset: str,
@@ -275,7 +275,9 @@ def test_what_a_night_scored_that_left_no_report_stands_in_the_next_one(
 
     write_batch(catalog.inbox / "2026-11-20.csv", TITLES)
     with monkeypatch.context() as broken:
-        broken.setattr(module, "drift", lambda *_: 1 / 0)  # as if it was killed behind the scoring
+        broken.setattr(
+            module, "summarize", lambda *_: 1 / 0
+        )  # as if it was killed behind the scoring
         with pytest.raises(ZeroDivisionError):
             module.nightly(corpus, small_preset)
     assert (catalog.prediction("2026-11-20.csv") / "_manifest.json").exists()

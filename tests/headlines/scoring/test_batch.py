@@ -69,7 +69,7 @@ def test_namesakes_are_refused(catalog: Catalog, tmp_path: Path, write_batch: Wr
     files = [write_batch(tmp_path / day / "n.csv", [day]) for day in ("mon", "tue")]
     mon, tue = (Batch.of_file(catalog, file) for file in files)
     check_unique_names(catalog, [mon])
-    with pytest.raises(InputError, match=r"another file is named 'n\.csv' too"):
+    with pytest.raises(InputError, match=r"two files have the batch name 'n\.csv'"):
         check_unique_names(catalog, [mon, tue])
 
 

@@ -116,11 +116,10 @@ def test_a_row_is_what_the_model_says_of_it(root: Catalog) -> None:
 
 
 def test_rows_keep_their_order_and_number_over_chunks(
-    root: Catalog, monkeypatch: pytest.MonkeyPatch
+    root: Catalog,
 ) -> None:
-    monkeypatch.setattr(prepare, "CHUNK_ROWS", 3)
     titles = [TITLES[row % 6] if row % 5 else "" for row in range(40)]
-    streamed = Streamed(root, jsonl(titles))
+    streamed = Streamed(root, jsonl(titles), options=score_options(chunk_rows=3))
     assert [row["row"] for row in streamed.rows] == [row for row in range(40) if row % 5]
     assert [row["title"] for row in streamed.rows] == [title for title in titles if title]
     assert [reject["row"] for reject in streamed.rejects] == list(range(0, 40, 5))

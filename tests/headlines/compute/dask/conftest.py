@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from headlines.scoring.batch import Batch
 from headlines.scoring.options import ScoreOptions
 from headlines.scoring.run_batch import run_batch
 from headlines.scoring.score_chunks import ScoreJob, score_on_worker
-from headlines.storage.artifact import Artifact
+from headlines.storage.artifact import Artifact, open_artifact
 from headlines.storage.layout import Catalog
 from tests.headlines.scoring.test_scoring import make_champion
 from tests.score import score_options
@@ -30,6 +31,7 @@ from tests.score import score_options
 PRELOAD = Path(__file__).with_name("faults_preload.py")
 DASK = Path(sys.executable).with_name("dask")
 ROWS, CHUNK_ROWS = 430, 40
+SMALL = score_options(chunk_rows=CHUNK_ROWS)
 
 
 @dataclass
@@ -199,7 +201,7 @@ class Job:
 
     catalog: Catalog
     batch: Batch
-    options: ScoreOptions = score_options(chunk_rows=CHUNK_ROWS)
+    options: ScoreOptions = SMALL
     reused: int = 0
 
     def run(self) -> Artifact:

@@ -36,7 +36,7 @@ from headlines.storage.bucket.garbage import collect_garbage
 from headlines.storage.bucket.surveying import surveyed
 from headlines.storage.documents import documents_in, write_document
 from headlines.storage.layout import Catalog
-from tests.score import make_jobs, score_options
+from tests.score import OPTIONS, make_jobs, score_options
 
 from . import steps
 from .conftest import mirror_of_bucket, names, needs_conditions
@@ -324,7 +324,7 @@ def test_two_machines_that_score_one_batch_publish_it_once(
     for number in range(4):
         batches = [read_inbox(catalog).batches[0] for catalog in (here, there)]
         with ThreadPoolExecutor(2) as pool:
-            outcomes = list(pool.map(steps.score, (here, there), batches))
+            outcomes = list(pool.map(steps.score, (here, there), batches, [OPTIONS, OPTIONS]))
         assert set(outcomes) <= {"scored", "reused"}
         assert number or "scored" in outcomes
         for catalog in (here, there, machine(f"fresh {number}")):
