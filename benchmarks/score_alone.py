@@ -1,8 +1,8 @@
-"""One batch scored as the flow `score` does it, without Prefect.
+"""Scores one batch as the flow `score` does, without Prefect.
 
     python -m benchmarks.score_alone FILE
 
-What `benchmarks.score` runs to tell the work from what Prefect adds to it.
+`benchmarks.score` runs it to separate the work from the cost of Prefect.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ def score_alone(file: Path) -> Artifact:
     batch, model = Batch.of_file(catalog, file), champion.open_champion(catalog)
     scored: list[Future[Artifact]] = []
 
-    def start(piece: ChunkRef) -> None:
-        pool = executors.executor(1 if piece.alone else 2)
-        chunk = score_chunks.make_job(catalog, batch, piece, model, segmenter, ReadOptions())
-        scored.append(pool.submit(score_chunks.score_chunk, chunk))
+    def start(chunk: ChunkRef) -> None:
+        pool = executors.executor(1 if chunk.alone else 2)
+        job = score_chunks.make_job(catalog, batch, chunk, model, segmenter, ReadOptions())
+        scored.append(pool.submit(score_chunks.score_chunk, job))
 
     admitted = prepare_batch(catalog, batch, ReadOptions(), start)
     check_reject_rate(batch, admitted, MAX_REJECT_RATE)
