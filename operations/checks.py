@@ -26,11 +26,10 @@ def run_checks(checks: Mapping[str, Callable[[], str]]) -> list[Check]:
 
     `InputError` and `OSError` are results of a check; anything else is raised.
     """
-    return [_run(name, check) for name, check in checks.items()]
-
-
-def _run(name: str, check: Callable[[], str]) -> Check:
-    try:
-        return Check(name, True, check())
-    except (InputError, OSError) as error:
-        return Check(name, False, str(error))
+    results = []
+    for name, check in checks.items():
+        try:
+            results.append(Check(name, True, check()))
+        except (InputError, OSError) as error:
+            results.append(Check(name, False, str(error)))
+    return results

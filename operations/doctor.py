@@ -154,22 +154,15 @@ def check_champion(catalog: Catalog, segmenter: Segmenter) -> str:
 
 def check_prefect_addresses() -> str:
     """Whether a Prefect server that can be reached from other machines asks for a password."""
-    api_url = os.environ.get("PREFECT_API_URL")
-    for host, password, server in (
-        (
-            os.environ.get("PREFECT_SERVER_API_HOST"),
-            "PREFECT_SERVER_API_AUTH_STRING",
-            "the server listens on",
-        ),
-        (
-            urlsplit(api_url).hostname if api_url else None,
-            "PREFECT_API_AUTH_STRING",
-            "the server in use is at",
-        ),
+    own_host = os.environ.get("PREFECT_SERVER_API_HOST")
+    used_host = urlsplit(os.environ.get("PREFECT_API_URL", "")).hostname
+    for host, password in (
+        (own_host, "PREFECT_SERVER_API_AUTH_STRING"),
+        (used_host, "PREFECT_API_AUTH_STRING"),
     ):
         if host and not is_loopback(host) and not os.environ.get(password):
             raise InputError(
-                f"{server} {host}, which other machines reach, and has no password",
+                f"the Prefect server at {host} can be reached by others and has no password",
                 password,
                 "set it to USER:PASSWORD as described in docs/operations.md, or use 127.0.0.1",
             )

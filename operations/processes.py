@@ -17,6 +17,8 @@ from pathlib import Path
 import psutil
 
 from headlines.errors import InputError
+from headlines.storage.atomic import write_atomically
+from headlines.storage.layout import Catalog
 from operations.instance import PROJECT, PrefectInstance
 
 _POLL_SECONDS = 0.1
@@ -56,9 +58,8 @@ def start(
     instance: PrefectInstance, name: str, command: Sequence[str], environment: Mapping[str, str]
 ) -> ProcessRecord:
     """Start a process in a session of its own; its output is appended to `<name>.log`."""
-    instance.process_records.mkdir(parents=True, exist_ok=True)
     instance.logs.mkdir(parents=True, exist_ok=True)
-    with _log_file(instance, name).open("ab") as log:
+    with (instance.logs / f"{name}.log").open("ab") as log:
         process = psutil.Popen(
             command,
             stdin=subprocess.DEVNULL,
@@ -69,10 +70,8 @@ def start(
             start_new_session=True,
         )
     record = ProcessRecord(process.pid, _start_ticks(process), _boot_id(), instance.port)
-    file = _record_file(instance, name)
-    draft = file.with_suffix(".draft")
-    draft.write_text(json.dumps(asdict(record)) + "\n", encoding="utf-8")
-    draft.replace(file)
+    content = json.dumps(asdict(record)) + "\n"
+    write_atomically(Catalog(instance.data_root), _record_file(instance, name), content.encode())
     return record
 
 
@@ -124,7 +123,7 @@ def wait_until_ready(
     done = _wait_for(lambda: not process.alive or ready(), seconds)
     if done and process.alive:
         return
-    log = _log_file(instance, name)
+    log = instance.logs / f"{name}.log"
     last_line = log.read_text(encoding="utf-8", errors="replace").splitlines()[-1:]
     quoted = f" (last line: {last_line[0].strip()[:200]})" if last_line else ""
     problem = f"is not ready after {seconds:.0f} s" if process.alive else "has ended"
@@ -144,10 +143,6 @@ def _wait_for(condition: Callable[[], bool], seconds: float) -> bool:
 
 def _record_file(instance: PrefectInstance, name: str) -> Path:
     return instance.process_records / f"{name}.json"
-
-
-def _log_file(instance: PrefectInstance, name: str) -> Path:
-    return instance.logs / f"{name}.log"
 
 
 def _boot_id() -> str:
