@@ -435,10 +435,12 @@ def _lineage(options: argparse.Namespace) -> None:
 
 
 def _doctor(options: argparse.Namespace) -> None:
-    from operations.control import examine_server
-    from operations.doctor import examine
+    from operations import service
+    from operations.doctor import check_setup
+    from operations.instance import PrefectInstance
 
-    checks = [asdict(check) for check in (*examine(), *examine_server())]
+    server_checks = service.status(PrefectInstance.from_environment())
+    checks = [asdict(check) for check in (*check_setup(), *server_checks)]
     _show(options, checks, doctor_lines)
     if not all(check["good"] for check in checks):
         sys.exit(1)
@@ -459,18 +461,21 @@ def _down(options: argparse.Namespace) -> None:
 
 
 def _status(options: argparse.Namespace) -> None:
-    from operations.control import examine_server
+    from operations import service
+    from operations.instance import PrefectInstance
 
-    checks = [asdict(check) for check in examine_server()]
+    checks = [asdict(check) for check in service.status(PrefectInstance.from_environment())]
     _show(options, checks, doctor_lines)
     if len(checks) == 1 or not all(check["good"] for check in checks):
         sys.exit(1)
 
 
 def _alerts(options: argparse.Namespace) -> None:
-    from operations.control import alerts
+    from operations import service
+    from operations.instance import PrefectInstance
 
-    block = alerts(options.block, off=options.off)
+    instance = PrefectInstance.from_environment()
+    block = service.alerts(instance, options.block, off=options.off)
     _show(options, {"alerts": block}, lambda _: [f"alerts: {block or 'off'}"])
 
 

@@ -20,9 +20,10 @@ from headlines.evaluation import held_out
 from headlines.evaluation.evaluate import evaluate
 from headlines.models import champion
 from headlines.scoring.batch import Batch
+from headlines.settings import Settings
 from headlines.storage.artifact import Artifact, remove
 from headlines.storage.layout import Catalog
-from operations.doctor import examine_cluster
+from operations.doctor import check_cluster
 from tests.headlines.conftest import publish_model
 from tests.headlines.scoring.test_scoring import make_champion
 from tests.score import score_options
@@ -203,16 +204,19 @@ def test_the_doctor_looks_at_every_worker(
 ) -> None:
     monkeypatch.setenv("HEADLINES_DATA", str(job.catalog.root))
     monkeypatch.setenv("HEADLINES_RUNNER", "threads")
-    assert examine_cluster() == "none asked for (HEADLINES_RUNNER=threads)"
+    assert check_cluster(Settings.from_environment()) == "not used (HEADLINES_RUNNER=threads)"
     use(cluster)
-    assert examine_cluster() == f"4 workers, {cluster.address}, of this version"
+    assert (
+        check_cluster(Settings.from_environment())
+        == f"4 workers, {cluster.address}, of this version"
+    )
     order = cluster.order("other-code-w3")
     with pytest.raises(InputError, match=r"another version .code 00000000"):
-        examine_cluster()
+        check_cluster(Settings.from_environment())
     order.unlink()
     monkeypatch.setenv("HEADLINES_DATA", str(job.catalog.root / "nowhere"))
     with pytest.raises(InputError, match="does not see the data root"):
-        examine_cluster()
+        check_cluster(Settings.from_environment())
 
 
 ENDED = """
