@@ -24,14 +24,14 @@ from typing import Any
 import numpy as np
 
 from benchmarks.measure import machine, show_table
-from headlines.artifact import Artifact
-from headlines.baseline import fit_and_predict, texts_of
-from headlines.catalog import Catalog
-from headlines.corpus import ensure
-from headlines.metrics import figures
-from headlines.pretraining import pretrain_view, read_vectors
-from headlines.tokens import segment_corpus
-from headlines.training import examples
+from headlines.corpus.examples import examples
+from headlines.corpus.ingest import ensure
+from headlines.corpus.tokens import segment_corpus
+from headlines.evaluation.baseline import fit_and_predict, texts_of
+from headlines.metrics.classification import classification_metrics
+from headlines.storage.artifact import Artifact
+from headlines.storage.layout import Catalog
+from headlines.training.pretrain import pretrain_view, read_vectors
 from lstm_model import PackedScorer
 from lstm_model.examples import Examples
 from lstm_model.inputs import InputName
@@ -85,7 +85,7 @@ class Data:
         """Figures on dev of a linear classifier that reads what a preset reads."""
         train, dev = self.examples(preset, "train"), self.examples(preset, "dev")
         texts = [texts_of(one.token_lists, one.articles) for one in (train, dev)]
-        return figures(dev.labels, fit_and_predict(texts[0], train.labels, texts[1]))
+        return classification_metrics(dev.labels, fit_and_predict(texts[0], train.labels, texts[1]))
 
 
 def data() -> Data:
@@ -115,7 +115,7 @@ def measure(preset: Preset, given: Data, seeds: int) -> Result:
         seconds.append(time.perf_counter() - began)
         scorers.append(PackedScorer(trained))
         predicted = scorers[-1].predict(dev.token_lists, dev.articles).argmax(axis=1)
-        found = figures(dev.labels, predicted)
+        found = classification_metrics(dev.labels, predicted)
         accuracy.append(found["accuracy"])
         macro_f1.append(found["macro_f1"])
         parameters = sum(weight.size for weight in trained.weights.values())

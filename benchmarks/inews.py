@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from headlines.inews import read_split, split_files
+from headlines.corpus.inews import read_split, split_paths
 from headlines.segmentation import segment
 from lstm_model.examples import Examples
 
 
 def examples(split: str) -> Examples:
     """The labelled headlines of `train`, `dev` or `test`, cut into words; empty ones left out."""
-    rows = [row.fields for row in read_split(split_files()[split], split)]
+    rows = [row.fields for row in read_split(split_paths()[split], split)]
     rows = [row for row in rows if row["title"].strip()]
     titles, labels = [row["title"] for row in rows], [int(row["label"]) for row in rows]
     return Examples(segment(titles), np.array(labels))

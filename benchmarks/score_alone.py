@@ -2,39 +2,31 @@
 
     python -m benchmarks.score_alone FILE
 
-What `benchmarks.score` runs to tell the work from what Prefect adds to it.
+`benchmarks.score` runs it to tell the work from what Prefect adds to it.
 """
 
 from __future__ import annotations
 
 import sys
-from concurrent.futures import Future
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from headlines import champion, runner, scoring
-from headlines.admission import MAX_REJECT_RATE, Piece, admit, check_reject_rate
-from headlines.artifact import Artifact
-from headlines.batches import Batch
-from headlines.catalog import Catalog
+from headlines.models import champion
+from headlines.scoring.batch import Batch
+from headlines.scoring.options import ScoreOptions
+from headlines.scoring.results import BatchResult
+from headlines.scoring.run_batch import run_batch
 from headlines.segmentation import Segmenter
-from headlines.sources import Reading
+from headlines.storage.layout import Catalog
 
 
-def score_alone(file: Path) -> Artifact:
-    """The predictions of a batch by the champion of the data root."""
-    catalog, segmenter = Catalog.from_environment(), Segmenter.from_environment()
-    batch, model = Batch.of_file(catalog, file), champion.current(catalog)
-    scored: list[Future[Artifact]] = []
-
-    def start(piece: Piece) -> None:
-        pool = runner.executor(1 if piece.alone else 2)
-        chunk = scoring.chunk_of(catalog, batch, piece, model, segmenter, Reading())
-        scored.append(pool.submit(scoring.score_chunk, chunk))
-
-    admitted = admit(catalog, batch, Reading(), start)
-    check_reject_rate(batch, admitted, MAX_REJECT_RATE)
-    parts = [part.result() for part in scored]
-    return scoring.commit(catalog, batch, admitted, model, parts)
+def score_alone(file: Path) -> BatchResult:
+    """Score a batch with the champion of the data root."""
+    catalog = Catalog.from_environment()
+    options = ScoreOptions(segmenter=Segmenter.from_environment())
+    batch, model = Batch.of_file(catalog, file), champion.open_champion(catalog)
+    with ThreadPoolExecutor(64) as threads:
+        return run_batch(catalog, batch, model, options, threads.submit)
 
 
 if __name__ == "__main__":

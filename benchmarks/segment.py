@@ -25,11 +25,11 @@ from typing import Any
 import pyarrow as pa
 
 from benchmarks.measure import Peer, Run, machine, medians, show_table
-from headlines import runner
-from headlines.catalog import Catalog
-from headlines.inews import read_split, split_files
+from headlines.compute import executors
+from headlines.corpus.inews import read_split, split_paths
+from headlines.corpus.token_cache import read_token_lists, tokens_for
 from headlines.segmentation import Segmenter
-from headlines.token_cache import read_words, words_of
+from headlines.storage.layout import Catalog
 
 Texts = Sequence[str]
 PIECE = 100_000  # characters that are cut at once, and that a worker gets at once
@@ -39,7 +39,7 @@ def corpus(column: str) -> list[str]:
     """All texts of one column of the corpus, `title` or `content`."""
     return [
         row.fields[column]
-        for split, path in split_files().items()
+        for split, path in split_paths().items()
         for row in read_split(path, split)
     ]
 
@@ -105,14 +105,13 @@ def this_project_to_arrow(texts: Texts) -> Run:
 
 def this_project_in_processes(texts: Texts) -> Run:
     """The same in the workers that the pipeline has."""
-    from benchmarks.segment import cut_to_arrow  # not that of `__main__`, which workers do not have
 
     os.environ["PYTHONPATH"] = str(Path(__file__).parent.parent)  # nor is this module installed
-    pool = runner.executor(2)
+    pool = executors.executor(2)
     pieces = in_pieces(texts)
 
     def run(keep: bool = False) -> list[Any]:
-        arrays = list(runner.windowed(pool, cut_to_arrow, pieces, 4))
+        arrays = list(executors.bounded_map(pool, cut_to_arrow, pieces, 4))
         return [words for array in arrays for words in array.to_pylist()] if keep else []
 
     run()
@@ -229,10 +228,10 @@ def cache(texts: dict[str, Texts], rounds: int) -> None:
                     segmenter.cut(chunk)
                     cut.append(time.perf_counter() - began)
                     began = time.perf_counter()
-                    words_of(catalog, segmenter, chunk)
+                    tokens_for(catalog, segmenter, chunk)
                     kept.append(time.perf_counter() - began)
                     began = time.perf_counter()
-                    read_words(words_of(catalog, segmenter, chunk))
+                    read_token_lists(tokens_for(catalog, segmenter, chunk))
                     found.append(time.perf_counter() - began)
             ms = [1e3 * statistics.median(times) for times in (cut, kept, found)]
             rows.append((f"2,000 {name}, {engine}", *(f"{one:.1f}" for one in ms)))

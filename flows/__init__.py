@@ -4,6 +4,6 @@ Importing this package sets what the project needs of Prefect and TensorFlow, un
 environment says otherwise, and imports neither.
 """
 
-from flows.surroundings import settle
+from flows.environment import configure
 
-settle()
+configure()

@@ -1,6 +1,6 @@
 """`python -m flows` is the command `headlines`."""
 
-from flows.cli import main
+from flows.cli.commands import main
 
 if __name__ == "__main__":
     main()

@@ -4,16 +4,16 @@ from typing import Any
 
 from prefect import flow
 
-from flows.quiet import without_tracebacks
+from flows.environment import use_running_server
+from flows.logs import hide_expected_tracebacks
 from flows.results import result_of
-from flows.surroundings import use_server
-from headlines.catalog import Catalog
+from headlines.storage.layout import Catalog
 from tasks.evaluate import evaluate_model
 from tasks.ingest import ensure_corpus
 from tasks.score import read_model
 from tasks.segment import segment_corpus
 
-without_tracebacks()
+hide_expected_tracebacks()
 
 
 @flow(name="evaluate", flow_run_name="evaluate {model} on {corpus}")
@@ -33,5 +33,5 @@ def evaluate(model: str = "champion", corpus: str = "inews") -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    use_server()
+    use_running_server()
     evaluate()

@@ -4,13 +4,13 @@ from typing import Any
 
 from prefect import flow
 
-from flows.quiet import without_tracebacks
+from flows.environment import use_running_server
+from flows.logs import hide_expected_tracebacks
 from flows.results import result_of
-from flows.surroundings import use_server
-from headlines.catalog import Catalog
+from headlines.storage.layout import Catalog
 from tasks.ingest import ingest_corpus
 
-without_tracebacks()
+hide_expected_tracebacks()
 
 
 @flow(name="ingest", flow_run_name="ingest {name}")
@@ -28,5 +28,5 @@ def ingest(source: str = "inews", name: str = "inews", encoding: str = "utf-8") 
 
 
 if __name__ == "__main__":
-    use_server()
+    use_running_server()
     ingest()

@@ -4,15 +4,15 @@ from typing import Any
 
 from prefect import flow
 
-from flows.quiet import without_tracebacks
+from flows.environment import use_running_server
+from flows.logs import hide_expected_tracebacks
 from flows.results import result_of
-from flows.surroundings import use_server
-from headlines.catalog import Catalog
-from headlines.training import preset_named
+from headlines.models.presets import resolve_preset
+from headlines.storage.layout import Catalog
 from tasks.ingest import ensure_corpus
 from tasks.pretrain import pretrain_vectors
 
-without_tracebacks()
+hide_expected_tracebacks()
 
 
 @flow(name="pretrain", flow_run_name="pretrain {preset} on {corpus}")
@@ -28,10 +28,10 @@ def pretrain(preset: str = "default", corpus: str = "inews") -> dict[str, Any]:
     ingested = ensure_corpus(catalog, corpus)
     return {
         view: result_of(pretrain_vectors(catalog, preset, ingested, view))
-        for view in preset_named(preset).input_names
+        for view in resolve_preset(preset).input_names
     }
 
 
 if __name__ == "__main__":
-    use_server()
+    use_running_server()
     pretrain()

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from headlines.artifact import Artifact
+from headlines.storage.artifact import Artifact
 
 
 def result_of(artifact: Artifact) -> dict[str, Any]:

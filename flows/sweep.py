@@ -5,17 +5,17 @@ from typing import Any
 
 from prefect import flow
 
-from flows.quiet import without_tracebacks
+from flows.environment import use_running_server
+from flows.logs import hide_expected_tracebacks
 from flows.results import result_of
-from flows.surroundings import use_server
-from headlines.catalog import Catalog
-from headlines.space_files import read_space
-from headlines.sweep import ranked
+from headlines.storage.layout import Catalog
+from headlines.training.search_space_file import read_space
+from headlines.training.sweep import ranked
 from tasks.ingest import ensure_corpus
 from tasks.segment import segment_corpus
 from tasks.sweep import rank_trials, run_trial
 
-without_tracebacks()
+hide_expected_tracebacks()
 
 
 @flow(name="sweep", flow_run_name="sweep {space} on {corpus}")
@@ -50,5 +50,5 @@ def sweep(space: str = "docs/sweep.toml", corpus: str = "inews") -> dict[str, An
 
 
 if __name__ == "__main__":
-    use_server()
+    use_running_server()
     sweep()

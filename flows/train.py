@@ -4,13 +4,13 @@ from typing import Any
 
 from prefect import flow
 
-from flows.quiet import without_tracebacks
+from flows.environment import use_running_server
+from flows.logs import hide_expected_tracebacks
 from flows.results import result_of
-from flows.surroundings import use_server
-from headlines.artifact import Artifact
-from headlines.catalog import Catalog
-from headlines.promotion import Verdict
-from headlines.training import preset_named
+from headlines.evaluation.promotion import PromotionDecision
+from headlines.models.presets import resolve_preset
+from headlines.storage.artifact import Artifact
+from headlines.storage.layout import Catalog
 from tasks.evaluate import evaluate_model
 from tasks.ingest import ensure_corpus
 from tasks.pretrain import pretrain_vectors
@@ -18,7 +18,7 @@ from tasks.promote import find_opponent, promote_better
 from tasks.segment import segment_corpus
 from tasks.train import train_model
 
-without_tracebacks()
+hide_expected_tracebacks()
 
 
 @flow(name="train", flow_run_name="train {preset} on {corpus}")
@@ -26,8 +26,8 @@ def train(preset: str = "default", corpus: str = "inews", promote: bool = True) 
     """Train a model and evaluate it.
 
     The first model of a data root becomes its champion. A later one takes the champion's place only
-    if it is better by the rule of `headlines.promotion.judge`; the result says what spoke against
-    it.
+    if it is better by the rule of `headlines.evaluation.promotion.judge`; the result gives the
+    reasons against it.
 
     Args:
         preset: settings of the network and its training; one of `lstm_model.presets.PRESETS`, or
@@ -50,7 +50,7 @@ def train(preset: str = "default", corpus: str = "inews", promote: bool = True) 
 
 def new_model(catalog: Catalog, preset: str, corpus: Artifact, tokens: Artifact) -> Artifact:
     """A model by a preset, from pretrained vectors if the preset starts from them."""
-    settings = preset_named(preset)
+    settings = resolve_preset(preset)
     pretrained = [
         pretrain_vectors(catalog, preset, corpus, view)
         for view in (settings.input_names if settings.pretrained else ())
@@ -60,14 +60,14 @@ def new_model(catalog: Catalog, preset: str, corpus: Artifact, tokens: Artifact)
 
 def _verdict(
     catalog: Catalog, model: Artifact, evaluation: Artifact, corpus: Artifact, tokens: Artifact
-) -> Verdict:
+) -> PromotionDecision:
     opponent = find_opponent(catalog, model, tokens)
-    if isinstance(opponent, Verdict):
+    if isinstance(opponent, PromotionDecision):
         return opponent
     champion = evaluate_model(catalog, opponent.directory.name, opponent, corpus, tokens)
     return promote_better(catalog, model.directory.name, evaluation, champion)
 
 
 if __name__ == "__main__":
-    use_server()
+    use_running_server()
     train()

@@ -6,7 +6,7 @@ Importing this package loads neither Prefect nor TensorFlow, nor jieba before so
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from headlines.prediction import predict
+    from headlines.scoring.predict import predict
     from headlines.segmentation import segment
 
 __all__ = ["predict", "segment"]
@@ -14,7 +14,7 @@ __all__ = ["predict", "segment"]
 
 def __getattr__(name: str) -> Any:  # PEP 562: loaded when first used
     if name == "predict":
-        from headlines.prediction import predict
+        from headlines.scoring.predict import predict
 
         return predict
     if name == "segment":

@@ -10,19 +10,19 @@ class InputError(Exception):
     arguments alone, so that it crosses a process pool unharmed.
 
     Args:
-        what: what is wrong.
-        where: the file, row, option or setting it was found in.
-        mend: what the reader can do about it.
+        problem: what is wrong.
+        location: the file, row, option or setting.
+        hint: how to fix it.
     """
 
-    def __init__(self, what: str, where: str, mend: str) -> None:
-        super().__init__(what, where, mend)
-        self.what = what
-        self.where = where
-        self.mend = mend
+    def __init__(self, problem: str, location: str, hint: str) -> None:
+        super().__init__(problem, location, hint)
+        self.problem = problem
+        self.location = location
+        self.hint = hint
 
     def __str__(self) -> str:
-        return f"{self.where}: {self.what}; {self.mend}"
+        return f"{self.location}: {self.problem}; {self.hint}"
 
 
 class DamagedArtifact(Exception):
@@ -41,7 +41,7 @@ class ClusterError(Exception):
     """The workers of a cluster have not done a piece of work; trying again may help."""
 
 
-class EndedAmiss(Exception):
+class RunNeedsAttention(Exception):
     """A run is over, and has a result, but a person should look at it.
 
     Args:
@@ -58,9 +58,9 @@ class EndedAmiss(Exception):
         return self.message
 
 
-class BatchesStopped(EndedAmiss):
+class BatchesStopped(RunNeedsAttention):
     """Some of a run's batches could not be scored; the message says which."""
 
 
-class DriftTooHigh(EndedAmiss):
+class DriftTooHigh(RunNeedsAttention):
     """A night is scored, but its headlines are unlike dev; the message says in what."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from headlines.errors import InputError
-from headlines.object_store.address import mirror_root
+from headlines.storage.bucket.address import cache_directory
 
 RUNNERS = ("threads", "processes", "dask")
 
@@ -38,7 +38,7 @@ class Settings:
             InputError: a variable holds a value that cannot be used.
         """
         root = os.environ.get("HEADLINES_DATA") or "data"
-        place = mirror_root(root) if "://" in root else Path(root).expanduser().resolve()
+        place = cache_directory(root) if "://" in root else Path(root).expanduser().resolve()
         runner = os.environ.get("HEADLINES_RUNNER") or "processes"
         if runner not in RUNNERS:
             raise InputError(

@@ -1,9 +1,9 @@
 """The task that evaluates a model."""
 
-from headlines import evaluation
-from headlines.artifact import Artifact
-from headlines.catalog import Catalog
-from headlines.reports.evaluation import evaluation_summary
+from headlines.evaluation import evaluate
+from headlines.evaluation.report import evaluation_summary
+from headlines.storage.artifact import Artifact
+from headlines.storage.layout import Catalog
 from tasks.reporting import log_stage, show_report, show_table
 from tasks.stage import stage
 
@@ -15,7 +15,7 @@ def evaluate_model(
     catalog: Catalog, version: str, model: Artifact, corpus: Artifact, tokens: Artifact
 ) -> Artifact:
     """Evaluate a model, or reuse its evaluation."""
-    artifact = evaluation.evaluate(catalog, model, corpus, tokens)
+    artifact = evaluate.evaluate(catalog, model, corpus, tokens)
     log_stage(f"evaluation of {version}", artifact, f"{artifact.counts['mistakes']} mistakes")
     rows = [
         {"split": split, "headlines": part, **{name: numbers[name] for name in _FIGURES}}

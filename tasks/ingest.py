@@ -1,8 +1,8 @@
 """The task that ingests a corpus."""
 
-from headlines import corpus
-from headlines.artifact import Artifact
-from headlines.catalog import Catalog
+from headlines.corpus import ingest
+from headlines.storage.artifact import Artifact
+from headlines.storage.layout import Catalog
 from tasks.reporting import log_stage, show_table
 from tasks.stage import stage
 
@@ -10,13 +10,13 @@ from tasks.stage import stage
 @stage("ingest", run_name="ingest {name}", timeout_seconds=1800)
 def ingest_corpus(catalog: Catalog, name: str, source: str, encoding: str) -> Artifact:
     """Make the corpus from its source, or reuse it where the source is unchanged."""
-    return _shown(name, corpus.ingest(catalog, name, source, encoding))
+    return _shown(name, ingest.ingest(catalog, name, source, encoding))
 
 
 @stage("corpus", run_name="corpus {name}", timeout_seconds=1800)
 def ensure_corpus(catalog: Catalog, name: str) -> Artifact:
     """The corpus as it is there; the iNews corpus is made where it is missing."""
-    return _shown(name, corpus.ensure(catalog, name))
+    return _shown(name, ingest.ensure(catalog, name))
 
 
 def _shown(name: str, artifact: Artifact) -> Artifact:

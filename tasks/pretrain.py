@@ -1,9 +1,9 @@
 """The task that learns vectors for a model to start from."""
 
-from headlines import pretraining
-from headlines.artifact import Artifact
-from headlines.catalog import Catalog
-from headlines.training import preset_named
+from headlines.models.presets import resolve_preset
+from headlines.storage.artifact import Artifact
+from headlines.storage.layout import Catalog
+from headlines.training import pretrain
 from lstm_model.inputs import InputName
 from tasks.reporting import log_stage
 from tasks.stage import stage
@@ -12,7 +12,7 @@ from tasks.stage import stage
 @stage("pretrain", run_name="pretrain {view} for {preset}", timeout_seconds=3600)
 def pretrain_vectors(catalog: Catalog, preset: str, corpus: Artifact, view: InputName) -> Artifact:
     """Learn the vectors of a view that a preset starts from, or reuse them."""
-    artifact = pretraining.pretrain_view(catalog, corpus, preset_named(preset), view)
+    artifact = pretrain.pretrain_view(catalog, corpus, resolve_preset(preset), view)
     counts = artifact.counts
     log_stage(
         f"vectors of {view} for {preset}",

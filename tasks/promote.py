@@ -2,19 +2,21 @@
 
 from prefect.logging import get_run_logger
 
-from headlines import promotion
-from headlines.artifact import Artifact
-from headlines.catalog import Catalog
-from headlines.promotion import Verdict
+from headlines.evaluation import promotion
+from headlines.evaluation.promotion import PromotionDecision
+from headlines.storage.artifact import Artifact
+from headlines.storage.layout import Catalog
 from tasks.reporting import show_table
 from tasks.stage import stage
 
 
 @stage("look-for-champion", run_name="look for the champion")
-def find_opponent(catalog: Catalog, model: Artifact, tokens: Artifact) -> Artifact | Verdict:
+def find_opponent(
+    catalog: Catalog, model: Artifact, tokens: Artifact
+) -> Artifact | PromotionDecision:
     """The champion to compare a model with; the verdict where there is nothing to compare."""
-    found = promotion.opponent(catalog, model, tokens.manifest.config["segmenter"])
-    if isinstance(found, Verdict):
+    found = promotion.champion_to_beat(catalog, model, tokens.manifest.config["segmenter"])
+    if isinstance(found, PromotionDecision):
         _tell(found)
     return found
 
@@ -22,7 +24,7 @@ def find_opponent(catalog: Catalog, model: Artifact, tokens: Artifact) -> Artifa
 @stage("promote", run_name="judge {version}", timeout_seconds=600)
 def promote_better(
     catalog: Catalog, version: str, challenger: Artifact, champion: Artifact
-) -> Verdict:
+) -> PromotionDecision:
     """Promote a model if its evaluation is better than the champion's, by the rule."""
     verdict = promotion.promote_better(catalog, challenger, champion)
     _tell(verdict)
@@ -31,7 +33,7 @@ def promote_better(
     return verdict
 
 
-def _tell(verdict: Verdict) -> None:
+def _tell(verdict: PromotionDecision) -> None:
     if verdict.promoted:
         get_run_logger().info("%s is the champion: %s", verdict.version, verdict.summary)
     else:

@@ -5,10 +5,9 @@ from pathlib import Path
 
 from prefect.logging import get_run_logger
 
-from headlines.catalog import Catalog
-from headlines.nights import keep_night
-from headlines.outcomes import Night
-from headlines.reports.nightly import night_summary, write_nightly_report
+from headlines.nightly.history import NightSummary, save_night
+from headlines.nightly.report import night_summary, write_nightly_report
+from headlines.storage.layout import Catalog
 from tasks.reporting import show_report, show_table
 from tasks.stage import stage
 
@@ -18,7 +17,7 @@ _SHOWN = 200  # rows of the table in the Prefect UI at the most; the report has 
 
 
 @stage("report", run_name="report of the night", timeout_seconds=600)
-def report_night(catalog: Catalog, title: str, night: Night) -> Path:
+def report_night(catalog: Catalog, title: str, night: NightSummary) -> Path:
     """Write the report, and show its summary in the Prefect UI.
 
     Args:
@@ -36,5 +35,5 @@ def report_night(catalog: Catalog, title: str, night: Night) -> Path:
     show_table("night", rows, f"{len(rows)} of {len(batches)} batches of the night {title}")
     show_report("night-report", night_summary(night, path), path, f"The night {title}")
     # Last: a task that is tried again must not leave two nights of one.
-    keep_night(catalog, path, night)
+    save_night(catalog, path, night)
     return path

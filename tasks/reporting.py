@@ -12,7 +12,7 @@ from prefect.artifacts import (
 )
 from prefect.logging import get_run_logger
 
-from headlines.artifact import Artifact
+from headlines.storage.artifact import Artifact
 
 
 def log_stage(what: str, artifact: Artifact, detail: str) -> None:

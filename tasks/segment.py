@@ -1,8 +1,8 @@
 """The task that segments a corpus."""
 
-from headlines import tokens
-from headlines.artifact import Artifact
-from headlines.catalog import Catalog
+from headlines.corpus import tokens
+from headlines.storage.artifact import Artifact
+from headlines.storage.layout import Catalog
 from tasks.reporting import log_stage
 from tasks.stage import stage
 

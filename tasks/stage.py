@@ -39,12 +39,12 @@ def stage(
         retries=RETRIES,
         retry_delay_seconds=exponential_backoff(backoff_factor=1),
         retry_jitter_factor=0.5,
-        retry_condition_fn=_worth_retrying,
+        retry_condition_fn=_is_retryable,
         # Not Prefect's result cache: it knows a file by its path alone. The artifacts are ours.
         cache_policy=NO_CACHE,
         persist_result=False,
     )
 
 
-def _worth_retrying(_task: Any, _run: TaskRun, state: State[Any]) -> bool:
+def _is_retryable(_task: Any, _run: TaskRun, state: State[Any]) -> bool:
     return not isinstance(state.data, InputError)  # wrong input stays wrong

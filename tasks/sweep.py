@@ -1,10 +1,10 @@
 """The tasks of a sweep: one trial, and the table of all."""
 
-from headlines import sweep
-from headlines.artifact import Artifact
-from headlines.catalog import Catalog
-from headlines.search_space import Space, Trial
-from headlines.sweep import FIGURES, Outcome
+from headlines.storage.artifact import Artifact
+from headlines.storage.layout import Catalog
+from headlines.training import sweep
+from headlines.training.search_space import Space, Trial
+from headlines.training.sweep import FIGURES, TrialResult
 from tasks.reporting import log_stage, show_table
 from tasks.stage import stage
 
@@ -13,7 +13,7 @@ from tasks.stage import stage
 @stage("trial", run_name="trial {number}")
 def run_trial(
     catalog: Catalog, number: int, trial: Trial, seeds: int, corpus: Artifact, tokens: Artifact
-) -> Outcome:
+) -> TrialResult:
     """Train by a trial's preset with each seed, or reuse what is there."""
     outcome = sweep.run_trial(catalog, corpus, tokens, trial, seeds)
     for seed, training in enumerate(outcome.trainings):
@@ -24,9 +24,9 @@ def run_trial(
 
 
 @stage("rank", run_name="rank the trials", timeout_seconds=600)
-def rank_trials(catalog: Catalog, space: Space, outcomes: list[Outcome]) -> Artifact:
+def rank_trials(catalog: Catalog, space: Space, outcomes: list[TrialResult]) -> Artifact:
     """Publish the table of the trials, best first, and the best preset."""
-    artifact = sweep.conclude(catalog, space, outcomes)
+    artifact = sweep.publish_ranking(catalog, space, outcomes)
     log_stage("sweep", artifact, f"{len(outcomes)} trials, {artifact.counts['failed']} failed")
     rows = [
         {

@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING
 
 from prefect.logging import get_run_logger
 
-from headlines import champion, registry, training
-from headlines.artifact import Artifact
-from headlines.catalog import Catalog
-from headlines.reports.training import training_summary
+from headlines.models import champion, presets, registry
+from headlines.storage.artifact import Artifact
+from headlines.storage.layout import Catalog
+from headlines.training import train
+from headlines.training.report import training_summary
 from tasks.reporting import log_stage, show_report, show_table
 from tasks.stage import stage
 
@@ -17,9 +18,9 @@ if TYPE_CHECKING:
 
 
 @stage("look-for-models", run_name="look for models")
-def never_trained(catalog: Catalog) -> bool:
+def no_models_yet(catalog: Catalog) -> bool:
     """Whether there never was a model; completes the promotion of a first one if it was cut off."""
-    champion.complete_first(catalog)
+    champion.finish_first_promotion(catalog)
     return registry.is_empty(catalog)
 
 
@@ -50,8 +51,8 @@ def train_model(
             report.eta_seconds,
         )
 
-    artifact = training.train(
-        catalog, corpus, tokens, training.preset_named(preset), log_epoch, pretrained
+    artifact = train.train(
+        catalog, corpus, tokens, presets.resolve_preset(preset), log_epoch, pretrained
     )
     dev = artifact.counts["dev"]
     log_stage(

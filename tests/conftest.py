@@ -10,7 +10,7 @@ from pathlib import Path
 import absl.logging
 import pytest
 
-from headlines.catalog import Catalog
+from headlines.storage.layout import Catalog
 from lstm_model.presets import PRESETS, Preset
 
 # TensorFlow's logging library closes its stream when Prefect sets up logging: not pytest's own.

@@ -16,7 +16,7 @@ _NOTHING = "–"
 
 
 def rendered(template: str, *, kind: str, title: str, verdict: str, **values: Any) -> str:
-    """A page: a template of `headlines/templates` with these values.
+    """A page: a template of `headlines/reports/templates` with these values.
 
     What a value holds is shown as text, whatever it is. The page may load nothing, and run no
     script but the one that sorts its tables.
@@ -90,7 +90,7 @@ def _policy(script: str) -> str:
 
 @cache
 def _text(name: str) -> str:
-    return resources.files("headlines").joinpath("templates", name).read_text("utf-8")
+    return resources.files("headlines.reports").joinpath("templates", name).read_text("utf-8")
 
 
 @cache
@@ -98,7 +98,7 @@ def _environment() -> "jinja2.Environment":
     import jinja2
 
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("headlines"),
+        loader=jinja2.PackageLoader("headlines.reports"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from headlines.segmentation.lac_files import LAYERS, LacModel, lac_directory, read_lac
+from headlines.segmentation.lac_weights import LAYERS, LacModel, lac_directory, read_lac
 from lstm_model.row_stable import TILE, round_up_to_tile, row_stable_affine
 
 Floats = NDArray[np.float32]
@@ -175,7 +175,7 @@ class _BiGru:
         )
         result = np.empty((len(words), 2, units), dtype=np.float32)
         ends = np.cumsum(steps)
-        for t, alive in enumerate(alive_rows(steps)):
+        for t, alive in enumerate(active_rows(steps)):
             n, tiles = np.s_[:, :alive], np.s_[:, : round_up_to_tile(alive) // TILE]
             places = (ends - steps)[:alive] + t, ends[:alive] - 1 - t
             for rows, place, out in zip(gate_inputs, places, x, strict=True):
@@ -216,7 +216,7 @@ def best_path(scores: Floats, transitions: Floats, steps: Ints) -> Ints:
     """
     start, end, between = transitions[0], transitions[1], transitions[2:]
     backwards = np.ascontiguousarray(between.T)  # (to, from)
-    ends, alive_at = np.cumsum(steps), alive_rows(steps)
+    ends, alive_at = np.cumsum(steps), active_rows(steps)
     starts = ends - steps
     ways = np.empty((len(steps), *between.shape), dtype=np.float32)  # (rows, from, to)
     best = start + scores[starts]  # (rows, tags); a row that has ended keeps its last ones
@@ -237,7 +237,7 @@ def best_path(scores: Floats, transitions: Floats, steps: Ints) -> Ints:
     return tags
 
 
-def alive_rows(steps: Ints) -> list[int]:
+def active_rows(steps: Ints) -> list[int]:
     """How many rows, the first ones, are longer than t, for each step t; `steps` falls."""
     alive: list[int] = np.searchsorted(-steps, -np.arange(steps.max(initial=0))).tolist()
     return alive

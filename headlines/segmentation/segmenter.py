@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from headlines.errors import InputError
-from headlines.manifest import file_digest
-from headlines.segmentation import fast, stock
+from headlines.hashing import file_sha256
+from headlines.segmentation import python_jieba, rust_jieba
 
 if TYPE_CHECKING:
     from headlines.segmentation.lac import Lac
@@ -86,7 +86,7 @@ class Segmenter:
         if self.dictionary is not None:
             # Workers may have another working directory.
             object.__setattr__(self, "dictionary", Path(self.dictionary).expanduser().resolve())
-            object.__setattr__(self, "digest", stock.digest_of(self.dictionary))
+            object.__setattr__(self, "digest", python_jieba.digest_of(self.dictionary))
 
     @property
     def runs_on(self) -> str:
@@ -111,10 +111,12 @@ class Segmenter:
         if self.runs_on == "paddle":
             return _lac().cut(texts)
         if self.runs_on == "fast":
-            return (fast.precise if self.mode == "precise" else fast.search)(texts, self.hmm)
+            return (rust_jieba.precise if self.mode == "precise" else rust_jieba.search)(
+                texts, self.hmm
+            )
         if self.engine == "fast":
-            _say_once(self)
-        tokenizer = stock.tokenizer(self.dictionary, self.digest)
+            _warn_once(self)
+        tokenizer = python_jieba.tokenizer(self.dictionary, self.digest)
         if self.mode == "search":
             return [tokenizer.lcut_for_search(text, HMM=self.hmm) for text in texts]
         full = self.mode == "full"
@@ -125,12 +127,12 @@ class Segmenter:
         return _fingerprint(self)
 
 
-def same_words(one: dict[str, Any], other: dict[str, Any]) -> bool:
+def compatible(one: dict[str, Any], other: dict[str, Any]) -> bool:
     """Whether two fingerprints are of segmenters that give the same words."""
     return _words_of(one) == _words_of(other)
 
 
-def described(fingerprint: dict[str, Any]) -> str:
+def describe(fingerprint: dict[str, Any]) -> str:
     """A fingerprint in a few words: the engine, and what is not as by default."""
     parts = [fingerprint.get("engine", "an unknown segmenter")]
     if fingerprint.get("mode", "precise") != "precise":
@@ -166,7 +168,7 @@ def _fingerprint(segmenter: Segmenter) -> dict[str, Any]:
         "jieba": importlib.metadata.version("jieba"),
         "mode": segmenter.mode,
         "hmm": segmenter.hmm,
-        "dictionary": file_digest(Path(spec.origin).with_name("dict.txt")),
+        "dictionary": file_sha256(Path(spec.origin).with_name("dict.txt")),
     }
     if segmenter.digest is not None:
         found["user_dictionary"] = segmenter.digest
@@ -185,7 +187,7 @@ def _words_of(fingerprint: dict[str, Any]) -> dict[str, Any]:
 
 
 @cache
-def _say_once(segmenter: Segmenter) -> None:
+def _warn_once(segmenter: Segmenter) -> None:
     why = "full mode" if segmenter.dictionary is None else "a user dictionary"
     _log.warning("with %s the fast engine leaves the cutting to jieba", why)
 

@@ -13,9 +13,9 @@ from typing import Any
 import pyarrow.dataset as ds
 import pytest
 
-from headlines.artifact import open_artifact
-from headlines.catalog import Catalog
-from headlines.manifest import MANIFEST
+from headlines.storage.artifact import open_artifact
+from headlines.storage.layout import Catalog
+from headlines.storage.manifest import MANIFEST
 
 from . import failing_writes
 from .failing_writes import Control

@@ -10,13 +10,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from headlines import batch_rows, champion, corpus, tokens
-from headlines.artifact import Artifact, publish
-from headlines.catalog import Catalog
-from headlines.drafts import sweep_drafts
-from headlines.manifest import Recipe
+from headlines.corpus import ingest, tokens
+from headlines.models import champion
+from headlines.readers import ReadOptions, read_records
+from headlines.scoring import rows
 from headlines.segmentation import Segmenter
-from headlines.sources import Reading, read_records
+from headlines.storage.artifact import Artifact, publish
+from headlines.storage.cleanup import clean_drafts
+from headlines.storage.layout import Catalog
+from headlines.storage.manifest import Recipe
 from lstm_model.architecture import weight_shapes
 from lstm_model.bundle import Bundle, write_bundle
 from lstm_model.presets import PRESETS
@@ -76,10 +78,10 @@ def publish_model(root: str, version: str, seed: int) -> Artifact:
 def first_model(root: str) -> None:
     """Publish and promote the first model in the steps that training takes."""
     catalog = Catalog(Path(root))
-    champion.complete_first(catalog)
-    champion.announce_first(catalog)
+    champion.finish_first_promotion(catalog)
+    champion.mark_first_training(catalog)
     publish_model(root, "first", seed=1)
-    champion.complete_first(catalog)
+    champion.finish_first_promotion(catalog)
 
 
 def second_model(root: str) -> None:
@@ -94,27 +96,27 @@ def promote(root: str) -> None:
 
 def ingest_corpus(root: str) -> None:
     """Make the corpus `news` of a file beside the data."""
-    corpus.ingest(Catalog(Path(root)), "news", str(Path(root) / "corpus.csv"))
+    ingest.ingest(Catalog(Path(root)), "news", str(Path(root) / "corpus.csv"))
 
 
 def segment_corpus(root: str) -> None:
     """Cut the headlines of that corpus; made anew where it is damaged."""
     catalog = Catalog(Path(root))
-    tokens.segment_corpus(catalog, corpus.ensure(catalog, "news"))
+    tokens.segment_corpus(catalog, ingest.ensure(catalog, "news"))
 
 
 def read(root: str, name: str) -> dict[str, Any]:
     """Read a file of the inbox and check its rows: the numbers of all, and how many there are."""
-    records = list(read_records(Catalog(Path(root)).inbox / name, Reading()))
+    records = list(read_records(Catalog(Path(root)).inbox / name, ReadOptions()))
     for record in records:
         with contextlib.suppress(ValueError):  # the reason of its rejection
-            batch_rows.checked(record, Reading())
+            rows.validate_row(record, ReadOptions())
     return {"rows": [record.row for record in records], "rows_in": len(records)}
 
 
 def sweep(root: str) -> int:
     """Sweep drafts."""
-    return sweep_drafts(Catalog(Path(root)))
+    return clean_drafts(Catalog(Path(root)))
 
 
 JOBS: dict[str, Callable[..., Any]] = {

@@ -8,25 +8,29 @@ from typing import Any
 from jobs import publish_example, recipe_of, write_example  # of this folder
 from scoring_jobs import score
 
-from headlines import admission, champion, scoring
-from headlines.artifact import find, publish
-from headlines.batches import Batch
-from headlines.catalog import Catalog
-from headlines.sources import Reading
+from headlines.models import champion
+from headlines.scoring.batch import Batch
+from headlines.scoring.chunks import chunk_refs
+from headlines.scoring.commit import commit
+from headlines.scoring.options import ScoreOptions
+from headlines.scoring.prepare import prepare_batch
+from headlines.scoring.score_chunks import make_job, score_chunk
+from headlines.storage.artifact import find_valid, publish
+from headlines.storage.layout import Catalog
 
 
 def score_two(root: str, names: list[str]) -> None:
     """Score two batches of the inbox in step with each other, as two processes might."""
     catalog = Catalog(Path(root))
-    model = champion.current(catalog)
-    pieces = []
+    model = champion.open_champion(catalog)
+    options, scored = ScoreOptions(max_reject_rate=1.0), []
     for name in names:
         batch = Batch.of_file(catalog, catalog.inbox / name)
-        admitted = admission.admit(catalog, batch, Reading())
-        chunks = scoring.chunks_of(catalog, batch, admitted, model)
-        pieces.append((batch, admitted, model, [scoring.score_chunk(chunk) for chunk in chunks]))
-    for piece in pieces:
-        scoring.commit(catalog, *piece)
+        prepared = prepare_batch(catalog, batch, options)
+        jobs = [make_job(catalog, batch, chunk, model, options) for chunk in chunk_refs(prepared)]
+        scored.append((batch, prepared, model, [score_chunk(job) for job in jobs]))
+    for arguments in scored:
+        commit(catalog, *arguments)
 
 
 def race(root: str, contents: list[str], keep_superseded: bool) -> list[dict[str, Any]]:
@@ -89,7 +93,7 @@ def replace_while_read(root: str, contents: list[str], rounds: int) -> list[dict
                 finished.set()
         else:
             while not finished.is_set():
-                found += bool(find(catalog, catalog.reports / "example", recipe_of(role).key))
+                found += bool(find_valid(catalog, catalog.reports / "example", recipe_of(role).key))
         results.put({"role": role, "found": found})
 
     return _all_at_once(fork, work, ["writer", *contents], results)

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from headlines.catalog import Catalog
-from headlines.drafts import sweep_drafts
+from headlines.storage.cleanup import clean_drafts
+from headlines.storage.layout import Catalog
 
 from .conftest import BATCHES, Victim, drafts, predicted, results, unopenable, write_batch
 
@@ -143,5 +143,5 @@ class Story:
         assert results(self.root) == self.new, place
         assert not unopenable(self.root), place
         left = drafts(self.root)
-        assert sweep_drafts(Catalog(self.root)) == len(left), place
+        assert clean_drafts(Catalog(self.root)) == len(left), place
         assert not drafts(self.root), place

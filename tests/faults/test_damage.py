@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from headlines import champion, registry
-from headlines.artifact import find, open_artifact, read_manifest
-from headlines.catalog import Catalog
 from headlines.errors import DamagedArtifact, InputError
-from headlines.manifest import MANIFEST, sealed, unsealed
+from headlines.models import champion, registry
+from headlines.storage.artifact import find_valid, open_artifact, read_manifest
+from headlines.storage.layout import Catalog
+from headlines.storage.manifest import MANIFEST, dump_signed, load_signed
 
 from .conftest import Victim, results
 
@@ -95,9 +95,9 @@ def test_what_a_file_manager_leaves_is_no_damage(example: Path) -> None:
 )
 def test_a_manifest_that_names_a_file_outside_is_refused(example: Path, name: str) -> None:
     manifest = example / MANIFEST
-    data = unsealed(manifest.read_text(encoding="utf-8"))
+    data = load_signed(manifest.read_text(encoding="utf-8"))
     data["files"][0]["path"] = name
-    manifest.write_text(sealed(data), encoding="utf-8")
+    manifest.write_text(dump_signed(data), encoding="utf-8")
     with pytest.raises(DamagedArtifact, match="leaves the artifact"):
         read_manifest(example)
     with pytest.raises(DamagedArtifact, match="leaves the artifact"):
@@ -123,7 +123,7 @@ def test_what_is_damaged_is_set_aside_and_made_anew(
     path.write_bytes(content[: len(content) // 2])
     harmed = {p.relative_to(example): p.read_bytes() for p in files_of(example)}
 
-    assert find(catalog, example, key) is None
+    assert find_valid(catalog, example, key) is None
 
     assert not example.exists()
     aside = catalog.work / "damaged/reports/example~1"
@@ -148,12 +148,15 @@ def test_every_damage_to_a_model_is_refused_and_it_stays(victim: Victim, tmp_pat
     victim.do("first_model", catalog.root)
     directory = catalog.model("first")
     for what in every_damage(directory):
-        for ask in (lambda: registry.model(catalog, "first"), lambda: champion.current(catalog)):
+        for ask in (
+            lambda: registry.open_model(catalog, "first"),
+            lambda: champion.open_champion(catalog),
+        ):
             with pytest.raises(InputError, match="the model is damaged") as refusal:
                 ask()
-            assert refusal.value.where == str(directory), what
-            assert refusal.value.mend
-    assert champion.current(catalog).directory == directory  # nothing was moved or made anew
+            assert refusal.value.location == str(directory), what
+            assert refusal.value.hint
+    assert champion.open_champion(catalog).directory == directory  # nothing was moved or made anew
 
 
 def test_every_damage_to_the_champion_pointer_is_refused(victim: Victim, tmp_path: Path) -> None:
@@ -165,11 +168,11 @@ def test_every_damage_to_the_champion_pointer_is_refused(victim: Victim, tmp_pat
     for what, content in damages_of(whole, "champion"):
         catalog.champion.write_bytes(content)
         with pytest.raises(InputError, match="the champion pointer cannot be read") as refusal:
-            champion.current(catalog)
-        assert refusal.value.where == str(catalog.champion), what
+            champion.open_champion(catalog)
+        assert refusal.value.location == str(catalog.champion), what
         assert catalog.champion.read_bytes() == content
     catalog.champion.write_bytes(whole)
-    assert champion.current(catalog).directory.name == "second"
+    assert champion.open_champion(catalog).directory.name == "second"
 
 
 @pytest.mark.parametrize("name", [MANIFEST, "part-00000.parquet", "part-00001.parquet"])

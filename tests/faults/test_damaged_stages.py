@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from headlines import champion
-from headlines.artifact import open_artifact, read_manifest
-from headlines.catalog import Catalog
 from headlines.errors import DamagedArtifact, InputError
-from headlines.manifest import MANIFEST
+from headlines.models import champion
+from headlines.storage.artifact import open_artifact, read_manifest
+from headlines.storage.layout import Catalog
+from headlines.storage.manifest import MANIFEST
 
 from .conftest import Victim, predicted, results, unopenable, write_batch
 
@@ -143,8 +143,8 @@ class Stages:
         if path == catalog.champion or path.is_relative_to(catalog.models):
             place = path if path == catalog.champion else path.parent
             with pytest.raises(InputError, match=r"damaged|cannot be read") as refusal:
-                champion.current(catalog)
-            return refusal.value.where == str(place) and bool(refusal.value.mend)
+                champion.open_champion(catalog)
+            return refusal.value.location == str(place) and bool(refusal.value.hint)
         for read in (read_manifest, open_artifact):
             with pytest.raises(DamagedArtifact) as damaged:
                 read(path.parent)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from headlines.catalog import Catalog
+from headlines.storage.layout import Catalog
 
 from .conftest import Victim, drafts, predicted, results, unopenable, write_batch
 

@@ -16,9 +16,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from headlines.batch_rows import checked
 from headlines.errors import InputError
-from headlines.sources import Reading, Record, read_records
+from headlines.readers import ReadOptions, Record, read_records
+from headlines.scoring.rows import validate_row
 
 from .conftest import Victim
 
@@ -63,7 +63,7 @@ PARQUET = [
     parquet(compression="zstd", data_page_version="2.0"),
     parquet(compression="none", use_dictionary=False),
 ]
-READING = Reading()
+READING = ReadOptions()
 
 harms = st.lists(
     st.tuples(
@@ -111,8 +111,8 @@ def read(path: Path, content: bytes) -> list[Record] | None:
     except InputError as error:
         refusal = error
     if refusal is not None:
-        assert refusal.where == str(path)
-        assert refusal.mend
+        assert refusal.location == str(path)
+        assert refusal.hint
         assert "\n" not in str(refusal)
         return None
     assert records
@@ -120,7 +120,7 @@ def read(path: Path, content: bytes) -> list[Record] | None:
     for record in records:
         assert isinstance(record.raw, bytes)
         with contextlib.suppress(ValueError):  # the reason of its rejection
-            checked(record, READING)
+            validate_row(record, READING)
     return records
 
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from headlines import champion, registry
-from headlines.catalog import Catalog
 from headlines.errors import InputError
+from headlines.models import champion, registry
+from headlines.storage.layout import Catalog
 
 from .conftest import BATCHES, Victim
 from .stories import SCENARIOS, Story
@@ -47,16 +47,16 @@ def test_killed_while_the_first_champion_is_made(victim: Victim, tmp_path: Path)
         catalog = Catalog(tmp_path / str(step))
         victim.ask("first_model", catalog.root, {"die_at": step})
         try:
-            assert champion.current(catalog).directory.name == "first"
+            assert champion.open_champion(catalog).directory.name == "first"
         except InputError as error:
             message = str(error)
             assert "no model to score with" in message or "no champion.json says" in message
         was_published = bool(registry.versions(catalog))
 
-        champion.complete_first(catalog)
+        champion.finish_first_promotion(catalog)
 
         if was_published:
-            assert champion.current(catalog).directory.name == "first"
+            assert champion.open_champion(catalog).directory.name == "first"
         else:
             assert registry.is_empty(catalog)
 

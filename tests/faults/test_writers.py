@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from headlines.artifact import open_artifact
-from headlines.catalog import Catalog
-from headlines.manifest import MANIFEST
+from headlines.storage.artifact import open_artifact
+from headlines.storage.layout import Catalog
+from headlines.storage.manifest import MANIFEST
 
 from .conftest import Victim, drafts, predicted, results, write_batch
 

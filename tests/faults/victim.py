@@ -86,7 +86,7 @@ def in_child(
         os.write(writing, json.dumps(say).encode())
         os._exit(0)
     os.close(writing)
-    with open(reading, "rb") as pipe:  # noqa: PTH123  # a descriptor
+    with open(reading, "rb") as pipe:  # a descriptor  # noqa: PTH123
         said = pipe.read()
     _, status = os.waitpid(child, 0)
     with contextlib.suppress(ChildProcessError):

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from flows.cli import main
-from headlines.catalog import Catalog
-from headlines.corpus import ingest
-from headlines.tokens import segment_corpus
+from flows.cli.commands import main
+from headlines.corpus.ingest import ingest
+from headlines.corpus.tokens import segment_corpus
+from headlines.storage.layout import Catalog
 
 
 def test_it_shows_and_removes_the_words_of_a_segmenter(

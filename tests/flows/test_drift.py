@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from headlines.artifact import open_artifact
-from headlines.catalog import Catalog
 from headlines.errors import BatchesStopped
-from headlines.profile import Profile
+from headlines.metrics.profile import Profile
+from headlines.storage.artifact import open_artifact
+from headlines.storage.layout import Catalog
 
 Writer = Callable[[Path, list[str]], Path]
 
@@ -69,7 +69,7 @@ def test_too_high_a_drift_fails_the_night_when_all_is_scored_and_told(
     write_batch: Writer,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    from flows.cli import main
+    from flows.cli.commands import main
     from flows.nightly import nightly
 
     write_batch(catalog.inbox / "other.csv", ENGLISH)

@@ -7,20 +7,21 @@ from pathlib import Path
 
 import pytest
 
-from flows.cli import main
-from headlines import registry
-from headlines.artifact import Artifact
-from headlines.catalog import Catalog
-from headlines.corpus import ingest
-from headlines.tokens import segment_corpus
-from headlines.training import preset_named, train
+from flows.cli.commands import main
+from headlines.corpus.ingest import ingest
+from headlines.corpus.tokens import segment_corpus
+from headlines.models import registry
+from headlines.models.presets import resolve_preset
+from headlines.storage.artifact import Artifact
+from headlines.storage.layout import Catalog
+from headlines.training.train import train
 
 
 @pytest.fixture
 def model(catalog: Catalog, corpus_file: Path, small_preset: str) -> Artifact:
     """The champion of a data root."""
     corpus = ingest(catalog, "news", str(corpus_file))
-    return train(catalog, corpus, segment_corpus(catalog, corpus), preset_named(small_preset))
+    return train(catalog, corpus, segment_corpus(catalog, corpus), resolve_preset(small_preset))
 
 
 def test_the_result_as_json_and_for_people(
@@ -53,7 +54,7 @@ def test_a_new_process_exports_to_onnx_without_prefect_and_tensorflow(
     code = (
         "import sys\n"
         "sys.modules['prefect'] = sys.modules['tensorflow'] = None\n"
-        "from flows.cli import main\n"
+        "from flows.cli.commands import main\n"
         f"main(['--data', {str(catalog.root)!r}, 'export', '--format', 'onnx', 'new'])\n"
     )
     done = subprocess.run(

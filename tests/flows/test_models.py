@@ -8,14 +8,14 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from flows.cli import main
-from headlines import champion
-from headlines.artifact import Artifact
-from headlines.catalog import Catalog
-from headlines.corpus import ingest
-from headlines.evaluation import evaluate
-from headlines.tokens import segment_corpus
-from headlines.training import train
+from flows.cli.commands import main
+from headlines.corpus.ingest import ingest
+from headlines.corpus.tokens import segment_corpus
+from headlines.evaluation.evaluate import evaluate
+from headlines.models import champion
+from headlines.storage.artifact import Artifact
+from headlines.storage.layout import Catalog
+from headlines.training.train import train
 from lstm_model.presets import PRESETS
 
 
@@ -150,7 +150,7 @@ def test_a_model_is_promoted_by_rule_by_force_and_rolled_back(
     assert f"{second} is the champion: dev macro-F1 1.000, that of {first} " in shown(
         capsys, "promote", second, "--corpus", "news"
     )
-    assert champion.current(catalog).directory.name == second
+    assert champion.open_champion(catalog).directory.name == second
 
     status, out, error = left(capsys, "promote", first, "--corpus", "news", "--json")
     verdict = json.loads(out)
@@ -161,14 +161,14 @@ def test_a_model_is_promoted_by_rule_by_force_and_rolled_back(
         assert reason in error
     assert "is not shown to be better than the champion's" in error
     assert f"the champion is still {second}; --force promotes it all the same" in error
-    assert champion.current(catalog).directory.name == second
+    assert champion.open_champion(catalog).directory.name == second
 
     assert f"{first} is the champion: forced: dev macro-F1" in shown(
         capsys, "promote", first, "--force"
     )
     assert "against it: " in champion.history(catalog)[-1].reason
     assert shown(capsys, "promote", "--rollback") == f"{second} is the champion again\n"
-    assert champion.current(catalog).directory.name == second
+    assert champion.open_champion(catalog).directory.name == second
 
 
 @pytest.mark.parametrize(

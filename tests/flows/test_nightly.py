@@ -17,14 +17,15 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
 
-from headlines import champion, registry
-from headlines.admission import admit
-from headlines.artifact import open_artifact
-from headlines.batches import Batch
-from headlines.catalog import Catalog
 from headlines.errors import BatchesStopped, InputError
-from headlines.scoring import PREDICTION_SCHEMA, chunks_of, commit, score_chunk
-from headlines.sources import Reading
+from headlines.models import champion, registry
+from headlines.scoring.batch import Batch
+from headlines.scoring.commit import commit
+from headlines.scoring.prepare import prepare_batch
+from headlines.scoring.score_chunks import PREDICTION_SCHEMA, score_chunk
+from headlines.storage.artifact import open_artifact
+from headlines.storage.layout import Catalog
+from tests.score import OPTIONS, make_jobs
 
 Writer = Callable[[Path, list[str]], Path]
 
@@ -63,7 +64,7 @@ def test_a_night_makes_what_is_missing_and_a_second_one_reuses_all_of_it(
     outcomes = {batch["batch"]: batch["outcome"] for batch in first["batches"]}
     assert outcomes == {"2026-11-20.csv": "scored", "late/2026-11-19.csv": "scored"}
     assert list(first["skipped"]) == ["notes.txt"]
-    assert champion.current(catalog).directory.name == first["model"]
+    assert champion.open_champion(catalog).directory.name == first["model"]
     report = Path(first["report"]).read_text(encoding="utf-8")
     assert "2026-11-20.csv" in report
     assert TITLES[0] in report
@@ -192,34 +193,34 @@ def test_a_backfill_takes_the_days_it_is_given_and_scores_nothing_twice(
     assert made.items() <= file_bytes(catalog.predictions).items()
 
 
-def test_a_night_that_finds_a_batch_due_while_another_run_scores_it_reuses_that(
+def test_a_night_reuses_what_another_run_scores_meanwhile(
     catalog: Catalog,
     corpus: str,
     small_preset: str,
     write_batch: Writer,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    import flows.score
     from flows.nightly import nightly
+    from headlines.scoring import run_batch
 
     nightly(corpus, small_preset)
     batch = Batch.of_file(catalog, write_batch(catalog.inbox / "a.csv", TITLES))
-    model = champion.current(catalog)
+    model = champion.open_champion(catalog)
     found_due = threading.Event()
-    claimed = flows.score.claimed
+    claim = run_batch.claim
 
-    def claimed_soon(catalog: Catalog, batch: Batch) -> Any:
+    def claim_soon(catalog: Catalog, batch: Batch) -> Any:
         found_due.set()
-        return claimed(catalog, batch)
+        return claim(catalog, batch)
 
-    monkeypatch.setattr(flows.score, "claimed", claimed_soon)
+    monkeypatch.setattr(run_batch, "claim", claim_soon)
     with ThreadPoolExecutor(1) as runs:
-        with claimed(catalog, batch):
+        with claim(catalog, batch):
             night = runs.submit(nightly, corpus, small_preset)
             assert found_due.wait(300)
-            admitted = admit(catalog, batch, Reading())
-            scored = [score_chunk(chunk) for chunk in chunks_of(catalog, batch, admitted, model)]
-            commit(catalog, batch, admitted, model, scored)
+            prepared = prepare_batch(catalog, batch, OPTIONS)
+            scored = [score_chunk(job) for job in make_jobs(catalog, batch, prepared)]
+            commit(catalog, batch, prepared, model, scored)
             made = file_bytes(catalog.predictions)
         result = night.result()
 
@@ -248,14 +249,14 @@ def test_a_champion_that_is_lost_or_cannot_be_read_stops_the_night(
         harm()
         with pytest.raises(InputError, match=told) as refusal:
             nightly(corpus, small_preset)
-        assert str(catalog.models) in refusal.value.where
-        assert refusal.value.mend
+        assert str(catalog.models) in refusal.value.location
+        assert refusal.value.hint
         assert not catalog.predictions.exists()
         assert len(registry.versions(catalog)) <= 1  # none was trained in its place
 
 
 def test_importing_the_flows_package_loads_neither_prefect_nor_tensorflow() -> None:
-    code = "import flows, flows.cli, sys; print([m for m in sys.modules if m in wanted])"
+    code = "import flows, flows.cli.commands, sys; print([m for m in sys.modules if m in wanted])"
     code = "wanted = {'prefect', 'tensorflow', 'pandas', 'pyarrow', 'jieba', 'numpy'}; " + code
     shown = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
@@ -263,7 +264,7 @@ def test_importing_the_flows_package_loads_neither_prefect_nor_tensorflow() -> N
     assert shown == "[]\n"
 
 
-def test_what_a_night_scored_that_left_no_report_stands_in_the_next_one(
+def test_a_night_without_a_report_is_reported_by_the_next(
     catalog: Catalog,
     corpus: str,
     small_preset: str,
@@ -274,7 +275,9 @@ def test_what_a_night_scored_that_left_no_report_stands_in_the_next_one(
 
     write_batch(catalog.inbox / "2026-11-20.csv", TITLES)
     with monkeypatch.context() as broken:
-        broken.setattr(module, "drift", lambda *_: 1 / 0)  # as if it was killed behind the scoring
+        broken.setattr(
+            module, "summarize", lambda *_: 1 / 0
+        )  # as if it was killed behind the scoring
         with pytest.raises(ZeroDivisionError):
             module.nightly(corpus, small_preset)
     assert (catalog.prediction("2026-11-20.csv") / "_manifest.json").exists()

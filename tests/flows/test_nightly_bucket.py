@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from headlines import champion
-from headlines.artifact import open_artifact
-from headlines.catalog import Catalog
-from headlines.object_store.address import root_of_mirror
-from tests.object_store.conftest import bucket, mirror_of_bucket, names, s3_server
+from headlines.models import champion
+from headlines.storage.artifact import open_artifact
+from headlines.storage.bucket.address import root_of_mirror
+from headlines.storage.layout import Catalog
+from tests.headlines.storage.bucket.conftest import bucket, mirror_of_bucket, names, s3_server
 
 __all__ = ["bucket", "s3_server"]
 
@@ -86,7 +86,7 @@ def test_a_night_on_a_bucket_and_a_second_one_on_another_machine_that_reuses_all
     second = nightly("news", small_preset, max_reject_rate=0.5)
 
     assert (second["batches"], second["reused"]) == ([], 2)
-    assert second["model"] == first["model"] == champion.current(there).directory.name
+    assert second["model"] == first["model"] == champion.open_champion(there).directory.name
     assert objects(there) == made
     for name, titles in TITLES.items():
         predictions = open_artifact(there.prediction(name))

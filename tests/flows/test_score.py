@@ -1,17 +1,20 @@
 """Scoring batches under Prefect's test server: once, again, revised, stopped, retried."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
 
-from headlines import admission, champion, registry, scoring
-from headlines.artifact import Artifact, open_artifact
-from headlines.catalog import Catalog
 from headlines.errors import BatchesStopped, InputError
-from headlines.scoring import Chunk
+from headlines.models import champion, registry
+from headlines.scoring import score_chunks
+from headlines.scoring.options import ChunkSizes, ScoreOptions
+from headlines.scoring.score_chunks import ScoreJob
+from headlines.storage.artifact import Artifact, open_artifact
+from headlines.storage.layout import Catalog
 
 Writer = Callable[[Path, list[str]], Path]
 
@@ -28,7 +31,7 @@ def first_champion(catalog: Catalog, corpus_file: Path, small_preset: str) -> Ar
 
     ingest(str(corpus_file), "news")
     train(small_preset, "news")
-    return champion.current(catalog)
+    return champion.open_champion(catalog)
 
 
 def score(*files: Path, **options: Any) -> list[dict[str, Any]]:
@@ -55,7 +58,7 @@ def test_the_same_batch_twice_is_scored_once(
 
 
 @pytest.mark.usefixtures("first_champion")
-def test_a_revised_batch_is_scored_anew_and_the_old_predictions_are_kept(
+def test_a_revised_batch_is_scored_and_old_predictions_are_kept(
     catalog: Catalog, tmp_path: Path, write_batch: Writer
 ) -> None:
     file = write_batch(tmp_path / "batch.csv", [*TITLES, *TITLES, ""])
@@ -105,7 +108,7 @@ def test_rescore_replaces_what_another_model_scored(
     score(file)
     monkeypatch.setitem(PRESETS, "other", replace(PRESETS["small"], name="other", seed=7))
     train("other", "news", promote=False)
-    assert champion.current(catalog).directory == first_champion.directory
+    assert champion.open_champion(catalog).directory == first_champion.directory
     [challenger] = set(registry.versions(catalog)) - {first_champion.directory.name}
     champion.promote(catalog, challenger, "a test")
 
@@ -137,17 +140,18 @@ def test_a_stopped_batch_waits_until_it_is_released(
 def test_a_chunk_that_fails_twice_is_tried_again_alone(
     catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write_batch: Writer
 ) -> None:
-    monkeypatch.setattr(admission, "PIECE_ROWS", 2)
+    options = partial(ScoreOptions, sizes=ChunkSizes(rows=2))
+    monkeypatch.setattr("flows.score.ScoreOptions", options)
     tries: list[int] = []
-    score_chunk = scoring.score_chunk
+    score_chunk = score_chunks.score_chunk
 
-    def failing(chunk: Chunk) -> Artifact:
-        tries.append(chunk.piece.number)
-        if chunk.piece.number == 1 and tries.count(1) <= 2:
+    def failing(job: ScoreJob) -> Artifact:
+        tries.append(job.chunk.number)
+        if job.chunk.number == 1 and tries.count(1) <= 2:
             raise OSError("the disk was away for a moment")
-        return score_chunk(chunk)
+        return score_chunk(job)
 
-    monkeypatch.setattr(scoring, "score_chunk", failing)
+    monkeypatch.setattr(score_chunks, "score_chunk", failing)
     file = write_batch(tmp_path / "batch.csv", TITLES)
 
     [result] = score(file)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from flows.cli import main
-from headlines.catalog import Catalog
+from flows.cli.commands import main
+from headlines.storage.layout import Catalog
 
 TITLES = ["=警方通报一起案件", "小学生获奖", "天气变化早知道"]
 

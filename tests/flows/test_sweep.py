@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from flows.cli import main
-from flows.sweep_table import sweep_lines
-from headlines import registry
-from headlines.catalog import Catalog
-from headlines.training import preset_named
+from flows.cli.commands import main
+from flows.cli.output import sweep_lines
+from headlines.models import registry
+from headlines.models.presets import resolve_preset
+from headlines.storage.layout import Catalog
 
 SPACE = """
 preset = "small"
@@ -56,7 +56,7 @@ def test_a_sweep_is_told_and_reused_and_its_best_preset_trains(
     again = result(*sweep)
     assert again["reused"]
     assert again["trials"] == swept["trials"]
-    assert preset_named(again["best"]).name == swept["trials"][0]["preset"]
+    assert resolve_preset(again["best"]).name == swept["trials"][0]["preset"]
 
     name, *arguments = shlex.split(again["train"])
     assert name == "headlines"

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from headlines import champion
-from headlines.catalog import Catalog
+from headlines.models import champion
+from headlines.storage.layout import Catalog
 from lstm_model.presets import PRESETS
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
@@ -32,7 +32,7 @@ def test_a_better_model_is_promoted_and_a_worse_one_is_not(
     from flows.train import train
 
     def version() -> str:
-        return champion.current(catalog).directory.name
+        return champion.open_champion(catalog).directory.name
 
     ingest(str(corpus_file), "news")
 

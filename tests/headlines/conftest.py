@@ -8,11 +8,18 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
-from headlines.artifact import Artifact, publish
-from headlines.catalog import Catalog
-from headlines.corpus import ingest
-from headlines.manifest import Recipe, Source
+from headlines.corpus.ingest import ingest
 from headlines.segmentation import Segmenter
+from headlines.storage.artifact import Artifact, publish
+from headlines.storage.layout import Catalog
+from headlines.storage.manifest import Input, Recipe
+
+from .report_fixtures import (  # noqa: F401  # fixtures
+    evaluate_on,
+    evaluated,
+    night_of,
+    publish_predictions,
+)
 
 # The same examples on every run, and none fails for being slow.
 settings.register_profile("headlines", deadline=None, derandomize=True)
@@ -46,9 +53,9 @@ def publish_model() -> Callable[..., Artifact]:
     def publish_random(
         catalog: Catalog,
         version: str,
-        sources: tuple[Source, ...] = (),
+        sources: tuple[Input, ...] = (),
         seed: int = 0,
-        segmenter: Segmenter = Segmenter(),  # noqa: B008  # it cannot be changed
+        segmenter: Segmenter = Segmenter(),  # it cannot be changed  # noqa: B008
     ) -> Artifact:
         import dataclasses
 

@@ -58,8 +58,8 @@ def test_a_bad_value_is_refused_by_the_name_of_its_variable(
     monkeypatch.setenv(name, value)
     with pytest.raises(InputError) as caught:
         Settings.from_environment()
-    assert caught.value.where == name
-    assert repr(value) in caught.value.what
+    assert caught.value.location == name
+    assert repr(value) in caught.value.problem
 
 
 @pytest.mark.parametrize(
@@ -104,4 +104,4 @@ def test_any_other_scheduler_is_refused(
     monkeypatch.setenv("HEADLINES_RUNNER", "dask")
     with pytest.raises(InputError, match=reason) as caught:
         Settings.from_environment()
-    assert caught.value.where == "HEADLINES_DASK"
+    assert caught.value.location == "HEADLINES_DASK"

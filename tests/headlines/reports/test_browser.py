@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 from websockets.sync.client import ClientConnection, connect
 
-from headlines.catalog import Catalog
-from headlines.outcomes import Night
-from headlines.reports.nightly import write_nightly_report
+from headlines.nightly.history import NightSummary
+from headlines.nightly.report import write_nightly_report
+from headlines.storage.layout import Catalog
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "chrome"))), None)
 PATIENCE = 60  # seconds after which a browser that does not answer is ended
@@ -109,7 +109,7 @@ def tab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tab]:
 
 
 @pytest.fixture
-def reports(evaluated: Any, night_of: Callable[..., Night], tmp_path: Path) -> list[Path]:
+def reports(evaluated: Any, night_of: Callable[..., NightSummary], tmp_path: Path) -> list[Path]:
     """The report of an evaluation, of a night, and of a night with nothing to score."""
     catalog = Catalog(tmp_path / "data")
     pages = [evaluated.evaluation.directory / "report.html"]

@@ -6,8 +6,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from headlines.reports.model_charts import confusion_chart, reliability_chart, training_curves
-from headlines.reports.night_charts import course_chart, drift_chart
+from headlines.nightly.charts import drift_chart, trend_chart
+from headlines.reports.charts import confusion_chart, reliability_chart, training_curves
 
 HISTORY = [
     {"epoch": 1, "loss": 1.0, "dev_loss": 0.8, "accuracy": 0.5, "dev_accuracy": 0.6},
@@ -22,7 +22,7 @@ CHARTS: dict[str, Callable[[], str]] = {
     "accuracy": lambda: training_curves(HISTORY, 2, {"validation_split": 0.1})[1],
     "confusion": lambda: confusion_chart([[7, 2, 0], [0, 0, 0], [1, 1, 6]], "dev"),
     "reliability": lambda: reliability_chart(BINS, "dev"),
-    "course": lambda: course_chart("Shares", ["11-01", "11-02"], [{"a": 0.2}, {"a": 0.3}], {}),
+    "course": lambda: trend_chart("Shares", ["11-01", "11-02"], [{"a": 0.2}, {"a": 0.3}], {}),
     "drift": lambda: drift_chart([("length", 0.31, 0.1, None), ("classes", 0.0, 0.1, 0.25)]),
 }
 

@@ -1,0 +1,351 @@
+"""What the command line shows people of a result, in lines of text."""
+
+import itertools
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+Result = dict[str, Any]
+
+_BATCHES = 20  # shown at the most, and of files that are none; the report has all
+_PREDICTIONS = 5  # shown of a batch
+
+
+def _manner(result: Result) -> str:
+    return "reused, nothing to do" if result["reused"] else f"made in {result['seconds']:.1f} s"
+
+
+def corpus_lines(result: Result) -> list[str]:
+    """A corpus: its rows by split and label."""
+    counts = result["counts"]
+    lines = [
+        f"corpus: {_relative_path(result['artifact'])} ({_manner(result)})",
+        f"rows: {counts['rows_in']} in, {counts['rows']} kept, {counts['rejected']} rejected",
+    ]
+    lines += [f"  rejected: {rows} × {reason}" for reason, rows in counts["reasons"].items()]
+    for split, numbers in counts["splits"].items():
+        labels = ", ".join(f"{name} {rows}" for name, rows in numbers["labels"].items())
+        lines.append(
+            f"{split}: {numbers['rows']} rows ({labels}), {numbers['duplicates']} duplicates, "
+            f"{numbers['label_conflicts']} with two labels, {numbers['leaked']} leaked"
+        )
+    return lines
+
+
+def tokens_lines(result: Result) -> list[str]:
+    """A token cache: how much was segmented."""
+    counts = result["counts"]
+    segmented = 0 if result["reused"] else counts["segmented"]
+    return [
+        f"tokens: {_relative_path(result['artifact'])} ({_manner(result)})",
+        f"headlines segmented: {segmented} of {counts['segmented'] + counts['reused']}",
+    ]
+
+
+def pretrained_lines(result: Result) -> list[str]:
+    """Vectors of each view: of how many words, and from how many texts."""
+    lines = []
+    for view, made in result.items():
+        counts = made["counts"]
+        lines += [
+            f"vectors of {view}: {_relative_path(made['artifact'])} ({_manner(made)})",
+            f"{view}: {counts['vocabulary']:,} in {counts['texts']:,} texts",
+        ]
+    return lines
+
+
+def cache_lines(rows: Sequence[Result]) -> list[str]:
+    """What the token cache holds, a line a segmenter."""
+    from headlines.segmentation import describe
+
+    lines = [
+        f"{row['name']}  {row['rows']:>9,} headlines  {row['bytes'] / 2**20:>7.1f} MiB  "
+        f"{row['days']:>4} days  {describe(row['segmenter'])}"
+        for row in rows
+    ]
+    return lines or ["the token cache is empty; `headlines segment` fills it"]
+
+
+def model_lines(result: Result) -> list[str]:
+    """A model: its size and its figures on dev."""
+    counts = result["counts"]
+    return [
+        f"model: {_relative_path(result['artifact'])} ({_manner(result)})",
+        f"{counts['parameters']:,} parameters, vocabulary {counts['vocabulary']:,}, "
+        f"epoch {counts['best_epoch']} of {counts['epochs']}",
+        f"dev: accuracy {counts['dev']['accuracy']:.3f}, macro-F1 {counts['dev']['macro_f1']:.3f}",
+    ]
+
+
+def evaluation_lines(result: Result) -> list[str]:
+    """An evaluation: its figures and its report."""
+    return [
+        f"evaluation: {_relative_path(result['artifact'])} ({_manner(result)})",
+        *_figure_lines(result["counts"]["metrics"]),
+        _baseline_line(result["counts"]),
+        _behaviour_line(result["counts"]),
+        f"report: {_relative_path(result['artifact'])}/report.html",
+    ]
+
+
+def _baseline_line(counts: Result) -> str:
+    start = "baseline (TF-IDF + logistic regression):"
+    if counts["baseline_why_not"]:
+        return f"{start} not measured: {counts['baseline_why_not']}"
+    if counts["baseline_beaten"] is None:
+        return f"{start} no headlines of dev to compare on"
+    outcome = "the LSTM beats it" if counts["baseline_beaten"] else "the LSTM does not beat it"
+    return f"{start} dev macro-F1 {counts['baseline_macro_f1']:.3f}; {outcome}"
+
+
+def _behaviour_line(counts: Result) -> str:
+    checks, failed = counts["behaviour_checks"], counts["behaviour_failed"]
+    if not checks:
+        return "behaviour: not judged, for want of headlines"
+    told = f"behaviour: {checks - len(failed)} of {checks} checks passed"
+    if blind := len(set(counts.get("behaviour_unknown", ())) - set(failed)):
+        told += f", {blind} of them with words unknown to the model"
+    return f"{told}; failed: {', '.join(failed)}" if failed else told
+
+
+def _figure_lines(metrics: Result) -> list[str]:
+    lines = []
+    for split, parts in metrics.items():
+        for part, numbers in parts.items():
+            if numbers["rows"]:
+                lines.append(
+                    f"{split}, {part.replace('_', ' ')}: accuracy {_figure(numbers, 'accuracy')}, "
+                    f"macro-F1 {_figure(numbers, 'macro_f1')}, {numbers['rows']} headlines"
+                )
+    return lines
+
+
+def _figure(numbers: Result, name: str) -> str:
+    """A figure, with its interval where it has one."""
+    if "intervals" not in numbers:
+        return f"{numbers[name]:.3f}"
+    low, high = numbers["intervals"][name]
+    return f"{numbers[name]:.3f} ({low:.3f}–{high:.3f})"
+
+
+def score_lines(result: Result) -> list[str]:
+    """Batches that were scored, with a few predictions each."""
+    lines = [f"model: {result['model']}", *_batch_lines(result["batches"])]
+    return [*lines, f"csv: {_relative_path(result['csv'])}"] if "csv" in result else lines
+
+
+def stream_line(counts: Result) -> str:
+    """A stream that was scored."""
+    return f"headlines: {_rows(counts)}"
+
+
+def _batch_lines(batches: Sequence[Result]) -> list[str]:
+    from headlines.nightly.samples import first_predictions
+
+    lines = []
+    for batch in batches[:_BATCHES]:
+        if not batch["predictions"]:
+            lines.append(f"{batch['batch']}: {batch['outcome']}: {batch['message']}")
+            continue
+        again = " (scored before, reused)" if batch["outcome"] == "reused" else ""
+        lines.append(f"{batch['batch']}: {_rows(batch)}{again}")
+        lines.append(f"  predictions: {_relative_path(batch['predictions'])}")
+    if len(batches) > _BATCHES:
+        lines.append(f"… and {len(batches) - _BATCHES} more batches")
+    with_predictions = (batch for batch in batches if batch["predictions"])
+    for batch in itertools.islice(with_predictions, 1):
+        rows = first_predictions(Path(batch["predictions"]), _PREDICTIONS)
+        lines += [f"  {prediction_line(row)}" for row in rows]
+    return lines
+
+
+def _rows(counts: Result) -> str:
+    rows = "row" if counts["rows_in"] == 1 else "rows"
+    line = (
+        f"{counts['rows_in']} {rows} in, {counts['scored']} scored, {counts['rejected']} rejected"
+    )
+    if counts["without_content"]:
+        line += f", {counts['without_content']} labelled without an article"
+    return line
+
+
+def _relative_path(path: str) -> str:
+    """The path from here, if it lies below."""
+    inside = Path(path).is_relative_to(Path.cwd())
+    return str(Path(path).relative_to(Path.cwd())) if inside else path
+
+
+def night_lines(result: Result) -> list[str]:
+    """A night: model, figures, batches, report."""
+    skipped = [f"skipped {name}: {reason}" for name, reason in result["skipped"].items()]
+    if len(skipped) > _BATCHES:
+        skipped[_BATCHES:] = [f"… and {len(skipped) - _BATCHES} more files skipped"]
+    return [
+        "",
+        f"model: {result['model']}",
+        *_figure_lines(result["figures"]),
+        f"evaluation: {_relative_path(result['evaluation'])}",
+        *(_inbox_lines(result) or [f"no batches in {_relative_path(result['inbox'])}"]),
+        *skipped,
+        *_drift_lines(result),
+        f"report: {_relative_path(result['report'])}",
+    ]
+
+
+def _drift_lines(result: Result) -> list[str]:
+    from headlines.metrics.drift import LEAST_ROWS, Finding
+
+    rows, findings = result["profile"]["rows"], [Finding(**one) for one in result["drift"]]
+    levels = {finding.level for finding in findings}
+    if rows and "no reference" in levels:
+        return ["drift: not judged, as the corpus has no labelled headlines of dev to compare with"]
+    if rows and "too few rows" in levels:
+        return [f"drift: not judged, as {rows} headlines are too few (below {LEAST_ROWS})"]
+    return [str(finding) for finding in findings if finding.level in ("warn", "stop")]
+
+
+def _inbox_lines(result: Result) -> list[str]:
+    lines = _batch_lines(result["batches"])
+    if result["reused"]:
+        lines.append(f"scored before, nothing to do: {_batches(result['reused'])}")
+    left_out = (f"{number} {why}" for why, number in result["left_out"].items() if number)
+    if told := ", ".join(left_out):
+        lines.append(f"left out: {told}")
+    return lines
+
+
+def _batches(number: int) -> str:
+    return f"{number} batch" if number == 1 else f"{number} batches"
+
+
+def archive_lines(result: Result) -> list[str]:
+    """What was moved to the archive, and how much stays in the inbox."""
+    done = "would be moved" if result["dry_run"] else "moved"
+    lines = [
+        f"{name}" + (f" as {place}" if place != name else "")
+        for name, place in result["moved"].items()
+    ]
+    lines.append(
+        f"{_batches(len(result['moved']))} {done} to {_relative_path(result['directory'])}"
+    )
+    kept = ", ".join(f"{number} {why}" for why, number in result["kept"].items())
+    return [*lines, f"left in the inbox: {kept}"] if kept else lines
+
+
+def prediction_line(row: Result) -> str:
+    """One prediction."""
+    from headlines.labels import LABELS, LABELS_ZH
+
+    chinese = LABELS_ZH[LABELS.index(row["label_name"])]
+    return f"{row['label_name']:<8} {chinese}  {row['probability']:.3f}  {row['title']}"
+
+
+def export_lines(result: Result) -> list[str]:
+    """An export: what it is, and what its check found."""
+    return [
+        f"export: {_relative_path(result['directory'])} ({result['format']} of {result['model']})",
+        f"checked on {result['checked']} headlines: probabilities differ from the model's by "
+        f"{result['largest_difference']:.1g} at most",
+    ]
+
+
+def train_lines(result: Result) -> list[str]:
+    """A training: the model, its evaluation, and whether it is the champion now."""
+    return [
+        *model_lines(result),
+        *evaluation_lines(result["evaluation"]),
+        *(promotion_lines(result["promotion"]) if result["promotion"] else []),
+    ]
+
+
+def promotion_lines(verdict: Result) -> list[str]:
+    """Whether a model is the champion now, and if not, what spoke against it."""
+    if verdict["promoted"]:
+        return [f"{verdict['version']} is the champion: {verdict['summary']}"]
+    against = [f"  {reason}" for reason in verdict["reasons"]]
+    return [f"{verdict['version']} is not promoted; {verdict['summary']}", *against]
+
+
+def models_lines(rows: Sequence[Result]) -> list[str]:
+    """All models, the champion marked: figures with their intervals, and what each is made from."""
+    lines = list(itertools.chain.from_iterable(map(_listed_model_lines, rows)))
+    return lines or ["no models yet; `headlines train` makes one"]
+
+
+def _listed_model_lines(row: Result) -> list[str]:
+    start = f"{'*' if row['champion'] else ' '} {row['version']}"
+    if row["damaged"]:
+        return [f"{start}  DAMAGED: {row['damaged']}"]
+    lines = [f"{start}  {row['preset']}, {row['created_at'][:16]}, {row['bytes'] / 2**20:.1f} MiB"]
+    lines += [
+        f"    {split:<4}  accuracy {_figure(figures, 'accuracy')}, "
+        f"macro-F1 {_figure(figures, 'macro_f1')}"
+        for split in ("dev", "test")
+        if (figures := row[split]) and figures["rows"]
+    ]
+    if not row["evaluation"]:
+        lines.append(f"    not evaluated: `headlines evaluate --model {row['version']}`")
+    elif row["behaviour_passed"] is not None:
+        lines.append(f"    {_behaviour_line(row)}")
+    if corpus := row["corpus"]:
+        tokens = row["tokens"]["digest"][:8]
+        lines.append(f"    from corpus {corpus['name']} {corpus['digest'][:8]}, tokens {tokens}")
+    return lines
+
+
+def lineage_lines(links: Sequence[Result]) -> list[str]:
+    """What an artifact was made from, indented by distance."""
+    return [
+        f"{'  ' * link['depth']}{link['what']} {link['path']} {link['digest'][:16]}"
+        + (f"  ({link['note']})" if link["note"] else "")
+        + (f"  !! {link['problem']}" if link["problem"] else "")
+        for link in links
+    ]
+
+
+def doctor_lines(checks: Sequence[Result]) -> list[str]:
+    """What was looked at, and what is amiss."""
+    return [
+        f"{'ok  ' if check['good'] else 'WRONG'} {check['name']}: {check['message']}"
+        for check in checks
+    ]
+
+
+def sweep_lines(result: Result) -> list[str]:
+    """The trials, best first, and how to train with the best."""
+    rows = result["trials"]
+    seeds = "seed" if result["seeds"] == 1 else "seeds"
+    lines = [
+        f"sweep: {result['artifact']}",
+        f"{len(rows)} trials, {result['seeds']} {seeds} each, on dev without leaked titles:",
+        *_table(rows),
+    ]
+    if result["best"] is None:
+        return lines
+    return [*lines, f"best preset: {result['best']}", f"train with it: {result['train']}"]
+
+
+def _table(rows: Sequence[Result]) -> list[str]:
+    from headlines.training.sweep import FIGURES, MeanStd
+
+    fields = list(rows[0]["values"])
+    cells = [["trial", "macro-F1", "accuracy", *fields, "seconds", ""]]
+    for row in rows:
+        figures = [str(MeanStd(**row[name])) if row[name] else "–" for name in FIGURES]
+        values = [_setting(row["values"][name]) for name in fields]
+        seconds = f"{row['seconds']:.0f}"
+        cells.append([str(row["trial"]), *figures, *values, seconds, row["problem"]])
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    return [
+        "  ".join(
+            [cell.rjust(width) for cell, width in zip(row[:-1], widths, strict=False)] + row[-1:]
+        ).rstrip()
+        for row in cells
+    ]
+
+
+def _setting(value: Any) -> str:
+    """A value as it is written in a space."""
+    if value is None:
+        return "none"
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,1 @@
+"""Executors: threads, processes or a Dask cluster."""

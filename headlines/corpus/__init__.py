@@ -1,0 +1,1 @@
+"""The labelled corpus: ingest, flags, tokens, training examples."""

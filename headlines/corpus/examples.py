@@ -1,0 +1,71 @@
+"""TODO."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from headlines.corpus.ingest import read_corpus
+from headlines.corpus.tokens import read_tokens, require_segmenter
+from headlines.errors import InputError
+from headlines.labels import LABELS
+from headlines.segmentation.article_words import article_tokens, count_missing_articles
+from headlines.storage.artifact import Artifact
+from lstm_model.presets import Preset
+
+if TYPE_CHECKING:
+    from lstm_model.examples import Examples
+
+
+def examples(
+    corpus: Artifact, tokens: Artifact, split: str, preset: Preset, *, keep_leaked: bool = True
+) -> "Examples":
+    """The labelled headlines of one split, as words and label ids, in the order of the corpus.
+
+    Args:
+        corpus: gives the labels and the flags, and the contents.
+        tokens: gives the words.
+        split: `train`, `dev` or `test`.
+        preset: says whether contents are read.
+        keep_leaked: whether rows whose text also stands on the other side are among them.
+
+    Raises:
+        InputError: there are none, or contents are to be read and none of them has one, or they
+            would be cut into other words than the titles were.
+    """
+    from lstm_model.examples import Examples
+
+    columns = ["row", "record_id", "split", "label", "leaked"]
+    rows = read_corpus(corpus, [*columns, *(["content"] if preset.contents else [])])
+    rows = rows[(rows["split"] == split) & rows["label"].notna()]
+    if not keep_leaked:
+        rows = rows[~rows["leaked"]]
+    words = read_tokens(tokens, split)
+    joined = rows.merge(words, on=["row", "record_id"], how="left", validate="one_to_one")
+    if joined.empty:
+        raise InputError(
+            f"the split {split!r} has no labelled headlines",
+            str(corpus.directory),
+            f"ingest a corpus with labels 0 to {len(LABELS) - 1} in train and dev",
+        )
+    if joined["tokens"].isna().any():
+        raise RuntimeError(f"{tokens.directory} lacks rows of {corpus.directory}")
+    return Examples(
+        token_lists=[list(row) for row in joined["tokens"]],
+        labels=joined["label"].to_numpy(np.int64),
+        contents=_article_tokens(corpus, tokens, preset, joined) if preset.contents else None,
+    )
+
+
+def _article_tokens(
+    corpus: Artifact, tokens: Artifact, preset: Preset, rows: pd.DataFrame
+) -> list[list[str]] | None:
+    words = article_tokens(preset, require_segmenter(tokens), rows["content"])
+    if count_missing_articles(words) == len(rows):
+        raise InputError(
+            f"the preset {preset.name!r} reads contents, and no headline of "
+            f"{rows['split'].iloc[0]} has one",
+            str(corpus.directory),
+            "ingest a corpus with a column content, or train a preset that reads titles alone",
+        )
+    return words

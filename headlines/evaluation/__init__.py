@@ -1,0 +1,1 @@
+"""Evaluation of models: metrics on held-out rows, baseline, behaviour checks, promotion."""

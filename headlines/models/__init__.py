@@ -1,0 +1,1 @@
+"""Model versions: registry, champion, presets, model card."""

@@ -1,0 +1,1 @@
+"""What a night works on and reports: inbox, archive, history, report."""

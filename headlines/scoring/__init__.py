@@ -1,0 +1,1 @@
+"""Scoring of batches: read into chunks, score, commit."""

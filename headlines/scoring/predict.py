@@ -1,0 +1,63 @@
+"""Predicts single headlines at once, without a flow."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from headlines.errors import InputError
+from headlines.models import champion, registry
+from headlines.readers.titles import title_problem
+from headlines.segmentation import Segmenter
+from headlines.segmentation.article_words import article_tokens
+from headlines.storage.layout import Catalog
+
+
+def predict(
+    titles: Sequence[str], model: str = "champion", contents: Sequence[str | None] | None = None
+) -> npt.NDArray[np.float32]:
+    """Probabilities of the classes, in the order of `headlines.labels.LABELS`.
+
+    Args:
+        titles: headlines as they stand, not segmented.
+        model: a version of the data root's `models/`, or `champion`.
+        contents: their articles, None for one that is not at hand. A model that reads titles alone
+            takes no notice of them; one that reads both labels by the titles where there are none.
+
+    Returns:
+        float32, shape (titles, 3); every row sums to 1.
+
+    Raises:
+        InputError: there is no such model, or a title cannot be used.
+        TypeError: `titles` is one title, whose characters would each be taken for a title.
+        ValueError: there are more or fewer contents than titles.
+    """
+    return classify(titles, model, contents)[0]
+
+
+def classify(
+    titles: Sequence[str], model: str = "champion", contents: Sequence[str | None] | None = None
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int8]]:
+    """What `predict` gives, and the label of each title: int8, shape (titles,).
+
+    The label is the model's own choice, by its class thresholds (see `lstm_model.calibration`).
+    """
+    if isinstance(titles, str):
+        raise TypeError("predict takes a list of titles, not one title")
+    if isinstance(contents, str):
+        raise TypeError("predict takes a list of contents, not one content")
+    if contents is not None and len(contents) != len(titles):
+        raise ValueError(f"there are {len(titles)} titles, but {len(contents)} contents")
+    for place, content in enumerate(() if contents is None else contents):
+        if not isinstance(content, str | None):
+            raise TypeError(f"content {place} is neither text nor None, but {content!r:.40}")
+    for title in titles:
+        if problem := title_problem(title):
+            raise InputError(problem, f"title {title!r:.40}", "give a headline with text in it")
+    segmenter = Segmenter.from_environment()
+    artifact = champion.resolve(Catalog.from_environment(), model)
+    scorer = registry.load_scorer(artifact, segmenter.fingerprint())
+    given = [None] * len(titles) if contents is None else contents
+    articles = article_tokens(scorer.preset, segmenter, given)
+    probabilities = scorer.predict(segmenter.cut(titles), articles)
+    return probabilities, scorer.labels(probabilities)

@@ -1,0 +1,100 @@
+"""The result of scoring a batch, as plain data."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from headlines.errors import InputError
+from headlines.scoring import batch_state
+from headlines.scoring.batch import Batch
+from headlines.scoring.options import ScoreOptions
+from headlines.storage.artifact import read_manifest
+from headlines.storage.layout import Catalog
+
+
+@dataclass(frozen=True)
+class BatchResult:
+    """The result of one batch, as plain data.
+
+    Attributes:
+        batch: its name.
+        outcome: `scored`; `reused` (it was scored before); `stopped` (it cannot be scored);
+            `waiting` (stopped on an earlier run, and unchanged); `settling` (left for the next
+            night, as it may still be written).
+        predictions: directory of its predictions; empty where there are none.
+        rows_in: rows of the file.
+        scored: rows with a prediction.
+        rejected: rows without one.
+        reasons: number of rejected rows by reason.
+        labels: number of scored rows by class.
+        model: version that scored.
+        message: why it was stopped, or left.
+        profile: what its headlines look like, as `Profile.to_dict` gives it; None of a batch
+            without predictions, and of one that was scored before profiles were kept.
+        without_content: scored rows that were labelled by their titles alone, as they lack the
+            article that the model would read.
+    """
+
+    batch: str
+    outcome: str
+    predictions: str = ""
+    rows_in: int = 0
+    scored: int = 0
+    rejected: int = 0
+    reasons: dict[str, int] = field(default_factory=dict)
+    labels: dict[str, int] = field(default_factory=dict)
+    model: str = ""
+    message: str = ""
+    profile: dict[str, Any] | None = None
+    without_content: int = 0
+
+
+def check_same_options(catalog: Catalog, batch: Batch, options: ScoreOptions) -> None:
+    """Check that a scored batch was read with the same options.
+
+    Raises:
+        InputError: it was not.
+    """
+    manifest = read_manifest(catalog.prediction(batch.name))
+    before = manifest.config.get("reading") if manifest else None
+    different = ", ".join(
+        f"{name} {value!r}"
+        for name, value in (before or {}).items()
+        if getattr(options.read, name) != value
+    )
+    if different:
+        raise InputError(
+            f"already scored with different options ({different})",
+            str(batch.path),
+            "add --rescore to score it again with the new ones",
+        )
+
+
+def batch_result(catalog: Catalog, batch: Batch, outcome: str) -> BatchResult:
+    """The result of a batch, read from its manifest in `predictions/` or `failed/`."""
+    if outcome == "waiting":
+        message = str(batch_state.failed_before_error(catalog, batch))
+        return BatchResult(batch.name, outcome, message=message)
+    directory = catalog.prediction(batch.name)
+    manifest = read_manifest(directory)
+    if manifest is None:
+        raise RuntimeError(f"the predictions of {batch.name} are no longer at {directory}")
+    counts = manifest.counts
+    return BatchResult(
+        batch=batch.name,
+        outcome=outcome,
+        predictions=str(directory),
+        rows_in=counts["rows_in"],
+        scored=counts["scored"],
+        rejected=counts["rejected"],
+        without_content=counts.get("without_content", 0),  # predictions older than such models
+        reasons=counts["reasons"],
+        labels=counts["labels"],
+        model=counts["model"],
+        profile=counts.get("profile"),
+    )
+
+
+def scored_since(catalog: Catalog, batch: Batch, when: str) -> bool:
+    """Whether the predictions of a batch were published since a second, ISO 8601 in UTC."""
+    manifest = read_manifest(catalog.prediction(batch.name))
+    return manifest is not None and manifest.created_at >= when

@@ -1,0 +1,83 @@
+"""The rows of a batch's files, and which of them can be scored."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from headlines.readers import EmptyFile, ReadOptions, Record, read_records, to_json
+from headlines.readers.titles import MAX_TITLE, TOO_LONG, has_undecodable, title_problem
+
+
+class ValidRow(NamedTuple):
+    """A row that can be scored.
+
+    Attributes:
+        row: its position in what is read, from 0.
+        id: the batch's own identity of it, if it has one.
+        title: the headline.
+        extra: its other columns as one JSON object, if it has any.
+    """
+
+    row: int
+    id: str | None
+    title: str
+    extra: str | None
+
+
+def validate_row(record: Record, options: ReadOptions) -> ValidRow:
+    """The row, if it can be scored.
+
+    Raises:
+        ValueError: it cannot; the message is the reason.
+    """
+    if record.problem:
+        raise ValueError(record.problem)
+    fields = record.fields
+    title = fields.get(options.title_column)
+    if title is not None and not isinstance(title, str):
+        raise ValueError("title is not text")
+    problem = title_problem(title)
+    if problem == TOO_LONG and options.long_titles == "cut":
+        assert title is not None
+        title = title[:MAX_TITLE]
+        problem = title_problem(title)
+    if problem:
+        raise ValueError(problem)
+    assert title is not None
+    identity = fields.get(options.id_column)
+    if identity is not None:
+        if isinstance(identity, bool | bytes | list | dict):
+            raise ValueError("id is neither text nor a number")
+        identity = str(identity)
+        if has_undecodable(identity):
+            raise ValueError("id has undecodable bytes")
+    known = (options.title_column, options.id_column)
+    others = {name: value for name, value in fields.items() if name not in known}
+    extra = to_json(others) if others else None
+    if extra is not None and has_undecodable(extra):
+        raise ValueError("another column has undecodable bytes")
+    return ValidRow(record.row, identity, title, extra)
+
+
+def iter_records(paths: Sequence[Path], options: ReadOptions, *, is_only: bool) -> Iterator[Record]:
+    """The rows of files, numbered through.
+
+    Args:
+        paths: of the files.
+        options: how they are read.
+        is_only: whether they are one file, and the batch has no other.
+
+    Raises:
+        InputError: a file cannot be read.
+        EmptyFile: the one file has none. Of several files some or all may be empty.
+    """
+    rows = 0
+    for path in paths:
+        before = rows
+        try:
+            for record in read_records(path, options):
+                rows += 1
+                yield record._replace(row=before + record.row) if before else record
+        except EmptyFile:
+            if is_only:
+                raise

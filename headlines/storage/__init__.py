@@ -1,0 +1,1 @@
+"""Artifacts and small documents in a data root: layout, manifest, publishing, lineage."""

@@ -1,0 +1,157 @@
+"""The stages, their versions, and the source files that decide their results.
+
+Raise a stage's version when its result changes for the same inputs: artifacts of the version
+before are then rebuilt. `tests/headlines/storage/test_stages.py` fails when a file named here
+changes and the record beside the test, `stages.json`, was not renewed.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage of the pipeline.
+
+    Attributes:
+        version: part of the key of every artifact the stage makes.
+        modules: the modules whose code decides the result.
+    """
+
+    version: int
+    modules: tuple[str, ...]
+
+
+_READING = (
+    "headlines.readers",
+    "headlines.readers.delimited",
+    "headlines.readers.jsonl",
+    "headlines.readers.text_lines",
+    "headlines.readers.parquet",
+    "headlines.readers.record",
+    "headlines.readers.titles",
+)
+_SEGMENTATION = (
+    "headlines.segmentation.lac",
+    "headlines.segmentation.lac_weights",
+    "headlines.segmentation.rust_jieba",
+    "headlines.segmentation.segmenter",
+    "headlines.segmentation.python_jieba",
+    "lstm_model.row_stable",
+)
+_MODEL = (
+    "lstm_model.architecture",
+    "lstm_model.bundle",
+    "lstm_model.bundle_arrays",
+    "lstm_model.bundle_files",
+    "lstm_model.calibration",
+    "lstm_model.gate_inputs",
+    "lstm_model.inputs",
+    "lstm_model.packed",
+    "lstm_model.row_stable",
+    "lstm_model.vocabulary",
+)
+
+STAGES = {
+    "corpus": Stage(
+        1,
+        (
+            *_READING,
+            "headlines.corpus.inews",
+            "headlines.corpus.ingest",
+            "headlines.corpus.source_rows",
+            "headlines.corpus.flags",
+            "headlines.corpus.write_files",
+            "headlines.corpus.read_files",
+            "headlines.readers.rejects",
+        ),
+    ),
+    "words": Stage(1, (*_SEGMENTATION, "headlines.corpus.token_cache")),
+    "tokens": Stage(2, (*_SEGMENTATION, "headlines.corpus.token_cache", "headlines.corpus.tokens")),
+    "pretrained": Stage(
+        2,
+        (
+            *_SEGMENTATION,
+            "headlines.training.pretrain",
+            "lstm_model.inputs",
+            "lstm_model.vocabulary",
+            "lstm_model.word_vectors",
+        ),
+    ),
+    "model": Stage(
+        6,
+        (
+            "headlines.corpus.examples",
+            "headlines.segmentation.article_words",
+            "headlines.training.train",
+            "lstm_model.batching",
+            "lstm_model.cell",
+            "lstm_model.classifier",
+            "lstm_model.examples",
+            "lstm_model.layer",
+            "lstm_model.optimizer",
+            "lstm_model.recurrence",
+            "lstm_model.trainer",
+            "lstm_model.training",
+            "lstm_model.word_vectors",
+            *_MODEL,
+        ),
+    ),
+    # What training itself decides stands in the recipes of trials as the version of `model`.
+    "trial": Stage(1, ("headlines.metrics.classification", "headlines.training.sweep")),
+    "sweep": Stage(1, ("headlines.training.sweep",)),
+    "baseline": Stage(
+        1,
+        (
+            "headlines.corpus.examples",
+            "headlines.evaluation.baseline",
+            "headlines.segmentation.article_words",
+        ),
+    ),
+    "evaluation": Stage(
+        5,
+        (
+            "headlines.evaluation.baseline",
+            "headlines.evaluation.behaviour",
+            "headlines.segmentation.article_words",
+            "headlines.evaluation.evaluate",
+            "headlines.evaluation.tables",
+            "headlines.evaluation.held_out",
+            "headlines.metrics.bootstrap",
+            "headlines.metrics.label_errors",
+            "headlines.metrics.classification",
+            "headlines.metrics.profile",
+            "headlines.metrics.calibration",
+            "headlines.reports.drawing",
+            "headlines.evaluation.report",
+            "headlines.models.card",
+            "headlines.reports.charts",
+            "headlines.reports.rendering",
+            "headlines.metrics.slices",
+            "headlines.reports.spreadsheet",
+            *_MODEL,
+        ),
+    ),
+    "admitted": Stage(
+        3,
+        (
+            *_READING,
+            "headlines.scoring.prepare",
+            "headlines.scoring.chunks",
+            "headlines.scoring.read_files",
+            "headlines.scoring.rows",
+            "headlines.readers.rejects",
+        ),
+    ),
+    "predictions": Stage(
+        1,
+        (
+            *_SEGMENTATION,
+            "headlines.segmentation.article_words",
+            "headlines.metrics.profile",
+            "headlines.scoring.commit",
+            "headlines.scoring.score_chunks",
+            "headlines.readers.titles",
+            *_MODEL,
+        ),
+    ),
+}

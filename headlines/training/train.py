@@ -1,0 +1,123 @@
+"""Trains a model on a corpus and publishes it as a version."""
+
+import dataclasses
+import json
+import shutil
+from collections.abc import Callable, Sequence
+from importlib.metadata import version as installed_version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from headlines.corpus.examples import examples
+from headlines.metrics.calibration import calibration_metrics
+from headlines.metrics.classification import classification_metrics
+from headlines.models import champion, registry
+from headlines.storage.artifact import Artifact, publish
+from headlines.storage.atomic import file_lock
+from headlines.storage.layout import Catalog
+from headlines.storage.manifest import Recipe
+from headlines.storage.stages import STAGES
+from headlines.training.pretrain import read_vectors
+from headlines.training.report import write_training_report
+from lstm_model.presets import Preset
+
+if TYPE_CHECKING:
+    from lstm_model.examples import Examples
+    from lstm_model.packed import PackedScorer
+    from lstm_model.training import EpochReport
+
+
+def train(
+    catalog: Catalog,
+    corpus: Artifact,
+    tokens: Artifact,
+    preset: Preset,
+    on_epoch: "Callable[[EpochReport], None] | None" = None,
+    pretrained: Sequence[Artifact] = (),
+) -> Artifact:
+    """Train a model, or reuse the one that this corpus and preset gave before.
+
+    The temperature of its probabilities is fitted on dev after the training; no label changes by
+    it. Training that was killed goes on after its last finished epoch and ends with the weights of
+    an undisturbed run. The first model of a data root becomes its champion.
+
+    Args:
+        catalog: the data root.
+        corpus: what to learn.
+        tokens: its words.
+        preset: the network and its training.
+        on_epoch: called after every epoch.
+        pretrained: what `pretraining.pretrain` gave; nothing exactly where the preset starts from
+            nothing.
+
+    Raises:
+        InputError: the corpus has no labelled training rows, or the model is there and damaged.
+    """
+    recipe = Recipe(
+        "model",
+        STAGES["model"].version,
+        tuple(artifact.as_source(catalog) for artifact in (corpus, tokens, *pretrained)),
+        {"preset": preset.to_dict(), "segmenter": tokens.manifest.config["segmenter"]},
+    )
+    checkpoints = catalog.work / f"training-{recipe.key[:16]}"
+    versions = {name: installed_version(name) for name in ("tensorflow", "keras", "numpy", "jieba")}
+
+    def write_bundle(draft: Path) -> dict[str, Any]:
+        import lstm_model.training
+        from lstm_model.bundle import write_bundle
+        from lstm_model.calibration import Calibration, log_probabilities
+        from lstm_model.packed import PackedScorer
+
+        # Before the training: it may not be there.
+        dev = examples(corpus, tokens, "dev", preset)
+        trained = lstm_model.training.train(
+            preset,
+            examples(corpus, tokens, "train", preset, keep_leaked=preset.keep_leaked_titles),
+            None if preset.validation_split else dev,
+            checkpoints,
+            on_epoch,
+            read_vectors(pretrained),
+        )
+        uncalibrated = PackedScorer(trained).predict(dev.token_lists, dev.articles)
+        calibration = Calibration.fitted(log_probabilities(uncalibrated), dev.labels)
+        write_bundle(draft, dataclasses.replace(trained, calibration=calibration))
+        metrics = {"dev": _figures_on_dev(PackedScorer.load(draft), dev)}
+        text = json.dumps(metrics, ensure_ascii=False, indent=2) + "\n"
+        (draft / "metrics.json").write_text(text, encoding="utf-8")
+        counts = {
+            "epochs": len(trained.history),
+            "best_epoch": trained.best_epoch,
+            "parameters": sum(weight.size for weight in trained.weights.values()),
+            "vocabulary": len(trained.vocabulary),
+        }
+        write_training_report(
+            draft / "report.html", recipe, corpus, trained.history, metrics["dev"], counts, versions
+        )
+        return {
+            **counts,
+            "dev": {name: metrics["dev"][name] for name in ("rows", "accuracy", "macro_f1")},
+        }
+
+    # One training of a recipe at a time: a second run waits and takes the first one's model.
+    with file_lock(catalog, checkpoints.name):
+        artifact = registry.model_of_key(catalog, recipe.key)
+        if artifact is None:
+            champion.mark_first_training(catalog)
+            target = catalog.model(registry.version_of(recipe.key))
+            artifact = publish(catalog, target, recipe, write_bundle, versions=versions)
+        champion.finish_first_promotion(catalog)
+        shutil.rmtree(checkpoints, ignore_errors=True)
+    return artifact
+
+
+def _figures_on_dev(scorer: "PackedScorer", dev: "Examples") -> dict[str, Any]:
+    """Figures with the calibration error before and after the temperature, which is fitted here."""
+    probabilities = scorer.predict(dev.token_lists, dev.articles)
+    predicted = scorer.labels(probabilities)
+    before = scorer.calibration.at_temperature_1(probabilities)
+    return {
+        **classification_metrics(dev.labels, predicted),
+        "ece_before": calibration_metrics(before, dev.labels, predicted)["ece"],
+        "ece": calibration_metrics(probabilities, dev.labels, predicted)["ece"],
+        "temperature": scorer.calibration.temperature,
+    }

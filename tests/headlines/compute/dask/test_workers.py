@@ -1,0 +1,244 @@
+"""Work on a real cluster: the same bytes as anywhere; a clear word where a worker is not right."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from distributed import Client
+
+from headlines.compute import executors
+from headlines.corpus import ingest as ingest_module
+from headlines.corpus.ingest import ingest
+from headlines.corpus.tokens import segment_corpus
+from headlines.errors import InputError
+from headlines.evaluation import held_out
+from headlines.evaluation.evaluate import evaluate
+from headlines.models import champion
+from headlines.scoring.batch import Batch
+from headlines.settings import Settings
+from headlines.storage.artifact import Artifact, remove
+from headlines.storage.layout import Catalog
+from operations.doctor import check_cluster
+from tests.headlines.conftest import publish_model
+from tests.headlines.scoring.test_scoring import make_champion
+from tests.score import score_options
+
+from .conftest import CHUNK_ROWS, Cluster, Job, digests, lines, until
+
+__all__ = ["publish_model"]
+
+
+def test_four_workers_make_the_bytes_of_one_process_without_prefect_and_tensorflow(
+    cluster: Cluster, use: Callable[[Cluster], None], job: Job, expected: dict[str, str]
+) -> None:
+    use(cluster)
+    assert digests(job.run()) == expected
+    assert not list(job.catalog.work.glob("chunks/*"))
+    pool = executors.executor(2)
+    look = "sorted({name.partition('.')[0] for name in __import__('sys').modules})"
+    seen = [pool.submit(eval, look) for _ in range(16)]
+    for modules in (one.result() for one in seen):
+        assert {"headlines", "distributed"} <= set(modules)
+        assert {"prefect", "tensorflow", "keras", "fastapi", "sqlalchemy", "jieba"}.isdisjoint(
+            modules
+        )
+
+
+def test_files_of_a_batch_that_workers_read_are_scored_to_the_same_bytes(
+    cluster: Cluster, use: Callable[[Cluster], None], job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    header, *rows = lines()
+    folder = job.catalog.inbox / "news.csv"
+    folder.mkdir(parents=True)
+    for number in range(5):
+        part = "\n".join([header, *rows[100 * number : 100 * number + 100]])
+        (folder / f"part-{number}.csv").write_text(part, encoding="utf-8")
+    options = score_options(chunk_rows=CHUNK_ROWS, read_group_bytes=1_000)
+    job = Job(job.catalog, Batch.of_folder(job.catalog, folder), options)
+    use(cluster)
+    found = digests(job.run())
+    assert not list(job.catalog.work.glob("admitted/*"))
+    remove(job.catalog, job.catalog.prediction("news.csv"))
+    monkeypatch.setenv("HEADLINES_RUNNER", "threads")
+    assert digests(job.run()) == found
+
+
+def test_the_words_of_a_corpus_in_parts_are_the_same(
+    cluster: Cluster,
+    use: Callable[[Cluster], None],
+    job: Job,
+    corpus_file: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from headlines.corpus import tokens
+
+    monkeypatch.setattr(tokens, "_READ_ROWS", 10)  # small parts are worth a worker too
+    corpus = ingest(job.catalog, "small", str(corpus_file))
+    monkeypatch.setenv("HEADLINES_RUNNER", "threads")
+    before = segment_corpus(job.catalog, corpus)
+    shutil.rmtree(before.directory)
+    shutil.rmtree(job.catalog.words)
+    use(cluster)
+    again = segment_corpus(job.catalog, corpus)
+    assert not again.reused
+    assert again.manifest.files == before.manifest.files
+    assert len(again.manifest.files) == 3
+
+
+def test_a_corpus_and_an_evaluation_in_parts_are_the_same(
+    cluster: Cluster,
+    use: Callable[[Cluster], None],
+    tmp_path: Path,
+    corpus_file: Path,
+    publish_model: Callable[..., Artifact],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(ingest_module, "_PART_ROWS", 10)
+    monkeypatch.setattr(ingest_module, "_WRITE_ROWS", 1)  # small parts are worth a worker too
+    monkeypatch.setattr(held_out, "_WORTH_ROWS", 1)
+    catalog = Catalog(tmp_path / "data")
+    model = publish_model(catalog, "m")
+    made: list[tuple[Artifact, Artifact]] = []
+    for kind in ("threads", "dask"):
+        monkeypatch.setenv("HEADLINES_RUNNER", "threads")
+        if kind == "dask":
+            use(cluster)
+            for artifact in made[0]:
+                shutil.rmtree(artifact.directory)
+        corpus = ingest(catalog, "small", str(corpus_file))
+        words = segment_corpus(catalog, corpus)
+        made.append((corpus, evaluate(catalog, model, corpus, words)))
+    for before, again in zip(*made, strict=True):
+        assert not again.reused
+        assert again.manifest.files == before.manifest.files
+    assert len(made[0][0].manifest.files) == 10
+    assert not list(catalog.work.glob("chunks/*"))
+
+
+def test_the_same_call_is_made_again_as_files_may_have_changed(
+    cluster: Cluster, use: Callable[[Cluster], None], tmp_path: Path
+) -> None:
+    use(cluster)
+    pool, file = executors.executor(2), tmp_path / "file"
+    file.write_text("old")
+    first = pool.submit(Path.read_text, file)
+    assert first.result() == "old"
+    file.write_text("new")
+    second = pool.submit(Path.read_text, file)
+    assert (first.result(), second.result()) == ("old", "new")
+
+
+def test_a_worker_with_other_code_is_named_before_it_scores(
+    cluster: Cluster, use: Callable[[Cluster], None], job: Job, expected: dict[str, str]
+) -> None:
+    use(cluster)
+    order = cluster.order("other-code-w2")
+    with pytest.raises(InputError, match="another version than the run") as caught:
+        job.run()
+    assert "code 00000000 instead of" in caught.value.problem
+    assert "rjieba 0.0.1 instead of" in caught.value.problem
+    assert "worker tcp://127.0.0.1:" in caught.value.location
+    assert "start the worker again" in caught.value.hint
+    assert not job.catalog.prediction("news.csv").exists()
+    order.unlink()  # it was started again
+    assert digests(job.run()) == expected
+
+
+def test_a_worker_with_another_model_of_the_same_name_is_refused(
+    cluster: Cluster,
+    use: Callable[[Cluster], None],
+    job: Job,
+    expected: dict[str, str],
+    tmp_path: Path,
+) -> None:
+    use(cluster)
+    other = make_champion(Catalog(tmp_path / "elsewhere"), seed=1)
+    assert other.manifest.key == champion.open_champion(job.catalog).manifest.key
+    order = cluster.order("other-model-w1", str(tmp_path / "elsewhere"))
+    with pytest.raises(InputError, match="is another one here") as caught:
+        job.run()
+    assert str(other.directory) in caught.value.location
+    assert not job.catalog.prediction("news.csv").exists()
+    order.unlink()
+    assert digests(job.run()) == expected
+
+
+def test_a_worker_killed_in_the_midst_of_a_piece_costs_nothing(
+    cluster: Cluster, use: Callable[[Cluster], None], job: Job, expected: dict[str, str]
+) -> None:
+    use(cluster)
+    order = cluster.order("die")
+    assert digests(job.run()) == expected
+    assert not order.exists()
+
+
+def test_the_scheduler_holds_no_more_than_a_window_and_nothing_in_the_end(
+    cluster: Cluster, use: Callable[[Cluster], None]
+) -> None:
+    use(cluster)
+    pool, window, most = executors.executor(2), 6, 0
+    with Client(cluster.address, set_as_default=False) as other:
+
+        def held() -> int:
+            count: int = other.run_on_scheduler(lambda dask_scheduler: len(dask_scheduler.tasks))
+            return count
+
+        until(lambda: held() == 0)
+        for number, result in enumerate(executors.bounded_map(pool, abs, range(200), window)):
+            assert result == number
+            if number % 10 == 0:
+                # Those that were had are forgotten a moment later.
+                until(lambda: held() <= window)
+                most = max(most, held())
+        assert most > 0
+        until(lambda: held() == 0)
+
+
+def test_the_doctor_looks_at_every_worker(
+    cluster: Cluster, use: Callable[[Cluster], None], job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HEADLINES_DATA", str(job.catalog.root))
+    monkeypatch.setenv("HEADLINES_RUNNER", "threads")
+    assert check_cluster(Settings.from_environment()) == "not used (HEADLINES_RUNNER=threads)"
+    use(cluster)
+    assert (
+        check_cluster(Settings.from_environment())
+        == f"4 workers, {cluster.address}, of this version"
+    )
+    order = cluster.order("other-code-w3")
+    with pytest.raises(InputError, match=r"another version .code 00000000"):
+        check_cluster(Settings.from_environment())
+    order.unlink()
+    monkeypatch.setenv("HEADLINES_DATA", str(job.catalog.root / "nowhere"))
+    with pytest.raises(InputError, match="does not see the data root"):
+        check_cluster(Settings.from_environment())
+
+
+ENDED = """
+import os, signal
+from headlines.compute.executors import executor
+pools = [executor(2) for _ in range(2)]
+assert pools[0] is pools[1]
+print(pools[0].submit(eval, "__import__('headlines').segment(['股市大涨'])").result(), flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_cluster_on_this_machine_ends_with_the_process_that_it_works_for() -> None:
+    environment = {**os.environ, "HEADLINES_RUNNER": "dask", "HEADLINES_WORKERS": "2"}
+    environment.pop("HEADLINES_DASK", None)
+    process = subprocess.run(
+        [sys.executable, "-c", ENDED],
+        env=environment,
+        capture_output=True,  # scheduler and workers hold the pipe too: it ends when all are gone
+        text=True,
+        timeout=120,
+    )
+    assert process.stdout == "[['股市', '大涨']]\n"
+    assert process.stderr == ""
+    assert process.returncode == -signal.SIGKILL

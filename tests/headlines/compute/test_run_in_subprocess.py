@@ -1,0 +1,48 @@
+"""Work in a process of its own: its result or error comes back, and it ends with its caller."""
+
+import os
+import select
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from headlines.compute.executors import run_in_subprocess
+from headlines.errors import InputError
+from headlines.storage.layout import validate_name
+
+
+@pytest.mark.parametrize(("runner", "elsewhere"), [("threads", False), ("processes", True)])
+def test_the_result_comes_back(
+    monkeypatch: pytest.MonkeyPatch, runner: str, elsewhere: bool
+) -> None:
+    monkeypatch.setenv("HEADLINES_RUNNER", runner)
+    assert (run_in_subprocess(os.getpid) != os.getpid()) is elsewhere
+    with pytest.raises(InputError, match="cannot be a preset name"):
+        run_in_subprocess(validate_name, "../x", "preset name")
+
+
+CALLER = """
+import os, time
+from headlines.compute.executors import run_in_subprocess
+def work():
+    print(os.getpid(), flush=True)
+    time.sleep(600)
+run_in_subprocess(work)
+"""
+
+
+def test_the_process_ends_when_its_caller_is_killed() -> None:
+    caller = subprocess.Popen(
+        [sys.executable, "-c", CALLER],
+        stdout=subprocess.PIPE,
+        env=os.environ | {"HEADLINES_RUNNER": "processes", "PYTHONPATH": str(Path.cwd())},
+    )
+    assert caller.stdout is not None
+    worker = os.pidfd_open(int(caller.stdout.readline()))
+    caller.kill()
+    caller.wait()
+    assert select.select([worker], [], [], 30)[0]  # readable once it has ended
+    os.close(worker)
+    caller.stdout.close()

@@ -1,0 +1,214 @@
+"""A corpus made in pieces: the same bytes by any runner, after a failure, and in bounded memory."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from headlines.corpus import ingest, read_files, write_files
+from headlines.corpus.ingest import read_corpus
+from headlines.errors import InputError
+from headlines.storage.artifact import Artifact
+from headlines.storage.layout import Catalog
+
+ROWS = 40  # of each file
+SPLITS = ("train", "train", "dev", "test", "")
+
+
+def lines(file: int) -> Iterator[str]:
+    """Rows with repeated titles, some without a body, some that cannot be used."""
+    yield "title,label,split,content"
+    for row in range(ROWS):
+        title = "" if row % 13 == 5 else f"第{row * (file + 1) % 17}条 ＡＢ"
+        body = f'"第{row}段\n又一段"' if row % 3 else ""
+        yield f"{title},{(row + file) % 3},{SPLITS[row % 5]},{body}"
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    """A folder of three files."""
+    folder = tmp_path / "news"
+    folder.mkdir()
+    for file in range(3):
+        text = "\n".join(lines(file))
+        (folder / f"{file}.csv").write_text(text, encoding="utf-8")
+    return folder
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Several pieces a source, several sources and pieces a part; each worth a worker."""
+    for name, value in (
+        ("PIECE_ROWS", 7),
+        ("_PART_ROWS", 25),
+        ("_READ_BYTES", 1),
+        ("_WRITE_ROWS", 1),
+    ):
+        monkeypatch.setattr(ingest, name, value)
+    monkeypatch.setenv("HEADLINES_RUNNER", "threads")
+    monkeypatch.setenv("HEADLINES_WORKERS", "2")
+
+
+@pytest.fixture
+def expected(tmp_path: Path, source: Path, monkeypatch: pytest.MonkeyPatch) -> Artifact:
+    """The corpus as one piece for each source makes it."""
+    with monkeypatch.context() as patch:
+        patch.setenv("HEADLINES_RUNNER", "threads")
+        patch.setattr(ingest, "_PART_ROWS", 25)
+        return ingest.ingest(Catalog(tmp_path / "expected"), "mine", str(source))
+
+
+def failing(work: Callable[..., Any], after: int) -> Callable[..., Any]:
+    """The work, which fails from some call on."""
+    calls = []
+
+    def fail_late(*arguments: Any) -> Any:
+        calls.append(arguments)
+        if len(calls) > after:
+            raise RuntimeError("the machine is out of memory")
+        return work(*arguments)
+
+    return fail_late
+
+
+def never(*_: Any, **__: Any) -> Any:
+    raise AssertionError("this was done before")
+
+
+def check_same(catalog: Catalog, made: Artifact, expected: Artifact) -> None:
+    """The same corpus and rejects, and nothing is left of the pieces."""
+    assert not made.reused
+    assert made.manifest.files == expected.manifest.files
+    assert made.counts == expected.counts
+    rejects = "part-00000.parquet"
+    ours, theirs = (
+        Catalog(root).rejected("corpus:mine") / rejects
+        for root in (catalog.root, expected.directory.parents[1])
+    )
+    assert ours.read_bytes() == theirs.read_bytes()
+    assert list((catalog.work / "chunks").iterdir()) == []
+
+
+@pytest.mark.usefixtures("small")
+@pytest.mark.parametrize("kind", ["threads", "processes"])
+def test_small_pieces_give_the_bytes_of_large_ones_by_threads_and_processes(
+    monkeypatch: pytest.MonkeyPatch, catalog: Catalog, source: Path, expected: Artifact, kind: str
+) -> None:
+    monkeypatch.setenv("HEADLINES_RUNNER", kind)
+    made = ingest.ingest(catalog, "mine", str(source))
+    check_same(catalog, made, expected)
+    names = [path.relative_to(made.directory).as_posix() for path in made.files()]
+    assert [name for name in names if "train" in name] == [
+        f"split=train/part-{number:05d}.parquet" for number in range(3)
+    ]
+    frame = read_corpus(made, ["row", "source", "split", "content"])
+    assert frame["row"].is_monotonic_increasing
+    assert (frame["source"] == (frame["row"] // ROWS).astype(str) + ".csv").all()
+    with_body = frame[frame["row"] % ROWS % 3 != 0]
+    assert (with_body["content"].str.startswith("第")).all()
+
+
+@pytest.mark.usefixtures("small")
+@pytest.mark.parametrize("step", ["read_file", "write_part"])
+def test_an_ingest_that_failed_half_way_goes_on(
+    monkeypatch: pytest.MonkeyPatch, catalog: Catalog, source: Path, expected: Artifact, step: str
+) -> None:
+    monkeypatch.setenv("HEADLINES_WORKERS", "1")
+    with monkeypatch.context() as patch:
+        patch.setattr(ingest, step, failing(getattr(ingest, step), after=2))
+        with pytest.raises(RuntimeError, match="out of memory"):
+            ingest.ingest(catalog, "mine", str(source))
+    assert not catalog.corpus("mine").exists()
+    pieces = {path.name for path in (catalog.work / "chunks").iterdir()}
+    assert len(pieces) == (2 if step == "read_file" else 5)
+    with monkeypatch.context() as patch:
+        if step == "write_part":
+            patch.setattr(read_files, "iter_records", never)
+        check_same(catalog, ingest.ingest(catalog, "mine", str(source)), expected)
+
+
+@pytest.mark.usefixtures("small")
+def test_a_piece_that_was_damaged_meanwhile_is_read_again(
+    monkeypatch: pytest.MonkeyPatch,
+    catalog: Catalog,
+    source: Path,
+    expected: Artifact,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    write = ingest.write_part
+
+    def harm(part: write_files.WriteJob) -> Artifact:
+        path = catalog.root / part.slices[0].path
+        path.write_bytes(path.read_bytes()[:-1] + b"2")
+        return write(part)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ingest, "write_part", harm)
+        with pytest.raises(Exception, match="is not what was read"):
+            ingest.ingest(catalog, "mine", str(source))
+    check_same(catalog, ingest.ingest(catalog, "mine", str(source)), expected)
+    assert "is damaged" in caplog.text
+
+
+def test_a_source_that_changes_while_it_is_read_is_refused(
+    monkeypatch: pytest.MonkeyPatch, catalog: Catalog, source: Path
+) -> None:
+    read = read_files.iter_records
+
+    def read_and_replace(path: Path, *arguments: Any, **options: Any) -> Iterator[Any]:
+        yield from read(path, *arguments, **options)
+        path.write_text("title\n好\n", encoding="utf-8")
+
+    monkeypatch.setattr(read_files, "iter_records", read_and_replace)
+    monkeypatch.setenv("HEADLINES_RUNNER", "threads")
+    with pytest.raises(InputError, match="changed while it was read") as caught:
+        ingest.ingest(catalog, "mine", str(source))
+    assert Path(caught.value.location).parent == source
+    assert not catalog.corpus("mine").exists()
+
+
+@pytest.mark.usefixtures("small")
+def test_whole_articles_make_several_row_groups_and_the_same_rows(
+    monkeypatch: pytest.MonkeyPatch, catalog: Catalog, source: Path, expected: Artifact
+) -> None:
+    monkeypatch.setattr(write_files, "_GROUP_BYTES", 1_000)
+    made = ingest.ingest(catalog, "mine", str(source))
+    for ours, theirs in zip(made.files(), expected.files(), strict=True):
+        assert pq.read_table(ours).equals(pq.read_table(theirs))
+    assert max(pq.read_metadata(path).num_row_groups for path in made.files()) > 2
+    assert made.counts == expected.counts
+
+
+MEASURED = """
+import resource, sys
+from pathlib import Path
+from headlines.corpus import ingest
+from headlines.storage.layout import Catalog
+ingest.PIECE_ROWS, ingest._PART_ROWS = 2_000, 10_000
+folder, rows = Path(sys.argv[1]), int(sys.argv[2])
+source = folder / f"{rows}.csv"
+with source.open("w", encoding="utf-8") as file:
+    file.write("title,label,content\\n")
+    for row in range(rows):
+        file.write(f"第{row}条新闻：某地小学生获奖，家长喜讯,{row % 3},{row} {'正文' * 60}\\n")
+made = ingest.ingest(Catalog(folder / "data"), "news", str(source))
+assert made.rows == rows
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+def test_the_memory_of_an_ingest_hardly_grows_with_the_corpus(tmp_path: Path) -> None:
+    environment = {**os.environ, "HEADLINES_RUNNER": "threads", "HEADLINES_WORKERS": "1"}
+    most = {}
+    for rows in (20_000, 200_000):
+        command = [sys.executable, "-c", MEASURED, str(tmp_path), str(rows)]
+        shown = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+        most[rows] = int(shown.stdout) * 1024
+    assert (
+        most[200_000] - most[20_000] < 180_000 * 400
+    )  # bytes; held as a whole they take 1,700 each

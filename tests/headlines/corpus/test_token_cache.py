@@ -1,0 +1,485 @@
+"""The token cache: what was cut before is found, and what was not is cut."""
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from headlines.corpus import token_cache
+from headlines.corpus.ingest import ingest
+from headlines.corpus.token_cache import (
+    cache_stats,
+    is_chunk_boundary,
+    prune,
+    read_token_lists,
+    tokens_for,
+)
+from headlines.corpus.tokens import read_tokens, segment_corpus
+from headlines.errors import InputError
+from headlines.segmentation import Segmenter
+from headlines.storage.artifact import Artifact, open_artifact
+from headlines.storage.cleanup import clean_drafts
+from headlines.storage.layout import Catalog
+from headlines.storage.manifest import MANIFEST, dump_signed, load_signed
+
+TITLES = [f"第{n}届科技大会在某地召开" for n in range(200)]
+Rows = list[str]
+
+
+@pytest.fixture(autouse=True)
+def _small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(token_cache, "_LEAST_ROWS", 1)
+    monkeypatch.setattr(token_cache, "_ONE_IN", 20)
+    monkeypatch.setenv("HEADLINES_RUNNER", "threads")
+    monkeypatch.setenv("HEADLINES_WORKERS", "2")
+
+
+@pytest.fixture
+def corpus_of(catalog: Catalog, tmp_path: Path) -> Callable[..., Artifact]:
+    """Makes a corpus of titles, all of one split."""
+
+    def make(titles: Rows, name: str = "small", label: int = 0) -> Artifact:
+        source = tmp_path / f"{name}.csv"
+        lines = [f"{title},{label},train" for title in titles]
+        source.write_text("\n".join(["title,label,split", *lines]), encoding="utf-8")
+        return ingest(catalog, name, str(source))
+
+    return make
+
+
+def chunks(titles: Rows) -> list[tuple[str, ...]]:
+    """The chunks of titles that are one file's."""
+    found: list[tuple[str, ...]] = []
+    chunk: Rows = []
+    for title in titles:
+        chunk.append(title)
+        if is_chunk_boundary(title, len(chunk)):
+            found.append(tuple(chunk))
+            chunk = []
+    return [*found, tuple(chunk)] if chunk else found
+
+
+def rows_of(tokens_made: Artifact) -> tuple[int, int]:
+    """How many were segmented, and how many reused; together they are all."""
+    counts = tokens_made.counts
+    assert counts["segmented"] + counts["reused"] == tokens_made.rows
+    return counts["segmented"], counts["reused"]
+
+
+def words(tokens_made: Artifact) -> list[list[str]]:
+    return [list(row) for row in read_tokens(tokens_made, "train")["tokens"]]
+
+
+def forget_tokens(catalog: Catalog) -> None:
+    """Remove the tokens of all corpora, but not what the cache holds."""
+    for directory in (catalog.root / "tokens").iterdir():
+        if directory != catalog.words:
+            shutil.rmtree(directory)
+
+
+# Chunks
+
+
+@pytest.fixture
+def _chunks_as_they_come(monkeypatch: pytest.MonkeyPatch, _small_chunks: None) -> None:
+    monkeypatch.undo()
+
+
+@pytest.mark.usefixtures("_chunks_as_they_come")
+def test_chunks_have_about_two_thousand_rows() -> None:
+    sizes = [len(chunk) for chunk in chunks([f"第{n}届科技大会" for n in range(200_000)])]
+    assert 1_600 < sum(sizes) / len(sizes) < 2_400
+    assert 500 <= min(sizes[:-1]) < max(sizes) <= 8_000
+
+
+@pytest.mark.usefixtures("_chunks_as_they_come")
+def test_a_headline_that_comes_often_makes_no_small_chunks() -> None:
+    ending = next(
+        text for n in range(100_000) if is_chunk_boundary(text := f"第{n}届科技大会", 500)
+    )
+    assert [len(chunk) for chunk in chunks([ending] * 1_000)] == [500, 500]
+
+
+@pytest.mark.usefixtures("_chunks_as_they_come")
+def test_a_row_renews_few_chunks_of_many() -> None:
+    titles = [f"第{n}届科技大会" for n in range(40_000)]
+    before = set(chunks(titles))
+    renewed = [
+        len(set(chunks([*titles[:place], "插入的标题", *titles[place:]])) - before)
+        for place in range(7, len(titles), 1_001)
+    ]
+    assert sum(renewed) / len(renewed) < 2
+    assert max(renewed) <= 4
+
+
+def test_the_titles_of_these_tests_make_several_chunks() -> None:
+    assert 5 < len(chunks(TITLES)) < 20
+
+
+TEXTS = st.lists(st.text(st.characters(), max_size=3), max_size=40)
+
+
+@pytest.mark.parametrize("most", [8_000, 6])
+@settings(max_examples=200)
+@given(one=TEXTS, other=TEXTS, shared=TEXTS)
+def test_chunks_do_not_depend_on_what_stands_before(
+    most: int, one: Rows, other: Rows, shared: Rows
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(token_cache, "_ONE_IN", 4)
+        patch.setattr(token_cache, "_MOST_ROWS", most)
+        behind_one, behind_other = chunks(one + shared), chunks(other + shared)
+        first = next((n for n, text in enumerate(shared, 1) if is_chunk_boundary(text, 1)), None)
+        assert max(map(len, behind_one), default=0) <= most
+        if first is not None:  # where the first chunk ends that the shared texts end by themselves
+            rest = chunks(shared[first:])
+            count = len(rest)
+            assert behind_one[len(behind_one) - count :] == rest
+            assert behind_other[len(behind_other) - count :] == rest
+
+
+@settings(max_examples=200)
+@given(texts=TEXTS, data=st.data())
+def test_a_row_renews_at_most_two_chunks(texts: Rows, data: st.DataObject) -> None:
+    """Two where it ends a chunk now and did not, so that one becomes two."""
+    place = data.draw(st.integers(0, len(texts)))
+    taken = data.draw(st.integers(0, 1))
+    put = data.draw(st.lists(st.text(max_size=3), max_size=1))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(token_cache, "_ONE_IN", 4)
+        before = chunks(texts)
+        after = chunks(texts[:place] + put + texts[place + taken :])
+    assert len([chunk for chunk in after if chunk not in before]) <= 2
+
+
+# What is found, and what is cut
+
+
+def test_another_run_finds_all(catalog: Catalog, corpus_of: Callable[..., Artifact]) -> None:
+    corpus = corpus_of(TITLES)
+    first = segment_corpus(catalog, corpus)
+    assert rows_of(first) == (200, 0)
+    assert words(first) == Segmenter().cut(TITLES)
+    forget_tokens(catalog)
+    again = segment_corpus(catalog, corpus)
+    assert not again.reused
+    assert rows_of(again) == (0, 200)
+    assert again.manifest.files == first.manifest.files
+
+
+ENDS_A_CHUNK, IN_A_CHUNK = 157, 120  # rows of `TITLES`
+CHANGES: dict[str, tuple[int, Callable[[Rows], Rows]]] = {
+    "none": (0, lambda rows: rows),
+    "changed": (1, lambda rows: [*rows[:IN_A_CHUNK], "某地大雨", *rows[IN_A_CHUNK + 1 :]]),
+    "added": (1, lambda rows: [*rows[:IN_A_CHUNK], "某地大雨", *rows[IN_A_CHUNK:]]),
+    "removed": (1, lambda rows: [*rows[:IN_A_CHUNK], *rows[IN_A_CHUNK + 1 :]]),
+    "exchanged": (
+        1,
+        lambda rows: [
+            *rows[:IN_A_CHUNK], rows[IN_A_CHUNK + 1], rows[IN_A_CHUNK], *rows[IN_A_CHUNK + 2 :]
+        ],
+    ),
+    "added in front": (1, lambda rows: ["某地大雨", *rows]),
+    "first removed": (1, lambda rows: rows[1:]),
+    "added behind": (1, lambda rows: [*rows, "某地大雨"]),
+    "end of a chunk removed": (1, lambda rows: [*rows[:ENDS_A_CHUNK], *rows[ENDS_A_CHUNK + 1 :]]),
+    "end of a chunk added": (
+        2,
+        lambda rows: [*rows[:IN_A_CHUNK], rows[ENDS_A_CHUNK], *rows[IN_A_CHUNK:]],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_row_renews_the_chunk_that_holds_it_alone(
+    catalog: Catalog, corpus_of: Callable[..., Artifact], change: str
+) -> None:
+    assert is_chunk_boundary(TITLES[ENDS_A_CHUNK], 1)
+    assert not any(is_chunk_boundary(title, 1) for title in TITLES[108:ENDS_A_CHUNK])
+    segment_corpus(catalog, corpus_of(TITLES))
+    count, changed = CHANGES[change]
+    titles = changed(TITLES)
+    renewed = [chunk for chunk in chunks(titles) if chunk not in chunks(TITLES)]
+    assert len(renewed) == count
+
+    made = segment_corpus(catalog, corpus_of(titles, "changed"))
+
+    assert rows_of(made)[0] == sum(map(len, renewed)) < 80
+    assert words(made) == Segmenter().cut(titles)
+
+
+def test_corpora_with_the_same_titles_share_their_words(
+    catalog: Catalog, corpus_of: Callable[..., Artifact]
+) -> None:
+    one, other = corpus_of(TITLES, "one"), corpus_of(TITLES, "other", label=2)
+    assert rows_of(segment_corpus(catalog, one)) == (200, 0)
+    shared = segment_corpus(catalog, other)
+    assert not shared.reused
+    assert rows_of(shared) == (0, 200)
+    assert len(cache_stats(catalog)) == 1
+
+
+def test_another_dictionary_renews_all(
+    catalog: Catalog,
+    corpus_of: Callable[..., Artifact],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    corpus = corpus_of(TITLES)
+    plain = segment_corpus(catalog, corpus)
+    dictionary = tmp_path / "words.txt"
+    monkeypatch.setenv("HEADLINES_DICTIONARY", str(dictionary))
+    for number, word in enumerate(("科技大会", "技大会在"), 1):
+        dictionary.write_text(f"{word} 900000\n", encoding="utf-8")
+        made = segment_corpus(catalog, corpus)
+        assert rows_of(made) == (200, 0)
+        assert words(made) == Segmenter(dictionary=dictionary).cut(TITLES) != words(plain)
+        assert len(cache_stats(catalog)) == 1 + number
+    monkeypatch.delenv("HEADLINES_DICTIONARY")
+    forget_tokens(catalog)
+    assert rows_of(segment_corpus(catalog, corpus)) == (0, 200)
+
+
+def test_the_words_of_a_chunk_are_found_by_all_of_its_texts_in_their_order(
+    catalog: Catalog,
+) -> None:
+    lists = [["甲乙", "丙"], ["甲", "乙丙"], ["甲乙丙"], ["丙", "甲乙"], ["甲乙", "丙", ""], []]
+    made = [tokens_for(catalog, Segmenter(), texts) for texts in lists]
+    assert not any(artifact.reused for artifact in made)
+    for texts, artifact in zip(lists, made, strict=True):
+        assert read_token_lists(artifact).to_pylist() == Segmenter().cut(texts)
+        assert tokens_for(catalog, Segmenter(), texts).reused
+
+
+# Damage
+
+
+def cut_short(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[:-9])
+
+
+def flip(file: Path) -> None:
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+
+
+@pytest.mark.parametrize("harm", [cut_short, flip, Path.unlink])
+@pytest.mark.parametrize("name", [MANIFEST, "words.parquet"])
+def test_a_damaged_chunk_is_set_aside_and_made_anew(
+    catalog: Catalog,
+    corpus_of: Callable[..., Artifact],
+    caplog: pytest.LogCaptureFixture,
+    harm: Callable[[Path], None],
+    name: str,
+) -> None:
+    corpus = corpus_of(TITLES)
+    first = segment_corpus(catalog, corpus)
+    forget_tokens(catalog)
+    chunk = sorted(catalog.words.glob("*/*"))[3]
+    found = open_artifact(chunk)
+    assert found is not None
+    harm(chunk / name)
+
+    again = segment_corpus(catalog, corpus)
+
+    assert rows_of(again) == (found.rows, 200 - found.rows)
+    assert again.manifest.files == first.manifest.files
+    [warning] = [record for record in caplog.records if record.levelname == "WARNING"]
+    assert f"{chunk} is damaged" in warning.getMessage()
+    assert len([*(catalog.work / "damaged" / "tokens" / "by-content").glob("*/*~1")]) == 1
+    mended = open_artifact(chunk)
+    assert mended is not None
+    assert mended.manifest.files == found.manifest.files
+
+
+# Several processes, and killed ones
+
+RUN = """
+import json, os, signal, sys
+from headlines.corpus import token_cache
+from headlines.storage.artifact import open_artifact
+from headlines.storage.layout import Catalog
+from headlines.corpus.tokens import read_tokens, segment_corpus
+
+token_cache._LEAST_ROWS, token_cache._ONE_IN = 1, 20
+renames, die_at = 0, int(sys.argv[1])
+
+def die(event, arguments):
+    global renames
+    if event == "os.rename" and "by-content" in str(arguments[1]):
+        renames += 1
+        if renames == die_at:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+sys.addaudithook(die)
+catalog = Catalog.from_environment()
+corpus = open_artifact(catalog.corpus("small"))
+print("ready", flush=True)
+sys.stdin.readline()
+made = segment_corpus(catalog, corpus)
+print(json.dumps([made.counts, [entry.sha256 for entry in made.manifest.files]]))
+"""
+
+
+def started(catalog: Catalog, die_at: int = 0, **environment: str) -> "subprocess.Popen[str]":
+    """A process that segments the corpus as soon as it is given a line."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", RUN, str(die_at)],
+        env={**os.environ, "HEADLINES_DATA": str(catalog.root), **environment},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    return process
+
+
+def test_runs_at_the_same_time_agree(catalog: Catalog, corpus_of: Callable[..., Artifact]) -> None:
+    corpus = corpus_of(TITLES)
+    processes = [started(catalog) for _ in range(3)]
+    for process in processes:
+        assert process.stdin is not None
+        print(file=process.stdin, flush=True)
+    found = [json.loads(process.communicate()[0]) for process in processes]
+    assert [process.returncode for process in processes] == [0, 0, 0]
+    assert all(counts["segmented"] + counts["reused"] == 200 for counts, _ in found)
+    mine = segment_corpus(catalog, corpus)
+    assert mine.reused
+    assert [files for _, files in found] == [[e.sha256 for e in mine.manifest.files]] * 3
+    assert words(mine) == Segmenter().cut(TITLES)
+    [cached] = cache_stats(catalog)
+    assert (cached.chunks, cached.rows) == (len(chunks(TITLES)), 200)
+    assert not (catalog.work / "damaged").exists()
+    assert not [*catalog.work.glob("draft-*")]
+
+
+@pytest.mark.parametrize("finished", [0, 1, 5])
+def test_the_chunks_that_a_killed_run_finished_are_used(
+    catalog: Catalog, corpus_of: Callable[..., Artifact], finished: int
+) -> None:
+    corpus = corpus_of(TITLES)
+    process = started(catalog, finished + 1, HEADLINES_WORKERS="1")
+    assert process.communicate("\n") == ("", None)
+    assert process.returncode == -signal.SIGKILL
+    assert sum(one.chunks for one in cache_stats(catalog)) == finished
+
+    made = segment_corpus(catalog, corpus)
+
+    reused = sum(map(len, chunks(TITLES)[:finished]))
+    assert rows_of(made) == (200 - reused, reused)
+    assert words(made) == Segmenter().cut(TITLES)
+    assert clean_drafts(catalog) >= 1
+
+
+def test_what_is_cut_while_the_cache_is_pruned_is_kept_or_pruned(catalog: Catalog) -> None:
+    name = kept_name(catalog, Segmenter())
+    with ThreadPoolExecutor(1) as pool:
+        cutting = pool.submit(
+            lambda: [tokens_for(catalog, Segmenter(), [f"某地大雨{n}"]) for n in range(60)]
+        )
+        pruned = 0
+        while not cutting.done():
+            with contextlib.suppress(InputError):  # nothing is there just now
+                prune(catalog, name)
+                pruned += 1
+        assert len(cutting.result()) == 60
+    assert pruned > 1
+    for chunk in catalog.words.glob("*/*"):
+        assert open_artifact(chunk) is not None
+    assert not [*catalog.work.glob("draft-*")]
+
+
+# What is kept, and pruning
+
+
+def kept_name(catalog: Catalog, segmenter: Segmenter) -> str:
+    """The name of the words of a segmenter, of which some are cut."""
+    tokens_for(catalog, segmenter, ["某地大雨"])
+    [name] = [one.name for one in cache_stats(catalog) if one.segmenter == segmenter.fingerprint()]
+    return name
+
+
+def test_what_is_kept_is_told(catalog: Catalog, corpus_of: Callable[..., Artifact]) -> None:
+    assert cache_stats(catalog) == []
+    before = datetime.now(UTC).replace(microsecond=0)
+    segment_corpus(catalog, corpus_of(TITLES))
+    [one] = cache_stats(catalog)
+    assert one.segmenter == Segmenter().fingerprint()
+    assert (one.chunks, one.rows, one.days) == (len(chunks(TITLES)), 200, 0)
+    assert one.bytes == sum(path.stat().st_size for path in catalog.words.rglob("*.parquet"))
+    assert before <= datetime.fromisoformat(one.newest) <= datetime.now(UTC)
+    assert [path.name for path in catalog.words.iterdir()] == [one.name]
+
+
+def test_the_segmenter_that_cut_last_is_told_first(catalog: Catalog) -> None:
+    names = [kept_name(catalog, Segmenter(engine)) for engine in ("fast", "jieba")]
+    for old, new in (names, names[::-1]):
+        for name, days in ((old, 10), (new, 3)):
+            for path in catalog.words.glob(f"{name}/*/{MANIFEST}"):
+                data = load_signed(path.read_text(encoding="utf-8"))
+                made = datetime.now(UTC) - timedelta(days=days, minutes=1)
+                data["created_at"] = made.isoformat(timespec="seconds")
+                path.write_text(dump_signed(data), encoding="utf-8")
+        assert [(one.name, one.days) for one in cache_stats(catalog)] == [(new, 3), (old, 10)]
+
+
+def test_what_cannot_be_read_is_not_counted(catalog: Catalog) -> None:
+    name = kept_name(catalog, Segmenter())
+    harmed = tokens_for(catalog, Segmenter(), ["某地大雨", "某地大雪"])
+    (catalog.words / ".DS_Store").write_bytes(b"")
+    (catalog.words / name / ".DS_Store").write_bytes(b"")
+    (catalog.words / "empty").mkdir()
+    assert [(one.name, one.rows) for one in cache_stats(catalog)] == [(name, 3)]
+    (harmed.directory / MANIFEST).write_text("{}")
+    assert [(one.name, one.rows) for one in cache_stats(catalog)] == [(name, 1)]
+    prune(catalog, name)
+    assert cache_stats(catalog) == []
+
+
+def test_pruning_takes_the_words_of_one_segmenter(
+    catalog: Catalog, corpus_of: Callable[..., Artifact], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    corpus = corpus_of(TITLES)
+    made = segment_corpus(catalog, corpus)
+    other = kept_name(catalog, Segmenter("jieba"))
+    prune(catalog, kept_name(catalog, Segmenter()))
+    assert [one.name for one in cache_stats(catalog)] == [other]
+    assert [path.name for path in catalog.words.iterdir()] == [other]
+    assert not [*catalog.work.glob("draft-*")]
+    assert segment_corpus(catalog, corpus).manifest == made.manifest  # the tokens are no cache
+    forget_tokens(catalog)
+    assert rows_of(segment_corpus(catalog, corpus)) == (200, 0)
+
+
+def test_only_what_is_told_can_be_pruned(
+    catalog: Catalog, corpus_of: Callable[..., Artifact]
+) -> None:
+    with pytest.raises(InputError):
+        prune(catalog, "anything")
+    made = segment_corpus(catalog, corpus_of(TITLES))
+    name = kept_name(catalog, Segmenter())
+    (catalog.words / "file").write_text("none of ours")
+    before = sorted(catalog.root.rglob("*"))
+    for trick in (
+        *("", ".", "..", "../by-content", f"../by-content/{name}", f"./{name}", f"{name}/", "*"),
+        *(f"../{made.directory.name}", str(catalog.words / name), str(made.directory), "file"),
+        *(name[:-1], name.upper() + "0", next((catalog.words / name).iterdir()).name, "a\0b"),
+    ):
+        with pytest.raises(InputError) as refusal:
+            prune(catalog, trick)
+        assert repr(trick) in refusal.value.problem
+        assert "headlines cache" in refusal.value.hint
+    assert sorted(catalog.root.rglob("*")) == before

@@ -1,0 +1,158 @@
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from headlines.compute import executors
+from headlines.corpus import token_cache
+from headlines.corpus import tokens as module
+from headlines.corpus.ingest import ingest, read_corpus
+from headlines.corpus.tokens import SCHEMA, read_tokens, segment_corpus
+from headlines.segmentation import Segmenter
+from headlines.storage.artifact import Artifact
+from headlines.storage.layout import Catalog
+
+ROWS = 60
+
+
+@pytest.fixture
+def corpus(catalog: Catalog, tmp_path: Path) -> Artifact:
+    source = tmp_path / "source.csv"
+    lines = [f"第{n}届科技大会召开,{n % 3},{('train', 'train', 'dev')[n % 3]}" for n in range(ROWS)]
+    source.write_text("\n".join(["title,label,split", *lines]), encoding="utf-8")
+    return ingest(catalog, "small", str(source))
+
+
+@pytest.fixture
+def _small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Several chunks a file, and several reads a chunk."""
+    monkeypatch.setattr(token_cache, "_LEAST_ROWS", 1)
+    monkeypatch.setattr(token_cache, "_ONE_IN", 7)
+    monkeypatch.setattr(module, "_READ_ROWS", 3)
+    monkeypatch.setenv("HEADLINES_RUNNER", "threads")
+
+
+def check_tokens(tokens: Artifact, corpus: Artifact, segmenter: Segmenter) -> None:
+    """The tokens are the words of every headline, in its place."""
+    for split in ("train", "dev", "test"):
+        headlines = read_corpus(corpus, ["row", "record_id", "title", "split"])
+        headlines = headlines[headlines["split"] == split]
+        found = read_tokens(tokens, split)
+        assert found["row"].tolist() == headlines["row"].tolist()
+        assert found["record_id"].tolist() == headlines["record_id"].tolist()
+        expected = segmenter.cut(headlines["title"].tolist())
+        assert [list(words) for words in found["tokens"]] == expected
+
+
+@pytest.mark.usefixtures("_small_chunks")
+@pytest.mark.parametrize("kind", ["threads", "processes"])
+def test_the_tokens_are_those_of_every_headline_in_its_place(
+    monkeypatch: pytest.MonkeyPatch, catalog: Catalog, corpus: Artifact, kind: str
+) -> None:
+    monkeypatch.setenv("HEADLINES_RUNNER", kind)
+    monkeypatch.setenv("HEADLINES_WORKERS", "2")
+    artifact = segment_corpus(catalog, corpus)
+    assert not artifact.reused
+    check_tokens(artifact, corpus, Segmenter())
+    assert artifact.rows == corpus.rows == artifact.counts["segmented"] == ROWS
+    assert artifact.counts["reused"] == 0
+    assert artifact.counts["tokens"] == sum(
+        len(words) for split in ("train", "dev") for words in read_tokens(artifact, split)["tokens"]
+    )
+    assert [path.relative_to(artifact.directory) for path in artifact.files()] == [
+        path.relative_to(corpus.directory) for path in corpus.files()
+    ]
+    if kind == "threads":  # other processes do not know of the small chunks
+        [kept] = token_cache.cache_stats(catalog)
+        assert kept.chunks > 4
+    assert not list((catalog.work / "chunks").iterdir())
+
+
+def test_the_files_have_the_schema(catalog: Catalog, corpus: Artifact) -> None:
+    for path in segment_corpus(catalog, corpus).files(".parquet"):
+        assert pq.read_schema(path).equals(SCHEMA)
+
+
+def test_a_split_without_headlines_has_no_tokens(catalog: Catalog, corpus: Artifact) -> None:
+    found = read_tokens(segment_corpus(catalog, corpus), "test")
+    assert list(found.columns) == ["row", "record_id", "tokens"]
+    assert len(found) == 0
+
+
+def test_the_second_run_makes_nothing(catalog: Catalog, corpus: Artifact) -> None:
+    first = segment_corpus(catalog, corpus)
+    before = {path: path.stat().st_mtime_ns for path in (catalog.root / "tokens").rglob("*")}
+    second = segment_corpus(catalog, corpus)
+    assert second.reused
+    assert second.manifest == first.manifest
+    after = {path: path.stat().st_mtime_ns for path in (catalog.root / "tokens").rglob("*")}
+    assert after == before
+
+
+def test_every_segmenter_has_tokens_of_its_own(
+    monkeypatch: pytest.MonkeyPatch, catalog: Catalog, corpus: Artifact, tmp_path: Path
+) -> None:
+    dictionary = tmp_path / "words.txt"
+    dictionary.write_text("科技大会 9000\n", encoding="utf-8")
+    found = []
+    for engine, named in (("fast", ""), ("jieba", ""), ("fast", str(dictionary))):
+        monkeypatch.setenv("HEADLINES_ENGINE", engine)
+        monkeypatch.setenv("HEADLINES_DICTIONARY", named)
+        tokens = segment_corpus(catalog, corpus)
+        segmenter = Segmenter(engine, dictionary=dictionary if named else None)
+        assert not tokens.reused
+        assert tokens.counts["segmented"] == ROWS
+        assert tokens.manifest.config["segmenter"] == segmenter.fingerprint()
+        check_tokens(tokens, corpus, segmenter)
+        found.append(tokens)
+    fast, stock, own = ([entry.sha256 for entry in tokens.manifest.files] for tokens in found)
+    assert fast == stock != own
+    assert len({tokens.directory for tokens in found}) == 3
+
+
+def test_damaged_tokens_are_made_anew(catalog: Catalog, corpus: Artifact) -> None:
+    first = segment_corpus(catalog, corpus)
+    path = first.files(".parquet")[0]
+    path.write_bytes(path.read_bytes()[:-1])
+    second = segment_corpus(catalog, corpus)
+    assert not second.reused
+    assert second.manifest.files == first.manifest.files
+    assert (second.counts["segmented"], second.counts["reused"]) == (0, ROWS)
+
+
+def test_titles_of_any_form_are_cut(catalog: Catalog, tmp_path: Path) -> None:
+    source = tmp_path / "odd.jsonl"
+    titles = ["\\u3000\\u4e2d", "a\\tb\\r\\nc", "\\u3400\\ud83d\\ude00", "x" * 500, "text-indent"]
+    lines = [f'{{"title":"{title}","split":"train"}}' for title in titles * 2]
+    source.write_text("\n".join(lines), encoding="utf-8")
+    corpus = ingest(catalog, "odd", str(source))
+    assert corpus.rows == len(lines)
+    check_tokens(segment_corpus(catalog, corpus), corpus, Segmenter("jieba"))
+
+
+@pytest.mark.usefixtures("_small_chunks")
+def test_a_failure_half_way_leaves_no_tokens_and_the_chunks_that_were_done(
+    monkeypatch: pytest.MonkeyPatch, catalog: Catalog, corpus: Artifact
+) -> None:
+    cut, cut_rows = Segmenter.cut, []
+
+    def fail_late(self: Segmenter, texts: list[str]) -> list[list[str]]:
+        if len(cut_rows) == 2:
+            raise RuntimeError("the machine is out of memory")
+        cut_rows.append(len(texts))
+        return cut(self, texts)
+
+    monkeypatch.setenv("HEADLINES_WORKERS", "1")
+    with monkeypatch.context() as broken:
+        broken.setattr(Segmenter, "cut", fail_late)
+        with pytest.raises(RuntimeError, match="out of memory"):
+            segment_corpus(catalog, corpus)
+        executors.executor(1).submit(int).result()  # the worker is done with what it had begun
+    assert list((catalog.root / "tokens").iterdir()) == [catalog.words]
+    assert list(catalog.work.glob("draft-*")) == []
+
+    tokens = segment_corpus(catalog, corpus)
+    done = sum(cut_rows)
+    assert 0 < done < ROWS
+    assert (tokens.counts["reused"], tokens.counts["segmented"]) == (done, ROWS - done)
+    check_tokens(tokens, corpus, Segmenter())

@@ -1,0 +1,120 @@
+"""Headlines labelled file by file: the same evaluation in many parts and by any runner."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from headlines.corpus import ingest as ingest_module
+from headlines.corpus.ingest import ingest, read_corpus
+from headlines.corpus.tokens import segment_corpus
+from headlines.errors import DamagedArtifact
+from headlines.evaluation import held_out as module
+from headlines.evaluation import tables
+from headlines.evaluation.evaluate import evaluate
+from headlines.evaluation.held_out import held_out
+from headlines.storage.artifact import Artifact
+from headlines.storage.layout import Catalog
+
+Make = Callable[[str, int], tuple[Catalog, Artifact, Artifact, Artifact]]
+
+ROWS = 90
+WORDS = ("股市大涨", "某地地震", "天气", "火山，爆发", "夺冠")
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    """Rows of all splits; some have no label."""
+    path = tmp_path / "news.csv"
+    rows = [
+        f"{WORDS[row % 5]}{'' if row % 4 else row},{('0', '1', '2', '')[row % 4]},"
+        f"{('train', 'dev', 'test')[row % 3]}"
+        for row in range(ROWS)
+    ]
+    path.write_text("\n".join(["title,label,split", *rows]), encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def make(
+    tmp_path: Path,
+    source: Path,
+    publish_model: Callable[..., Artifact],
+    monkeypatch: pytest.MonkeyPatch,
+) -> Make:
+    """Makes a data root with a model, a corpus in files of so many rows, and its words."""
+    monkeypatch.setenv("HEADLINES_RUNNER", "threads")
+    monkeypatch.setenv("HEADLINES_WORKERS", "2")
+
+    def of(name: str, part_rows: int) -> tuple[Catalog, Artifact, Artifact, Artifact]:
+        catalog = Catalog(tmp_path / name)
+        monkeypatch.setattr(ingest_module, "_PART_ROWS", part_rows)
+        corpus = ingest(catalog, "news", str(source))
+        return catalog, publish_model(catalog, "m"), corpus, segment_corpus(catalog, corpus)
+
+    return of
+
+
+@pytest.mark.parametrize("kind", ["threads", "processes"])
+def test_many_small_parts_make_the_evaluation_of_few_large_ones(
+    make: Make,
+    monkeypatch: pytest.MonkeyPatch,
+    kind: str,
+) -> None:
+    whole = evaluate(*make("whole", 1_000))
+    catalog, *made_from = make("parts", 7)
+    monkeypatch.setattr(module, "_WORTH_ROWS", 1)  # small parts are worth a worker too
+    monkeypatch.setattr(tables, "_ROWS_AT_ONCE", 4)
+    monkeypatch.setenv("HEADLINES_RUNNER", kind)
+    parts = evaluate(catalog, *made_from)
+    for one, other in zip(whole.files(), parts.files(), strict=True):
+        if one.suffix != ".html":  # the report names the files of the corpus
+            assert one.read_bytes() == other.read_bytes(), one.name
+    assert parts.counts == whole.counts
+    assert parts.counts["mistakes"] > 4
+
+
+def test_a_large_table_has_several_row_groups_and_the_same_rows(
+    make: Make,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    whole = evaluate(*make("whole", 1_000))
+    monkeypatch.setattr(tables, "_ROWS_AT_ONCE", 4)
+    monkeypatch.setattr(tables, "_GROUP_ROWS", 10)
+    parts = evaluate(*make("parts", 1_000))
+    name = "output_check.parquet"
+    ours, theirs = (one.directory / name for one in (parts, whole))
+    assert pq.read_table(ours).equals(pq.read_table(theirs))
+    groups = pq.read_metadata(ours)
+    rows = [groups.row_group(number).num_rows for number in range(groups.num_row_groups)]
+    assert rows[:-1] == [12] * (len(rows) - 1)
+    assert len(rows) > 2
+
+
+def test_titles_are_those_of_the_places_in_any_order(
+    make: Make,
+) -> None:
+    catalog, model, corpus, tokens = make("parts", 7)
+    labelled = held_out(catalog, model, corpus, tokens, ("dev", "test"))
+    titles = read_corpus(corpus, ["row", "title"]).set_index("row")["title"]
+    places = np.random.default_rng(3).permutation(len(labelled.checked))
+    for asked in (places, places[:5], places[:0]):
+        expected = titles.loc[labelled.checked["row"].to_numpy()[asked]].tolist()
+        assert labelled.titles(asked).to_pylist() == expected
+    lengths = titles.loc[labelled.checked["row"].to_numpy()].str.len()
+    assert labelled.checked["length"].tolist() == lengths.tolist()
+
+
+def test_words_of_other_rows_and_changed_files_are_refused(make: Make, source: Path) -> None:
+    catalog, model, corpus, tokens = make("parts", 1_000)
+    lines = source.read_text(encoding="utf-8").splitlines()
+    source.write_text("\n".join([lines[0], *reversed(lines[1:])]), encoding="utf-8")
+    other = ingest(catalog, "other", str(source))
+    with pytest.raises(DamagedArtifact, match="words of other rows"):
+        held_out(catalog, model, other, tokens, ("dev",))
+    [path] = [path for path in corpus.files() if path.parent.name == "split=dev"]
+    path.write_bytes(path.read_bytes() + b"0")
+    with pytest.raises(DamagedArtifact, match="is not what the manifest says"):
+        held_out(catalog, model, corpus, tokens, ("dev",))

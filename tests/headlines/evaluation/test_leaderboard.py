@@ -1,0 +1,140 @@
+"""The list of models: none is left out, and each stands with the figures that are its own."""
+
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from headlines.evaluation.leaderboard import known_evaluations, list_models
+from headlines.models import champion
+from headlines.storage.artifact import Artifact, publish
+from headlines.storage.layout import Catalog
+from headlines.storage.manifest import MANIFEST, Input, Recipe, dump_signed, load_signed
+
+CORPUS = (Input("corpus/news", "c" * 64, 90), Input("tokens/tttt", "t" * 64, 90))
+OTHER_CORPUS = (Input("corpus/other", "o" * 64, 90), Input("tokens/oooo", "u" * 64, 90))
+
+
+@pytest.fixture
+def model(catalog: Catalog, publish_model: Callable[..., Artifact]) -> Artifact:
+    made = publish_model(catalog, "one", CORPUS)
+    champion.promote(catalog, "one", "a test")
+    return made
+
+
+def evaluate(
+    catalog: Catalog, model: Artifact, corpus: tuple[Input, ...], accuracy: float, day: int = 1
+) -> Artifact:
+    """Publish an evaluation of that day with that accuracy."""
+
+    def write(draft: Path) -> dict[str, Any]:
+        (draft / "metrics.json").write_text("{}")
+        figures = {"all": {"rows": 9, "accuracy": accuracy, "macro_f1": 0.5}}
+        metrics = {"dev": figures, "test": figures}
+        return {"metrics": metrics, "behaviour_passed": True, "baseline_beaten": False}
+
+    sources = (model.as_source(catalog), *corpus)
+    recipe = Recipe("evaluation", 1, sources, {"day": day})
+    target = catalog.evaluation(model.directory.name, recipe.key)
+    made = publish(catalog, target, recipe, write)
+    path = made.directory / MANIFEST
+    data = load_signed(path.read_text(encoding="utf-8")) | {"created_at": f"2026-11-{day:02}"}
+    path.write_text(dump_signed(data), encoding="utf-8")
+    return made
+
+
+def test_a_model_that_was_not_evaluated_has_the_figures_of_its_training(
+    catalog: Catalog, model: Artifact
+) -> None:
+    [listed] = list_models(catalog)
+    assert listed.champion
+    assert listed.dev == model.counts["dev"]
+    assert (listed.test, listed.evaluation, listed.behaviour_passed) == ({}, "", None)
+    assert listed.corpus == {"name": "news", "digest": "c" * 64}
+    assert listed.tokens == {"name": "tttt", "digest": "t" * 64}
+    assert listed.bytes == sum(path.stat().st_size for path in model.files())
+
+
+def test_the_newest_evaluation_on_what_it_was_trained_on_counts(
+    catalog: Catalog, model: Artifact, publish_model: Callable[..., Artifact]
+) -> None:
+    evaluate(catalog, model, CORPUS, 0.1, day=1)
+    newest = evaluate(catalog, model, CORPUS, 0.2, day=2)
+    evaluate(catalog, model, OTHER_CORPUS, 0.3, day=3)
+    damaged = evaluate(catalog, model, CORPUS, 0.4, day=4)
+    (damaged.directory / "metrics.json").write_text("[]")
+    evaluate(catalog, publish_model(catalog, "one-more", CORPUS, seed=1), CORPUS, 0.5, day=5)
+
+    one, _ = list_models(catalog)
+
+    assert one.dev["accuracy"] == one.test["accuracy"] == 0.2
+    assert one.evaluation == str(newest.directory)
+    assert (one.behaviour_passed, one.baseline_beaten) == (True, False)
+    found = [
+        evaluation.counts["metrics"]["dev"] for evaluation in known_evaluations(catalog, model)
+    ]
+    assert [figures["all"]["accuracy"] for figures in found] == [0.2, 0.1, 0.3]
+
+
+def test_evaluations_of_another_model_of_that_name_do_not_count(
+    catalog: Catalog, model: Artifact, publish_model: Callable[..., Artifact]
+) -> None:
+    evaluate(catalog, model, CORPUS, 0.9)
+    publish_model(catalog, "one", CORPUS, seed=1)  # stands in its place now
+    [listed] = list_models(catalog)
+    assert listed.evaluation == ""
+
+
+@pytest.mark.parametrize(
+    ("harm", "told", "preset"),
+    [
+        (
+            lambda model: (model / "config.json").write_text(""),
+            "config.json is not what",
+            "fast",
+        ),
+        (lambda model: (model / "more").write_text(""), "files not in the manifest", "fast"),
+        (lambda model: (model / MANIFEST).write_text("{}"), f"{MANIFEST}: ", ""),
+        (lambda model: (model / MANIFEST).unlink(), f"{MANIFEST}: ", ""),
+    ],
+)
+def test_a_damaged_model_is_listed_with_what_is_wrong(
+    catalog: Catalog,
+    model: Artifact,
+    publish_model: Callable[..., Artifact],
+    harm: Callable[[Path], object],
+    told: str,
+    preset: str,
+) -> None:
+    publish_model(catalog, "two", CORPUS, seed=1)
+    evaluate(catalog, model, CORPUS, 0.9)
+    whole = asdict(list_models(catalog)[1])
+    harm(model.directory)
+    one, two = list_models(catalog)
+    assert told in one.damaged
+    assert (one.version, one.champion, one.preset) == ("one", True, preset)
+    assert one.evaluation == ""  # its figures are those of another model, who knows
+    assert asdict(two) == whole
+
+
+def test_where_the_pointer_cannot_be_read_no_model_is_marked(
+    catalog: Catalog, model: Artifact
+) -> None:
+    for harm in (lambda: catalog.champion.write_text(""), catalog.champion.unlink):
+        harm()
+        assert [listed.champion for listed in list_models(catalog)] == [False]
+
+
+def test_a_champion_that_is_gone_is_listed_as_that(
+    catalog: Catalog, model: Artifact, publish_model: Callable[..., Artifact]
+) -> None:
+    publish_model(catalog, "two", CORPUS, seed=1)
+    model.directory.rename(catalog.root / "moved")
+    told = [(listed.version, listed.champion, listed.damaged) for listed in list_models(catalog)]
+    assert told == [("one", True, "it is gone"), ("two", False, "")]
+
+
+def test_without_models_the_list_is_empty(catalog: Catalog) -> None:
+    assert list_models(catalog) == []

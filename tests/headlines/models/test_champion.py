@@ -1,0 +1,412 @@
+"""The champion pointer: promotions, the way back, and all that can be wrong with it."""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import safetensors.numpy
+
+from headlines.errors import InputError
+from headlines.models import champion, registry
+from headlines.storage.artifact import Artifact, publish
+from headlines.storage.layout import Catalog
+from headlines.storage.manifest import Recipe, dump_signed, load_signed
+
+
+def other_format(directory: Path) -> None:
+    change_config(directory, format="lstm_model.bundle/1")
+
+
+def not_a_number(directory: Path) -> None:
+    weights = safetensors.numpy.load_file(directory / "weights.safetensors")
+    weights["dense/bias"][0] = np.nan
+    safetensors.numpy.save_file(weights, directory / "weights.safetensors")
+    vouch_for(directory, "weights.safetensors")
+
+
+def other_table(directory: Path) -> None:
+    table = np.load(directory / "table.npy")
+    np.save(directory / "table.npy", table.reshape(-1))
+    vouch_for(directory, "table.npy")
+
+
+UNREADABLE = [other_format, not_a_number, other_table]
+
+
+def vouch_for(directory: Path, name: str) -> None:
+    digests = json.loads((directory / "config.json").read_text(encoding="utf-8"))["sha256"]
+    digest = hashlib.sha256((directory / name).read_bytes()).hexdigest()
+    change_config(directory, sha256={**digests, name: digest})
+
+
+def change_config(directory: Path, **fields: Any) -> None:
+    path = directory / "config.json"
+    config = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps({**config, **fields}), encoding="utf-8")
+
+
+def publish_unreadable(catalog: Catalog, model: Artifact, change: Callable[[Path], None]) -> None:
+    """Publish in a model's place one whose digests are right, but which cannot be read."""
+
+    def write(draft: Path) -> dict[str, Any]:
+        for path in model.files():
+            shutil.copy(path, draft)
+        change(draft)
+        return {}
+
+    config = {**model.manifest.config, "seed": -1}
+    publish(catalog, model.directory, Recipe("model", 1, (), config), write)
+
+
+def damage(catalog: Catalog, version: str) -> None:
+    (catalog.model(version) / "weights.safetensors").write_text("other")
+
+
+def test_promotions_make_a_history(
+    catalog: Catalog, publish_model: Callable[..., Artifact]
+) -> None:
+    for version in ("one", "two"):
+        publish_model(catalog, version)
+    for version, reason in (("one", "the first"), ("two", "更好"), ("two", "?"), ("one", "back")):
+        champion.promote(catalog, version, reason)
+        assert champion.open_champion(catalog).directory == catalog.model(version)
+
+    history = champion.history(catalog)
+    told = [(promotion.version, promotion.reason) for promotion in history]
+    assert told == [("one", "the first"), ("two", "更好"), ("one", "back")]  # once for two in a row
+    assert all(promotion.at.endswith("+00:00") for promotion in history)
+    assert champion.resolve(catalog, "champion") == champion.resolve(catalog, "one")
+    assert json.loads(catalog.champion.read_text(encoding="utf-8"))["version"] == "one"
+
+
+def test_without_any_model_there_is_none_to_score_with(catalog: Catalog) -> None:
+    with pytest.raises(InputError, match="no model to score with") as refusal:
+        champion.open_champion(catalog)
+    assert "headlines train" in refusal.value.hint
+    assert registry.is_empty(catalog)
+    assert champion.history(catalog) == []
+
+
+def test_models_without_a_pointer_are_an_error(
+    catalog: Catalog, publish_model: Callable[..., Artifact]
+) -> None:
+    publish_model(catalog, "one")
+    assert not registry.is_empty(catalog)
+    with pytest.raises(InputError, match=r"no champion\.json says which") as refusal:
+        champion.open_champion(catalog)
+    assert refusal.value.location == str(catalog.champion)
+    assert "headlines promote VERSION" in refusal.value.hint
+
+
+def test_a_pointer_without_models_is_an_error_and_no_empty_registry(
+    catalog: Catalog, publish_model: Callable[..., Artifact]
+) -> None:
+    publish_model(catalog, "one")
+    champion.promote(catalog, "one", "a test")
+    catalog.model("one").rename(catalog.root / "moved")
+    assert not registry.is_empty(catalog)
+    with pytest.raises(InputError, match="there is no model 'one'"):
+        champion.open_champion(catalog)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{}", "[]", '{"format": 1, "version": "two"}', "\0"], ids=repr
+)
+def test_a_pointer_that_cannot_be_read_is_refused_and_kept_when_it_is_replaced(
+    catalog: Catalog, text: str, publish_model: Callable[..., Artifact]
+) -> None:
+    publish_model(catalog, "one")
+    champion.promote(catalog, "one", "a test")
+    catalog.champion.write_text(text)
+    with pytest.raises(InputError, match="champion pointer cannot be read") as refusal:
+        champion.open_champion(catalog)
+    assert refusal.value.location == str(catalog.champion)
+    with pytest.raises(InputError, match="champion pointer cannot be read"):
+        champion.history(catalog)
+
+    champion.promote(catalog, "one", "mended")
+
+    assert champion.open_champion(catalog).directory == catalog.model("one")
+    assert [p.reason for p in champion.history(catalog)] == ["mended"]
+    assert (catalog.models / "champion.json.damaged~1").read_text() == text
+
+
+def test_every_pointer_that_could_not_be_read_is_kept(
+    catalog: Catalog, publish_model: Callable[..., Artifact]
+) -> None:
+    publish_model(catalog, "one")
+    for text in ("the first damage", "the second"):
+        catalog.models.joinpath("champion.json").write_text(text)
+        champion.promote(catalog, "one", "mended")
+    kept = sorted(catalog.models.glob("champion.json.damaged*"))
+    assert [path.read_text() for path in kept] == ["the first damage", "the second"]
+
+
+def test_a_pointer_that_cannot_be_read_stays_where_the_champion_was_to_be_another(
+    catalog: Catalog, publish_model: Callable[..., Artifact]
+) -> None:
+    for version in ("one", "two"):
+        publish_model(catalog, version)
+    catalog.champion.write_text("{}")
+    with pytest.raises(InputError, match="champion pointer cannot be read"):
+        champion.promote(catalog, "two", "better", instead_of="one")
+    assert catalog.champion.read_text() == "{}"
+    assert not list(catalog.models.glob("champion.json.damaged*"))
+
+
+@pytest.mark.parametrize("field", ["version", "history"])
+def test_a_pointer_edited_by_hand_is_refused(
+    catalog: Catalog, field: str, publish_model: Callable[..., Artifact]
+) -> None:
+    for version in ("one", "two"):
+        publish_model(catalog, version)
+        champion.promote(catalog, version, "a test")
+    data = json.loads(catalog.champion.read_text(encoding="utf-8"))
+    data[field] = "one" if field == "version" else data[field][1:]
+    catalog.champion.write_text(json.dumps(data), encoding="utf-8")
+    with pytest.raises(InputError, match="not what its digest says"):
+        champion.open_champion(catalog)
+
+
+@pytest.mark.parametrize(
+    "version", ["../one", "/etc", "a/b", "..", ".", "", "one/", "\0", None, 1, ["one"]], ids=repr
+)
+def test_a_pointer_to_what_is_no_version_is_refused(
+    catalog: Catalog, version: Any, publish_model: Callable[..., Artifact]
+) -> None:
+    """Even if its digest is right: what a forger would write."""
+    publish_model(catalog, "one")
+    champion.promote(catalog, "one", "a test")
+    data = load_signed(catalog.champion.read_text(encoding="utf-8"))
+    data["version"] = data["history"][0]["version"] = version
+    catalog.champion.write_text(dump_signed(data), encoding="utf-8")
+    with pytest.raises(InputError, match="champion pointer cannot be read") as refusal:
+        champion.open_champion(catalog)
+    assert refusal.value.location == str(catalog.champion)
+
+
+def test_a_pointer_that_is_no_small_file_is_not_read(
+    catalog: Catalog, publish_model: Callable[..., Artifact]
+) -> None:
+    publish_model(catalog, "one")
+    champion.promote(catalog, "one", "a test")
+    with catalog.champion.open("r+b") as file:
+        file.truncate(1 << 40)  # a hole in the file: it takes no room on the disk
+    with pytest.raises(InputError, match="1,099,511,627,776 bytes, and at most"):
+        champion.open_champion(catalog)
+    catalog.champion.write_text("[" * 100_000)
+    with pytest.raises(InputError, match="nested beyond all measure"):
+        champion.open_champion(catalog)
+    catalog.champion.unlink()
+    os.mkfifo(catalog.champion)
+    with pytest.raises(InputError, match="it is no file"):
+        champion.open_champion(catalog)
+
+
+# The way back
+
+
+def versions_of(catalog: Catalog) -> list[tuple[str, str]]:
+    return [(one.version, one.back_from) for one in champion.history(catalog)]
+
+
+@pytest.fixture
+def three(catalog: Catalog, publish_model: Callable[..., Artifact]) -> Catalog:
+    """Three models that became the champion one after the other."""
+    for version in ("one", "two", "three"):
+        publish_model(catalog, version)
+        champion.promote(catalog, version, "better")
+    return catalog
+
+
+def test_rolling_back_twice_goes_further_back(three: Catalog) -> None:
+    step = champion.rollback(three)
+    assert (step.version, step.reason) == ("two", "rolled back from three")
+    assert champion.open_champion(three).directory.name == "two"
+    assert champion.rollback(three).version == "one"
+    assert versions_of(three)[3:] == [("two", "three"), ("one", "two")]
+    before = three.champion.read_bytes()
+    with pytest.raises(InputError, match="no champion before the present one") as refusal:
+        champion.rollback(three)
+    assert "headlines promote VERSION" in refusal.value.hint
+    assert three.champion.read_bytes() == before
+
+
+def test_after_a_rollback_a_promotion_goes_on_from_there(three: Catalog) -> None:
+    champion.rollback(three)
+    champion.promote(three, "three", "it was not so bad")
+    assert champion.rollback(three).version == "two"
+    assert champion.rollback(three).version == "one"
+
+
+def test_the_same_version_twice_in_line_is_gone_back_to_in_order(three: Catalog) -> None:
+    champion.promote(three, "one", "once more")
+    assert [champion.rollback(three).version for _ in range(3)] == ["three", "two", "one"]
+
+
+def test_rolling_back_to_a_model_that_is_gone_or_damaged_is_refused(three: Catalog) -> None:
+    before = three.champion.read_bytes()
+    damage(three, "two")
+    with pytest.raises(InputError, match="the model is damaged"):
+        champion.rollback(three)
+    three.model("two").rename(three.root / "moved")
+    with pytest.raises(InputError, match="there is no model 'two'"):
+        champion.rollback(three)
+    assert three.champion.read_bytes() == before
+
+
+@pytest.mark.parametrize("change", UNREADABLE)
+def test_a_model_that_cannot_be_read_does_not_become_champion(
+    three: Catalog, publish_model: Callable[..., Artifact], change: Callable[[Path], None]
+) -> None:
+    publish_unreadable(three, publish_model(three, "four"), change)
+    publish_unreadable(three, registry.open_model(three, "two"), change)
+    before = three.champion.read_bytes()
+    for way in (lambda: champion.promote(three, "four", "?"), lambda: champion.rollback(three)):
+        with pytest.raises(InputError, match="the model cannot be read"):
+            way()
+        assert three.champion.read_bytes() == before
+    three.champion.write_text("{}")
+    with pytest.raises(InputError, match="the model cannot be read"):
+        champion.promote(three, "four", "?")
+    assert three.champion.read_text() == "{}"
+
+
+def test_a_champion_that_can_be_used_is_not_replaced_for_want_of_one(
+    three: Catalog, publish_model: Callable[..., Artifact]
+) -> None:
+    publish_model(three, "four")
+    with pytest.raises(InputError, match="three has become the champion meanwhile"):
+        champion.promote(three, "four", "there was none", unless_usable=True)
+    assert champion.open_champion(three).directory.name == "three"
+    damage(three, "three")
+    champion.promote(three, "four", "there was none", unless_usable=True)
+    assert champion.open_champion(three).directory.name == "four"
+
+
+def test_where_there_is_no_champion_there_is_no_way_back(
+    catalog: Catalog, publish_model: Callable[..., Artifact]
+) -> None:
+    publish_model(catalog, "one")
+    with pytest.raises(InputError, match="there is no champion;") as refusal:
+        champion.rollback(catalog)
+    assert refusal.value.location == str(catalog.champion)
+    assert not catalog.champion.exists()
+
+
+def test_a_history_that_was_written_before_there_were_rollbacks_is_read(three: Catalog) -> None:
+    data = load_signed(three.champion.read_text(encoding="utf-8"))
+    for entry in data["history"]:
+        del entry["back_from"]
+    three.champion.write_text(dump_signed(data), encoding="utf-8")
+    assert champion.rollback(three).version == "two"
+
+
+def test_a_model_found_better_than_a_champion_that_is_none_any_more_is_not_promoted(
+    three: Catalog, publish_model: Callable[..., Artifact]
+) -> None:
+    publish_model(three, "four")
+    with pytest.raises(InputError, match="three has become the champion meanwhile"):
+        champion.promote(three, "four", "better", instead_of="two")
+    assert champion.open_champion(three).directory.name == "three"
+    champion.promote(three, "four", "better", instead_of="three")
+    champion.promote(three, "four", "better", instead_of="three")  # a run that is tried again
+    assert versions_of(three)[3:] == [("four", "")]
+
+
+# The first champion
+
+
+def test_the_first_model_is_promoted_once(
+    catalog: Catalog, publish_model: Callable[..., Artifact]
+) -> None:
+    champion.mark_first_training(catalog)
+    assert registry.is_empty(catalog)
+    assert champion.finish_first_promotion(catalog) is None  # it is not there yet
+    publish_model(catalog, "one")
+
+    assert champion.finish_first_promotion(catalog) == "one"
+
+    assert champion.open_champion(catalog).directory == catalog.model("one")
+    assert champion.finish_first_promotion(catalog) is None
+    assert len(champion.history(catalog)) == 1
+
+
+def test_a_later_model_is_not_promoted_by_itself(
+    catalog: Catalog, publish_model: Callable[..., Artifact]
+) -> None:
+    for version in ("one", "two"):
+        champion.mark_first_training(catalog)
+        publish_model(catalog, version)
+        champion.finish_first_promotion(catalog)
+    assert champion.open_champion(catalog).directory == catalog.model("one")
+
+
+def test_a_run_killed_before_the_promotion_is_completed_by_the_next(
+    catalog: Catalog, publish_model: Callable[..., Artifact]
+) -> None:
+    champion.mark_first_training(catalog)
+    publish_model(catalog, "one")
+    with pytest.raises(InputError, match=r"no champion\.json"):
+        champion.open_champion(catalog)
+    champion.mark_first_training(catalog)  # what the next run does in any case
+    assert champion.finish_first_promotion(catalog) == "one"
+
+
+def test_a_lost_pointer_is_not_completed(
+    catalog: Catalog, publish_model: Callable[..., Artifact]
+) -> None:
+    champion.mark_first_training(catalog)
+    publish_model(catalog, "one")
+    champion.finish_first_promotion(catalog)
+    catalog.champion.unlink()
+
+    champion.mark_first_training(catalog)
+    assert champion.finish_first_promotion(catalog) is None
+
+    with pytest.raises(InputError, match=r"no champion\.json"):
+        champion.open_champion(catalog)
+
+
+def test_a_damaged_first_model_is_not_promoted(
+    catalog: Catalog, publish_model: Callable[..., Artifact]
+) -> None:
+    champion.mark_first_training(catalog)
+    publish_model(catalog, "one")
+    damage(catalog, "one")
+    with pytest.raises(InputError, match="the model is damaged"):
+        champion.finish_first_promotion(catalog)
+    assert not catalog.champion.exists()
+
+
+def test_of_two_first_trainings_at_once_the_one_that_ends_first_is_the_champion(
+    catalog: Catalog, publish_model: Callable[..., Artifact]
+) -> None:
+    champion.mark_first_training(catalog)
+    champion.mark_first_training(catalog)
+    publish_model(catalog, "quick")
+    assert champion.finish_first_promotion(catalog) == "quick"
+    publish_model(catalog, "slow")
+    assert champion.finish_first_promotion(catalog) is None
+    assert champion.open_champion(catalog).directory == catalog.model("quick")
+
+
+def test_a_choice_made_by_hand_stands(
+    catalog: Catalog, publish_model: Callable[..., Artifact]
+) -> None:
+    champion.mark_first_training(catalog)
+    publish_model(catalog, "one")
+    publish_model(catalog, "two")
+    champion.promote(catalog, "two", "by hand")
+    assert champion.finish_first_promotion(catalog) is None
+    assert champion.open_champion(catalog).directory == catalog.model("two")
+    catalog.champion.unlink()
+    assert (
+        champion.finish_first_promotion(catalog) is None
+    )  # the note is gone with the first champion

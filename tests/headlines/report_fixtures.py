@@ -1,0 +1,182 @@
+"""An evaluated model and nights for the reports to tell of."""
+
+import csv
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from headlines.corpus.ingest import ingest
+from headlines.corpus.tokens import segment_corpus
+from headlines.evaluation.evaluate import evaluate
+from headlines.labels import LABELS
+from headlines.metrics.drift import DriftThresholds, drift
+from headlines.metrics.profile import EMPTY_PROFILE, Profile, profile_of
+from headlines.nightly.history import NightRecord, NightSummary
+from headlines.readers.titles import record_id
+from headlines.scoring.results import BatchResult
+from headlines.segmentation import Segmenter
+from headlines.storage.artifact import Artifact, publish
+from headlines.storage.layout import Catalog
+from headlines.storage.manifest import Recipe
+from lstm_model.architecture import weight_shapes
+from lstm_model.bundle import Bundle, write_bundle
+from lstm_model.presets import PRESETS
+from lstm_model.vocabulary import Vocabulary
+
+HOSTILE = "<script>alert(1)</script>车祸<img src=x onerror=alert(2)>"
+WORDS = (("获奖", "丰收", "喜讯"), ("公告", "天气", "路线"), ("车祸", "火灾", "受伤"))
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """A model with random weights, what it was evaluated on, and its evaluation."""
+
+    catalog: Catalog
+    corpus: Artifact
+    model: Artifact
+    evaluation: Artifact
+
+
+@pytest.fixture(scope="session")
+def evaluate_on(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Evaluated]:
+    """Evaluates as every model is, on a small corpus of the splits that are named."""
+
+    def evaluated_on(*splits: str) -> Evaluated:
+        root = tmp_path_factory.mktemp("evaluated")
+        catalog = Catalog(root / "data")
+        corpus = ingest(catalog, "news", str(_corpus_file(root, splits)))
+        tokens = segment_corpus(catalog, corpus)
+        model = _publish_model(catalog, corpus, tokens)
+        return Evaluated(catalog, corpus, model, evaluate(catalog, model, corpus, tokens))
+
+    return evaluated_on
+
+
+@pytest.fixture(scope="session")
+def evaluated(evaluate_on: Callable[..., Evaluated]) -> Evaluated:
+    """The evaluation of a model on a corpus of all splits; tests only read it."""
+    return evaluate_on("train", "dev", "test")
+
+
+def _corpus_file(root: Path, splits: tuple[str, ...]) -> Path:
+    path = root / "news.csv"
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["title", "label", "split"])
+        for number in range(300):
+            label = number % 3
+            word = WORDS[label][number % 9 // 3]
+            if (split := ("train", "dev", "test")[number // 3 % 3]) in splits:
+                writer.writerow([f"某地{word}第{number}号", label, split])
+    return path
+
+
+def _publish_model(catalog: Catalog, corpus: Artifact, tokens: Artifact) -> Artifact:
+    from dataclasses import replace
+
+    preset = replace(PRESETS["fast"], embedding_size=6, units=5)
+    vocabulary = Vocabulary.build([[word for words in WORDS for word in words]] * 2, preset.rules)
+    rng = np.random.default_rng(3)
+    shapes = weight_shapes(preset, len(vocabulary))
+    weights = {name: 2 * rng.standard_normal(shape, np.float32) for name, shape in shapes.items()}
+    names = ("loss", "accuracy", "dev_loss", "dev_accuracy", "dev_macro_f1")
+    history = [
+        {"epoch": epoch, **{name: 1 / (epoch + place) for place, name in enumerate(names)}}
+        for epoch in (1, 2, 3)
+    ]
+    config = {"preset": preset.to_dict(), "segmenter": Segmenter.from_environment().fingerprint()}
+    sources = (corpus.as_source(catalog), tokens.as_source(catalog))
+
+    def write(draft: Path) -> dict[str, Any]:
+        write_bundle(draft, Bundle(preset, [vocabulary], weights, history, best_epoch=2))
+        return {"epochs": 3, "best_epoch": 2, "parameters": 1234567, "vocabulary": 11}
+
+    recipe = Recipe("model", 1, sources, config)
+    versions = {"tensorflow": "2.21.0"}
+    return publish(catalog, catalog.model("2026-11-01-abcdef01"), recipe, write, versions=versions)
+
+
+def _profile(rows: int, seed: int, longest: int = 40) -> Profile:
+    rng = np.random.default_rng(seed)
+    return profile_of(
+        rng.choice(3, rows, p=(0.1, 0.5, 0.4)),
+        rng.uniform(0.4, 1, rows),
+        rng.integers(8, longest, rows),
+        rng.uniform(0, 0.6, rows),
+    )
+
+
+@pytest.fixture
+def publish_predictions(tmp_path: Path) -> Callable[[str, list[tuple[str, str, float]]], Path]:
+    """Writes titles with a label and a probability as the predictions of a batch."""
+
+    def write(batch: str, rows: list[tuple[str, str, float]]) -> Path:
+        directory = tmp_path / batch
+        directory.mkdir()
+        titles, labels, probabilities = zip(*rows, strict=True)
+        table = pa.table(
+            {
+                "record_id": [record_id(title) for title in titles],
+                "title": titles,
+                "label_name": labels,
+                "probability": pa.array(probabilities, pa.float32()),
+            }
+        )
+        pq.write_table(table, directory / "part-00000.parquet")
+        return directory
+
+    return write
+
+
+@pytest.fixture
+def night_of(
+    publish_predictions: Callable[[str, list[tuple[str, str, float]]], Path],
+) -> Callable[..., NightSummary]:
+    """A night with a batch scored, one stopped and one settling; `rows` headlines in its profile.
+
+    With no rows nothing was due.
+    """
+
+    def make(
+        rows: int = 2000,
+        before: int = 3,
+        limits: DriftThresholds = DriftThresholds(),  # noqa: B008
+    ) -> NightSummary:
+        profile = _profile(rows, 9, longest=34) if rows else EMPTY_PROFILE
+        reference = _profile(900, 1)
+        batches = []
+        if rows:
+            titles = [
+                (f"某地{WORDS[n % 3][0]}第{n}号", LABELS[n % 3], 0.4 + n / 100) for n in range(40)
+            ]
+            predictions = publish_predictions("好.csv", [(HOSTILE, "negative", 0.35), *titles])
+            batches = [
+                BatchResult("坏.csv", "stopped", message=f"{HOSTILE} is no headline"),
+                BatchResult(
+                    "好.csv", "scored", str(predictions), rows + 2, rows, 2,
+                    {"title is blank": 2}, profile.labels, "m",
+                ),
+                BatchResult("late.csv", "settling", message="changed 20 s ago"),
+            ]  # fmt: skip
+        return NightSummary(
+            model="2026-11-01-abcdef01",
+            batches=batches,
+            reused=10_000,
+            left_out={"of other days": 0, "without a day": 3},
+            skipped={"笔记.docx": "its ending is .docx"} if rows else {},
+            profile=profile,
+            reference=reference,
+            before=[
+                NightRecord(f"2026-11-{10 + day}T183000Z", "m", _profile(700, 20 + day))
+                for day in range(before)
+            ],
+            drift=drift(profile, reference, limits),
+        )
+
+    return make

@@ -1,0 +1,180 @@
+"""A batch of many files is read in groups by several workers: the same rows, in order."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from headlines.errors import InputError
+from headlines.scoring import prepare, read_files
+from headlines.scoring.batch import Batch
+from headlines.scoring.chunks import ChunkRef, chunk_refs
+from headlines.scoring.prepare import prepare_batch
+from headlines.scoring.read_files import REJECTS_FILE
+from headlines.storage.artifact import Artifact
+from headlines.storage.layout import Catalog
+from tests.headlines.scoring.test_scoring import make_champion
+from tests.score import score, score_options
+
+# Files of so many rows; every tenth row of the batch has no title.
+FILES = (25, 0, 7, 1, 40, 25)
+
+
+OPTIONS = score_options(chunk_rows=10, read_group_bytes=100)
+
+
+def folder_of(catalog: Catalog, name: str = "news.csv") -> Path:
+    folder = catalog.inbox / name
+    folder.mkdir(parents=True)
+    row = 0
+    for number, rows in enumerate(FILES):
+        lines = ["title,id"]
+        for _ in range(rows):
+            lines.append(f",{row}" if row % 10 == 3 else f"小学生第{row}次获奖,{row}")
+            row += 1
+        (folder / f"part-{number}.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return folder
+
+
+def table_of(directory: Path) -> pa.Table:
+    return pa.concat_tables(pq.read_table(path) for path in sorted(directory.glob("*.parquet")))
+
+
+def test_read_groups_give_the_rows_of_the_files_in_order(tmp_path: Path) -> None:
+    found = {}
+    for size in (100, 10**9):
+        catalog = Catalog(tmp_path / str(size))
+        make_champion(catalog)
+        options = score_options(chunk_rows=10, read_group_bytes=size)
+        predictions = score(catalog, Batch.of_folder(catalog, folder_of(catalog)), options)
+        counts = predictions.counts
+        assert counts["rows_in"] == sum(FILES) == counts["scored"] + counts["rejected"]
+        assert not list(catalog.work.glob("admitted/*"))
+        found[size] = (
+            table_of(predictions.directory),
+            table_of(catalog.rejected("news.csv")),
+            {name: value for name, value in counts.items() if name != "profile"},
+        )
+    assert found[100] == found[10**9]
+    rows = found[100][0]
+    assert rows.column("row").to_pylist() == [row for row in range(sum(FILES)) if row % 10 != 3]
+    assert rows.column("id").to_pylist() == [str(row) for row in rows.column("row").to_pylist()]
+
+
+@pytest.mark.parametrize("kind", ["threads", "processes"])
+def test_every_runner_reads_the_same_chunks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    def files(name: str) -> tuple[list[ChunkRef], dict[str, str]]:
+        catalog = Catalog(tmp_path / name)
+        make_champion(catalog)
+        batch = Batch.of_folder(catalog, folder_of(catalog))
+        chunks = chunk_refs(prepare_batch(catalog, batch, OPTIONS))
+        predictions = score(catalog, batch, OPTIONS)
+        return chunks, {entry.path: entry.sha256 for entry in predictions.manifest.files}
+
+    monkeypatch.setenv("HEADLINES_RUNNER", "threads")
+    monkeypatch.setenv("HEADLINES_WORKERS", "1")
+    expected = files("expected")
+    monkeypatch.setenv("HEADLINES_RUNNER", kind)
+    monkeypatch.setenv("HEADLINES_WORKERS", "2")
+    assert files("found") == expected
+    # Usable rows of the groups: 22 of 25, 7 of 0 + 7, 37 of 1 + 40, 22 of 25.
+    assert [chunk.rows for chunk in expected[0]] == [10, 10, 2, 7, 10, 10, 10, 7, 10, 10, 2]
+    assert sorted({chunk.offset for chunk in expected[0]}) == [0, 25, 32, 73]
+
+
+def test_chunks_are_reported_again_after_a_kill(catalog: Catalog) -> None:
+    batch = Batch.of_folder(catalog, folder_of(catalog))
+    reported: list[ChunkRef] = []
+
+    def ended(chunk: ChunkRef) -> None:
+        reported.append(chunk)
+        if chunk.number == 4:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        prepare_batch(catalog, batch, OPTIONS, ended)
+    again: list[ChunkRef] = []
+    admitted = prepare_batch(catalog, batch, OPTIONS, again.append)
+    assert [chunk.number for chunk in again] == list(range(11))
+    assert again[:5] == reported
+    assert chunk_refs(admitted) == again
+    assert [chunk.read for chunk in again][-1] == 1.0
+
+
+@pytest.fixture
+def groups(catalog: Catalog) -> list[Artifact]:
+    """What was read of each group, as by a run that was killed then."""
+    batch = Batch.of_folder(catalog, folder_of(catalog))
+    return [read_files.read_group(group) for group in prepare._read_groups(catalog, batch, OPTIONS)]
+
+
+@pytest.mark.parametrize("harm", ["none", "a chunk is lost", "a group is damaged"])
+def test_what_was_read_is_read_again_only_where_it_is_damaged(
+    catalog: Catalog, groups: list[Artifact], monkeypatch: pytest.MonkeyPatch, harm: str
+) -> None:
+    assert len(groups) == 4
+    first = groups[0]
+    if harm == "a chunk is lost":
+        shutil.rmtree(catalog.root / chunk_refs(first)[1].path)
+    elif harm == "a group is damaged":
+        (first.directory / REJECTS_FILE).write_bytes(b"not what it was")
+    monkeypatch.setenv("HEADLINES_RUNNER", "threads")
+    read: list[str] = []
+
+    def recorded(files: read_files.ReadJob, *others: object) -> object:
+        read.extend(files.paths)
+        return real(files, *others)  # type: ignore[arg-type]
+
+    real = read_files.read_files
+    monkeypatch.setattr(read_files, "read_files", recorded)
+    admitted = prepare_batch(catalog, Batch.of_folder(catalog, catalog.inbox / "news.csv"), OPTIONS)
+    assert admitted.counts["rows_in"] == sum(FILES)
+    assert read == ([] if harm == "none" else ["inbox/news.csv/part-0.csv"])
+
+
+def test_files_with_the_same_rows_have_their_own_chunks(catalog: Catalog) -> None:
+    folder = catalog.inbox / "news.csv"
+    folder.mkdir(parents=True)
+    for number in range(3):
+        rows = "\n".join(f"小学生第{row}次获奖" for row in range(10))
+        (folder / f"{number}.csv").write_text(f"title\n{rows}\n", encoding="utf-8")
+    make_champion(catalog)
+    batch = Batch.of_folder(catalog, folder)
+    assert len({chunk.path for chunk in chunk_refs(prepare_batch(catalog, batch, OPTIONS))}) == 3
+    assert table_of(score(catalog, batch, OPTIONS).directory).column("row").to_pylist() == list(
+        range(30)
+    )
+
+
+def altered(folder: Path) -> None:
+    (folder / "part-4.csv").write_text("title\n别的\n" * 20, encoding="utf-8")
+
+
+def lost(folder: Path) -> None:
+    (folder / "part-4.csv").unlink()
+
+
+def emptied(folder: Path) -> None:
+    for path in folder.iterdir():
+        path.write_text("title\n" + "\n" * 200, encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("harm", "what"),
+    [(altered, "changed while it was read"), (lost, "no such file"), (emptied, "have no rows")],
+)
+def test_what_cannot_be_read_stops_the_batch(
+    catalog: Catalog, harm: Callable[[Path], None], what: str
+) -> None:
+    folder = folder_of(catalog)
+    batch = Batch.of_folder(catalog, folder)
+    harm(folder)
+    if harm is emptied:
+        batch = Batch.of_folder(catalog, folder)
+    with pytest.raises(InputError, match=what):
+        prepare_batch(catalog, batch, OPTIONS)

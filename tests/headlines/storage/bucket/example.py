@@ -1,0 +1,28 @@
+"""An artifact to publish, by tests and by processes that they kill."""
+
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from headlines.storage.artifact import Artifact, publish
+from headlines.storage.layout import Catalog
+from headlines.storage.manifest import Input, Recipe
+
+SOURCE = Input("inbox/a.csv", "a" * 64, 3)
+
+
+def make(
+    catalog: Catalog, content: str, batch: str = "a.csv", notes: bool = True, **options: Any
+) -> Artifact:
+    def write(draft: Path) -> dict[str, Any]:
+        table = pa.table({"row": [0, 1, 2], "title": [content] * 3})
+        pq.write_table(table, draft / "part-00000.parquet")
+        if notes:
+            (draft / "notes").mkdir()
+            (draft / "notes/说明.txt").write_text(content, encoding="utf-8")
+        return {"rows": 3}
+
+    recipe = Recipe("example", 1, (SOURCE,), {"content": content})
+    return publish(catalog, catalog.prediction(batch), recipe, write, **options)

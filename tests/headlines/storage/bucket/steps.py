@@ -1,0 +1,50 @@
+"""The steps of the flows, without Prefect: what a data root in a bucket is to be good for."""
+
+import csv
+from pathlib import Path
+
+from headlines.corpus import ingest, tokens
+from headlines.errors import InputError
+from headlines.evaluation import evaluate
+from headlines.models import presets
+from headlines.scoring.batch import Batch
+from headlines.scoring.options import ScoreOptions
+from headlines.storage.artifact import Artifact
+from headlines.storage.layout import Catalog
+from headlines.training import train
+from tests.score import run, score_options
+
+HALF = score_options(max_reject_rate=0.5, chunk_rows=4)
+
+
+def train_first(catalog: Catalog, corpus_file: Path, preset: str) -> Artifact:
+    """A corpus, its words, and a first model of it, which becomes the champion."""
+    ingested = ingest.ingest(catalog, "news", str(corpus_file))
+    words = tokens.segment_corpus(catalog, ingested)
+    return train.train(catalog, ingested, words, presets.resolve_preset(preset))
+
+
+def evaluate_model(catalog: Catalog, model: Artifact) -> Artifact:
+    """The evaluation of a model on that corpus."""
+    ingested = ingest.ensure(catalog, "news")
+    return evaluate.evaluate(catalog, model, ingested, tokens.segment_corpus(catalog, ingested))
+
+
+def score(
+    catalog: Catalog, batch: Batch, options: ScoreOptions = HALF, *, rescore: bool = False
+) -> str:
+    """Score a batch, or stop it; return the outcome."""
+    try:
+        return run(catalog, batch, options, rescore=rescore).outcome
+    except InputError:
+        return "stopped"
+
+
+def write_titles(path: Path, titles: list[str]) -> Path:
+    """A batch of headlines."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["title", "source"])
+        writer.writerows([title, "搜狐"] for title in titles)
+    return path

@@ -1,0 +1,152 @@
+"""Remembered digests: a file is read again if it changed, and only then."""
+
+import json
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from headlines.hashing import file_sha256
+from headlines.storage.file_digests import FileDigestCache
+from headlines.storage.layout import Catalog
+
+
+def age(path: Path, seconds: float = 60, by: float = 0) -> None:
+    """Have a file look as if it was written some time ago."""
+    then = time.time() - seconds + by
+    os.utime(path, (then, then))
+
+
+@pytest.fixture
+def file(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A file of the inbox that did not change for a while."""
+    path = catalog.inbox / "头条" / "a.csv"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"title\none\n")
+    now = time.time_ns()
+    monkeypatch.setattr(time, "time_ns", lambda: now + 60 * 10**9)
+    return path
+
+
+@pytest.fixture
+def readings(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """Every file that is read for its digest."""
+    read: list[Path] = []
+    plain = Path.open
+
+    def noted(path: Path, *arguments: str, **options: str) -> object:
+        if path.suffix == ".csv":
+            read.append(path)
+        return plain(path, *arguments, **options)  # type: ignore[call-overload]
+
+    monkeypatch.setattr(Path, "open", noted)
+    return read
+
+
+def test_a_file_that_did_not_change_is_read_once(
+    catalog: Catalog, file: Path, readings: list[Path]
+) -> None:
+    digests = FileDigestCache(catalog)
+    first = digests.of(file)
+    assert digests.of(file) == first
+    digests.save()
+    assert FileDigestCache(catalog).of(file) == first
+    assert readings == [file]
+    assert first == file_sha256(file)
+
+
+def test_a_changed_file_is_read_again_though_its_size_and_time_are_as_before(
+    catalog: Catalog, file: Path
+) -> None:
+    digests = FileDigestCache(catalog)
+    digests.of(file)
+    digests.save()
+    before = file.stat()
+    file.write_bytes(b"title\ntwo\n")
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert file.stat().st_size == before.st_size
+    assert FileDigestCache(catalog).of(file) == file_sha256(file)
+
+
+def test_another_file_in_its_place_is_read(catalog: Catalog, file: Path) -> None:
+    digests = FileDigestCache(catalog)
+    digests.of(file)
+    digests.save()
+    other = file.with_name("b.csv")
+    other.write_bytes(b"title\ntwo\n")
+    other.replace(file)
+    assert FileDigestCache(catalog).of(file) == file_sha256(file)
+
+
+def test_a_file_that_changed_a_moment_ago_is_not_remembered(
+    catalog: Catalog, file: Path, readings: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = file.stat().st_mtime_ns
+    monkeypatch.setattr(time, "time_ns", lambda: written + 10**9)
+    digests = FileDigestCache(catalog)
+    digests.of(file)
+    digests.of(file)
+    assert len(readings) == 2
+    digests.save()
+    assert not FileDigestCache(catalog)._known
+
+
+def test_a_file_that_is_gone_is_forgotten(catalog: Catalog, file: Path) -> None:
+    digests = FileDigestCache(catalog)
+    digests.of(file)
+    digests.save()
+    file.unlink()
+    again = FileDigestCache(catalog)
+    assert len(again._known) == 1
+    again.save()
+    assert not FileDigestCache(catalog)._known
+    with pytest.raises(FileNotFoundError):
+        again.of(file)
+
+
+def test_what_was_saved_is_a_cache_and_no_more(
+    catalog: Catalog, file: Path, readings: list[Path]
+) -> None:
+    digest = FileDigestCache(catalog).of(file)
+    saved = catalog.work / "digests.json"
+    for harm in (b"", b"{}", b"x", None, b"other version"):
+        digests = FileDigestCache(catalog)
+        digests.of(file)
+        digests.save()
+        whole = saved.read_bytes()
+        assert FileDigestCache(catalog)._known
+        if harm == b"other version":
+            body = json.dumps({"format": 0, "other": []}).encode()
+            from headlines.storage.file_digests import _seal
+
+            saved.write_bytes(_seal(body) + body)
+        elif harm is None:
+            saved.write_bytes(whole.replace(digest.encode(), b"0" * 64))
+        else:
+            saved.write_bytes(harm)
+        readings.clear()
+        assert FileDigestCache(catalog).of(file) == digest
+        assert readings == [file]
+
+
+def test_it_moves_with_the_data_root(catalog: Catalog, file: Path, readings: list[Path]) -> None:
+    digests = FileDigestCache(catalog)
+    digest = digests.of(file)
+    digests.save()
+    moved = Catalog(catalog.root.with_name("elsewhere"))
+    catalog.root.rename(moved.root)
+    readings.clear()
+    assert FileDigestCache(moved).of(moved.inbox / "头条" / "a.csv") == digest
+    assert readings == []
+
+
+def test_a_full_disk_is_only_logged(
+    catalog: Catalog, file: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    digests = FileDigestCache(catalog)
+    digests.of(file)
+    catalog.work.parent.mkdir(parents=True, exist_ok=True)
+    catalog.work.write_text("a file where the directory should be", encoding="utf-8")
+    digests.save()
+    assert "not remembered" in caplog.text

@@ -1,0 +1,151 @@
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from headlines.errors import InputError
+from headlines.storage.layout import (
+    Catalog,
+    batch_of,
+    partition_dir,
+    validate_batch_name,
+    validate_name,
+)
+
+ROOT = Catalog(Path("/srv/data"))
+BAD_BATCHES = [
+    "",
+    ".",
+    "..",
+    "../a.csv",
+    "a/../b.csv",
+    "a/..",
+    "a..b.csv",
+    "/etc/passwd",
+    "//a.csv",
+    "a//b.csv",
+    "a/",
+    ".hidden.csv",
+    "_hidden.csv",
+    "a/.hidden.csv",
+    "a\\b.csv",
+    "C:a.csv",
+    "a\n.csv",
+    "a\x00.csv",
+    "a\x1b[31m.csv",
+    "a\u202e.csv",
+    "a*.csv",
+    "a?.csv",
+    "a%2Fb.csv",
+    "$(touch x).csv",
+    "a;b.csv",
+    "~a.csv",
+    "-a.csv",
+    "a.csv ",
+    "a.csv.",
+    "corpus:inews",
+    "a" * 201,
+    "长" * 67,  # 201 bytes
+]
+
+
+@pytest.mark.parametrize("batch", BAD_BATCHES)
+def test_a_bad_batch_name_is_refused(batch: str) -> None:
+    with pytest.raises(InputError) as caught:
+        validate_batch_name(batch)
+    assert caught.value.location == "batch name"
+
+
+@pytest.mark.parametrize(
+    ("batch", "partition"),
+    [
+        ("2026-11-20.csv", "batch=2026-11-20.csv"),
+        ("头条 (1).jsonl", "batch=头条 (1).jsonl"),
+        ("2026/11/20.parquet", "batch=2026%2F11%2F20.parquet"),
+        ("a=b&c+d,e@f.tsv", "batch=a%3Db%26c%2Bd%2Ce@f.tsv"),
+        ("corpus.csv", "batch=corpus.csv"),
+        ("长" * 66, "batch=" + "长" * 66),
+    ],
+)
+def test_the_partition_of_a_batch(batch: str, partition: str) -> None:
+    assert partition_dir(batch) == partition
+    assert batch_of(partition) == batch
+
+
+@given(st.text(st.sampled_from("aZ9长頭é .()+@,=&-_/%:*~\\\n\x00\u202e"), max_size=12) | st.text())
+def test_a_batch_name_is_refused_or_stays_inside_predictions(batch: str) -> None:
+    try:
+        directory = ROOT.prediction(batch)
+    except InputError:
+        return
+    assert directory.parent == ROOT.predictions
+    assert os.path.normpath(directory) == str(directory)
+    assert directory.name.isprintable()
+    assert len(directory.name.encode()) < 255
+    assert batch_of(directory.name) == batch
+
+
+@given(
+    st.text(st.characters(categories=["L", "Nd"]), min_size=1, max_size=9),
+    st.lists(st.text(st.sampled_from("ab长9.()+@,=&-_ "), max_size=9), min_size=1, max_size=3),
+)
+def test_any_name_of_the_allowed_signs_round_trips(start: str, ends: list[str]) -> None:
+    batch = "/".join(start + end.rstrip(". ") for end in ends)
+    assume(".." not in batch)
+    assert batch_of(partition_dir(batch)) == batch
+
+
+def test_different_batches_have_different_partitions() -> None:
+    names = ["a/b.csv", "a=b.csv", "a+b.csv", "a b.csv", "a,b.csv", "ab.csv", "a&b.csv", "a-b.csv"]
+    assert len({partition_dir(name) for name in names}) == len(names)
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "a/b", "../a", "a..b", ".a", "语料", "a" * 65])
+def test_a_bad_corpus_or_model_name_is_refused(name: str) -> None:
+    with pytest.raises(InputError, match="cannot be a corpus name"):
+        validate_name(name, "corpus name")
+    for place in (ROOT.corpus, ROOT.model):
+        with pytest.raises(InputError):
+            place(name)
+    with pytest.raises(InputError):
+        ROOT.rejected(f"corpus:{name}")
+    with pytest.raises(InputError):
+        ROOT.evaluation(name, "0" * 64)
+
+
+def test_rejects_of_a_corpus_and_of_a_batch_never_meet() -> None:
+    assert ROOT.rejected("corpus:inews").name == "batch=corpus:inews"
+    assert ROOT.rejected("inews").name == "batch=inews"
+
+
+def test_what_is_replaced_goes_to_a_folder_that_says_what_it_was() -> None:
+    assert ROOT.superseded(ROOT.prediction("a.csv")) == Path(
+        "/srv/data/superseded/predictions/batch=a.csv"
+    )
+
+
+def test_paths_in_manifests_are_relative_below_the_root_alone() -> None:
+    assert ROOT.relative(ROOT.corpus("inews")) == "corpus/inews"
+    assert ROOT.relative(Path("/elsewhere/a.csv")) == "/elsewhere/a.csv"
+    assert ROOT.relative(Path("/srv/database/a.csv")) == "/srv/database/a.csv"
+
+
+def test_the_root_comes_from_the_environment(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HEADLINES_DATA", str(tmp_path))
+    assert Catalog.from_environment() == Catalog(tmp_path)
+
+
+def test_a_writable_root_is_made_and_left_clean(catalog: Catalog) -> None:
+    catalog.require_writable()
+    assert [path for path in catalog.root.rglob("*") if path.is_file()] == []
+
+
+def test_a_root_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(InputError, match="set HEADLINES_DATA") as caught:
+        Catalog(tmp_path / "file" / "data").require_writable()
+    assert caught.value.location == str(tmp_path / "file" / "data")

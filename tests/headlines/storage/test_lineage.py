@@ -1,0 +1,225 @@
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from headlines.corpus.ingest import ingest
+from headlines.corpus.tokens import segment_corpus
+from headlines.errors import InputError
+from headlines.hashing import file_sha256
+from headlines.storage.artifact import Artifact, publish
+from headlines.storage.layout import Catalog
+from headlines.storage.lineage import Link, lineage
+from headlines.storage.manifest import MANIFEST, Input, Recipe
+
+
+@dataclass
+class Chain:
+    """A prediction, and all it was made from."""
+
+    catalog: Catalog
+    source: Path
+    corpus: Artifact
+    tokens: Artifact
+    model: Artifact
+    batch: Path
+    predictions: Artifact
+
+    def links(self) -> list[Link]:
+        return lineage(self.catalog, self.predictions.directory)
+
+    def problems(self) -> dict[str, str]:
+        return {link.path: link.problem for link in self.links() if link.problem}
+
+
+def write_something(draft: Path) -> dict[str, Any]:
+    (draft / "report.md").write_text("# 预测\n", encoding="utf-8")
+    return {}
+
+
+@pytest.fixture
+def chain(
+    catalog: Catalog,
+    tmp_path: Path,
+    publish_model: Callable[..., Artifact],
+    monkeypatch: pytest.MonkeyPatch,
+) -> Chain:
+    monkeypatch.setenv("HEADLINES_RUNNER", "threads")
+    source = tmp_path / "corpus.csv"
+    source.write_text("title,label\n股市大涨,0\n某地地震,2\n", encoding="utf-8")
+    corpus = ingest(catalog, "small", str(source))
+    tokens = segment_corpus(catalog, corpus)
+    model = publish_model(
+        catalog, "2026-11-20-00000000", (corpus.as_source(catalog), tokens.as_source(catalog))
+    )
+    batch = catalog.inbox / "a.csv"
+    batch.parent.mkdir()
+    batch.write_text("title\n天气转晴\n", encoding="utf-8")
+    inputs = (Input("inbox/a.csv", file_sha256(batch), 1), model.as_source(catalog))
+    recipe = Recipe("predictions", 1, inputs, {})
+    predictions = publish(catalog, catalog.prediction("a.csv"), recipe, write_something)
+    return Chain(catalog, source, corpus, tokens, model, batch, predictions)
+
+
+def test_the_whole_way_back(chain: Chain) -> None:
+    source = str(chain.source)
+    tokens = chain.catalog.relative(chain.tokens.directory)
+    assert [(link.depth, link.what, link.path) for link in chain.links()] == [
+        (0, "predictions", "predictions/batch=a.csv"),
+        (1, "file", "inbox/a.csv"),
+        (1, "model", "models/2026-11-20-00000000"),
+        (2, "corpus", "corpus/small"),
+        (3, "file", source),
+        (2, "tokens", tokens),
+        (3, "corpus", "corpus/small"),
+        (4, "file", source),
+    ]
+    assert chain.problems() == {}
+    digests = {link.path: link.digest for link in chain.links()}
+    assert digests[source] == file_sha256(chain.source)
+    assert digests[tokens] == chain.tokens.manifest.key
+
+
+def test_any_file_of_an_artifact_stands_for_it(chain: Chain) -> None:
+    for artifact in (chain.predictions, chain.corpus, chain.tokens, chain.model):
+        expected = lineage(chain.catalog, artifact.directory)
+        for path in [*artifact.files(), artifact.directory / "_manifest.json"]:
+            assert lineage(chain.catalog, path) == expected
+
+
+def test_a_path_relative_to_the_working_directory(
+    chain: Chain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(chain.catalog.root)
+    assert lineage(chain.catalog, Path("predictions/batch=a.csv")) == chain.links()
+
+
+def remove(chain: Chain, artifact: Artifact) -> None:
+    artifact.directory.rename(chain.catalog.root / "elsewhere")
+
+
+def change_a_byte(chain: Chain, artifact: Artifact) -> None:
+    path = artifact.files()[0]
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def cut_a_file(chain: Chain, artifact: Artifact) -> None:
+    path = artifact.files()[-1]
+    path.write_bytes(path.read_bytes()[:-1])
+
+
+def lose_a_file(chain: Chain, artifact: Artifact) -> None:
+    artifact.files()[0].unlink()
+
+
+def add_a_file(chain: Chain, artifact: Artifact) -> None:
+    (artifact.directory / "more.txt").write_text("")
+
+
+def link_a_file(chain: Chain, artifact: Artifact) -> None:
+    path = artifact.files()[0]
+    path.rename(chain.catalog.root / "moved")
+    path.symlink_to(chain.catalog.root / "moved")
+
+
+def edit_the_manifest(chain: Chain, artifact: Artifact) -> None:
+    path = artifact.directory / MANIFEST
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace('"seconds": ', '"seconds": 1'), encoding="utf-8")
+
+
+def lose_the_manifest(chain: Chain, artifact: Artifact) -> None:
+    (artifact.directory / MANIFEST).unlink()
+
+
+def put_a_file_in_its_place(chain: Chain, artifact: Artifact) -> None:
+    remove(chain, artifact)
+    artifact.directory.write_text("no artifact")
+
+
+def put_another_in_its_place(chain: Chain, artifact: Artifact) -> None:
+    recipe = Recipe(artifact.manifest.stage, 1, (), {"other": True})
+    publish(chain.catalog, artifact.directory, recipe, write_something)
+
+
+@pytest.mark.parametrize("name", ["corpus", "tokens", "model"])
+@pytest.mark.parametrize(
+    ("harm", "told"),
+    [
+        (remove, "no longer there"),
+        (change_a_byte, "damaged: {file} is not what the manifest says"),
+        (cut_a_file, "damaged: {last} is not what the manifest says"),
+        (lose_a_file, "damaged: missing files ['{file}']"),
+        (add_a_file, "damaged: missing files [], files not in the manifest ['more.txt']"),
+        (link_a_file, "damaged: {file} is a link"),
+        (edit_the_manifest, "damaged: _manifest.json: its content is not what its digest says"),
+        (lose_the_manifest, "damaged: _manifest.json: "),
+        (put_a_file_in_its_place, "damaged: _manifest.json: "),
+        (put_another_in_its_place, "another artifact stands there now, with key "),
+    ],
+)
+def test_a_broken_link_is_named_and_no_other(
+    chain: Chain, name: str, harm: Callable[[Chain, Artifact], None], told: str
+) -> None:
+    artifact: Artifact = getattr(chain, name)
+    names = [path.relative_to(artifact.directory).as_posix() for path in artifact.files()]
+    before = chain.links()
+
+    harm(chain, artifact)
+
+    place = chain.catalog.relative(artifact.directory)
+    problems = chain.problems()
+    assert list(problems) == [place]
+    assert problems[place].startswith(told.format(file=names[0], last=names[-1]))
+    # It is still told what it was, and what lies before it; what lies behind it is not known.
+    links = [link for link in chain.links() if not link.problem]
+    assert all(link in before for link in links)
+    assert {link.what for link in chain.links() if link.problem} == {artifact.manifest.stage}
+    behind = {"model": 3, "tokens": 6, "corpus": 6}
+    assert len(chain.links()) == behind[name]
+
+
+@pytest.mark.parametrize("name", ["source", "batch"])
+@pytest.mark.parametrize(
+    ("harm", "told"),
+    [
+        (lambda path: path.unlink(), "no longer there"),
+        (lambda path: path.write_text("title\n别的\n", encoding="utf-8"), "its bytes have changed"),
+        (lambda path: path.write_bytes(path.read_bytes() + b"\n"), "its bytes have changed"),
+        (lambda path: path.unlink() or path.mkdir(), "its bytes have changed"),
+    ],
+)
+def test_a_file_from_outside_that_is_gone_or_changed_is_named(
+    chain: Chain, name: str, harm: Callable[[Path], object], told: str
+) -> None:
+    path: Path = getattr(chain, name)
+    harm(path)
+    [(named, problem)] = chain.problems().items()  # the source stands on the way twice
+    assert named == chain.catalog.relative(path)
+    assert problem.startswith(told)
+    assert {link.what for link in chain.links() if link.problem} == {"file"}
+
+
+def test_an_artifact_that_was_made_anew_from_other_bytes_is_named(chain: Chain) -> None:
+    chain.source.write_text("title,label\n别的新闻,0\n", encoding="utf-8")
+    other = ingest(chain.catalog, "small", str(chain.source))
+    assert chain.problems() == {
+        "corpus/small": f"another artifact stands there now, with key {other.manifest.key[:16]}"
+    }
+
+
+def test_a_damaged_artifact_that_was_asked_for_is_an_error(chain: Chain) -> None:
+    chain.predictions.files()[0].unlink()
+    with pytest.raises(InputError, match="damaged"):
+        chain.links()
+
+
+def test_what_is_no_artifact_is_an_error(chain: Chain) -> None:
+    root = chain.catalog.root
+    for path in (root / "none", root / "predictions", root, chain.source, chain.batch):
+        with pytest.raises(InputError, match=r"_manifest\.json"):
+            lineage(chain.catalog, path)

@@ -1,0 +1,117 @@
+"""Vectors learnt from a corpus: once, from training texts alone, and a model starts from them."""
+
+import csv
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from headlines.corpus.ingest import ingest
+from headlines.corpus.tokens import segment_corpus
+from headlines.storage.artifact import Artifact
+from headlines.storage.layout import Catalog
+from headlines.storage.lineage import lineage
+from headlines.training.pretrain import pretrain, pretrain_view, read_vectors
+from headlines.training.train import train
+from lstm_model.branch_config import ArticleConfig, BigramConfig
+from lstm_model.bundle import read_bundle
+from lstm_model.presets import PRESETS, Preset
+
+ROWS = [
+    ("某地火灾", "消防队员赶到现场灭火，火灾没有造成伤亡。", "2", "train"),
+    ("小学生获奖", "学生在比赛中获奖，学校表示祝贺。", "0", "train"),
+    ("明日天气", "", "", "train"),
+    ("两面的标题", "独有的内容甲乙丙。", "1", "train"),
+    ("两面的标题", "别处", "1", "dev"),
+    ("考试标题", "考试内容", "1", "dev"),
+]
+
+
+def words_of(pretrained: Artifact) -> set[str]:
+    [vectors] = read_vectors([pretrained]) or []
+    return set(vectors.vocabulary.words)
+
+
+@pytest.fixture
+def preset(small_preset: str) -> Preset:
+    return dataclasses.replace(PRESETS[small_preset], pretrained=True, embedding_size=4)
+
+
+@pytest.fixture
+def corpus(catalog: Catalog, tmp_path: Path) -> Artifact:
+    path = tmp_path / "news.csv"
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["title", "content", "label", "split"])
+        writer.writerows(ROWS)
+    return ingest(catalog, "news", str(path))
+
+
+def test_it_learns_from_titles_and_contents_of_training_rows_alone(
+    catalog: Catalog, corpus: Artifact, preset: Preset
+) -> None:
+    pretrained = pretrain_view(catalog, corpus, preset, "words")
+    words = words_of(pretrained)
+    assert {"火灾", "消防队员", "天气"} <= words  # a row without a label or a content is read too
+    assert not {"考试", "别处", "独有"} & words
+    assert pretrained.counts["texts"] == 5
+    leaking = dataclasses.replace(preset, keep_leaked_titles=True)
+    assert "独有" in words_of(pretrain_view(catalog, corpus, leaking, "words"))
+
+
+def test_it_learns_of_pairs_where_a_preset_reads_them(
+    catalog: Catalog, corpus: Artifact, preset: Preset
+) -> None:
+    both = dataclasses.replace(preset, pairs=BigramConfig(1, 1, 3))
+    words, pairs = pretrain(catalog, corpus, both)
+    assert words.directory == pretrain(catalog, corpus, preset)[0].directory  # shared
+    assert {"火灾", "消防", "防队", "队员"} <= words_of(pairs)
+    assert "消防队员" not in words_of(pairs)
+    found = read_vectors([words, pairs])
+    assert found is not None
+    assert [one.vectors.shape[1] for one in found] == [4, 3]
+    assert pretrain(catalog, corpus, dataclasses.replace(both, pretrained=False)) == []
+    assert read_vectors([]) is None
+
+
+def test_contents_start_from_the_vectors_of_words(
+    catalog: Catalog, corpus: Artifact, preset: Preset
+) -> None:
+    size = preset.embedding_size
+    reading = dataclasses.replace(preset, contents=ArticleConfig(1, preset.min_count, size, 9))
+    words, contents = pretrain(catalog, corpus, reading)
+    assert contents.directory == words.directory
+    assert contents.reused
+
+
+def test_it_is_reused_by_presets_that_want_the_same(
+    catalog: Catalog, corpus: Artifact, preset: Preset
+) -> None:
+    [first] = pretrain(catalog, corpus, preset)
+    assert not first.reused
+    for same in ({"units": 9}, {"epochs": 1, "learning_rate": 0.5}, {"name": "other"}):
+        [again] = pretrain(catalog, corpus, dataclasses.replace(preset, **same))
+        assert (again.reused, again.directory) == (True, first.directory)
+    for other in ({"embedding_size": 3}, {"min_count": 2}, {"seed": 1}):
+        [new] = pretrain(catalog, corpus, dataclasses.replace(preset, **other))
+        assert not new.reused
+
+
+def test_a_model_starts_from_it_and_names_it(
+    catalog: Catalog, corpus: Artifact, preset: Preset
+) -> None:
+    pretrained = pretrain(catalog, corpus, preset)
+    tokens = segment_corpus(catalog, corpus)
+    still = dataclasses.replace(preset, epochs=1, learning_rate=1e-9)
+    model = train(catalog, corpus, tokens, still, pretrained=pretrained)
+    [vectors], bundle = read_vectors(pretrained) or [], read_bundle(model.directory)
+    assert bundle.vocabularies == [vectors.vocabulary]
+    np.testing.assert_allclose(
+        bundle.weights["embedding/embeddings"], vectors.vectors, atol=1e-6, rtol=0
+    )
+    assert [link.what for link in lineage(catalog, model.directory) if link.depth == 1] == [
+        "corpus",
+        "tokens",
+        "pretrained",
+    ]

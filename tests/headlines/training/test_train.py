@@ -1,0 +1,151 @@
+"""Training on a small corpus: reused, resumed, and the first model the champion."""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from headlines.corpus.examples import examples
+from headlines.corpus.ingest import ingest, read_corpus
+from headlines.corpus.tokens import segment_corpus
+from headlines.errors import InputError
+from headlines.metrics.calibration import calibration_metrics
+from headlines.models import champion, registry
+from headlines.models.presets import resolve_preset
+from headlines.storage.artifact import Artifact
+from headlines.storage.layout import Catalog
+from headlines.training.train import train
+from lstm_model.calibration import Calibration, log_probabilities
+from lstm_model.packed import PackedScorer
+from lstm_model.presets import PRESETS
+
+
+def prepared(catalog: Catalog, corpus_file: Path) -> tuple[Artifact, Artifact]:
+    corpus = ingest(catalog, "news", str(corpus_file))
+    return corpus, segment_corpus(catalog, corpus)
+
+
+def data(model: Artifact) -> dict[str, str]:
+    return {entry.path: entry.sha256 for entry in model.manifest.files}
+
+
+@pytest.mark.usefixtures("small_preset")
+def test_two_data_roots_give_the_same_model(tmp_path: Path, corpus_file: Path) -> None:
+    models = []
+    for name in ("one", "two"):
+        catalog = Catalog(tmp_path / name)
+        models.append(train(catalog, *prepared(catalog, corpus_file), resolve_preset("small")))
+    assert data(models[0]) == data(models[1])
+    assert models[0].manifest.key == models[1].manifest.key
+
+
+@pytest.mark.usefixtures("small_preset")
+def test_a_training_cut_off_goes_on_and_ends_the_same(tmp_path: Path, corpus_file: Path) -> None:
+    class Cut(Exception):
+        pass
+
+    def cut_after_two(report: Any) -> None:
+        seen.append(report.epoch)
+        if report.epoch == 2:
+            raise Cut
+
+    seen: list[int] = []
+    undisturbed = Catalog(tmp_path / "undisturbed")
+    whole = train(undisturbed, *prepared(undisturbed, corpus_file), resolve_preset("small"))
+    catalog = Catalog(tmp_path / "cut")
+    stages = prepared(catalog, corpus_file)
+    with pytest.raises(Cut):
+        train(catalog, *stages, resolve_preset("small"), cut_after_two)
+    assert registry.versions(catalog) == []
+
+    resumed = train(catalog, *stages, resolve_preset("small"), lambda r: seen.append(r.epoch))
+
+    assert seen == [1, 2, 3]  # the finished epochs are not run again
+    assert data(resumed) == data(whole)
+    assert champion.open_champion(catalog).directory == resumed.directory
+    again = train(catalog, *stages, resolve_preset("small"), lambda r: seen.append(r.epoch))
+    assert again.reused
+    assert seen == [1, 2, 3]
+
+
+@pytest.mark.usefixtures("small_preset")
+def test_the_temperature_is_fitted_on_dev_and_kept(catalog: Catalog, tmp_path: Path) -> None:
+    words = [
+        ("获奖", 0),
+        ("火灾", 2),
+        ("天气", 0),
+        ("天气", 1),
+        ("天气", 2),
+    ]  # no model knows which
+    rows = [
+        f"{word}第{number}{of}号,{label},{split}\n"
+        for split, of in (("train", "甲"), ("dev", "乙"))
+        for number, (word, label) in enumerate(words * 4)
+    ]
+    file = tmp_path / "news.csv"
+    file.write_text("title,label,split\n" + "".join(rows), encoding="utf-8")
+    corpus, tokens = prepared(catalog, file)
+    preset = dataclasses.replace(resolve_preset("small"), epochs=20, learning_rate=0.02)
+
+    model = train(catalog, corpus, tokens, preset)
+
+    scorer = PackedScorer.load(model.directory)
+    dev = examples(corpus, tokens, "dev", PRESETS["notebook"])
+
+    def loss(temperature: float) -> float:
+        probabilities = Calibration(temperature).probabilities(logits)
+        return float(-np.log(probabilities[np.arange(len(dev.labels)), dev.labels]).mean())
+
+    logits = log_probabilities(scorer.predict(dev.token_lists)) * scorer.calibration.temperature
+    fitted = scorer.calibration.temperature
+    assert fitted != 1.0
+    assert all(loss(fitted) <= loss(other) + 1e-6 for other in (0.9 * fitted, 1.1 * fitted, 1.0))
+    told = json.loads((model.directory / "metrics.json").read_text("utf-8"))["dev"]
+    assert told["temperature"] == fitted
+    before = Calibration(1.0).probabilities(logits)
+    assert told["ece_before"] == pytest.approx(
+        calibration_metrics(before, dev.labels, before.argmax(axis=1))["ece"], abs=1e-5
+    )
+    after = scorer.predict(dev.token_lists)
+    assert told["ece"] == calibration_metrics(after, dev.labels, after.argmax(axis=1))["ece"]
+
+
+@pytest.mark.usefixtures("small_preset")
+def test_a_damaged_model_is_not_trained_anew_in_silence(
+    catalog: Catalog, corpus_file: Path
+) -> None:
+    stages = prepared(catalog, corpus_file)
+    model = train(catalog, *stages, resolve_preset("small"))
+    weights = model.directory / "weights.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1])
+
+    with pytest.raises(InputError, match="damaged"):
+        train(catalog, *stages, resolve_preset("small"))
+
+
+def test_leaked_titles_are_left_out_unless_they_are_asked_for(
+    catalog: Catalog, tmp_path: Path
+) -> None:
+    file = tmp_path / "news.csv"
+    file.write_text(
+        "title,label,split\n喜讯,0,train\n火灾,2,train\n公告,,train\n喜讯,0,dev\nＡ,1,train\nA,1,test\n",
+        encoding="utf-8",
+    )
+    corpus, tokens = prepared(catalog, file)
+
+    assert read_corpus(corpus, ["title", "leaked"])["leaked"].tolist() == [
+        True, False, False, True, True, True,
+    ]  # fmt: skip
+    honest = examples(corpus, tokens, "train", PRESETS["notebook"], keep_leaked=False)
+    assert (honest.token_lists, honest.labels.tolist()) == ([["火灾"]], [2])
+    everything = examples(corpus, tokens, "train", PRESETS["notebook"])
+    assert everything.token_lists == [
+        ["喜讯"],
+        ["火灾"],
+        ["Ａ"],
+    ]  # the unlabelled one is no example
+    with pytest.raises(InputError, match="no labelled headlines"):
+        examples(corpus, tokens, "nothing", PRESETS["notebook"])
