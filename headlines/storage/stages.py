@@ -24,6 +24,7 @@ class Stage:
 _READING = (
     "headlines.readers",
     "headlines.readers.delimited",
+    "headlines.readers.encodings",
     "headlines.readers.jsonl",
     "headlines.readers.text_lines",
     "headlines.readers.parquet",
