@@ -96,7 +96,7 @@ def _packages() -> str:
 def _settings() -> str:
     settings = Settings.from_environment()
     segmenter = Segmenter.from_environment()
-    words = f"words by {segmenter.runs_on}" + f", {segmenter.dictionary}" * bool(
+    words = f"words by {segmenter.effective_engine}" + f", {segmenter.dictionary}" * bool(
         segmenter.dictionary
     )
     return f"{settings.workers} workers ({settings.runner}), {words}"

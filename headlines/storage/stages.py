@@ -37,6 +37,7 @@ _SEGMENTATION = (
     "headlines.segmentation.rust_jieba",
     "headlines.segmentation.segmenter",
     "headlines.segmentation.python_jieba",
+    "headlines.segmentation.user_dictionary",
     "lstm_model.folding",
 )
 _MODEL = (
