@@ -82,9 +82,7 @@ def check_packages(lock: Path) -> str:
 def describe_settings(settings: Settings, segmenter: Segmenter) -> str:
     """Where the work runs, and what segments the headlines."""
     dictionary = f" with {segmenter.dictionary}" if segmenter.dictionary else ""
-    return (
-        f"{settings.workers} workers ({settings.runner}), segmenter {segmenter.runs_on}{dictionary}"
-    )
+    return f"{settings.workers} workers ({settings.runner}), segmenter {segmenter.effective_engine}{dictionary}"
 
 
 def check_cluster(settings: Settings) -> str:

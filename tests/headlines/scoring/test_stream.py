@@ -214,7 +214,7 @@ def test_other_columns_can_be_named_and_long_titles_cut(root: Catalog) -> None:
         (b"\n\n", "jsonl", "no rows"),
         (b"a,b\n1,2\n", "csv", "no column 'title'"),
         (b"title\n1\n", "parquet", "not a readable Parquet file"),
-        (gzip.compress(jsonl(TITLES))[:-9], "jsonl", "not whole"),
+        (gzip.compress(jsonl(TITLES))[:-9], "jsonl", "truncated"),
         (as_csv(["天气"] * 9).decode().encode("gb18030"), "csv", "--encoding gb18030"),
     ],
 )
@@ -394,7 +394,7 @@ def test_a_broken_pipe_ends_the_command_quietly(root: Catalog) -> None:
         (("-", "--batch", "a.csv"), "--batch"),
         (("-", "--csv", "a.csv"), "--csv"),
         (("-", "--rejects", "none/a"), "no file can be written"),
-        (("-", "--encoding", "klingon"), "'klingon' is not known"),
+        (("-", "--encoding", "klingon"), "unknown encoding 'klingon'"),
         (("a.csv", "--format", "csv"), "standard input"),
         (("a.csv", "--rejects", "a"), "standard input"),
     ],
