@@ -81,8 +81,9 @@ def check_packages(lock: Path) -> str:
 
 def describe_settings(settings: Settings, segmenter: Segmenter) -> str:
     """Where the work runs, and what segments the headlines."""
+    engine = segmenter.effective_engine
     dictionary = f" with {segmenter.dictionary}" if segmenter.dictionary else ""
-    return f"{settings.workers} workers ({settings.runner}), segmenter {segmenter.effective_engine}{dictionary}"
+    return f"{settings.workers} workers ({settings.runner}), segmenter {engine}{dictionary}"
 
 
 def check_cluster(settings: Settings) -> str:
