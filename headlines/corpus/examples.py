@@ -53,7 +53,7 @@ def examples(
     return Examples(
         token_lists=[list(row) for row in joined["tokens"]],
         labels=joined["label"].to_numpy(np.int64),
-        contents=_article_tokens(corpus, tokens, preset, joined) if preset.contents else None,
+        articles=_article_tokens(corpus, tokens, preset, joined) if preset.contents else None,
     )
 
 
