@@ -73,7 +73,7 @@ def prepared(settings: dict[str, str], file: Path, piece_rows: int) -> Run:
     """The scoring of a batch by one engine; runs in a process of its own."""
     os.environ.update(settings)
     from headlines.compute import executors
-    from headlines.compute.executors import wait_until_visible
+    from headlines.compute.visibility import wait_until_visible
     from headlines.readers import ReadOptions
     from headlines.scoring import prepare, score_chunks
     from headlines.scoring.batch import Batch

@@ -175,7 +175,7 @@ def examine_cluster() -> str:
             str(error), f"HEADLINES_DASK={settings.scheduler or ''}", "start the cluster again"
         ) from error
     for worker, (found, sees_data) in seen.items():
-        if told := code().differs(found):
+        if told := found.difference_from(code()):
             raise InputError(
                 f"it has another version ({told})",
                 f"worker {worker}",

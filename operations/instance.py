@@ -1,13 +1,11 @@
 """Where the lasting server and its worker live: one set-up for each data root."""
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from headlines.errors import InputError
+from headlines.settings import Settings
 from headlines.storage.layout import Catalog
 
-DEFAULT_PORT = 4200
 PROJECT = Path(__file__).parent.parent  # with `prefect.yaml`; flows are run from there
 
 
@@ -26,19 +24,19 @@ class PrefectInstance:
     port: int
 
     @classmethod
+    def from_settings(cls, settings: Settings) -> "PrefectInstance":
+        """The instance of the data root that the settings name."""
+        root = Catalog.open(settings).root
+        return cls(root, root / ".prefect", settings.port)
+
+    @classmethod
     def from_environment(cls) -> "PrefectInstance":
-        """As `HEADLINES_DATA` and `HEADLINES_PORT` (default 4200) say.
+        """The same, of the settings in the environment.
 
         Raises:
-            InputError: a variable holds a value that cannot be used.
+            InputError: a variable has an invalid value.
         """
-        root = Catalog.from_environment().root
-        port = os.environ.get("HEADLINES_PORT") or str(DEFAULT_PORT)
-        if not port.isascii() or not port.isdecimal() or not 1024 <= int(port) <= 65535:
-            raise InputError(
-                f"{port!r} is not a port", "HEADLINES_PORT", "use a number from 1024 to 65535"
-            )
-        return cls(root, root / ".prefect", int(port))
+        return cls.from_settings(Settings.from_environment())
 
     @property
     def state(self) -> Path:

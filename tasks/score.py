@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from headlines.compute import executors
-from headlines.compute.executors import wait_until_visible
+from headlines.compute.visibility import wait_until_visible
 from headlines.errors import InputError
 from headlines.models import champion, registry
 from headlines.readers import ReadOptions

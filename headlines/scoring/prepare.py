@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from headlines.compute import executors
-from headlines.compute.executors import wait_until_visible
+from headlines.compute.visibility import wait_until_visible
 from headlines.errors import DamagedArtifact, InputError
 from headlines.readers import ReadOptions
 from headlines.readers.rejects import RejectWriter, read_rejects

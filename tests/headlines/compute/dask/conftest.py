@@ -17,7 +17,7 @@ from distributed import Client
 from distributed.security import Security
 
 from headlines.compute import executors
-from headlines.compute.executors import wait_until_visible
+from headlines.compute.visibility import wait_until_visible
 from headlines.models import champion
 from headlines.readers import ReadOptions
 from headlines.scoring import commit, prepare, score_chunks
@@ -153,7 +153,6 @@ def start_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable
         return cluster.start()
 
     yield start
-    executors.leave_cluster()
     for cluster in started:
         cluster.kill()
 
