@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from datetime import date
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flows.cli import output
 from flows.cli.arguments import (
@@ -36,6 +36,9 @@ from headlines.errors import InputError, RunNeedsAttention
 from headlines.settings import Settings
 from headlines.storage.layout import Catalog, validate_name
 from operations.instance import PrefectInstance
+
+if TYPE_CHECKING:
+    from headlines.scoring.options import ScoreOptions
 
 _FORMATS = ("csv", "tsv", "jsonl", "parquet")  # of standard input
 
@@ -70,6 +73,15 @@ class Call:
         self.catalog.require_writable()
         Segmenter.from_settings(self.settings)
         check_exists(self.catalog, corpus)
+
+    def score_options(self, max_reject_rate: float, read: dict[str, Any]) -> "ScoreOptions":
+        """How batches are scored; `read` has the fields of `ReadOptions`."""
+        from headlines.readers import ReadOptions
+        from headlines.scoring.options import ScoreOptions
+        from headlines.segmentation import Segmenter
+
+        segmenter = Segmenter.from_settings(self.settings)
+        return ScoreOptions(ReadOptions(**read), max_reject_rate, segmenter)
 
     def show(self, result: Any, lines: Callable[[Any], Sequence[str]]) -> None:
         """Print a result, for people as the lines that a function makes of it."""
@@ -266,12 +278,13 @@ def score(
             "standard input is not a batch", batch=batch, rescore=rescore, release=release, csv=csv
         )
         _reject_options("standard input gives JSON lines in any case", json=call.json)
-        _score_stream(call, format or "jsonl", rejects, max_reject_rate, read_options)
+        _score_stream(
+            call, format or "jsonl", rejects, call.score_options(max_reject_rate, read_options)
+        )
         return
     _reject_options("only for standard input (FILE -)", format=format, rejects=rejects)
-    from headlines.readers import ReadOptions
     from headlines.scoring.batch import resolve_batches
-    from headlines.scoring.score_chunks import preflight
+    from headlines.scoring.run_batch import preflight
     from headlines.storage.output_file import check_output_path
 
     catalog = call.catalog
@@ -282,8 +295,9 @@ def score(
         check_output_path(catalog, Path(csv), "--csv")
         if Path(csv).resolve() in (file.resolve() for file in batches[0].files):
             raise InputError("it would overwrite the headlines", "--csv", "name another file")
+    options = call.score_options(max_reject_rate, read_options)
     for resolved in batches:
-        preflight(catalog, resolved, ReadOptions(**read_options))
+        preflight(catalog, resolved, options)
     catalog.require_writable()
     use_running_server()
     from flows.score import score
@@ -305,15 +319,8 @@ def score(
     call.show(result, output.score_lines)
 
 
-def _score_stream(
-    call: Call,
-    format: str,
-    rejects: str | None,
-    max_reject_rate: float,
-    read_options: dict[str, Any],
-) -> None:
+def _score_stream(call: Call, format: str, rejects: str | None, options: "ScoreOptions") -> None:
     """Score standard input at once, without Prefect."""
-    from headlines.readers import ReadOptions
     from headlines.scoring.stream import score_stream
     from headlines.storage.output_file import check_output_path
 
@@ -327,8 +334,7 @@ def _score_stream(
         sys.stdout.buffer,
         sys.stderr.buffer if rejects is None else Path(rejects),
         format,
-        ReadOptions(**read_options),
-        max_reject_rate,
+        options,
     )
     print(output.stream_line(counts), file=sys.stderr)
 
@@ -507,10 +513,11 @@ def cache(call: Call, prune: str | None) -> None:
 @verb()
 def doctor(call: Call) -> None:
     """Check the setup and say how to fix it."""
-    from operations.control import examine_server
-    from operations.doctor import examine
+    from operations import service
+    from operations.doctor import check_setup
 
-    checks = [asdict(check) for check in (*examine(), *examine_server())]
+    server_checks = service.status(PrefectInstance.from_settings(call.settings))
+    checks = [asdict(check) for check in (*check_setup(), *server_checks)]
     call.show(checks, output.doctor_lines)
     if not all(check["good"] for check in checks):
         sys.exit(1)
@@ -535,9 +542,10 @@ def down(call: Call) -> None:
 @verb()
 def status(call: Call) -> None:
     """Show server, schedule, worker and the last night."""
-    from operations.control import examine_server
+    from operations import service
 
-    checks = [asdict(check) for check in examine_server()]
+    instance = PrefectInstance.from_settings(call.settings)
+    checks = [asdict(check) for check in service.status(instance)]
     call.show(checks, output.doctor_lines)
     if len(checks) == 1 or not all(check["good"] for check in checks):
         sys.exit(1)
@@ -549,9 +557,9 @@ def status(call: Call) -> None:
 )
 def alerts(call: Call, block: str | None, off: bool) -> None:
     """Show or choose the notification block that alerts are sent by."""
-    from operations.control import alerts
+    from operations import service
 
     if block:
         _reject_options("cannot be combined with TYPE/NAME", off=off)
-    chosen = alerts(block, off=off)
+    chosen = service.alerts(PrefectInstance.from_settings(call.settings), block, off=off)
     call.show({"alerts": chosen}, lambda _: [f"alerts: {chosen or 'off'}"])

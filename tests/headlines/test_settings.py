@@ -72,7 +72,7 @@ def test_every_variable_is_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
         ("HEADLINES_WORKERS", "zwei"),
         ("HEADLINES_WORKERS", "٣"),
         ("HEADLINES_WORKERS", "²"),
-        ("HEADLINES_PORT", "80"),
+        *(("HEADLINES_PORT", port) for port in ("0", "80", "70000", "x", "４２００", "-1")),
         ("HEADLINES_CONDITIONAL_WRITES", "yes"),
     ],
 )
