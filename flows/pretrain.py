@@ -17,12 +17,12 @@ hide_expected_tracebacks()
 
 @flow(name="pretrain", flow_run_name="pretrain {preset} on {corpus}")
 def pretrain(preset: str = "default", corpus: str = "inews") -> dict[str, Any]:
-    """Learn the vectors that a preset starts from; `train` does so too where they are missing.
+    """Learn the vectors that a preset starts from, as `train` does if they are missing.
 
     Args:
         preset: settings of the network and its training; one of `lstm_model.presets.PRESETS`, or
-            the path of a preset file, where the run is.
-        corpus: its name; `inews` is ingested where it is missing.
+            the path of a preset file on the machine that runs the flow.
+        corpus: its name; `inews` is ingested if it is missing.
     """
     catalog = Catalog.from_environment()
     ingested = ensure_corpus(catalog, corpus)

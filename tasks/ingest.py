@@ -9,13 +9,13 @@ from tasks.stage import stage
 
 @stage("ingest", run_name="ingest {name}", timeout_seconds=1800)
 def ingest_corpus(catalog: Catalog, name: str, source: str, encoding: str) -> Artifact:
-    """Make the corpus from its source, or reuse it where the source is unchanged."""
+    """Ingest a corpus, unless it is up to date with its source."""
     return _shown(name, ingest.ingest(catalog, name, source, encoding))
 
 
 @stage("corpus", run_name="corpus {name}", timeout_seconds=1800)
 def ensure_corpus(catalog: Catalog, name: str) -> Artifact:
-    """The corpus as it is there; the iNews corpus is made where it is missing."""
+    """The corpus as it is; the iNews corpus is ingested if it is missing."""
     return _shown(name, ingest.ensure(catalog, name))
 
 

@@ -9,17 +9,17 @@ from tasks.reporting import log_stage, show_table
 from tasks.stage import stage
 
 
-# No timeout: it goes on from its last epoch when it is retried.
+# No timeout: a retry continues from the last epoch.
 @stage("trial", run_name="trial {number}")
 def run_trial(
     catalog: Catalog, number: int, trial: Trial, seeds: int, corpus: Artifact, tokens: Artifact
 ) -> TrialResult:
-    """Train by a trial's preset with each seed, or reuse what is there."""
+    """Train a trial's preset with each seed that is not up to date."""
     outcome = sweep.run_trial(catalog, corpus, tokens, trial, seeds)
     for seed, training in enumerate(outcome.trainings):
         counts = training.counts
-        told = counts["problem"] or f"dev macro-F1 {counts['macro_f1']:.3f}"
-        log_stage(f"trial {number}, seed {seed}", training, told)
+        detail = counts["problem"] or f"dev macro-F1 {counts['macro_f1']:.3f}"
+        log_stage(f"trial {number}, seed {seed}", training, detail)
     return outcome
 
 

@@ -14,7 +14,7 @@ import pandas as pd
 import pyarrow as pa
 
 from headlines.compute import executors
-from headlines.compute.executors import wait_until_visible
+from headlines.compute.visibility import wait_until_visible
 from headlines.corpus import inews
 from headlines.corpus.flags import counts_by_split, flags_of, row_keys
 from headlines.corpus.read_files import PIECE_ROWS, ReadJob, read_file, rejects_of

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from headlines.compute import executors
-from headlines.compute.executors import wait_until_visible
+from headlines.compute.visibility import wait_until_visible
 from headlines.corpus.token_cache import is_chunk_boundary, read_token_lists, tokens_for
 from headlines.errors import DamagedArtifact, InputError
 from headlines.hashing import file_sha256

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from headlines.compute.executors import run_in_subprocess
+from headlines.compute.run_in_subprocess import run_in_subprocess
 from headlines.corpus.examples import examples
 from headlines.metrics.classification import classification_metrics
 from headlines.models.presets import to_json
@@ -88,11 +88,19 @@ class TrialResult:
 
 
 def run_trial(
-    catalog: Catalog, corpus: Artifact, tokens: Artifact, trial: Trial, seeds: int
+    catalog: Catalog,
+    corpus: Artifact,
+    tokens: Artifact,
+    trial: Trial,
+    seeds: int,
+    in_subprocess: bool = False,
 ) -> TrialResult:
     """Train by a trial's preset with each seed, or reuse what is there.
 
     A seed with which it cannot be trained is the last one that is tried.
+
+    Args:
+        in_subprocess: whether each training runs in a process of its own, which frees its memory.
 
     Raises:
         InputError: the corpus has no labelled headlines in train, or none in dev that are not
@@ -100,13 +108,19 @@ def run_trial(
     """
     trainings: list[Artifact] = []
     for preset in trial.seeded(seeds):
-        trainings.append(train_trial(catalog, corpus, tokens, preset))
+        trainings.append(train_trial(catalog, corpus, tokens, preset, in_subprocess))
         if trainings[-1].counts["problem"]:
             break
     return TrialResult(trial, tuple(trainings))
 
 
-def train_trial(catalog: Catalog, corpus: Artifact, tokens: Artifact, preset: Preset) -> Artifact:
+def train_trial(
+    catalog: Catalog,
+    corpus: Artifact,
+    tokens: Artifact,
+    preset: Preset,
+    in_subprocess: bool = False,
+) -> Artifact:
     """Train as `headlines.training.train.train` does, but keep the figures on dev alone.
 
     Leaked titles are left out of them. That a preset cannot be trained is a result too: the counts
@@ -130,8 +144,11 @@ def train_trial(catalog: Catalog, corpus: Artifact, tokens: Artifact, preset: Pr
     checkpoints = catalog.work / f"trial-{recipe.key[:16]}"
 
     def write_figures(draft: Path) -> dict[str, Any]:
-        found, counts = run_in_subprocess(
-            _trained_figures, corpus, tokens, preset, vectors, checkpoints
+        arguments = (corpus, tokens, preset, vectors, checkpoints)
+        found, counts = (
+            run_in_subprocess(_trained_figures, *arguments)
+            if in_subprocess
+            else _trained_figures(*arguments)
         )
         _write(draft / "figures.json", found)
         return counts
