@@ -122,13 +122,13 @@ def _writable_root() -> None:
 
 def _ingest(options: argparse.Namespace) -> None:
     from headlines.corpus.ingest import check_reserved_name
-    from headlines.corpus.source_rows import CorpusFiles
+    from headlines.corpus.source_files import CorpusFiles
     from headlines.storage.layout import validate_name
 
     name = options.name or Path(options.source).stem
     validate_name(name, "corpus name")
     check_reserved_name(name, options.source)
-    CorpusFiles.named(options.source, options.encoding).preflight()
+    CorpusFiles.resolve(options.source, options.encoding).preflight()
     _writable_root()
     use_running_server()
     from flows.ingest import ingest
@@ -316,7 +316,7 @@ def _nightly(options: argparse.Namespace) -> None:
 
 def _preflight(corpus: str) -> None:
     """Refuse at once what the flow would refuse seconds later."""
-    from headlines.corpus.ingest import check_exists
+    from headlines.corpus.dataset import check_exists
     from headlines.segmentation import Segmenter
     from headlines.storage.layout import Catalog
 

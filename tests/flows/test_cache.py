@@ -40,4 +40,4 @@ def test_it_shows_and_removes_the_words_of_a_segmenter(
     with pytest.raises(SystemExit) as left_with:
         main(["cache", "--prune", "../corpus"])
     assert left_with.value.code == 2
-    assert "`headlines cache` lists" in capsys.readouterr().err
+    assert "run `headlines cache`" in capsys.readouterr().err
