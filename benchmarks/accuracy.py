@@ -24,8 +24,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks.measure import machine, show_table
+from headlines.corpus.dataset import ensure
 from headlines.corpus.examples import examples
-from headlines.corpus.ingest import ensure
 from headlines.corpus.tokens import segment_corpus
 from headlines.evaluation.baseline import fit_and_predict, texts_of
 from headlines.metrics.classification import classification_metrics

@@ -67,7 +67,7 @@ class Call:
 
     def check_corpus(self, corpus: str) -> None:
         """Refuse at once what a flow on a corpus would refuse seconds later."""
-        from headlines.corpus.ingest import check_exists
+        from headlines.corpus.dataset import check_exists
         from headlines.segmentation import Segmenter
 
         self.catalog.require_writable()
@@ -150,12 +150,12 @@ def _reject_options(reason: str, **options: Any) -> None:
 def ingest(call: Call, source: str, name: str | None, encoding: str) -> None:
     """Ingest a labelled corpus to Parquet."""
     from headlines.corpus.ingest import check_reserved_name
-    from headlines.corpus.source_rows import CorpusFiles
+    from headlines.corpus.source_files import CorpusFiles
 
     name = name or Path(source).stem
     validate_name(name, "corpus name")
     check_reserved_name(name, source)
-    CorpusFiles.named(source, encoding).preflight()
+    CorpusFiles.resolve(source, encoding).preflight()
     call.catalog.require_writable()
     use_running_server()
     from flows.ingest import ingest

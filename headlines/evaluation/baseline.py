@@ -18,8 +18,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from headlines.corpus.dataset import read_corpus
 from headlines.corpus.examples import examples
-from headlines.corpus.ingest import read_corpus
 from headlines.corpus.tokens import read_tokens, require_segmenter
 from headlines.errors import InputError
 from headlines.metrics.bootstrap import bootstrap_intervals, paired_bootstrap

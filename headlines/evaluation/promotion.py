@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from headlines.corpus.ingest import ensure
+from headlines.corpus.dataset import ensure
 from headlines.corpus.tokens import segment_corpus
 from headlines.errors import InputError
 from headlines.evaluation.evaluate import evaluate

@@ -60,6 +60,7 @@ STAGES = {
             *_READING,
             "headlines.corpus.inews",
             "headlines.corpus.ingest",
+            "headlines.corpus.source_files",
             "headlines.corpus.source_rows",
             "headlines.corpus.flags",
             "headlines.corpus.write_files",

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from headlines.corpus.ingest import read_corpus
+from headlines.corpus.dataset import read_corpus
 from headlines.segmentation import Segmenter
 from headlines.storage.artifact import Artifact, publish
 from headlines.storage.layout import Catalog

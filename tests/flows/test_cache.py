@@ -40,4 +40,4 @@ def test_the_cache_is_shown_and_pruned(
     with pytest.raises(SystemExit) as left_with:
         main(["cache", "--prune", "../corpus"])
     assert left_with.value.code == 2
-    assert "`headlines cache` lists" in capsys.readouterr().err
+    assert "run `headlines cache`" in capsys.readouterr().err

@@ -128,13 +128,13 @@ def test_the_baseline_reads_what_the_network_reads(made: Made) -> None:
 
 def test_a_corpus_without_articles_is_refused(catalog: Catalog, tmp_path: Path) -> None:
     corpus = ingest(catalog, "bare", news(tmp_path / "bare.csv", contents=False))
-    with pytest.raises(InputError, match="reads contents, and no headline of dev has one"):
+    with pytest.raises(InputError, match="reads articles, and no headline of dev has one"):
         train(catalog, corpus, segment_corpus(catalog, corpus), PRESET)
 
 
 def test_articles_are_cut_as_the_titles_were(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HEADLINES_ENGINE", "paddle")
-    with pytest.raises(InputError, match="another segmenter has cut the words"):
+    with pytest.raises(InputError, match="cut by a different segmenter"):
         examples(made.corpus, made.tokens, "train", PRESET)
 
 

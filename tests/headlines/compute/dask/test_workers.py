@@ -11,8 +11,7 @@ import pytest
 from distributed import Client
 
 from headlines.compute import executors
-from headlines.corpus import ingest as ingest_module
-from headlines.corpus.ingest import ingest
+from headlines.corpus.ingest import IngestSizes, ingest
 from headlines.corpus.tokens import segment_corpus
 from headlines.errors import InputError
 from headlines.evaluation import held_out
@@ -97,8 +96,6 @@ def test_corpus_and_evaluation_in_parts_are_the_same(
     publish_model: Callable[..., Artifact],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(ingest_module, "_PART_ROWS", 10)
-    monkeypatch.setattr(ingest_module, "_WRITE_ROWS", 1)  # small parts are worth a worker too
     monkeypatch.setattr(held_out, "_WORTH_ROWS", 1)
     catalog = Catalog(tmp_path / "data")
     model = publish_model(catalog, "m")
@@ -109,7 +106,9 @@ def test_corpus_and_evaluation_in_parts_are_the_same(
             use(cluster)
             for artifact in made[0]:
                 shutil.rmtree(artifact.directory)
-        corpus = ingest(catalog, "small", str(corpus_file))
+        # Parts small enough to be worth a worker each.
+        sizes = IngestSizes(part_rows=10, worker_rows=1)
+        corpus = ingest(catalog, "small", str(corpus_file), sizes=sizes)
         words = segment_corpus(catalog, corpus)
         made.append((corpus, evaluate(catalog, model, corpus, words)))
     for before, again in zip(*made, strict=True):
