@@ -106,9 +106,7 @@ def build_network(preset: Preset, *vocabulary_sizes: int) -> Network:
         ids[name] = keras.Input((None,), dtype="int32", name=f"ids_of_{name}")
         masks[name] = keras.ops.not_equal(ids[name], 0)  # (batch, time)
     logits = [
-        _branch_logits(
-            preset, branch, vectors[branch.input], masks[branch.input], preset.seed + 2 * number
-        )
+        _branch_logits(preset, branch, number, vectors[branch.input], masks[branch.input])
         for number, branch in enumerate(branches(preset))
     ]
     read = keras.Model([*vectors.values(), *ids.values()], keras.ops.stack(logits), name="read")
@@ -116,11 +114,15 @@ def build_network(preset: Preset, *vocabulary_sizes: int) -> Network:
 
 
 def _branch_logits(
-    preset: Preset, branch: Branch, vectors: Tensor, mask: Tensor, seed: int
+    preset: Preset, branch: Branch, number: int, vectors: Tensor, mask: Tensor
 ) -> Tensor:
-    """Logits `(batch, CLASSES)` of one branch."""
-    layers = keras.layers
-    x = layers.Dropout(preset.dropout, seed=seed)(vectors)  # (batch, time, embedding_size)
+    """Logits `(batch, CLASSES)` of one branch, counted from 0."""
+
+    def dropout(x: Tensor, index: int) -> Tensor:
+        name = _numbered("dropout", index)
+        return keras.layers.Dropout(preset.dropout, seed=preset.seed + index, name=name)(x)
+
+    x = dropout(vectors, 2 * number)  # (batch, time, embedding_size)
     every_step = preset.pooling == "max_mean"
     outputs = []
     for name, backwards in zip(branch.lstms, (False, True), strict=False):
@@ -131,9 +133,19 @@ def _branch_logits(
     y = keras.ops.concatenate(outputs, axis=-1)  # (batch, [time,] directions*units)
 
     if every_step:
-        y = MaxMeanPooling()(y, mask=mask)  # (batch, 2*directions*units)
-    y = layers.Dropout(preset.dropout, seed=seed + 1)(y)
-    return layers.Dense(CLASSES, name=branch.dense)(y)
+        pooling = MaxMeanPooling(name=_numbered("max_mean_pooling", number))
+        y = pooling(y, mask=mask)  # (batch, 2*directions*units)
+    y = dropout(y, 2 * number + 1)
+    return keras.layers.Dense(CLASSES, name=branch.dense)(y)
+
+
+def _numbered(name: str, index: int) -> str:
+    """The name that Keras gives the layers of a process's first network.
+
+    TensorFlow orders sums of gradients by the names of layers. Keras' own names depend on all
+    layers made before, and with them the last bits of the trained weights would.
+    """
+    return f"{name}_{index}" if index else name
 
 
 def mean_probabilities(logits: Tensor) -> Tensor:
