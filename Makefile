@@ -1,4 +1,4 @@
-# `make run` and `make test` do all their own set-up; both work on a fresh machine.
+# `make run` and `make test` set up all they need; both work on a fresh machine.
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -14,25 +14,25 @@ FIND_PYTHON = for python in $$PYTHON python3.12 python3.11 python3.13 python3 py
 
 .PHONY: run up down status test test-slow test-faults lint types imports venv lock clean
 
-run: venv  ## the nightly job: corpus, tokens, model, evaluation, predictions
+run: venv  ## run the nightly job: corpus, tokens, model, evaluation, predictions
 	@$(BIN)/headlines nightly
 
-up: venv  ## a lasting Prefect server and worker, with prefect.yaml deployed
+up: venv  ## start a persistent Prefect server and worker, deploy prefect.yaml
 	@$(BIN)/headlines up
 
-down: venv  ## end what `make up` has started
+down: venv  ## stop what `make up` started
 	@$(BIN)/headlines down
 
-status: venv  ## server, schedule, worker, last night
+status: venv  ## show server, schedule, worker, last night and alerts
 	@$(BIN)/headlines status
 
-test: venv  ## all tests but the slow ones, in two processes
+test: venv  ## run all tests but the slow ones, in two processes
 	@$(BIN)/pytest -q -n 2 --dist loadfile --no-loadscope-reorder
 
-test-slow: venv  ## the tests that take minutes
+test-slow: venv  ## run the tests that take minutes
 	@$(BIN)/pytest -q -m slow
 
-test-faults: venv  ## kills, failing writes, damage and races by the hundred, and their counts
+test-faults: venv  ## run hundreds of kills, failing writes, corruptions and races
 	@$(BIN)/pytest -q -m faults
 
 lint: venv
@@ -42,10 +42,10 @@ lint: venv
 types: venv
 	@$(BIN)/mypy
 
-imports: venv  ## imports go downwards only
+imports: venv  ## check that imports go downwards only
 	@$(BIN)/lint-imports
 
-# Stale is what was made from another lock, so the contents are compared and not the dates.
+# .venv is stale if it was made from another lock file: contents are compared, not dates.
 venv:
 	@cmp -s requirements.lock $(READY) || $(MAKE) --no-print-directory $(VENV)
 
@@ -58,7 +58,7 @@ $(VENV):
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@cp requirements.lock $(READY)
 
-lock:  ## pin the newest versions that pyproject.toml admits
+lock:  ## pin the newest versions that pyproject.toml allows
 	@uv pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11 \
 	  --all-extras --upgrade pyproject.toml -o requirements.lock > /dev/null
 

@@ -1,1 +1,1 @@
-"""Each claim about speed as a script: this project and its peers in one run."""
+"""One script per claim about speed; each runs this project and its peers."""

@@ -1,4 +1,4 @@
-"""Clusters of Dask to be measured: a scheduler and workers on loopback, all separate processes."""
+"""Dask clusters for benchmarks: scheduler and workers as separate processes on loopback."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ DASK = str(Path(sys.executable).with_name("dask"))
 
 @dataclass(frozen=True)
 class Cluster:
-    """A cluster that is up.
+    """A running cluster.
 
     Attributes:
         address: of the scheduler.
-        scheduler: its process.
+        scheduler: its process id.
     """
 
     address: str
     scheduler: int
 
-    def memory_of_scheduler(self) -> int:
-        """Bytes that the scheduler holds now."""
+    def scheduler_memory(self) -> int:
+        """Resident memory of the scheduler, in bytes."""
         status = Path(f"/proc/{self.scheduler}/status").read_text()
         return 1024 * next(
             int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS")
@@ -36,20 +36,22 @@ class Cluster:
 
 
 @contextmanager
-def cluster_of(workers: int, place: Path, environment: Mapping[str, str]) -> Iterator[Cluster]:
-    """Start a cluster of so many workers with one thread each; it ends with the block."""
+def start_cluster(
+    workers: int, directory: Path, environment: Mapping[str, str]
+) -> Iterator[Cluster]:
+    """Start a cluster of `workers` workers with one thread each; it ends with the block."""
     from distributed import Client
 
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
     address = f"tcp://127.0.0.1:{port}"
     host = ["--host", "tcp://127.0.0.1", "--no-dashboard"]
     commands = [
         ["scheduler", *host, "--port", str(port)],
         *[
             ["worker", address, *host, "--nthreads", "1", "--memory-limit", "0",
-             "--local-directory", str(place), "--death-timeout", "60"]
+             "--local-directory", str(directory), "--death-timeout", "60"]
             for _ in range(workers)
         ],
     ]  # fmt: skip

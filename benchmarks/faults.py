@@ -1,11 +1,11 @@
-"""What each fault of the notebook's layer costs: the notebook's classifier trained with it.
+"""What each fault of the notebook's layer costs in accuracy.
 
     python -m benchmarks.faults [--seeds 3]
 
-A variant is `CustomLSTM` with a fault put back. All are trained as the notebook trains: the sizes
-of its preset, rows padded to 44 ids, `Model.fit` over 20 epochs of shuffled batches of 32, the last
-tenth of train left out; but with `LazyAdam` in place of Keras' Adam, as everywhere in this project.
-The figures are of the dev split after the last epoch. The test split is not read.
+Each variant is `CustomLSTM` with a fault put back, trained as the notebook trains: the sizes of
+its preset, rows padded to 44 ids, `Model.fit` over 20 epochs of shuffled batches of 32, without the
+last tenth of train; but with `LazyAdam` instead of Keras' Adam, as everywhere in this project.
+Figures are of dev after the last epoch. The test split is not read.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ class Faults:
     """What a layer does wrong.
 
     Attributes:
-        first_token: every step reads x(0) in the place of x(t).
-        without_u: the recurrent weights are zero and stay so, as if they stood in no formula.
+        first_token: every step reads x(0) instead of x(t).
+        without_u: the recurrent weights are zero and stay zero, as if no formula used them.
         steps: the number of steps, whatever the length of the row, from a global variable; the
-            padding among them is read. None: the row's own, the padding masked.
+            padding is read too. None: the row's own length, the padding masked.
     """
 
     first_token: bool = False
@@ -98,7 +98,7 @@ def classifier(faults: Faults, vocabulary_size: int) -> Any:
 
 
 def figures(faults: Faults, train: Examples, dev: Examples, seed: int) -> tuple[float, float]:
-    """Accuracy and macro-F1 on dev after a training with a seed."""
+    """Accuracy and macro-F1 on dev after training with `seed`."""
     keras.backend.clear_session()
     keras.utils.set_random_seed(seed)
     vocabulary = Vocabulary.build(train.token_lists, NOTEBOOK.rules)
@@ -132,8 +132,8 @@ def main() -> None:
     print(f"{machine()}\n", flush=True)
     rows = []
     for name, faults in VARIANTS.items():
-        found = [figures(faults, train, dev, seed) for seed in range(options.seeds)]
-        accuracies, scores = zip(*found, strict=True)
+        results = [figures(faults, train, dev, seed) for seed in range(options.seeds)]
+        accuracies, scores = zip(*results, strict=True)
         spread = f"({min(accuracies):.3f} to {max(accuracies):.3f})"
         mean, f1 = statistics.fmean(accuracies), statistics.fmean(scores)
         rows.append((name, f"{mean:.3f} {spread}", f"{f1:.3f}"))

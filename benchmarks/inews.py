@@ -1,4 +1,4 @@
-"""The corpus that the benchmarks measure on."""
+"""The corpus of the benchmarks."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from lstm_model.examples import Examples
 
 
 def examples(split: str) -> Examples:
-    """The labelled headlines of `train`, `dev` or `test`, cut into words; empty ones left out."""
+    """The labelled headlines of `train`, `dev` or `test`, cut into words, without blank ones."""
     rows = [row.fields for row in read_split(split_paths()[split], split)]
     rows = [row for row in rows if row["title"].strip()]
     titles, labels = [row["title"] for row in rows], [int(row["label"]) for row in rows]

@@ -1,7 +1,7 @@
-"""Peers measured side by side: each in a process of its own, all of them in turn, round by round.
+"""Measures peers in separate processes that take turns, round by round.
 
-A machine's speed wanders by the minute. Peers that take turns see the same weather, so the ratios
-hold where the milliseconds do not; and a process of its own tells what a peer needs of memory.
+A machine's speed varies by the minute. Peers that take turns vary alike, so the ratios hold where
+the milliseconds do not. A separate process also shows the memory that a peer needs.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-# Does the work once; its options are keywords. It may have an attribute `before`: a function that
-# is called before each run and not timed.
+# Does the work once; its options are keywords. It may have an attribute `before`: an untimed
+# function that is called before each run.
 Run = Callable[..., Any]
 
 
 class Peer:
-    """A process that prepares once, by `prepare(**inputs)`, and runs what that gave when asked.
+    """A process that calls `prepare(**inputs)` once and runs the result on request.
 
     Attributes:
-        name: for the table.
+        name: its row in the table.
         threads: how many it may use.
     """
 
@@ -42,8 +42,8 @@ class Peer:
         os.environ.update(limits)
         self._process = context.Process(target=_serve, args=(other, threads, prepare, inputs))
         self._process.start()
-        other.close()  # so that an end of the process is an end of the connection too
-        atexit.register(self._connection.close)  # and the other way round, whatever happens here
+        other.close()  # the connection then closes when the process ends
+        atexit.register(self._connection.close)  # the process then ends when this one does
         for variable, value in before.items():
             if value is None:
                 del os.environ[variable]
@@ -57,17 +57,17 @@ class Peer:
 
     def seconds(self, **options: Any) -> float:
         """Wall-clock time of one run."""
-        found: float = self._ask(("seconds", options))
-        return found
+        seconds: float = self._ask(("seconds", options))
+        return seconds
 
     def result(self, **options: Any) -> Any:
-        """What one run gives."""
+        """The result of one run."""
         return self._ask(("result", options))
 
     def peak_memory(self) -> int:
-        """Most bytes that the process has held so far."""
-        found: int = self._ask(("peak_memory", {}))
-        return found
+        """Peak memory of the process so far, in bytes."""
+        count: int = self._ask(("peak_memory", {}))
+        return count
 
     def close(self) -> None:
         """End the process."""
@@ -96,7 +96,7 @@ def _serve(connection: Connection, threads: int, prepare: Callable[..., Run], in
 
 
 def _peak_memory() -> int:
-    # Not `getrusage`: there a process starts from the peak of the one that started it.
+    # Not `getrusage`: a child starts there from the peak of its parent.
     status = Path("/proc/self/status").read_text()
     return 1024 * next(
         int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM")
@@ -105,7 +105,7 @@ def _peak_memory() -> int:
 
 def _limit_tensorflow(threads: int, prepare: Callable[..., Run]) -> None:
     if not getattr(prepare, "needs_tensorflow", False):
-        return  # a peer that does without it must not pay for it
+        return  # peers without TensorFlow must not pay for its import
     import tensorflow as tf
 
     tf.config.threading.set_intra_op_parallelism_threads(threads)
@@ -113,28 +113,28 @@ def _limit_tensorflow(threads: int, prepare: Callable[..., Run]) -> None:
 
 
 def needs_tensorflow(prepare: Callable[..., Run]) -> Callable[..., Run]:
-    """Mark what prepares a peer that runs on TensorFlow."""
+    """Mark a `prepare` function whose peer runs on TensorFlow."""
     prepare.needs_tensorflow = True  # type: ignore[attr-defined]
     return prepare
 
 
 def best_options(peer: Peer, choices: Iterable[dict[str, Any]], times: int = 3) -> dict[str, Any]:
-    """The options that `peer` is fastest with."""
+    """The options with which `peer` is fastest."""
     medians = []
     for options in choices:
         peer.seconds(**options)  # the first run may compile
         seconds = statistics.median(peer.seconds(**options) for _ in range(times))
         medians.append((seconds, options))
-    return min(medians, key=lambda found: found[0])[1]
+    return min(medians, key=lambda median: median[0])[1]
 
 
 def medians(runs: Sequence[tuple[Peer, dict[str, Any]]], rounds: int) -> list[float]:
-    """The median time of each peer with its options, over rounds in which they take turns."""
-    found: list[list[float]] = [[] for _ in runs]
+    """Median seconds of each peer with its options, over rounds in which they take turns."""
+    seconds: list[list[float]] = [[] for _ in runs]
     for _ in range(rounds):
-        for seconds, (peer, options) in zip(found, runs, strict=True):
-            seconds.append(peer.seconds(**options))
-    return [statistics.median(seconds) for seconds in found]
+        for of_peer, (peer, options) in zip(seconds, runs, strict=True):
+            of_peer.append(peer.seconds(**options))
+    return [statistics.median(of_peer) for of_peer in seconds]
 
 
 def machine() -> str:
@@ -151,7 +151,7 @@ def machine() -> str:
 
 
 def show_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print a table as Markdown has it."""
+    """Print a Markdown table."""
     print("| " + " | ".join(columns) + " |")
     print("| " + " | ".join("---" for _ in columns) + " |")
     for row in rows:
@@ -160,7 +160,7 @@ def show_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
 
 
 def straight_line(x: Sequence[float], y: Sequence[float]) -> tuple[float, float]:
-    """Slope of the least-squares line, and the share of the variance of y that it explains."""
+    """Slope of the least-squares line, and R², the share of the variance of y that it explains."""
     slope, intercept = statistics.linear_regression(x, y)
     rest = sum((b - slope * a - intercept) ** 2 for a, b in zip(x, y, strict=True))
     mean = statistics.fmean(y)

@@ -1,4 +1,4 @@
-"""A command measured as a whole: its time, and the memory of all its processes together."""
+"""Measures a command: its time, and the memory of all its processes together."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-SAMPLED_SECONDS = 0.2  # a peak that is shorter may be missed
+SAMPLED_SECONDS = 0.2  # shorter peaks may be missed
 
 
 @dataclass(frozen=True)
 class Measured:
-    """What a command took.
+    """Time and memory of a command.
 
     Attributes:
         seconds: wall-clock time, the start of the process included.
-        peak_memory: most bytes that it and its descendants have held at one time, each page that
-            several of them share counted once.
+        peak_memory: most bytes held at one time by it and its descendants; a page that several
+            of them share counts once.
     """
 
     seconds: float
@@ -31,7 +31,7 @@ def measured(command: Sequence[str], environment: Mapping[str, str]) -> Measured
     """Run a command to its end.
 
     Raises:
-        RuntimeError: it failed; what it wrote to standard error is told.
+        RuntimeError: it failed; the message has its standard error.
     """
     began = time.perf_counter()
     process = subprocess.Popen(
@@ -48,34 +48,34 @@ def measured(command: Sequence[str], environment: Mapping[str, str]) -> Measured
     sampler = threading.Thread(target=sample)
     sampler.start()
     try:
-        _, told = process.communicate()
+        _, stderr = process.communicate()
         seconds = time.perf_counter() - began
     finally:
         ended.set()
         sampler.join()
     if process.returncode:
-        raise RuntimeError(f"{' '.join(command)} left with {process.returncode}:\n{told}")
+        raise RuntimeError(f"{' '.join(command)} exited with {process.returncode}:\n{stderr}")
     return Measured(seconds, peak)
 
 
 def _descendants(process: int) -> Iterator[int]:
-    """A process and all that come from it."""
+    """The ids of a process and all its descendants."""
     children = defaultdict(list)
     for status in Path("/proc").glob("[0-9]*/stat"):
         try:
             after_name = status.read_text().rpartition(")")[2].split()
-        except OSError:  # it has just ended
+        except OSError:  # the process has just ended
             continue
         children[int(after_name[1])].append(int(status.parent.name))
     waiting = [process]
     while waiting:
-        one = waiting.pop()
-        yield one
-        waiting += children[one]
+        pid = waiting.pop()
+        yield pid
+        waiting += children[pid]
 
 
 def _proportional_set(process: int) -> int:
-    """Bytes that a process holds, of a page that n processes share the n-th part; 0 if it ended."""
+    """Proportional set size in bytes: of a page shared by n processes, 1/n; 0 if it ended."""
     try:
         lines = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()
     except OSError:

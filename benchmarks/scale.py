@@ -1,16 +1,15 @@
-"""Engines beside each other: threads, processes, and Dask on workers that are separate processes.
+"""Compares runners: threads, processes, and Dask with separate worker processes.
 
     python -m benchmarks.scale [--rows 400000] [--rounds 3] [--workers 1 2 4] [--data s3://BUCKET/P]
 
-The same batch is scored by each engine, in turns. "Files read" is the admission of its rows where
-they are a folder of files (beyond one machine only on a local disk: in a bucket this machine reads
-them); "pieces scored" is the work of the workers alone, from admitted pieces to their predictions
-on disk; "committed" is what one process does at the end; "whole batch" is admission, scoring and
-commit of one file, without Prefect. Then what an engine costs for a piece in which nothing is
-done, what the size of pieces changes, and what client and scheduler hold of memory as a batch
-grows. Every engine has a batch of its own, of the same rows, in a data root that is temporary or
-`--data`, which may be in a bucket (its settings, `AWS_…` and `HEADLINES_CACHE`, as for any run).
-All must give the same bytes.
+Each runner scores the same batch, in turns. "Files read" is the reading and checking of its rows
+as a folder of files (by workers on a local disk; in a bucket this machine reads them); "chunks
+scored" is the work of the workers alone, from read chunks to their predictions on disk;
+"committed" is the final work of one process; "whole batch" is reading, scoring and committing one
+file, without Prefect. Then: the cost of a runner for an empty chunk, the effect of the chunk size,
+and the memory of client and scheduler as a batch grows. Every runner has its own batch of the same
+rows, in a temporary data root or `--data`, which may be in a bucket (with `AWS_…` and
+`HEADLINES_CACHE` set as for any run). All must give the same bytes.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.clusters import Cluster, cluster_of
+from benchmarks.clusters import Cluster, start_cluster
 from benchmarks.measure import Peer, Run, machine, medians, show_table
 from benchmarks.score import mebibytes, write_batch
 from headlines.models import champion
@@ -36,58 +35,63 @@ from headlines.storage.artifact import Artifact, publish, remove
 from headlines.storage.layout import Catalog
 from headlines.storage.manifest import Recipe
 
-PIECE_ROWS = 50_000  # as admission has them
+CHUNK_ROWS = 50_000  # the default of the job
 SIZES = (5_000, 20_000, 50_000, 100_000)
 FILES = 8
 GROWTH = (1, 5, 20)
-GROWTH_ROWS = 20_000  # of the smallest batch, in pieces of
-GROWTH_PIECE = 1_000
+GROWTH_ROWS = 20_000  # of the smallest batch
+GROWTH_CHUNK = 1_000
 EMPTY_TASKS = 200
 
 
 @dataclass(frozen=True)
-class Engine:
+class Runner:
     """Where the work runs.
 
     Attributes:
-        runner: as `HEADLINES_RUNNER` has it.
+        kind: a value of `HEADLINES_RUNNER`.
         workers: how many.
-        cluster: of Dask, if it is that.
+        cluster: the Dask cluster, for the runner `dask`.
     """
 
-    executors: str
+    kind: str
     workers: int
     cluster: Cluster | None = None
 
     @property
     def name(self) -> str:
-        return f"{self.runner}, {self.workers} worker{'s' * (self.workers > 1)}"
+        return f"{self.kind}, {self.workers} worker{'s' * (self.workers > 1)}"
 
     @property
     def settings(self) -> dict[str, str]:
-        found = {"HEADLINES_RUNNER": self.runner, "HEADLINES_WORKERS": str(self.workers)}
-        return found | ({"HEADLINES_DASK": self.cluster.address} if self.cluster else {})
+        variables = {"HEADLINES_RUNNER": self.kind, "HEADLINES_WORKERS": str(self.workers)}
+        return variables | ({"HEADLINES_DASK": self.cluster.address} if self.cluster else {})
 
 
-def prepared(settings: dict[str, str], file: Path, piece_rows: int) -> Run:
-    """The scoring of a batch by one engine; runs in a process of its own."""
+def prepared(settings: dict[str, str], file: Path, chunk_rows: int) -> Run:
+    """Score a batch with one runner, in a process of its own."""
     os.environ.update(settings)
     from headlines.compute import executors
     from headlines.compute.executors import wait_until_visible
-    from headlines.readers import ReadOptions
     from headlines.scoring import prepare, score_chunks
     from headlines.scoring.batch import Batch
+    from headlines.scoring.chunks import chunk_refs
+    from headlines.scoring.options import ChunkSizes, ScoreOptions
 
-    prepare.CHUNK_ROWS = piece_rows
+    options = ScoreOptions(sizes=ChunkSizes(rows=chunk_rows))
     catalog = Catalog.from_environment()
     model = champion.open_champion(catalog)
     batch = Batch.of_file(catalog, file)
-    admitted = prepare.prepare_batch(catalog, batch, ReadOptions())
-    chunks = score_chunks.make_jobs(catalog, batch, admitted, model)
 
-    def scored(chunks: Sequence[score_chunks.ScoreJob]) -> list[Artifact]:
+    def jobs_of(prepared: Artifact) -> list[score_chunks.ScoreJob]:
+        refs = chunk_refs(prepared)
+        return [score_chunks.make_job(catalog, batch, ref, model, options) for ref in refs]
+
+    jobs = jobs_of(prepare.prepare_batch(catalog, batch, options))
+
+    def scored(jobs: Sequence[score_chunks.ScoreJob]) -> list[Artifact]:
         done = executors.bounded_map(
-            executors.executor(2), score_chunks.score_chunk, chunks, executors.max_in_flight()
+            executors.executor(2), score_chunks.score_chunk, jobs, executors.max_in_flight()
         )
         return [wait_until_visible(part) for part in done]
 
@@ -96,49 +100,49 @@ def prepared(settings: dict[str, str], file: Path, piece_rows: int) -> Run:
     def run(what: str) -> Any:
         if what == "commit":
             return statistics.median(commits)
-        if what == "pieces":
-            return len(scored(chunks))
+        if what == "chunks":
+            return len(scored(jobs))
         if what == "batch":
-            again = prepare.prepare_batch(catalog, batch, ReadOptions())
-            parts = scored(score_chunks.make_jobs(catalog, batch, again, model))
+            again = prepare.prepare_batch(catalog, batch, options)
+            parts = scored(jobs_of(again))
             began = time.perf_counter()
-            found = commit.commit(catalog, batch, again, model, parts)
+            predictions = commit.commit(catalog, batch, again, model, parts)
             commits.append(time.perf_counter() - began)
-            return [entry.sha256 for entry in found.manifest.files]
+            return [entry.sha256 for entry in predictions.manifest.files]
         pool = executors.executor(2)
         if what == "one empty":
             return pool.submit(int).result()
         return sum(executors.bounded_map(pool, int, range(EMPTY_TASKS), executors.max_in_flight()))
 
     def clear() -> None:
-        for chunk in chunks:
-            remove(catalog, chunk.directory)
+        for job in jobs:
+            remove(catalog, job.directory)
         remove(catalog, catalog.prediction(batch.name))
 
     run.before = clear  # type: ignore[attr-defined]
-    scored(chunks)  # workers start and load the model
+    scored(jobs)  # workers start and load the model
     return run
 
 
 def prepared_to_read(settings: dict[str, str], folder: Path) -> Run:
-    """The admission of a folder's files by one engine; runs in a process of its own."""
+    """Read the files of a folder with one runner, in a process of its own."""
     os.environ.update(settings)
     from headlines.compute import executors
-    from headlines.readers import ReadOptions
     from headlines.scoring import prepare
     from headlines.scoring.batch import Batch
-    from headlines.scoring.read_chunks import chunk_refs
+    from headlines.scoring.chunks import chunk_refs
+    from headlines.scoring.options import ChunkSizes, ScoreOptions
 
     catalog = Catalog.from_environment()
     batch = Batch.of_folder(catalog, folder)
-    prepare.READ_GROUP_BYTES = 1  # each file is read by itself
+    options = ScoreOptions(sizes=ChunkSizes(read_group_bytes=1))  # each file is a group
 
     def run() -> int:
-        return len(chunk_refs(prepare.prepare_batch(catalog, batch, ReadOptions())))
+        return len(chunk_refs(prepare.prepare_batch(catalog, batch, options)))
 
     def clear() -> None:
-        pieces = chunk_refs(prepare.prepare_batch(catalog, batch, ReadOptions()))
-        prepare.discard(catalog, batch, ReadOptions(), pieces)
+        chunks = chunk_refs(prepare.prepare_batch(catalog, batch, options))
+        prepare.remove_prepared(catalog, batch, options, chunks)
 
     executors.executor(2).submit(int).result()  # workers start
     run.before = clear  # type: ignore[attr-defined]
@@ -147,7 +151,7 @@ def prepared_to_read(settings: dict[str, str], folder: Path) -> Run:
 
 
 def publish_champion(catalog: Catalog, model: Artifact) -> None:
-    """Make the model of another data root the champion of this one, which may be in a bucket."""
+    """Copy a model into a data root, which may be in a bucket, and make it the champion."""
     manifest = model.manifest
     recipe = Recipe(manifest.stage, manifest.stage_version, manifest.inputs, manifest.config)
 
@@ -158,83 +162,91 @@ def publish_champion(catalog: Catalog, model: Artifact) -> None:
 
     version = model.directory.name
     publish(catalog, catalog.model(version), recipe, copy)
-    champion.promote(catalog, version, "to be measured")
+    champion.promote(catalog, version, "benchmark")
 
 
 @dataclass
 class Bench:
-    """What is measured, and with what.
+    """The measurements on one data root.
 
     Attributes:
-        root: the data root.
-        place: a directory for batches.
-        rounds: how often each engine is measured.
-        batches: how many there were so far.
+        root: path or URL of the data root.
+        directory: where batches are written.
+        rounds: how often each runner is measured.
+        batches: how many batches there were so far.
     """
 
     root: str
-    place: Path
+    directory: Path
     rounds: int
     batches: int = 0
 
-    def peer(self, engine: Engine, file: Path, piece_rows: int = PIECE_ROWS) -> Peer:
-        """A process that scores the rows of a file, as a batch of its own, with an engine."""
-        batch = self.place / f"{self.batches}-{file.name}"
+    def peer(self, runner: Runner, file: Path, chunk_rows: int = CHUNK_ROWS) -> Peer:
+        """A process that scores the rows of a file, as a batch of its own, with a runner."""
+        batch = self.directory / f"{self.batches}-{file.name}"
         batch.hardlink_to(file)
         self.batches += 1
-        settings = {**engine.settings, "HEADLINES_DATA": self.root}
-        return Peer(engine.name, 1, prepared, settings=settings, file=batch, piece_rows=piece_rows)
+        settings = {**runner.settings, "HEADLINES_DATA": self.root}
+        return Peer(runner.name, 1, prepared, settings=settings, file=batch, chunk_rows=chunk_rows)
 
-    def reader(self, engine: Engine, rows: int) -> Peer:
-        """A process that reads rows in a folder of files, as a batch of its own, with an engine."""
-        place = self.place if "://" in self.root else Path(self.root) / "inbox"
-        folder = place / f"{self.batches}-folder.csv"
+    def reader(self, runner: Runner, rows: int) -> Peer:
+        """A process that reads a folder of files, as a batch of its own, with a runner."""
+        parent = self.directory if "://" in self.root else Path(self.root) / "inbox"
+        folder = parent / f"{self.batches}-folder.csv"
         folder.mkdir(parents=True)
         self.batches += 1
         for number in range(FILES):
             write_batch(folder / f"part-{number}.csv", rows // FILES)
-        settings = {**engine.settings, "HEADLINES_DATA": self.root}
-        return Peer(engine.name, 1, prepared_to_read, settings=settings, folder=folder)
+        settings = {**runner.settings, "HEADLINES_DATA": self.root}
+        return Peer(runner.name, 1, prepared_to_read, settings=settings, folder=folder)
 
-    def compare(self, engines: Sequence[Engine], file: Path, rows: int) -> None:
-        """Rows a second of each engine, and that all give the same bytes."""
-        peers = [self.peer(engine, file) for engine in engines]
-        pieces = medians([(peer, {"what": "pieces"}) for peer in peers], self.rounds)
+    def compare(self, runners: Sequence[Runner], file: Path, rows: int) -> None:
+        """Print rows per second and cost of each runner; check that all give the same bytes."""
+        peers = [self.peer(runner, file) for runner in runners]
+        chunks = medians([(peer, {"what": "chunks"}) for peer in peers], self.rounds)
         batches = medians([(peer, {"what": "batch"}) for peer in peers], self.rounds)
         results = [peer.result(what="batch") for peer in peers]
         commits = [peer.result(what="commit") for peer in peers]
-        readers = [self.reader(engine, rows) for engine in engines]
+        readers = [self.reader(runner, rows) for runner in runners]
         read = medians([(reader, {}) for reader in readers], self.rounds)
         for reader in readers:
             reader.close()
+        round_trips = medians([(peer, {"what": "one empty"}) for peer in peers], 50 * self.rounds)
+        many = medians([(peer, {"what": "empty"}) for peer in peers], self.rounds)
+        columns = (
+            "runner",
+            "files read, rows per second",
+            "chunks scored",
+            "committed",
+            "whole batch",
+            "empty chunk, ms round trip",
+            "empty chunks per second at most",
+        )
+        figures = zip(peers, read, chunks, commits, batches, round_trips, many, strict=True)
         show_table(
-            ("rows a second", "files read", "pieces scored", "committed", "whole batch"),
+            columns,
             [
-                (peer.name, *(f"{rows / seconds:,.0f}" for seconds in found))
-                for peer, *found in zip(peers, read, pieces, commits, batches, strict=True)
+                (
+                    peer.name,
+                    *(f"{rows / seconds:,.0f}" for seconds in stages),
+                    f"{1e3 * round_trip:.2f}",
+                    f"{EMPTY_TASKS / all_empty:,.0f}",
+                )
+                for peer, *stages, round_trip, all_empty in figures
             ],
         )
         same = all(result == results[0] for result in results)
-        print(f"{len(results[0])} files of predictions, {'byte-identical' if same else 'OTHER'}\n")
-        lone = medians([(peer, {"what": "one empty"}) for peer in peers], 50 * self.rounds)
-        many = medians([(peer, {"what": "empty"}) for peer in peers], self.rounds)
-        show_table(
-            ("cost of the engine", "one piece, ms there and back", "pieces a second at most"),
-            [
-                (peer.name, f"{1e3 * one:.2f}", f"{EMPTY_TASKS / all_of_them:,.0f}")
-                for peer, one, all_of_them in zip(peers, lone, many, strict=True)
-            ],
-        )
+        print(f"{len(results[0])} prediction files, {'byte-identical' if same else 'DIFFERENT'}\n")
         for peer in peers:
             peer.close()
 
-    def piece_sizes(self, engine: Engine, file: Path, rows: int) -> None:
-        """Rows a second of one engine by the size of pieces."""
+    def chunk_sizes(self, runner: Runner, file: Path, rows: int) -> None:
+        """Print rows per second of one runner by the size of chunks."""
         sizes = [size for size in SIZES if 2 * size <= rows]
-        peers = [self.peer(engine, file, size) for size in sizes]
+        peers = [self.peer(runner, file, size) for size in sizes]
         seconds = medians([(peer, {"what": "batch"}) for peer in peers], self.rounds)
         show_table(
-            (f"rows of a piece ({engine.name})", "whole batch, rows a second"),
+            (f"rows per chunk ({runner.name})", "whole batch, rows per second"),
             [
                 (f"{size:,}", f"{rows / second:,.0f}")
                 for size, second in zip(sizes, seconds, strict=True)
@@ -243,36 +255,36 @@ class Bench:
         for peer in peers:
             peer.close()
 
-    def memory(self, engine: Engine) -> None:
-        """What client and scheduler hold as a batch grows."""
-        assert engine.cluster is not None
-        found = []
+    def memory(self, runner: Runner) -> None:
+        """Print the memory of client and scheduler as a batch grows."""
+        assert runner.cluster is not None
+        table = []
         for growth in GROWTH:
-            file = write_batch(self.place / f"growing-{growth}.csv", growth * GROWTH_ROWS)
-            peer = self.peer(engine, file, GROWTH_PIECE)
+            file = write_batch(self.directory / f"growing-{growth}.csv", growth * GROWTH_ROWS)
+            peer = self.peer(runner, file, GROWTH_CHUNK)
             before = peer.peak_memory()
             began = time.perf_counter()
             peer.seconds(what="batch")
             seconds = time.perf_counter() - began
-            found.append(
+            table.append(
                 (
-                    f"{growth * GROWTH_ROWS:,} in {growth * GROWTH_ROWS // GROWTH_PIECE}",
+                    f"{growth * GROWTH_ROWS:,} in {growth * GROWTH_ROWS // GROWTH_CHUNK}",
                     mebibytes(peer.peak_memory()),
                     mebibytes(peer.peak_memory() - before),
-                    mebibytes(engine.cluster.memory_of_scheduler()),
-                    f"{1e3 * seconds / (growth * GROWTH_ROWS // GROWTH_PIECE):.1f}",
+                    mebibytes(runner.cluster.scheduler_memory()),
+                    f"{1e3 * seconds / (growth * GROWTH_ROWS // GROWTH_CHUNK):.1f}",
                 )
             )
             peer.close()
         show_table(
             (
-                f"rows in pieces ({engine.name})",
+                f"rows in chunks ({runner.name})",
                 "client, peak MiB",
                 "of it for scoring",
                 "scheduler, MiB",
-                "ms a piece",
+                "ms per chunk",
             ),
-            found,
+            table,
         )
 
 
@@ -284,32 +296,31 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=400_000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2, 4])
-    parser.add_argument("--data", help="where the data roots are to be, such as s3://BUCKET/PREFIX")
+    parser.add_argument(
+        "--data", help="the data root, such as s3://BUCKET/PREFIX (default: temporary)"
+    )
     options = parser.parse_args()
     model = champion.resolve(Catalog.from_environment(), options.model)
     preset = model.manifest.config["preset"]["name"]
     print(f"{machine()}; preset {preset}; {options.rows:,} headlines", end="", flush=True)
     with tempfile.TemporaryDirectory() as directory, ExitStack() as clusters:
-        place = Path(directory)
         root = options.data or f"{directory}/data"
         print(f"; data roots {'in a bucket' if '://' in root else 'on a local disk'}\n")
         os.environ["HEADLINES_DATA"] = root
         publish_champion(Catalog.from_environment(), model)
-        bench = Bench(root, place, options.rounds)
-        # A worker elsewhere takes the address of its bucket from its own surroundings.
+        bench = Bench(root, Path(directory), options.rounds)
+        # Workers elsewhere read the URL of the bucket from their own environment.
         environment = {"HEADLINES_DATA": root} if "://" in root else {}
-        engines = [
-            Engine(runner, count)
-            for runner in ("threads", "processes")
-            for count in options.workers
+        runners = [
+            Runner(kind, count) for kind in ("threads", "processes") for count in options.workers
         ]
         for count in options.workers:
-            cluster = clusters.enter_context(cluster_of(count, place, environment))
-            engines.append(Engine("dask", count, cluster))
-        file = write_batch(place / "batch.csv", options.rows)
-        bench.compare(engines, file, options.rows)
-        bench.piece_sizes(engines[-1], file, options.rows)
-        bench.memory(engines[-1])
+            cluster = clusters.enter_context(start_cluster(count, bench.directory, environment))
+            runners.append(Runner("dask", count, cluster))
+        file = write_batch(bench.directory / "batch.csv", options.rows)
+        bench.compare(runners, file, options.rows)
+        bench.chunk_sizes(runners[-1], file, options.rows)
+        bench.memory(runners[-1])
 
 
 if __name__ == "__main__":

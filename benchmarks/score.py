@@ -1,13 +1,13 @@
-"""Batches scored end to end: the whole job, the same without Prefect, and the notebook's way.
+"""Scores batches end to end: the whole job, the job without Prefect, and the notebook's way.
 
     python -m benchmarks.score [--model VERSION] [--rows 1000000] [--rounds 2] [--full]
 
-A batch is a CSV of distinct headlines, each made of two of the corpus, the same on every run. The
-notebook's way: jieba as it comes, the words joined and looked up by `TextVectorization`, and
+A batch is a CSV of distinct headlines, each joined from two of the corpus, the same on every run.
+The notebook's way is plain jieba, words joined and looked up by `TextVectorization`, and
 `Model.predict` of the same weights on padded rows, at its best batch size. It is measured on 20,000
-headlines and scaled, without the start of Python, TensorFlow and jieba, and writes no file; both of
-ours are whole processes from start to exit, each on a data root of its own. Its labels are counted
-beside ours: an ideographic space is a word there, and is dropped here with the preset `default`.
+headlines and scaled, without the start of Python, TensorFlow and jieba, and writes no file. Both of
+ours are whole processes from start to exit, each with its own data root. The output says how many
+labels agree: the notebook takes an ideographic space for a word, the preset `default` drops it.
 """
 
 from __future__ import annotations
@@ -40,13 +40,13 @@ from headlines.models import champion
 from headlines.storage.artifact import Artifact, read_manifest
 from headlines.storage.layout import Catalog
 
-NOTEBOOK_ROWS = 20_000  # that the notebook's way is measured on
+NOTEBOOK_ROWS = 20_000  # measured for the notebook's way
 FULL_ROWS = 5_000_000
 SMALL_ROWS = 10
 
 FLOW = [sys.executable, "-m", "flows", "score", "{file}", "--json"]
 ALONE = [sys.executable, "-m", "benchmarks.score_alone", "{file}"]
-# What Prefect costs by itself, in the surroundings that our flows have.
+# The cost of Prefect by itself, with the settings of our flows.
 EMPTY_FLOW = """
 import flows
 from prefect import flow
@@ -58,7 +58,7 @@ EMPTY = [sys.executable, "-c", EMPTY_FLOW]
 
 @needs_tensorflow
 def notebook(bundle: Path, file: Path) -> Run:
-    """The labels of the first rows of a file, as the notebook gets them."""
+    """Labels the first rows of a file as the notebook does."""
     import keras
     import numpy as np
     import pandas as pd
@@ -90,7 +90,7 @@ def notebook(bundle: Path, file: Path) -> Run:
 
 
 def write_batch(path: Path, rows: int) -> Path:
-    """Write a CSV of distinct headlines: the beginning of one of the corpus, the end of another."""
+    """Write a CSV of distinct headlines: the start of one corpus headline, the end of another."""
     titles = [title for title in corpus("title") if len(title) > 1]
     chance = random.Random(1)
     seen: set[str] = set()
@@ -109,62 +109,62 @@ def write_batch(path: Path, rows: int) -> Path:
 
 @dataclass
 class Job:
-    """Our command lines, run on data roots that hold one model and nothing else.
+    """Our commands, run on data roots that hold one model and nothing else.
 
     Attributes:
-        model: what scores.
-        place: where the roots are made.
-        found: the measurements, by command and rows.
+        model: the model that scores.
+        directory: where the data roots are created.
+        measurements: by command and rows.
     """
 
     model: Artifact
-    place: Path
-    found: dict[tuple[str, int], list[Measured]] = field(default_factory=dict)
+    directory: Path
+    measurements: dict[tuple[str, int], list[Measured]] = field(default_factory=dict)
 
     def score(self, command: Sequence[str], file: Path, rows: int) -> None:
-        """Measure one run, and see that it scored every row."""
+        """Measure one run, and check that it scored every row."""
         catalog = self._new_root()
         self._measure([part.format(file=file) for part in command], catalog, rows)
         manifest = read_manifest(catalog.prediction(file.name))
         if manifest is None or manifest.counts["scored"] != rows:
-            raise RuntimeError(f"{file.name} was not scored as a whole")
+            raise RuntimeError(f"{file.name} was not scored completely")
 
     def run_empty_flow(self) -> None:
         """Measure a flow that does nothing."""
         self._measure(EMPTY, self._new_root(), SMALL_ROWS)
 
     def labels(self, file: Path, rows: int) -> list[int]:
-        """The first labels of the predictions of the last run."""
+        """The first labels that the last run predicted."""
         import pyarrow.dataset as ds
 
-        parts = sorted(Catalog(self.place / "root").prediction(file.name).glob("*.parquet"))
-        found: list[int] = ds.dataset(parts).head(rows, columns=["label"])["label"].to_pylist()
-        return found
+        parts = sorted(Catalog(self.directory / "root").prediction(file.name).glob("*.parquet"))
+        labels: list[int] = ds.dataset(parts).head(rows, columns=["label"])["label"].to_pylist()
+        return labels
 
     def seconds(self, command: Sequence[str], rows: int) -> float:
-        """The median time."""
-        return statistics.median(one.seconds for one in self.found[command[2], rows])
+        """Median seconds of all runs."""
+        return statistics.median(run.seconds for run in self.measurements[command[2], rows])
 
     def peak_memory(self, command: Sequence[str], rows: int) -> int:
-        """The most bytes of all runs."""
-        return max(one.peak_memory for one in self.found[command[2], rows])
+        """Peak memory of all runs, in bytes."""
+        return max(run.peak_memory for run in self.measurements[command[2], rows])
 
     def _measure(self, command: Sequence[str], catalog: Catalog, rows: int) -> None:
         environment = {
             **os.environ,
             "HEADLINES_DATA": str(catalog.root),
-            "PREFECT_HOME": str(self.place / "prefect"),  # made by the first run, then kept
+            "PREFECT_HOME": str(self.directory / "prefect"),  # created by the first run, then kept
         }
-        environment.pop("PREFECT_API_URL", None)  # the embedded server is to be started
-        self.found.setdefault((command[2], rows), []).append(measured(command, environment))
+        environment.pop("PREFECT_API_URL", None)  # so the run starts the embedded server
+        self.measurements.setdefault((command[2], rows), []).append(measured(command, environment))
 
     def _new_root(self) -> Catalog:
-        root = self.place / "root"
+        root = self.directory / "root"
         shutil.rmtree(root, ignore_errors=True)
         catalog = Catalog(root)
         version = self.model.directory.name
         shutil.copytree(self.model.directory, catalog.model(version))
-        champion.promote(catalog, version, "to be measured")
+        champion.promote(catalog, version, "benchmark")
         return catalog
 
 
@@ -173,7 +173,7 @@ def mebibytes(count: int) -> str:
 
 
 def compare(job: Job, sizes: Sequence[int], notebook_rate: float) -> None:
-    """Time and memory of ours, and how much of it the notebook's way would take."""
+    """Print time and memory of our commands, and their speed relative to the notebook's way."""
     rows = []
     for name, command in {"`headlines score`": FLOW, "without Prefect": ALONE}.items():
         for size in sizes:
@@ -192,8 +192,8 @@ def compare(job: Job, sizes: Sequence[int], notebook_rate: float) -> None:
         "",
         "headlines",
         "seconds",
-        "headlines a second",
-        "times the notebook's way",
+        "headlines per second",
+        "times as fast as the notebook's way",
         "peak memory of all processes, MiB",
     )
     show_table(columns, rows)
@@ -202,15 +202,15 @@ def compare(job: Job, sizes: Sequence[int], notebook_rate: float) -> None:
         seconds = [job.seconds(command, size) for size in sizes]
         slope, fit = straight_line(sizes, seconds)
         lines.append((name, f"{1e6 * slope:.2f}", f"{fit:.5f}"))
-    show_table(("straight line through the sizes", "µs a headline", "R²"), lines)
+    show_table(("straight line through the sizes", "µs per headline", "R²"), lines)
 
 
 def small_batch(job: Job) -> None:
-    """What ten headlines cost, and whose cost that is."""
+    """Print the time of ten headlines and its parts."""
     rows = {
         "`headlines score`": FLOW,
-        "a flow that does nothing: Prefect, its embedded server": EMPTY,
-        "without Prefect: Python, model, admit, score, commit": ALONE,
+        "an empty flow: Prefect, its embedded server": EMPTY,
+        "without Prefect: Python, model, prepare, score, commit": ALONE,
     }
     show_table(
         (f"{SMALL_ROWS} headlines", "seconds"),
@@ -223,7 +223,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--model", default="champion", help="a version (default: champion)")
-    parser.add_argument("--rows", type=int, default=1_000_000, help="of the largest batch")
+    parser.add_argument("--rows", type=int, default=1_000_000, help="rows of the largest batch")
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--full", action="store_true", help=f"{FULL_ROWS:,} rows too, once")
     options = parser.parse_args()
@@ -232,9 +232,10 @@ def main() -> None:
     sizes = [size for size in (options.rows // 100, options.rows // 10, options.rows) if size]
     print(f"{machine()}; preset {preset}\n", flush=True)
     with tempfile.TemporaryDirectory() as directory:
-        place = Path(directory)
-        job = Job(model, place)
-        files = {size: write_batch(place / f"{size}.csv", size) for size in (SMALL_ROWS, *sizes)}
+        job = Job(model, Path(directory))
+        files = {
+            size: write_batch(job.directory / f"{size}.csv", size) for size in (SMALL_ROWS, *sizes)
+        }
         peer = Peer(
             "the notebook's way", 2, notebook, bundle=model.directory, file=files[sizes[-1]]
         )
@@ -242,8 +243,8 @@ def main() -> None:
         batch = best_options(peer, trials)["batch"]
         peer_rows = min(NOTEBOOK_ROWS, sizes[-1])
         peer_seconds = []
-        job.run_empty_flow()  # makes Prefect's database
-        job.found.clear()
+        job.run_empty_flow()  # creates Prefect's database
+        job.measurements.clear()
         for _ in range(options.rounds):
             peer_seconds.append(peer.seconds(batch=batch, rows=peer_rows))
             job.run_empty_flow()
@@ -251,17 +252,17 @@ def main() -> None:
                 for command in (FLOW, ALONE):
                     job.score(command, file, size)
         expected = peer.result(batch=batch, rows=peer_rows).tolist()
-        found = job.labels(files[sizes[-1]], peer_rows)
-        agree = sum(a == b for a, b in zip(found, expected, strict=True))
+        labels = job.labels(files[sizes[-1]], peer_rows)
+        agree = sum(a == b for a, b in zip(labels, expected, strict=True))
         rate = peer_rows / statistics.median(peer_seconds)
         print(
-            f"The notebook's way: {rate:,.0f} headlines a second in batches of {batch}; "
-            f"{agree:,} of {peer_rows:,} labels are ours; peak memory "
+            f"The notebook's way: {rate:,.0f} headlines per second in batches of {batch}; "
+            f"{agree:,} of {peer_rows:,} labels agree with ours; peak memory "
             f"{mebibytes(peer.peak_memory())} MiB\n"
         )
         peer.close()
         if options.full:
-            file = write_batch(place / f"{FULL_ROWS}.csv", FULL_ROWS)
+            file = write_batch(job.directory / f"{FULL_ROWS}.csv", FULL_ROWS)
             for command in (FLOW, ALONE):
                 job.score(command, file, FULL_ROWS)
             sizes.append(FULL_ROWS)

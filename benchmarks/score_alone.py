@@ -2,42 +2,31 @@
 
     python -m benchmarks.score_alone FILE
 
-What `benchmarks.score` runs to tell the work from what Prefect adds to it.
+`benchmarks.score` runs it to tell the work from what Prefect adds to it.
 """
 
 from __future__ import annotations
 
 import sys
-from concurrent.futures import Future
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from headlines.compute import executors
 from headlines.models import champion
-from headlines.readers import ReadOptions
-from headlines.scoring import commit, score_chunks
 from headlines.scoring.batch import Batch
-from headlines.scoring.prepare import MAX_REJECT_RATE, check_reject_rate, prepare_batch
-from headlines.scoring.read_chunks import ChunkRef
+from headlines.scoring.options import ScoreOptions
+from headlines.scoring.results import BatchResult
+from headlines.scoring.run_batch import run_batch
 from headlines.segmentation import Segmenter
-from headlines.storage.artifact import Artifact
 from headlines.storage.layout import Catalog
 
 
-def score_alone(file: Path) -> Artifact:
-    """The predictions of a batch by the champion of the data root."""
-    catalog, segmenter = Catalog.from_environment(), Segmenter.from_environment()
+def score_alone(file: Path) -> BatchResult:
+    """Score a batch with the champion of the data root."""
+    catalog = Catalog.from_environment()
+    options = ScoreOptions(segmenter=Segmenter.from_environment())
     batch, model = Batch.of_file(catalog, file), champion.open_champion(catalog)
-    scored: list[Future[Artifact]] = []
-
-    def start(piece: ChunkRef) -> None:
-        pool = executors.executor(1 if piece.alone else 2)
-        chunk = score_chunks.make_job(catalog, batch, piece, model, segmenter, ReadOptions())
-        scored.append(pool.submit(score_chunks.score_chunk, chunk))
-
-    admitted = prepare_batch(catalog, batch, ReadOptions(), start)
-    check_reject_rate(batch, admitted, MAX_REJECT_RATE)
-    parts = [part.result() for part in scored]
-    return commit.commit(catalog, batch, admitted, model, parts)
+    with ThreadPoolExecutor(64) as threads:
+        return run_batch(catalog, batch, model, options, threads.submit)
 
 
 if __name__ == "__main__":

@@ -1,16 +1,17 @@
-"""Texts cut into words: this project beside jieba, alone and parallel, and `rjieba` as it is.
+"""Cutting texts into words: this project, jieba (serial and parallel) and plain `rjieba`.
 
     python -m benchmarks.segment [--rounds 5]
 
-On all headlines of the iNews corpus and on 2,000 of its bodies. What jieba 0.42.1 gives is the
-reference: the share of texts with the very same words stands beside the speed. A second table tells
-when the token cache is worth having: a chunk of texts cut, and found again.
+On all headlines of the iNews corpus and on 2,000 of its bodies. jieba 0.42.1 is the reference: the
+first table shows the speed and the share of texts with the same words as jieba's. The second table
+shows what the token cache saves: cutting a chunk of texts, and reading it from the cache.
 """
 
 from __future__ import annotations
 
 import argparse
 import logging
+import operator
 import os
 import statistics
 import subprocess
@@ -32,7 +33,7 @@ from headlines.segmentation import Segmenter
 from headlines.storage.layout import Catalog
 
 Texts = Sequence[str]
-PIECE = 100_000  # characters that are cut at once, and that a worker gets at once
+CHUNK_CHARS = 100_000  # cut in one call, and sent to a worker at once
 
 
 def corpus(column: str) -> list[str]:
@@ -44,17 +45,18 @@ def corpus(column: str) -> list[str]:
     ]
 
 
-def by_pieces(texts: Texts, cut: Callable[[Texts], Any]) -> Run:
-    """Cuts piece by piece; words are kept when they are to be looked at, not when time is taken.
+def by_chunks(texts: Texts, cut: Callable[[Texts], Any]) -> Run:
+    """Cuts chunk by chunk; the words are kept to compare them, but not when time is taken.
 
-    Holding the words of a whole corpus costs every peer the same, in Python's garbage collector.
+    Keeping the words of a whole corpus would cost every peer the same, in Python's garbage
+    collector.
     """
-    pieces = in_pieces(texts)
+    chunks = in_chunks(texts)
 
     def run(keep: bool = False) -> list[Any]:
         kept = []
-        for piece in pieces:
-            words = cut(piece)
+        for chunk in chunks:
+            words = cut(chunk)
             if keep:
                 kept += words.to_pylist() if isinstance(words, pa.Array) else words
         return kept
@@ -62,56 +64,55 @@ def by_pieces(texts: Texts, cut: Callable[[Texts], Any]) -> Run:
     return run
 
 
-# What a peer prepares, in its own process. What is returned is what is timed.
+# Each peer prepares in its own process and returns the function that is timed.
 
 
-def stock(texts: Texts) -> Run:
-    """jieba as it comes."""
+def serial_jieba(texts: Texts) -> Run:
+    """jieba in one process."""
     jieba = quiet_jieba()
     jieba.initialize()
-    return by_pieces(texts, lambda piece: [jieba.lcut(text) for text in piece])
+    return by_chunks(texts, lambda chunk: [jieba.lcut(text) for text in chunk])
 
 
-def stock_parallel(texts: Texts) -> Run:
+def parallel_jieba(texts: Texts) -> Run:
     """jieba with its own processes, which share the lines of one long text."""
     jieba = quiet_jieba()
     jieba.initialize()
     jieba.enable_parallel(2)
     lines = [" ".join(text.splitlines()) for text in texts]
-    # Not `lcut`, which stays serial.
+    # not `lcut`, which is always serial
     return lambda: list(jieba.cut("\n".join(lines)))
 
 
-def port(texts: Texts) -> Run:
-    """`rjieba` as it comes."""
+def plain_rjieba(texts: Texts) -> Run:
+    """`rjieba` without our corrections."""
     import rjieba
 
     rjieba.cut("")
-    return by_pieces(texts, lambda piece: [rjieba.cut(text) for text in piece])
+    return by_chunks(texts, lambda chunk: [rjieba.cut(text) for text in chunk])
 
 
 def this_project(texts: Texts) -> Run:
     """`Segmenter`, in one process."""
     segmenter = Segmenter()
     segmenter.cut(["中国"])
-    return by_pieces(texts, segmenter.cut)
+    return by_chunks(texts, segmenter.cut)
 
 
 def this_project_to_arrow(texts: Texts) -> Run:
-    """The same, the words as an Arrow column: what workers hand back."""
+    """The same, with the words as an Arrow column, as workers return them."""
     cut_to_arrow(["中国"])
-    return by_pieces(texts, cut_to_arrow)
+    return by_chunks(texts, cut_to_arrow)
 
 
 def this_project_in_processes(texts: Texts) -> Run:
-    """The same in the workers that the pipeline has."""
-
-    os.environ["PYTHONPATH"] = str(Path(__file__).parent.parent)  # nor is this module installed
+    """The same in the worker processes of the pipeline."""
+    os.environ["PYTHONPATH"] = str(Path(__file__).parent.parent)  # this module is not installed
     pool = executors.executor(2)
-    pieces = in_pieces(texts)
+    chunks = in_chunks(texts)
 
     def run(keep: bool = False) -> list[Any]:
-        arrays = list(executors.bounded_map(pool, cut_to_arrow, pieces, 4))
+        arrays = list(executors.bounded_map(pool, cut_to_arrow, chunks, 4))
         return [words for array in arrays for words in array.to_pylist()] if keep else []
 
     run()
@@ -119,7 +120,7 @@ def this_project_in_processes(texts: Texts) -> Run:
 
 
 def cut_to_arrow(texts: Texts) -> pa.Array:
-    """The words of each text, as a worker hands them back."""
+    """The words of each text as a worker returns them."""
     return pa.array(Segmenter().cut(texts))
 
 
@@ -131,22 +132,22 @@ def quiet_jieba():  # type: ignore[no-untyped-def]
     return jieba
 
 
-def in_pieces(texts: Texts) -> list[list[str]]:
-    pieces: list[list[str]] = [[]]
+def in_chunks(texts: Texts) -> list[list[str]]:
+    chunks: list[list[str]] = [[]]
     characters = 0
     for text in texts:
-        if characters > PIECE:
-            pieces.append([])
+        if characters > CHUNK_CHARS:
+            chunks.append([])
             characters = 0
-        pieces[-1].append(text)
+        chunks[-1].append(text)
         characters += len(text)
-    return pieces
+    return chunks
 
 
 PEERS = {
-    "jieba": (stock, "import jieba; jieba.setLogLevel(40); jieba.lcut('中国')"),
-    "jieba, `enable_parallel(2)`": (stock_parallel, None),
-    "`rjieba`": (port, "import rjieba; rjieba.cut('中国')"),
+    "jieba": (serial_jieba, "import jieba; jieba.setLogLevel(40); jieba.lcut('中国')"),
+    "jieba, `enable_parallel(2)`": (parallel_jieba, None),
+    "`rjieba`": (plain_rjieba, "import rjieba; rjieba.cut('中国')"),
     "this project": (
         this_project,
         "from headlines.segmentation import segment; segment(['中国'])",
@@ -157,18 +158,18 @@ PEERS = {
 
 
 def start_up(program: str, rounds: int) -> tuple[float, float]:
-    """Seconds from the start of a process to the first words, and MiB that it holds then."""
+    """Seconds from the start of a process to its first words, and its memory then in MiB."""
     program += "; print(*[x for x in open('/proc/self/status') if x.startswith('VmRSS')])"
     seconds, memory = [], []
     for _ in range(rounds):
-        began = time.perf_counter()
+        started = time.perf_counter()
         done = subprocess.run(
             [sys.executable, "-W", "ignore", "-c", program],
             check=True,
             stdout=subprocess.PIPE,
             text=True,
         )
-        seconds.append(time.perf_counter() - began)
+        seconds.append(time.perf_counter() - started)
         memory.append(int(done.stdout.split()[1]) / 1024)
     return statistics.median(seconds), statistics.median(memory)
 
@@ -180,19 +181,19 @@ def compare(name: str, texts: Texts, rounds: int) -> None:
     expected = peers[0].result(keep=True)
     characters = sum(map(len, texts))
     rows = []
-    for peer, one in zip(peers, seconds, strict=True):
+    for peer, peer_seconds in zip(peers, seconds, strict=True):
         same = "–"
         if peer.name != "jieba, `enable_parallel(2)`":  # it gives one list for all lines
-            found = peer.result(keep=True)
-            equal = sum(one == other for one, other in zip(found, expected, strict=True))
+            token_lists = peer.result(keep=True)
+            equal = sum(map(operator.eq, token_lists, expected))
             same = f"{100 * equal / len(texts):.2f} %"
         program = PEERS[peer.name][1]
         ready = start_up(program, 3) if program else None
         rows.append(
             (
                 peer.name,
-                f"{characters / one / 1e6:.2f}",
-                f"{seconds[0] / one:.1f}",
+                f"{characters / peer_seconds / 1e6:.2f}",
+                f"{seconds[0] / peer_seconds:.1f}",
                 same,
                 f"{ready[0]:.2f}" if ready else "–",
                 f"{ready[1]:.0f}" if ready else "–",
@@ -202,40 +203,40 @@ def compare(name: str, texts: Texts, rounds: int) -> None:
     show_table(
         (
             f"{len(texts):,} {name}",
-            "million characters a second",
-            "times jieba",
-            "texts as jieba cuts them",
+            "million characters/s",
+            "× jieba",
+            "same words as jieba",
             "start-up, s",
-            "memory then, MiB",
+            "memory after it, MiB",
         ),
         rows,
     )
 
 
 def cache(texts: dict[str, Texts], rounds: int) -> None:
-    """A chunk of 2,000 texts cut, cut and kept, and found."""
+    """Times of a chunk of 2,000 texts: cut; cut and cached; read from the cache."""
     rows = []
     for name, all_texts in texts.items():
         chunk = list(all_texts[:2000])
         for engine in ("fast", "jieba"):
             segmenter = Segmenter(engine)
             segmenter.cut(["中国"])
-            cut, kept, found = [], [], []
+            cut, cached, reused = [], [], []
             for _ in range(rounds):
                 with tempfile.TemporaryDirectory() as directory:
                     catalog = Catalog(Path(directory))
-                    began = time.perf_counter()
+                    started = time.perf_counter()
                     segmenter.cut(chunk)
-                    cut.append(time.perf_counter() - began)
-                    began = time.perf_counter()
+                    cut.append(time.perf_counter() - started)
+                    started = time.perf_counter()
                     tokens_for(catalog, segmenter, chunk)
-                    kept.append(time.perf_counter() - began)
-                    began = time.perf_counter()
+                    cached.append(time.perf_counter() - started)
+                    started = time.perf_counter()
                     read_token_lists(tokens_for(catalog, segmenter, chunk))
-                    found.append(time.perf_counter() - began)
-            ms = [1e3 * statistics.median(times) for times in (cut, kept, found)]
-            rows.append((f"2,000 {name}, {engine}", *(f"{one:.1f}" for one in ms)))
-    show_table(("", "cut, ms", "cut and kept, ms", "found, ms"), rows)
+                    reused.append(time.perf_counter() - started)
+            ms = [1e3 * statistics.median(times) for times in (cut, cached, reused)]
+            rows.append((f"2,000 {name}, {engine}", *(f"{median:.1f}" for median in ms)))
+    show_table(("", "cut, ms", "cut and cached, ms", "reused, ms"), rows)
 
 
 def main() -> None:
@@ -244,7 +245,7 @@ def main() -> None:
     options = parser.parse_args()
     print(f"{machine()}\n")
     texts = {"headlines": corpus("title"), "bodies": corpus("content")}
-    # All headlines are cut in a few hundredths of a second: twenty times over is easier to time.
+    # All headlines are cut in a few hundredths of a second, too short to time precisely.
     compare("headlines, twenty times", texts["headlines"] * 20, options.rounds)
     compare("bodies", texts["bodies"][:2000], options.rounds)
     cache(texts, options.rounds)

@@ -7,7 +7,6 @@ import sys
 
 from flows import logs
 from headlines.errors import InputError
-from operations import server
 from operations.instance import PrefectInstance
 
 _settled: dict[str, str] = {}
@@ -30,17 +29,19 @@ def use_running_server() -> None:
     """
     if os.environ.get("PREFECT_API_URL"):
         return
-    place = PrefectInstance.from_environment()
-    url = server.api_url_if_up(place)
+    from operations import server
+
+    instance = PrefectInstance.from_environment()
+    url = server.api_url_if_up(instance)
     if url is not None:
         os.environ["PREFECT_API_URL"] = url
         if "prefect" in sys.modules:  # it has read the environment already
             from prefect.context import refresh_global_settings_context
 
             refresh_global_settings_context()
-    elif server.is_running(place):
+    elif server.is_running(instance):
         logging.getLogger("headlines").warning(
-            "the server at %s does not answer: this run takes Prefect's embedded one", place.url
+            "the server at %s does not answer: this run uses Prefect's embedded one", instance.url
         )
 
 

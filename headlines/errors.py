@@ -1,22 +1,21 @@
-"""Errors that a person can act on."""
+"""Errors that a user can act on."""
 
 from typing import Any
 
 
 class InputError(Exception):
-    """The input or the call is wrong; trying again unchanged would fail again.
+    """The input or the call is wrong; retrying unchanged would fail again.
 
-    The command line prints it as one line and exits with 2. It is built from positional
-    arguments alone, so that it crosses a process pool unharmed.
+    The command line prints it as one line and exits with 2.
 
     Args:
         problem: what is wrong.
-        location: the file, row, option or setting.
+        location: the file, option or setting.
         hint: how to fix it.
     """
 
     def __init__(self, problem: str, location: str, hint: str) -> None:
-        super().__init__(problem, location, hint)
+        super().__init__(problem, location, hint)  # positional, so that it can be pickled
         self.problem = problem
         self.location = location
         self.hint = hint
@@ -26,7 +25,7 @@ class InputError(Exception):
 
 
 class DamagedArtifact(Exception):
-    """An artifact whose files are not those that its manifest promises."""
+    """An artifact whose files do not match its manifest."""
 
     def __init__(self, directory: str, reason: str) -> None:
         super().__init__(directory, reason)
@@ -46,11 +45,11 @@ class PreconditionFailed(Exception):
 
 
 class ClusterError(Exception):
-    """The workers of a cluster have not done a piece of work; trying again may help."""
+    """The workers of a cluster failed to run a job; retrying may help."""
 
 
 class RunNeedsAttention(Exception):
-    """A run is over, and has a result, but a person should look at it.
+    """A run has ended with a result, but a person should look at it.
 
     Args:
         message: why, in one line.
@@ -67,8 +66,8 @@ class RunNeedsAttention(Exception):
 
 
 class BatchesStopped(RunNeedsAttention):
-    """Some of a run's batches could not be scored; the message says which."""
+    """Some batches of a run could not be scored; the message names them."""
 
 
 class DriftTooHigh(RunNeedsAttention):
-    """A night is scored, but its headlines are unlike dev; the message says in what."""
+    """A night was scored, but its headlines differ from dev; the message says how."""

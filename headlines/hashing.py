@@ -1,4 +1,4 @@
-"""TODO."""
+"""SHA-256 digests of plain data and of files."""
 
 import hashlib
 import json

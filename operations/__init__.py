@@ -1,5 +1,5 @@
-"""The project's own Prefect: a lasting server, its worker, deployments, automations, their state.
+"""The project's own Prefect server and worker, deployments, alerts, and checks of the setup.
 
-Importing this package or `operations.instance`, `operations.processes` and `operations.server` does
-not import Prefect: the command line asks them whether a server is up before it does.
+`operations.service` is the entry. Importing it, `instance`, `processes` or `server` does not import
+Prefect: the command line asks whether a server is up first, and Prefect reads its address once.
 """

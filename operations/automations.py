@@ -1,12 +1,12 @@
-"""Automations of the server: runs without a heartbeat are crashed, and alerts are sent.
+"""Automations of the server: runs without a heartbeat are marked as crashed, alerts are sent.
 
-An automation is known by its name, and brought to what stands here at each `make up`.
+The server knows an automation by its name: renamed here, the old one would stay.
 """
 
 from datetime import timedelta
 from uuid import UUID
 
-from prefect.client.orchestration import PrefectClient, get_client
+from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.objects import StateType
 from prefect.events.actions import ChangeFlowRunState, SendNotification
 from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
@@ -19,14 +19,14 @@ from tasks.alerts import ALERT
 
 _HEARTBEAT = "headlines: crash runs that have no heartbeat"
 _ENDED = "headlines: alert when a run fails or crashes"
-_TOLD = "headlines: alert when a run calls for a person"
-_MISSED = 3  # heartbeats in a row: one that comes late is no crash
+_ATTENTION = "headlines: alert when a run calls for a person"
+_MISSED = 3  # heartbeats in a row: a single late one is not a crash
 
 _RUNS = ResourceSpecification({"prefect.resource.id": ["prefect.flow-run.*"]})
 
 
-def heartbeat() -> AutomationCore:
-    """Marks a flow run as crashed whose process and worker are both gone.
+def heartbeat_automation() -> AutomationCore:
+    """Marks a flow run as crashed when neither its process nor its worker is running.
 
     As in "How to detect and respond to zombie flows" of Prefect's documentation.
     """
@@ -56,9 +56,9 @@ def heartbeat() -> AutomationCore:
     )
 
 
-def alerts(block: UUID) -> list[AutomationCore]:
-    """Send a message by a notification block when a run ends badly or calls for a person."""
-    ended = EventTrigger(
+def alert_automations(block: UUID) -> list[AutomationCore]:
+    """Send a message by a notification block when a run fails, crashes or emits an alert."""
+    ends = EventTrigger(
         expect={f"prefect.flow-run.{end}" for end in ("Failed", "Crashed", "TimedOut")},
         match=_RUNS,
         match_related=ResourceSpecification({"prefect.resource.id": ["prefect.deployment.*"]}),
@@ -66,92 +66,81 @@ def alerts(block: UUID) -> list[AutomationCore]:
         threshold=1,
         within=timedelta(0),
     )
-    told = EventTrigger(
+    emits_alert = EventTrigger(
         expect={f"{ALERT}.*"}, posture=Posture.Reactive, threshold=1, within=timedelta(0)
     )
+    run_ended = SendNotification(
+        block_document_id=block,
+        subject="headlines: {{ flow_run.name }} {{ flow_run.state.name }}",
+        body="{{ flow_run.state.message }}\n{{ flow_run|ui_url }}",
+    )
+    alert_emitted = SendNotification(
+        block_document_id=block,
+        subject="headlines: {{ event.payload.what }}",
+        body="{{ event.payload.detail }}",
+    )
     return [
-        AutomationCore(
-            name=_ENDED,
-            trigger=ended,
-            actions=[
-                SendNotification(
-                    block_document_id=block,
-                    subject="headlines: {{ flow_run.name }} {{ flow_run.state.name }}",
-                    body="{{ flow_run.state.message }}\n{{ flow_run|ui_url }}",
-                )
-            ],
-        ),
-        AutomationCore(
-            name=_TOLD,
-            trigger=told,
-            actions=[
-                SendNotification(
-                    block_document_id=block,
-                    subject="headlines: {{ event.payload.what }}",
-                    body="{{ event.payload.detail }}",
-                )
-            ],
-        ),
+        AutomationCore(name=_ENDED, trigger=ends, actions=[run_ended]),
+        AutomationCore(name=_ATTENTION, trigger=emits_alert, actions=[alert_emitted]),
     ]
 
 
-async def watch_heartbeats() -> None:
-    """Have the server crash runs whose heartbeat is gone."""
-    async with get_client() as client:
-        await _put(client, heartbeat())
+def watch_heartbeats() -> None:
+    """Have the server mark runs without a heartbeat as crashed."""
+    with get_client(sync_client=True) as client:
+        _create_or_update(client, heartbeat_automation())
 
 
-async def send_alerts(block: str) -> None:
+def turn_alerts_on(block: str) -> None:
     """Have the server send alerts by a saved notification block, `type/name`.
 
     Raises:
         InputError: there is no such block.
     """
-    async with get_client() as client:
-        document = await _block_id(client, block)
-        for automation in alerts(document):
-            await _put(client, automation)
+    with get_client(sync_client=True) as client:
+        for automation in alert_automations(_block_id(client, block)):
+            _create_or_update(client, automation)
 
 
-async def send_no_alerts() -> None:
-    """Take the automations of the alerts away."""
-    async with get_client() as client:
-        for name in (_ENDED, _TOLD):
-            for automation in await client.read_automations_by_name(name):
-                await client.delete_automation(automation.id)
+def turn_alerts_off() -> None:
+    """Delete the automations that send alerts."""
+    with get_client(sync_client=True) as client:
+        for name in (_ENDED, _ATTENTION):
+            for automation in client.read_automations_by_name(name):
+                client.delete_automation(automation.id)
 
 
-async def alert_block() -> str | None:
-    """The notification block that alerts are sent by; None where they are off."""
-    async with get_client() as client:
-        found = await client.read_automations_by_name(_ENDED)
-        if not found:
+def alert_block() -> str | None:
+    """The notification block that sends alerts; None if they are off."""
+    with get_client(sync_client=True) as client:
+        automations = client.read_automations_by_name(_ENDED)
+        if not automations:
             return None
-        action = found[0].actions[0]
+        action = automations[0].actions[0]
         assert isinstance(action, SendNotification)
-        document = await client.read_block_document(action.block_document_id)
+        document = client.read_block_document(action.block_document_id)
         assert document.block_type is not None
         return f"{document.block_type.slug}/{document.name}"
 
 
-async def _put(client: PrefectClient, automation: AutomationCore) -> None:
-    known = await client.read_automations_by_name(automation.name)
-    if known:
-        await client.update_automation(known[0].id, automation)
-        for twice in known[1:]:
-            await client.delete_automation(twice.id)
-    else:
-        await client.create_automation(automation)
+def _create_or_update(client: SyncPrefectClient, automation: AutomationCore) -> None:
+    existing = client.read_automations_by_name(automation.name)
+    if not existing:
+        client.create_automation(automation)
+        return
+    client.update_automation(existing[0].id, automation)
+    for duplicate in existing[1:]:
+        client.delete_automation(duplicate.id)
 
 
-async def _block_id(client: PrefectClient, block: str) -> UUID:
+def _block_id(client: SyncPrefectClient, block: str) -> UUID:
     slug, _, name = block.partition("/")
     try:
-        document = await client.read_block_document_by_name(name, slug)
+        document = client.read_block_document_by_name(name, slug)
     except ObjectNotFound as error:
         raise InputError(
             f"there is no notification block {block!r}",
             "the server",
-            "save one on its page Blocks, and name it as TYPE/NAME (`prefect block ls`)",
+            "save one on its page Blocks, and give its TYPE/NAME (see `prefect block ls`)",
         ) from error
     return document.id

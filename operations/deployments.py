@@ -1,5 +1,6 @@
-"""The deployments of `prefect.yaml` on the server: the work pool first, then all of them."""
+"""The work pool, and the deployments of `prefect.yaml`, on the server."""
 
+import contextlib
 import subprocess
 import sys
 
@@ -8,43 +9,38 @@ from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.exceptions import ObjectAlreadyExists
 
 from headlines.errors import InputError
-from operations import server
 from operations.instance import PROJECT, PrefectInstance
 from operations.worker import POOL
 
 FILE = PROJECT / "prefect.yaml"
 
 
-async def create_work_pool() -> bool:
-    """Create the work pool that the deployments name; say whether it was missing."""
-    async with get_client() as client:
-        try:
-            await client.create_work_pool(WorkPoolCreate(name=POOL, type="process"))
-        except ObjectAlreadyExists:
-            return False
-    return True
+def create_work_pool() -> None:
+    """Create the work pool that the deployments name, unless it exists."""
+    with get_client(sync_client=True) as client, contextlib.suppress(ObjectAlreadyExists):
+        client.create_work_pool(WorkPoolCreate(name=POOL, type="process"))
 
 
-def deploy(place: PrefectInstance) -> None:
-    """Bring every deployment to what `prefect.yaml` says.
+def deploy(instance: PrefectInstance) -> None:
+    """Create or update every deployment of `prefect.yaml`.
 
     Raises:
-        InputError: the file is missing, or Prefect does not take it.
+        InputError: the file is missing, or Prefect rejects it.
     """
     if not FILE.is_file():
         raise InputError("there is no prefect.yaml", str(FILE), "run from a copy of the project")
     done = subprocess.run(
         [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all"],
         cwd=PROJECT,
-        env=server.environment(place),
+        env=instance.environment(),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
     )
     if done.returncode:
-        said = [line.strip() for line in (done.stdout + done.stderr).splitlines() if line.strip()]
+        lines = [line.strip() for line in (done.stdout + done.stderr).splitlines() if line.strip()]
         raise InputError(
-            f"the deployments were not taken ({' '.join(said[-3:])[:300]})",
+            f"Prefect rejected the deployments ({' '.join(lines[-3:])[:300]})",
             str(FILE),
-            "mend it, then `make up` again",
+            "fix the file and run `make up` again",
         )

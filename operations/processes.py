@@ -1,9 +1,10 @@
-"""Processes that outlive the command that started them, each known by a file.
+"""Background processes that outlive the command that started them, each recorded in a file.
 
-The file holds the process's id, when it was started and in which boot of the machine: an id that
-the system has given to another process since is not taken for ours.
+A record holds the process's id, start time and boot, so that another process that is given the
+same id later is not mistaken for it.
 """
 
+import contextlib
 import json
 import os
 import signal
@@ -13,11 +14,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import psutil
+
 from headlines.errors import InputError
-from operations.instance import PrefectInstance
+from headlines.storage.atomic import write_atomically
+from headlines.storage.layout import Catalog
+from operations.instance import PROJECT, PrefectInstance
 
 _POLL_SECONDS = 0.1
-_BOOT = Path("/proc/sys/kernel/random/boot_id")
+_KILL_SECONDS = 10.0
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+_TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(frozen=True)
@@ -26,7 +33,7 @@ class ProcessRecord:
 
     Attributes:
         pid: its id, and that of its process group.
-        ticks: when, in the kernel's clock ticks since the machine was booted.
+        ticks: its start time, in clock ticks since the machine was booted.
         boot: id of that boot.
         port: of the server that it is, or that it works for.
     """
@@ -38,112 +45,112 @@ class ProcessRecord:
 
     @property
     def alive(self) -> bool:
-        """Whether it still runs."""
-        return _ticks_of(self.pid) == self.ticks and _boot() == self.boot
+        """Whether it is still running."""
+        try:
+            process = psutil.Process(self.pid)
+            ended = process.status() == psutil.STATUS_ZOMBIE
+            return not ended and (_start_ticks(process), _boot_id()) == (self.ticks, self.boot)
+        except psutil.NoSuchProcess:
+            return False
 
 
 def start(
-    place: PrefectInstance, name: str, command: Sequence[str], environment: Mapping[str, str]
+    instance: PrefectInstance, name: str, command: Sequence[str], environment: Mapping[str, str]
 ) -> ProcessRecord:
-    """Start a process in a session of its own; what it writes goes to `<name>.log`."""
-    place.state.mkdir(parents=True, exist_ok=True)
-    place.logs.mkdir(parents=True, exist_ok=True)
-    with (place.logs / f"{name}.log").open("ab") as log:
-        process = subprocess.Popen(
+    """Start a process in a session of its own; its output is appended to `<name>.log`."""
+    instance.logs.mkdir(parents=True, exist_ok=True)
+    with (instance.logs / f"{name}.log").open("ab") as log:
+        process = psutil.Popen(
             command,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            env=dict(environment),
-            cwd=environment.get("PWD"),
+            env=environment,
+            cwd=PROJECT,
             start_new_session=True,
         )
-    ticks = _ticks_of(process.pid)
-    started = ProcessRecord(process.pid, ticks or 0, _boot(), place.port)
-    draft = _file(place, name).with_suffix(".draft")
-    draft.write_text(json.dumps(asdict(started)) + "\n", encoding="utf-8")
-    draft.replace(_file(place, name))
-    return started
+    record = ProcessRecord(process.pid, _start_ticks(process), _boot_id(), instance.port)
+    content = json.dumps(asdict(record)) + "\n"
+    write_atomically(Catalog(instance.data_root), _record_file(instance, name), content.encode())
+    return record
 
 
-def running(place: PrefectInstance, name: str) -> ProcessRecord | None:
-    """The process of that name, if one was started and still runs."""
+def running(instance: PrefectInstance, name: str) -> ProcessRecord | None:
+    """The process of that name; None if none was started or it has ended."""
     try:
-        started = ProcessRecord(**json.loads(_file(place, name).read_text(encoding="utf-8")))
+        text = _record_file(instance, name).read_text(encoding="utf-8")
+        record = ProcessRecord(**json.loads(text))
+        return record if record.alive else None
     except (OSError, ValueError, TypeError):
         return None
-    return started if started.alive else None
 
 
-def was_recorded(place: PrefectInstance, name: str) -> bool:
-    """Whether a process of that name was started and not stopped, though it may be gone."""
-    return _file(place, name).exists()
+def was_recorded(instance: PrefectInstance, name: str) -> bool:
+    """Whether a process of that name was started and not stopped; it may have ended by itself."""
+    return _record_file(instance, name).exists()
 
 
-def stop(place: PrefectInstance, name: str, seconds: float) -> bool:
-    """End a process and its group: asked at first, killed after `seconds`.
+def stop(instance: PrefectInstance, name: str, seconds: float) -> bool:
+    """Terminate a process and its group, and kill what is left of it after `seconds`.
 
     Returns:
-        Whether one was running.
+        Whether it was running.
     """
-    started = running(place, name)
-    if started is not None:
-        for number, patience in ((signal.SIGTERM, seconds), (signal.SIGKILL, 10.0)):
-            try:
-                os.killpg(started.pid, number)
-            except ProcessLookupError:
+    process = running(instance, name)
+    if process is not None:
+        for number, patience in ((signal.SIGTERM, seconds), (signal.SIGKILL, _KILL_SECONDS)):
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, number)
+            if _wait_for(lambda: not process.alive, patience):
                 break
-            if _within(patience, lambda: not started.alive):
-                break
-    _file(place, name).unlink(missing_ok=True)
-    return started is not None
+    _record_file(instance, name).unlink(missing_ok=True)
+    return process is not None
 
 
-def wait_until(
-    place: PrefectInstance,
+def wait_until_ready(
+    instance: PrefectInstance,
     name: str,
-    started: ProcessRecord,
+    process: ProcessRecord,
     seconds: float,
     ready: Callable[[], bool],
 ) -> None:
-    """Wait until a process that was started does its work.
+    """Wait until a process that was started is ready for work.
 
     Raises:
-        InputError: it has ended, or is not ready after `seconds`; its last words are told.
+        InputError: it has ended, or is not ready after `seconds`; the last line of its log is
+            quoted.
     """
-    done = _within(seconds, lambda: not started.alive or ready())
-    if done and started.alive:
+    done = _wait_for(lambda: not process.alive or ready(), seconds)
+    if done and process.alive:
         return
-    log = place.logs / f"{name}.log"
-    last = log.read_text(encoding="utf-8", errors="replace").splitlines()[-1:]
-    said = f" (last line: {last[0].strip()[:200]})" if last else ""
-    what = f"is not ready after {seconds:.0f} s" if started.alive else "has ended"
+    log = instance.logs / f"{name}.log"
+    last_line = log.read_text(encoding="utf-8", errors="replace").splitlines()[-1:]
+    quoted = f" (last line: {last_line[0].strip()[:200]})" if last_line else ""
+    problem = f"is not ready after {seconds:.0f} s" if process.alive else "has ended"
     raise InputError(
-        f"the {name} {what}{said}", str(log), "see the log, then `make down` and again"
+        f"the {name} {problem}{quoted}", str(log), "read the log, run `make down` and try again"
     )
 
 
-def _within(seconds: float, condition: Callable[[], bool]) -> bool:
-    until = time.monotonic() + seconds
+def _wait_for(condition: Callable[[], bool], seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
     while not condition():
-        if time.monotonic() > until:
+        if time.monotonic() > deadline:
             return False
         time.sleep(_POLL_SECONDS)
     return True
 
 
-def _file(place: PrefectInstance, name: str) -> Path:
-    return place.state / f"{name}.json"
+def _record_file(instance: PrefectInstance, name: str) -> Path:
+    return instance.process_records / f"{name}.json"
 
 
-def _boot() -> str:
-    return _BOOT.read_text(encoding="ascii").strip()
+def _boot_id() -> str:
+    return _BOOT_ID.read_text(encoding="ascii").strip()
 
 
-def _ticks_of(pid: int) -> int | None:
-    """When a process was started; None where there is none of that id, or it has just ended."""
-    try:
-        state, *fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return None
-    return None if state in "ZX" else int(fields[18])  # field 22 of proc(5); the state is field 3
+def _start_ticks(process: psutil.Process) -> int:
+    # The time of day at which it was started changes when the clock is set; the time since boot
+    # does not.
+    ticks: int = round((process.create_time() - psutil.boot_time()) * _TICKS_PER_SECOND)
+    return ticks

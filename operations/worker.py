@@ -1,24 +1,24 @@
-"""The worker that runs what is deployed, and the pool that it serves."""
+"""The worker that runs the deployments, and the work pool that it serves."""
 
 import sys
 from collections.abc import Callable
 
-from operations import processes, server
+from operations import processes
 from operations.instance import PrefectInstance
 
 NAME = "worker"
 POOL = "headlines"
-HEARTBEAT_SECONDS = 30  # of a flow run; the least that Prefect takes
+HEARTBEAT_SECONDS = 30  # of a flow run; the shortest that Prefect allows
 _START_SECONDS = 60
-_STOP_SECONDS = 30  # it ends the flow runs that are under way
+_STOP_SECONDS = 30  # it stops the flow runs that are under way
 
 
-def start(place: PrefectInstance, polls: Callable[[], bool]) -> bool:
-    """Start the worker where it is not running, and wait until it polls.
+def start(instance: PrefectInstance, is_polling: Callable[[], bool]) -> bool:
+    """Start the worker unless it is running, and wait until it polls the work pool.
 
     Args:
-        place: the data root's own Prefect.
-        polls: whether the server has heard of a worker.
+        instance: the data root's own Prefect.
+        is_polling: whether the server has heard from a worker.
 
     Returns:
         Whether it was started.
@@ -26,19 +26,16 @@ def start(place: PrefectInstance, polls: Callable[[], bool]) -> bool:
     Raises:
         InputError: it does not start.
     """
-    if processes.running(place, NAME):
+    if processes.running(instance, NAME):
         return False
     command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", POOL]
     command += ["--type", "process", "--install-policy", "never", "--name", "headlines"]
-    environment = {
-        **server.environment(place),
-        "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT_SECONDS),
-    }
-    started = processes.start(place, NAME, command, environment)
-    processes.wait_until(place, NAME, started, _START_SECONDS, polls)
+    heartbeat = {"PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT_SECONDS)}
+    process = processes.start(instance, NAME, command, instance.environment() | heartbeat)
+    processes.wait_until_ready(instance, NAME, process, _START_SECONDS, is_polling)
     return True
 
 
-def stop(place: PrefectInstance) -> bool:
-    """End the worker, if it was started here; say whether it was running."""
-    return processes.stop(place, NAME, _STOP_SECONDS)
+def stop(instance: PrefectInstance) -> bool:
+    """Stop the worker if it was started here; return whether it was running."""
+    return processes.stop(instance, NAME, _STOP_SECONDS)

@@ -40,6 +40,7 @@ from headlines.errors import InputError, RunNeedsAttention
 
 if TYPE_CHECKING:
     from headlines.readers import ReadOptions
+    from headlines.scoring.options import ScoreOptions
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -78,6 +79,13 @@ def _reading(options: argparse.Namespace) -> "ReadOptions":
         options.long_titles,
         options.content_column,
     )
+
+
+def _score_options(options: argparse.Namespace) -> "ScoreOptions":
+    from headlines.scoring.options import ScoreOptions
+    from headlines.segmentation import Segmenter
+
+    return ScoreOptions(_reading(options), options.max_reject_rate, Segmenter.from_environment())
 
 
 def _show(options: argparse.Namespace, result: Any, lines: Callable[[Any], Sequence[str]]) -> None:
@@ -201,7 +209,7 @@ def _evaluate(options: argparse.Namespace) -> None:
 
 def _score(options: argparse.Namespace) -> None:
     from headlines.scoring.batch import resolve_batches
-    from headlines.scoring.score_chunks import preflight
+    from headlines.scoring.run_batch import preflight
     from headlines.storage.layout import Catalog
     from headlines.storage.output_file import check_output_path
 
@@ -221,7 +229,7 @@ def _score(options: argparse.Namespace) -> None:
         if Path(options.csv).resolve() in (file.resolve() for file in batches[0].files):
             raise InputError("it would replace the headlines", "--csv", "name another file")
     for batch in batches:
-        preflight(catalog, batch, reading)
+        preflight(catalog, batch, _score_options(options))
     _writable_root()
     use_running_server()
     from flows.score import score
@@ -268,8 +276,7 @@ def _score_stream(options: argparse.Namespace) -> None:
         sys.stdout.buffer,
         sys.stderr.buffer if options.rejects is None else Path(options.rejects),
         options.format or "jsonl",
-        _reading(options),
-        options.max_reject_rate,
+        _score_options(options),
     )
     print(stream_line(counts), file=sys.stderr)
 
@@ -428,10 +435,12 @@ def _lineage(options: argparse.Namespace) -> None:
 
 
 def _doctor(options: argparse.Namespace) -> None:
-    from operations.control import examine_server
-    from operations.doctor import examine
+    from operations import service
+    from operations.doctor import check_setup
+    from operations.instance import PrefectInstance
 
-    checks = [asdict(check) for check in (*examine(), *examine_server())]
+    server_checks = service.status(PrefectInstance.from_environment())
+    checks = [asdict(check) for check in (*check_setup(), *server_checks)]
     _show(options, checks, doctor_lines)
     if not all(check["good"] for check in checks):
         sys.exit(1)
@@ -452,18 +461,21 @@ def _down(options: argparse.Namespace) -> None:
 
 
 def _status(options: argparse.Namespace) -> None:
-    from operations.control import examine_server
+    from operations import service
+    from operations.instance import PrefectInstance
 
-    checks = [asdict(check) for check in examine_server()]
+    checks = [asdict(check) for check in service.status(PrefectInstance.from_environment())]
     _show(options, checks, doctor_lines)
     if len(checks) == 1 or not all(check["good"] for check in checks):
         sys.exit(1)
 
 
 def _alerts(options: argparse.Namespace) -> None:
-    from operations.control import alerts
+    from operations import service
+    from operations.instance import PrefectInstance
 
-    block = alerts(options.block, off=options.off)
+    instance = PrefectInstance.from_environment()
+    block = service.alerts(instance, options.block, off=options.off)
     _show(options, {"alerts": block}, lambda _: [f"alerts: {block or 'off'}"])
 
 

@@ -1,29 +1,21 @@
-"""Reads files of headlines: CSV, TSV, JSONL and Parquet, plain, gzip or zstd, row by row.
+"""Reads CSV, TSV, JSONL and Parquet files of headlines, plain, gzip or zstd, row by row.
 
-Every row of a file becomes one `Record`. A row that cannot be read says why and keeps its raw
-bytes; a file that cannot be read as a whole raises `InputError`.
+Every row becomes one `Record`; a row that cannot be read carries the problem and its raw bytes.
+A file that cannot be read as a whole raises `InputError`.
 """
 
 import errno
 from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = [
-    "SUPPORTED_SUFFIXES",
-    "EmptyFile",
-    "ReadOptions",
-    "Record",
-    "data_suffix",
-    "read_records",
-    "to_json",
-]
 from headlines.errors import InputError
 from headlines.readers.delimited import DELIMITERS, delimited_records
+from headlines.readers.encodings import check_encoding
 from headlines.readers.formats import SUPPORTED_SUFFIXES, data_suffix, format_of, open_stream
 from headlines.readers.jsonl import jsonl_records
 from headlines.readers.read_options import ReadOptions
 from headlines.readers.record import Record, to_json
-from headlines.readers.text_lines import check_encoding, iter_lines
+from headlines.readers.text_lines import iter_lines
 
 __all__ = [
     "SUPPORTED_SUFFIXES",
@@ -35,8 +27,8 @@ __all__ = [
     "to_json",
 ]
 
-
-_NOT_THERE = (
+# Errors of the path itself; any other OSError may be temporary and is raised as it is.
+_PATH_ERRORS = (
     errno.ENOENT,
     errno.ENOTDIR,
     errno.EISDIR,
@@ -48,61 +40,61 @@ _NOT_THERE = (
 
 
 class EmptyFile(InputError):
-    """A file is whole, and has no rows."""
+    """A file can be read but has no rows."""
 
 
-def read_records(path: Path, reading: ReadOptions) -> Iterator[Record]:
-    """Every row of a file, in order.
+def read_records(path: Path, options: ReadOptions) -> Iterator[Record]:
+    """Yield every row of a file, in order.
 
     Args:
-        path: a file whose ending is one of `SUPPORTED_SUFFIXES`.
-        reading: how it is to be read.
+        path: a file with one of `SUPPORTED_SUFFIXES`.
+        options: how to read it.
 
     Raises:
-        EmptyFile: the file is empty, or a header alone.
-        InputError: it is missing, of another format, in another encoding, damaged,
-            or has no column of titles.
+        EmptyFile: the file is empty, or has only a header.
+        InputError: the file is missing or damaged, its format is not supported, its encoding is
+            not the declared one, or it has no column of titles.
     """
+    records = _records(path, options)
     try:
-        yield from _some(_records(path, reading), path)
+        first = next(records, None)
+        if first is None:
+            raise EmptyFile("the file has no rows", str(path), "upload it again")
+        yield first
+        yield from records
     except OSError as error:
-        if error.errno not in _NOT_THERE:
-            raise  # of the disk, and it may pass
+        if error.errno not in _PATH_ERRORS:
+            raise
         raise InputError(
-            f"the file cannot be read ({error.strerror})", str(path), "check path and permissions"
+            f"cannot read the file ({error.strerror})",
+            str(path),
+            "check the path and its permissions",
         ) from error
     except UnicodeError as error:
         raise InputError(
-            f"the file is not {reading.encoding} ({error})", str(path), "check --encoding"
+            f"the file is not {options.encoding} ({error})", str(path), "check --encoding"
         ) from error
 
 
-def _records(path: Path, reading: ReadOptions) -> Iterator[Record]:
+def _records(path: Path, options: ReadOptions) -> Iterator[Record]:
     if not path.exists():
         raise InputError("no such file", str(path), "check the path")
     if not path.is_file():
-        raise InputError("not a file", str(path), "name the files in it one by one")
-    kind = format_of(path)
+        raise InputError("not a file", str(path), "pass the files inside it one by one")
+    file_format = format_of(path)
     if path.stat().st_size == 0:
         raise EmptyFile("the file is empty", str(path), "upload it again")
-    if kind == ".parquet":
-        from headlines.readers.parquet import parquet_records  # pyarrow, where it is needed
+    if file_format == ".parquet":
+        from headlines.readers.parquet import parquet_records  # imports pyarrow
 
-        yield from parquet_records(path, reading.title_column)
+        yield from parquet_records(path, options.title_column)
         return
     with open_stream(path) as file:
-        check_encoding(file, path, reading.encoding)
+        check_encoding(file, path, options.encoding)
     with open_stream(path) as file:
-        lines = iter_lines(file, reading.encoding)
-        if kind == ".jsonl":
-            yield from jsonl_records(lines, path, reading.title_column)
+        lines = iter_lines(file, options.encoding)
+        if file_format == ".jsonl":
+            yield from jsonl_records(lines, path, options.title_column)
         else:
-            yield from delimited_records(lines, path, reading.title_column, DELIMITERS[kind])
-
-
-def _some(records: Iterator[Record], path: Path) -> Iterator[Record]:
-    first = next(records, None)
-    if first is None:
-        raise EmptyFile("the file has no rows", str(path), "upload it again")
-    yield first
-    yield from records
+            delimiter = DELIMITERS[file_format]
+            yield from delimited_records(lines, path, options.title_column, delimiter)

@@ -7,59 +7,63 @@ from pathlib import Path
 
 from headlines.errors import InputError
 from headlines.readers.record import Record, check_columns
-from headlines.readers.text_lines import LONGEST_LINE, Line
+from headlines.readers.text_lines import MAX_LINE, Line
 
-# Of a field; the default, 131,072, cuts the longest articles in two. It is the whole process's.
+# Applies to the whole process. The default of 131,072 is too small for the longest articles.
 csv.field_size_limit(1 << 20)
 
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
 
 
-class _Lines:
-    """Lines of a text file for `csv.reader`, which remembers those of the row being read."""
+class _RowLines:
+    """Feeds lines to `csv.reader` and keeps those of the row being read."""
 
     def __init__(self, lines: Iterator[Line]) -> None:
         self._lines = lines
-        self._again: deque[Line] = deque()
-        self.taken: list[Line] = []
+        self._pushed_back: deque[Line] = deque()
+        self.current: list[Line] = []
 
-    def __iter__(self) -> "_Lines":
+    def __iter__(self) -> "_RowLines":
         return self
 
     def __next__(self) -> str:
-        line = self._again.popleft() if self._again else next(self._lines)
-        self.taken.append(line)
+        line = self._pushed_back.popleft() if self._pushed_back else next(self._lines)
+        self.current.append(line)
         return line.text
 
-    def keep_first(self) -> None:
-        """Give back all lines of this row but the first: they are read again as rows."""
-        self._again.extendleft(reversed(self.taken[1:]))
-        del self.taken[1:]
+    def push_back_all_but_first(self) -> None:
+        """End the row after its first line; the other lines are read again as rows."""
+        self._pushed_back.extendleft(reversed(self.current[1:]))
+        del self.current[1:]
 
     @property
     def raw(self) -> bytes:
-        """The bytes of this row, without its last line end."""
-        *others, last = self.taken
+        """The bytes of the row without its last line end."""
+        *others, last = self.current
         if not others:
             return last.raw[: len(last.raw) - last.end]
         return b"".join(line.raw for line in others) + last.raw[: len(last.raw) - last.end]
 
 
 def delimited_records(
-    text_lines: Iterator[Line], path: Path, title_column: str, delimiter: str
+    text_lines: Iterator[Line],
+    path: Path,
+    title_column: str,
+    delimiter: str,
+    max_line: int = MAX_LINE,
 ) -> Iterator[Record]:
-    """Every row below the header.
+    """Yield every row below the header.
 
     Raises:
-        InputError: the first line is no header with a column of titles.
+        InputError: the first line is not a header with a column of titles.
     """
-    lines = _Lines(text_lines)
+    lines = _RowLines(text_lines)
     reader = csv.reader(lines, delimiter=delimiter, strict=True)
     header = _header(reader, path, title_column)
     columns = len(header)
     row = 0
     while True:
-        lines.taken.clear()
+        lines.current.clear()
         problem = None
         try:
             values = next(reader)
@@ -68,16 +72,15 @@ def delimited_records(
         except csv.Error as error:
             values, problem = [], f"malformed row ({error})"
         if problem is None and not values:
-            continue  # a blank line between rows, as every reader of CSV takes it
+            continue  # a blank line
         if problem is None and len(values) != columns:
             problem = f"{len(values)} columns where the header has {columns}"
-        if problem is not None and len(lines.taken) > 1:
-            # A quote that was never closed has run over the rows after it: only the line it
-            # stands on is bad.
-            lines.keep_first()
+        if problem is not None and len(lines.current) > 1:
+            # An unclosed quote has swallowed the rows after it: only its own line is bad.
+            lines.push_back_all_but_first()
             problem = "malformed row (a quote that is not closed)"
         raw = lines.raw
-        if len(raw) >= LONGEST_LINE:
+        if len(raw) >= max_line:
             problem = "the line is too long"
         if problem is None:
             yield Record(row, dict(zip(header, values, strict=True)), raw)
@@ -92,7 +95,7 @@ def _header(reader: Iterator[list[str]], path: Path, title_column: str) -> list[
         header = next((row for row in reader if row), [])
     except csv.Error as error:
         raise InputError(
-            f"the first line is no header ({error})", str(path), "name the columns there"
+            f"the first line is not a header ({error})", str(path), "name the columns in it"
         ) from error
     check_columns(header, path, title_column)
     return header

@@ -1,4 +1,4 @@
-"""The files themselves: their endings, and their bytes, unpacked where they are compressed."""
+"""Which files can be read, and how to open them decompressed."""
 
 import contextlib
 import gzip
@@ -15,39 +15,35 @@ from headlines.storage.layout import Catalog
 
 FORMATS = (".csv", ".tsv", ".jsonl", ".parquet")
 COMPRESSIONS = (".gz", ".zst")
-SUPPORTED_SUFFIXES = f"{', '.join(FORMATS)}, each also with {' or '.join(COMPRESSIONS)} behind it"
+SUPPORTED_SUFFIXES = f"{', '.join(FORMATS)}, optionally followed by {' or '.join(COMPRESSIONS)}"
 
 
 def data_suffix(name: str) -> str | None:
-    """The ending of a file that can be read, such as `.csv` or `.csv.gz`; None of any other."""
+    """The suffix of a supported file, such as `.csv` or `.csv.gz`; None for any other file."""
     name = name.lower()
-    compression = next((ending for ending in COMPRESSIONS if name.endswith(ending)), "")
+    compression = next((suffix for suffix in COMPRESSIONS if name.endswith(suffix)), "")
     suffix = PurePosixPath(name.removesuffix(compression)).suffix
     return suffix + compression if suffix in FORMATS else None
 
 
 def format_of(path: Path) -> str:
-    """What is in a file, whether it is compressed or not: one of `FORMATS`.
+    """The format of a file, compressed or not: one of `FORMATS`.
 
     Raises:
-        InputError: its ending is another one.
+        InputError: the format is not supported.
     """
     suffix = data_suffix(path.name)
     if suffix is None:
-        raise InputError(
-            f"files of the kind {path.suffix or 'without an ending'!r} are not read",
-            str(path),
-            f"use one of {SUPPORTED_SUFFIXES}",
-        )
-    return next(kind for kind in FORMATS if suffix.startswith(kind))
+        raise InputError("unsupported file format", str(path), f"use one of {SUPPORTED_SUFFIXES}")
+    return next(supported for supported in FORMATS if suffix.startswith(supported))
 
 
 @contextlib.contextmanager
 def open_stream(path: Path) -> Iterator[io.BufferedReader]:
-    """The bytes of a file, unpacked, to be read from front to back.
+    """Open a file, decompressed, to read it from start to end.
 
     Raises:
-        InputError: they are damaged where they are compressed, or cut off.
+        InputError: the compressed data is damaged or truncated.
         OSError: the file cannot be read.
     """
     compression = path.suffix.lower()
@@ -58,37 +54,37 @@ def open_stream(path: Path) -> Iterator[io.BufferedReader]:
     try:
         if compression == ".gz":
             with gzip.open(path, "rb") as file:
-                yield io.BufferedReader(file)  # it reads lines sooner than gzip does
+                yield io.BufferedReader(file)  # faster at reading lines
         else:
-            import pyarrow as pa  # for zstd, which Python has from 3.14 on
+            import pyarrow as pa  # Python itself reads zstd only from 3.14 on
 
-            with path.open("rb") as packed:
-                yield io.BufferedReader(pa.CompressedInputStream(packed, "zstd"))
+            with path.open("rb") as compressed:
+                yield io.BufferedReader(pa.CompressedInputStream(compressed, "zstd"))
     except (EOFError, OSError, zlib.error) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise
         raise InputError(
-            f"the compressed file is damaged or not whole ({error})", str(path), "upload it again"
+            f"the compressed file is damaged or truncated ({error})", str(path), "upload it again"
         ) from error
 
 
 @contextlib.contextmanager
 def open_seekable(path: Path) -> Iterator[BinaryIO]:
-    """The bytes of a file, unpacked, to be read in any order.
+    """Open a file, decompressed, to read it in any order.
 
-    What is unpacked lies in the data root's `.work`, where there is one, and leaves with the
-    process: the system's own place is memory on many machines, and a file may unpack to more.
+    The decompressed file is an unnamed temporary one in the data root's `.work` if that exists:
+    the system's temporary directory is memory on many machines, and may be too small.
 
     Raises:
-        InputError: they are damaged where they are compressed, or cut off.
-        OSError: the file cannot be read, or there is no room to unpack it.
+        InputError: the compressed data is damaged or truncated.
+        OSError: the file cannot be read, or there is no space to decompress it.
     """
     with open_stream(path) as file:
         if path.suffix.lower() not in COMPRESSIONS:
             yield file
             return
         work = Catalog.from_environment().work
-        with tempfile.TemporaryFile(dir=work if work.is_dir() else None) as unpacked:
-            shutil.copyfileobj(file, unpacked, 1 << 20)
-            unpacked.seek(0)
-            yield unpacked
+        with tempfile.TemporaryFile(dir=work if work.is_dir() else None) as decompressed:
+            shutil.copyfileobj(file, decompressed, 1 << 20)
+            decompressed.seek(0)
+            yield decompressed

@@ -1,4 +1,4 @@
-"""Reads JSON lines: one object a line."""
+"""Reads JSON lines: one object per line."""
 
 import json
 from collections.abc import Iterator
@@ -9,17 +9,18 @@ from headlines.errors import InputError
 from headlines.readers.record import Record
 from headlines.readers.text_lines import Line
 
-MAX_JSON_DEPTH = 50  # objects and lists in one another; json and pyarrow recurse, Python does not
+MAX_JSON_DEPTH = 50  # nested objects and lists; json and pyarrow recurse into them
+# A file without a title in its first lines or bytes is refused.
 _BYTES_BEFORE_TITLE = 32 << 20
-_LINES_BEFORE_TITLE = 1_000  # a file that has shown no title by then has none
+_LINES_BEFORE_TITLE = 1_000
 
 
 def jsonl_records(lines: Iterator[Line], path: Path, title_column: str) -> Iterator[Record]:
-    """Every line that is not blank.
+    """Yield every line that is not blank.
 
     Raises:
-        InputError: none of the first lines is an object with the key of titles; no row is
-            given then.
+        InputError: none of the first lines is an object with the key `title_column`; no row was
+            yielded then.
     """
     held: list[Record] = []
     held_bytes = 0
@@ -43,7 +44,7 @@ def jsonl_records(lines: Iterator[Line], path: Path, title_column: str) -> Itera
         raise InputError(
             f"no line is a JSON object with the key {title_column!r}",
             str(path),
-            f'write one object a line, e.g. {{"{title_column}": "…"}}, or name the key with '
+            f'write one object per line, e.g. {{"{title_column}": "…"}}, or name the key with '
             "--title-column",
         )
 
@@ -52,7 +53,7 @@ def _json_object(text: str) -> tuple[dict[str, Any], str | None]:
     try:
         value = json.loads(text)
     except json.JSONDecodeError as error:
-        return {}, f"malformed JSON ({error.msg})"  # without its place: reasons are counted
+        return {}, f"malformed JSON ({error.msg})"  # without its position: reasons are counted
     except (ValueError, RecursionError):
         return {}, "malformed JSON"
     if not isinstance(value, dict):

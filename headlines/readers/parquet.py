@@ -1,4 +1,4 @@
-"""Reads Parquet."""
+"""Reads Parquet files."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,31 +11,31 @@ from headlines.errors import InputError
 from headlines.readers.formats import open_seekable
 from headlines.readers.record import Record, check_columns
 
-_ROWS_AT_ONCE = 1_000  # a file may be small and its values large, if they are the same
+_BATCH_ROWS = 1_000  # few: repeated large values make a small file but many bytes in memory
 
 
 def parquet_records(path: Path, title_column: str) -> Iterator[Record]:
-    """Every row of a file.
+    """Yield every row of a file.
 
     Raises:
-        InputError: it is damaged, has no column of titles that are text, or holds what Python
-            cannot.
+        InputError: the file is damaged, has no text column of titles, or has values that Python
+            cannot represent.
     """
     try:
-        with open_seekable(path) as unpacked, pq.ParquetFile(unpacked) as file:
+        with open_seekable(path) as seekable, pq.ParquetFile(seekable) as file:
             schema = file.schema_arrow
             check_columns(schema.names, path, title_column)
-            kind = schema.field(title_column).type
-            if pa.types.is_dictionary(kind):
-                kind = kind.value_type
-            if not _is_text(kind):
+            title_type = schema.field(title_column).type
+            if pa.types.is_dictionary(title_type):
+                title_type = title_type.value_type
+            if not _is_text(title_type):
                 raise InputError(
-                    f"the column {title_column!r} holds {kind}, not text",
+                    f"the column {title_column!r} is {title_type}, not text",
                     str(path),
                     "save it as text",
                 )
             row = 0
-            for batch in file.iter_batches(batch_size=_ROWS_AT_ONCE):
+            for batch in file.iter_batches(batch_size=_BATCH_ROWS):
                 columns = [_values(batch.column(name), name, path) for name in schema.names]
                 for values in zip(*columns, strict=True):
                     fields = dict(zip(schema.names, values, strict=True))
@@ -43,7 +43,7 @@ def parquet_records(path: Path, title_column: str) -> Iterator[Record]:
                     row += 1
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         if isinstance(error, OSError) and error.errno is not None:
-            raise  # the file may be well
+            raise  # of the operating system: the file may be intact
         reason = str(error).splitlines()[0][:120]
         raise InputError(
             f"not a readable Parquet file ({reason})", str(path), "upload it again"
@@ -54,7 +54,7 @@ def _values(column: Any, name: str, path: Path) -> list[Any]:
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
     if _is_text(column.type):
-        # By way of bytes: Parquet does not promise that its text is UTF-8.
+        # Decoded from bytes: Parquet does not guarantee that text is UTF-8.
         as_bytes = column.cast(pa.large_binary()).to_pylist()
         return [
             None if value is None else value.decode("utf-8", "surrogateescape")
@@ -62,16 +62,18 @@ def _values(column: Any, name: str, path: Path) -> list[Any]:
         ]
     try:
         values: list[Any] = column.to_pylist()
-    except (ValueError, OverflowError, KeyError) as error:  # dates beyond Python's, say
+    except (ValueError, OverflowError, KeyError) as error:  # such as dates out of Python's range
         raise InputError(
-            f"the column {name!r} holds {column.type} that cannot be read ({error})",
+            f"the column {name!r} has {column.type} values that cannot be read ({error})",
             str(path),
-            "leave the column out, or save it as text",
+            "remove the column, or save it as text",
         ) from error
     return values
 
 
-def _is_text(kind: Any) -> bool:
+def _is_text(column_type: Any) -> bool:
     return bool(
-        pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
+        pa.types.is_string(column_type)
+        or pa.types.is_large_string(column_type)
+        or pa.types.is_string_view(column_type)
     )

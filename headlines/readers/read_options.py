@@ -1,4 +1,4 @@
-"""How files of headlines are to be read, chosen once for a batch."""
+"""How the files of a batch are read."""
 
 from dataclasses import dataclass
 
@@ -10,20 +10,20 @@ _CONTENT = "content"
 
 @dataclass(frozen=True)
 class ReadOptions:
-    """How files of headlines are to be read.
+    """How the files of a batch are read.
 
     Attributes:
-        encoding: of text files; a byte order mark of UTF-8 is taken off.
-        title_column: name of the column, or key, of the headlines.
-        id_column: name of the column of the batch's own identities, which a file need not have.
-        long_titles: what becomes of a title longer than `headlines.readers.titles.MAX_TITLE`
-            characters: `reject` the row, or `cut` the title.
-        content_column: name of the column of the articles, which a file need not have: it passes
-            through as others do, and a model that reads articles finds them there. If the titles or
-            the ids have the name `content`, there are no articles but in a column that is named.
+        encoding: of text files; a UTF-8 byte order mark is removed.
+        title_column: the column, or JSON key, of the headlines.
+        id_column: the optional column of the batch's own ids.
+        long_titles: for a title longer than `headlines.readers.titles.MAX_TITLE` characters:
+            `reject` the row, or `cut` the title.
+        content_column: the optional column of the articles, for models that read them; it is kept
+            like any other column. With the default and titles or ids in a column `content`, there
+            are no articles.
 
     Raises:
-        InputError: two columns are one, a name is empty, or there is no such choice.
+        InputError: two names are the same, a name is empty, or `long_titles` is unknown.
     """
 
     encoding: str = "utf-8"
@@ -35,22 +35,22 @@ class ReadOptions:
     def __post_init__(self) -> None:
         if self.long_titles not in LONG_TITLES:
             raise InputError(
-                f"titles that are too long cannot be treated by {self.long_titles!r}",
+                f"unknown choice {self.long_titles!r}",
                 "--long-titles",
                 f"use one of {', '.join(LONG_TITLES)}",
             )
         if not self.title_column or self.title_column == self.id_column:
             raise InputError(
-                f"the column {self.title_column!r} cannot be that of the titles",
+                f"the column of titles cannot be {self.title_column!r}",
                 "--title-column",
-                "name a column, and another one than --id-column",
+                "give a column name, different from --id-column",
             )
         taken = (self.title_column, self.id_column)
         if not self.content_column or (
             self.content_column in taken and self.content_column != _CONTENT
         ):
             raise InputError(
-                f"the column {self.content_column!r} cannot be that of the articles",
+                f"the column of articles cannot be {self.content_column!r}",
                 "--content-column",
-                "name a column, and another one than --title-column and --id-column",
+                "give a column name, different from --title-column and --id-column",
             )

@@ -1,4 +1,4 @@
-"""One row of a file of headlines, and the columns that such a file must have."""
+"""`Record`, one row of a file of headlines, and the check of the file's columns."""
 
 import base64
 import json
@@ -17,8 +17,8 @@ class Record(NamedTuple):
 
     Attributes:
         row: its position in the file, from 0; the header does not count.
-        fields: column name to value; text where the format has no types.
-        line: its bytes as they stand in the file; None where the format has no lines.
+        fields: column name to value; always text in formats without types.
+        line: its bytes as they are in the file; None if the format has no lines.
         problem: why the row cannot be read; `fields` is then empty.
     """
 
@@ -29,49 +29,49 @@ class Record(NamedTuple):
 
     @property
     def raw(self) -> bytes:
-        """The row's bytes as they stand in the file, else the row as JSON."""
+        """The row's bytes as they are in the file, else the row as JSON."""
         if self.line is not None:
             return self.line
         text = to_json(self.fields)
         try:
             return text.encode("utf-8", "surrogateescape")
-        except UnicodeEncodeError:  # surrogates that stand for no byte: a pickle may hold them
+        except UnicodeEncodeError:  # surrogates that are no undecoded bytes, as in a pickle
             return text.encode("utf-8", "surrogatepass")
 
 
 def check_columns(columns: Sequence[str], path: Path, title_column: str) -> None:
-    """See that a file has a column of titles, and none twice.
+    """Check that a file has a column of titles and no column twice.
 
     Raises:
-        InputError: it has not.
+        InputError: it does not.
     """
     if title_column not in columns:
-        shown = ", ".join(repr(name[:40]) for name in columns[:8])
+        first_columns = ", ".join(repr(name[:40]) for name in columns[:8])
         raise InputError(
-            f"there is no column {title_column!r} (the file has {shown})",
+            f"there is no column {title_column!r} (the file has {first_columns})",
             str(path),
-            "name the column of the headlines with --title-column, or rename it",
+            "give the column of the headlines with --title-column, or rename it",
         )
-    twice = sorted({name for name in columns if columns.count(name) > 1})
-    if twice:
+    duplicates = sorted({name for name in columns if columns.count(name) > 1})
+    if duplicates:
         raise InputError(
-            f"the column {twice[0]!r} stands there twice", str(path), "rename or drop one"
+            f"the column {duplicates[0]!r} occurs twice", str(path), "rename or remove one"
         )
 
 
 def to_json(fields: dict[str, Any]) -> str:
-    """The fields as one JSON object with sorted keys; what JSON does not know becomes text."""
-    if all(type(value) is str for value in fields.values()):  # as in CSV: three times as soon
+    """The fields as one JSON object with sorted keys; values unknown to JSON become text."""
+    if all(type(value) is str for value in fields.values()):  # as in CSV; 3× faster
         members = [f"{_quoted(name)}:{_quoted(fields[name])}" for name in sorted(fields)]
         return f"{{{','.join(members)}}}"
-    return json.dumps(_plain(fields), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    return json.dumps(_to_plain(fields), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
 
-def _plain(value: Any) -> Any:
+def _to_plain(value: Any) -> Any:
     if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): _to_plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
+        return [_to_plain(item) for item in value]
     if isinstance(value, bytes):
         return base64.b64encode(value).decode()
     if isinstance(value, float) and not math.isfinite(value):

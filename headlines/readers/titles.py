@@ -1,4 +1,4 @@
-"""The text of a headline: its identity, and what makes it unusable."""
+"""The text of a headline: its record id, and what makes it unusable."""
 
 import hashlib
 import re
@@ -12,26 +12,26 @@ _UNDECODABLE = re.compile("[\ud800-\udfff]")
 
 
 def normalised(text: str) -> str:
-    """The text with full-width forms folded (NFKC) and runs of white space made one space."""
+    """The text in NFKC (full-width forms folded), each run of white space one space."""
     return " ".join(unicodedata.normalize("NFKC", text).split())
 
 
 def record_id(text: str) -> str:
-    """Identity of a headline: the first 32 hexadecimal digits of SHA-256 of its normalised text.
+    """The first 32 hexadecimal digits (128 bits) of SHA-256 of the normalised headline.
 
-    Two rows with the same headline have the same id; 128 bits keep others apart.
+    Two rows with the same headline have the same id.
     """
     return hashlib.sha256(normalised(text).encode()).hexdigest()[:32]
 
 
 def has_undecodable(text: str) -> bool:
-    """Whether the text holds bytes that did not decode (they stand as lone surrogates)."""
-    # Printable text has no surrogates, and most text is: told six times as soon.
+    """Whether the text has undecodable bytes, which are lone surrogates in it."""
+    # Most text is printable, which rules out surrogates 6× faster than the search.
     return not text.isprintable() and _UNDECODABLE.search(text) is not None
 
 
 def title_problem(title: str | None) -> str | None:
-    """Why a title cannot be used; None where it can."""
+    """Why a title cannot be used; None if it can."""
     if title is None:
         return "title is missing"
     if not title.isprintable():
@@ -46,5 +46,5 @@ def title_problem(title: str | None) -> str | None:
     return None
 
 
-def _is_visible(sign: str) -> bool:
-    return sign.isprintable() and not sign.isspace() and sign != ""
+def _is_visible(character: str) -> bool:
+    return character.isprintable() and not character.isspace()

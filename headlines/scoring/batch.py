@@ -1,4 +1,4 @@
-"""Batches of headlines: their names, their files, and which of them are due."""
+"""Batches of headlines: their names and their files."""
 
 import itertools
 import os
@@ -21,9 +21,9 @@ class Batch:
     """Headlines that are scored together: one file, or several.
 
     Attributes:
-        name: its identity, e.g. `2026-11-20.csv`: the name relative to the inbox, or the plain
-            name of what lies elsewhere.
-        path: the file; for several files, the folder they lie in.
+        name: its identity, e.g. `2026-11-20.csv`: the path relative to the inbox, or the file name
+            of what is elsewhere.
+        path: the file; for several files, their folder.
         files: the files, in the order in which their rows are numbered.
         digests: SHA-256 of each file.
     """
@@ -58,7 +58,7 @@ class Batch:
         name = name or _name_of(catalog, path)
         if data_suffix(name) is None:
             raise InputError(
-                "the folder's name has not the ending of a batch",
+                "the folder's name does not end like that of a batch",
                 str(path),
                 "name the batch with --batch, or name the files in it",
             )
@@ -133,13 +133,13 @@ class Batch:
 
 
 def _name_of(catalog: Catalog, path: Path) -> str:
-    for place in (catalog.inbox.resolve(), catalog.archive.resolve()):
-        if path.is_relative_to(place):
-            name = path.relative_to(place)
-            for folder in name.parents:
-                if data_suffix(folder.name):
+    for folder in (catalog.inbox.resolve(), catalog.archive.resolve()):
+        if path.is_relative_to(folder):
+            name = path.relative_to(folder)
+            for parent in name.parents:
+                if data_suffix(parent.name):
                     raise InputError(
-                        f"the file is part of the batch {folder.as_posix()!r}",
+                        f"the file is part of the batch {parent.as_posix()!r}",
                         str(path),
                         "name its folder",
                     )
@@ -148,13 +148,13 @@ def _name_of(catalog: Catalog, path: Path) -> str:
 
 
 def resolve_batches(catalog: Catalog, paths: Sequence[Path], name: str | None) -> list[Batch]:
-    """The batches that a person names: a file or folder each, or under one name several files.
+    """The batches that a person names: one for each file or folder, or one of several files.
 
     Raises:
-        InputError: a file or folder is no batch, or two are namesakes.
+        InputError: a file or folder is not a batch, or two have the same name.
     """
     for path in paths:
-        fetch_external(canonical_path(path))  # of a bucket; whether it is a folder shows only then
+        fetch_external(canonical_path(path))  # of a bucket, before it is known what it is
     if name is not None and len(paths) > 1:
         return [Batch.of_files(paths, name)]
     batches = [
@@ -166,42 +166,41 @@ def resolve_batches(catalog: Catalog, paths: Sequence[Path], name: str | None) -
 
 
 def check_unique_names(catalog: Catalog, batches: Sequence[Batch]) -> None:
-    """See that no two files would stand for one batch.
+    """Check that no two files have the same batch name.
 
     Raises:
-        InputError: two of the files have one name, or predictions of that name are of another
-            file in another place.
+        InputError: two of the files do, or predictions of that name are of another file.
     """
     names = Counter(batch.name for batch in batches)
     for batch in batches:
-        mend = "rename it, or score it by itself with --batch NAME"
+        hint = "rename it, or score it separately with --batch NAME"
         if names[batch.name] > 1:
-            raise InputError(f"another file is named {batch.name!r} too", str(batch.path), mend)
+            raise InputError(f"two files have the batch name {batch.name!r}", str(batch.path), hint)
         try:
             scored = read_manifest(catalog.prediction(batch.name))
         except DamagedArtifact:
             continue
         if scored is None or scored.inputs[0].sha256 == batch.sha256:
             continue
-        own = {catalog.inbox / batch.name, catalog.archive / batch.name}
-        places = {catalog.root / scored.inputs[0].path, batch.path}
-        if len(places) > 1 and not places <= own:
+        in_root = {catalog.inbox / batch.name, catalog.archive / batch.name}
+        paths = {catalog.root / scored.inputs[0].path, batch.path}
+        if len(paths) > 1 and not paths <= in_root:
             raise InputError(
                 f"the batch {batch.name!r} is another file, {scored.inputs[0].path}",
                 str(batch.path),
-                f"{mend} (--batch {batch.name} makes it a revision of that one)",
+                f"{hint} (--batch {batch.name} makes it a revision of that one)",
             )
 
 
 def files_of_folder(folder: Path) -> tuple[Path, ...]:
     """The files of a folder that is one batch, in order of their names.
 
-    What is hidden or begins with `_` is left out: those who write such folders leave notes of
-    their own there, such as `_SUCCESS`.
+    Hidden files and those that begin with `_` are left out: the programs that write such folders
+    leave markers there, such as `_SUCCESS`.
 
     Raises:
-        InputError: there are none; or one that cannot be scored, or is still being written, so
-            that rows would be missing.
+        InputError: there are none; or one cannot be scored, or is still being written, so that
+            rows would be missing.
     """
     files = []
     for path in sorted(folder.rglob("*")):
@@ -219,9 +218,9 @@ def files_of_folder(folder: Path) -> tuple[Path, ...]:
                 )
         elif data_suffix(path.name) is None or not path.is_file():
             raise InputError(
-                f"{name.as_posix()!r} in it is no file that ends in one of {SUPPORTED_SUFFIXES}",
+                f"{name.as_posix()!r} in it is not a file that ends in one of {SUPPORTED_SUFFIXES}",
                 str(folder),
-                "take it away, or wait until it is written",
+                "remove it, or wait until it is written",
             )
         else:
             files.append(path)
@@ -231,5 +230,5 @@ def files_of_folder(folder: Path) -> tuple[Path, ...]:
 
 
 def canonical_path(path: Path) -> Path:
-    """One spelling for all paths to a file; a link as its last part is left as it is."""
+    """A path without links, except for its last part, which is left as it is."""
     return path.resolve() if path.name == ".." else path.parent.resolve() / path.name

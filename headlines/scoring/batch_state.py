@@ -1,4 +1,4 @@
-"""TODO."""
+"""Whether a batch is due, and the claim that keeps it to one run."""
 
 import contextlib
 from collections.abc import Callable, Iterator
@@ -38,7 +38,7 @@ def failure_recipe(catalog: Catalog, batch: Batch) -> Recipe:
 def batch_state(
     catalog: Catalog, batch: Batch, digest: Callable[[Path], str] = file_sha256
 ) -> BatchState:
-    """Whether a batch is due. Damaged predictions are set aside with a warning: due again.
+    """Whether a batch is due. Corrupt predictions are quarantined with a warning: it is due again.
 
     Args:
         catalog: the data root.
@@ -52,7 +52,7 @@ def batch_state(
         quarantine(catalog, target, damage.reason)
         predictions = None
     if predictions and predictions.manifest.inputs[0].sha256 == batch.sha256:
-        # A run that was killed between the two may have left rejects of other bytes.
+        # A run that was killed between the two has left rejects of other bytes.
         if _rejects_belong(catalog, batch, predictions):
             return BatchState.SCORED
         return BatchState.REVISED
@@ -77,14 +77,14 @@ def _rejects_belong(catalog: Catalog, batch: Batch, predictions: Artifact) -> bo
 
 @contextlib.contextmanager
 def claim(catalog: Catalog, batch: Batch) -> Iterator[None]:
-    """Keep a batch to this run: another one that wants it waits, and then finds it scored."""
+    """Keep a batch to this run: another run that wants it waits, and then finds it scored."""
     with file_lock(catalog, _lock_name(batch)):
         _forget_listing(catalog, batch)
         yield
 
 
 def try_claim(catalog: Catalog, batch: Batch) -> "contextlib.ExitStack[bool | None] | None":
-    """A claim as `claimed` makes it, where no other run has the batch; else None."""
+    """A claim as `claim` makes it; None if another run has the batch."""
     claim = contextlib.ExitStack()
     try:
         claim.enter_context(file_lock(catalog, _lock_name(batch), wait=False))
@@ -95,23 +95,23 @@ def try_claim(catalog: Catalog, batch: Batch) -> "contextlib.ExitStack[bool | No
 
 
 def _forget_listing(catalog: Catalog, batch: Batch) -> None:
-    """Whatever a survey of a bucket has told: another machine may have scored the batch since."""
-    for place in (catalog.prediction, catalog.rejected, catalog.failed):
-        forget(place(batch.name))
+    """Ask the bucket again: another machine may have scored the batch since it was listed."""
+    for directory_of in (catalog.prediction, catalog.rejected, catalog.failed):
+        forget(directory_of(batch.name))
 
 
 def _lock_name(batch: Batch) -> str:
-    # 256 locks for all batches: no file of a lock stays behind for each.
+    # 256 lock files for all batches, not one for each.
     return f"batch-{json_digest(batch.name)[:2]}"
 
 
 def clear_failure(catalog: Catalog, batch: Batch) -> None:
-    """Take a batch out of `failed/`: it is tried again."""
+    """Remove a batch from `failed/`, so that it is tried again."""
     remove(catalog, catalog.failed(batch.name))
 
 
 def failed_before_error(catalog: Catalog, batch: Batch) -> InputError:
-    """Why a batch in `failed/` waits there."""
+    """The error of a batch in `failed/` that has not changed."""
     manifest = read_manifest(catalog.failed(batch.name))
     if manifest is None:
         raise RuntimeError(f"the batch {batch.name} is no longer in failed/")

@@ -1,50 +1,54 @@
-"""TODO."""
+"""Ends the scoring of a batch: publishes its predictions, or records why it cannot be scored."""
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from headlines.errors import InputError
 from headlines.metrics.profile import EMPTY_PROFILE, Profile
 from headlines.models import registry
-from headlines.readers import ReadOptions
 from headlines.scoring import batch_state, prepare
 from headlines.scoring.batch import Batch
-from headlines.scoring.read_chunks import chunk_refs
-from headlines.scoring.score_chunks import ScoreJob
+from headlines.scoring.chunks import chunk_refs
+from headlines.scoring.options import ScoreOptions
+from headlines.scoring.score_chunks import PREDICTIONS_FILE, ScoreJob
 from headlines.storage.artifact import Artifact, link_file, publish, remove
 from headlines.storage.layout import Catalog
 from headlines.storage.manifest import Recipe
 from headlines.storage.stages import STAGES
 
-if TYPE_CHECKING:
-    pass
-
 
 def commit(
-    catalog: Catalog, batch: Batch, admitted: Artifact, model: Artifact, scored: list[Artifact]
+    catalog: Catalog, batch: Batch, prepared: Artifact, model: Artifact, scored: Sequence[Artifact]
 ) -> Artifact:
     """Publish the predictions of a batch, its rejects before them.
 
-    What stood there before (a batch revised, or scored by another model) goes to `superseded/`.
+    Earlier predictions (the batch was revised, or scored by another model) go to `superseded/`.
+
+    Args:
+        catalog: the data root.
+        batch: the batch.
+        prepared: what was read of it.
+        model: what scored it.
+        scored: the predictions of its chunks, in order.
 
     Raises:
-        RuntimeError: rows in are not rows scored and rejected, or what was scored is not what was
-            admitted; nothing is published then.
+        RuntimeError: rows in are not rows scored and rejected, or the predictions are not of these
+            chunks; nothing is published then.
     """
-    counts = admitted.counts
-    pieces = chunk_refs(admitted)
-    if [part.manifest.inputs[0].sha256 for part in scored] != [piece.key for piece in pieces]:
-        raise RuntimeError(f"{batch.name}: what was scored is not what was admitted")
+    counts = prepared.counts
+    chunks = chunk_refs(prepared)
+    if [part.manifest.inputs[0].sha256 for part in scored] != [chunk.key for chunk in chunks]:
+        raise RuntimeError(f"{batch.name}: the scored chunks are not those that were read")
     rows = sum(part.counts["scored"] for part in scored)
     if counts["rows_in"] != rows + counts["rejected"]:
         raise RuntimeError(
             f"{batch.name}: {counts['rows_in']} rows in, but {rows} scored and "
             f"{counts['rejected']} rejected"
         )
-    reading = dict(admitted.manifest.config["reading"])
+    reading = dict(prepared.manifest.config["reading"])
     if not registry.preset_of(model).contents:
-        del reading["content_column"]  # it has not been looked at
+        del reading["content_column"]  # the model has not read it
     recipe = Recipe(
         "predictions",
         STAGES["predictions"].version,
@@ -59,7 +63,7 @@ def commit(
     def gather_parts(draft: Path) -> dict[str, Any]:
         profile, without_content = EMPTY_PROFILE, 0
         for number, part in enumerate(scored):
-            link_file(part, "part.parquet", draft / f"part-{number:05d}.parquet")
+            link_file(part, PREDICTIONS_FILE, draft / f"part-{number:05d}.parquet")
             profile += Profile.from_dict(part.counts["profile"])
             without_content += part.counts["without_content"]
         return {
@@ -74,48 +78,47 @@ def commit(
             "profile": profile.to_dict(),
         }
 
-    # Before its predictions are there: a run that is killed must not leave it scored and failed.
+    # Before the predictions: a run that is killed here must not leave the batch scored and failed.
     batch_state.clear_failure(catalog, batch)
-    prepare.publish_rejects(catalog, batch, admitted)
+    prepare.publish_rejects(catalog, batch, prepared)
     predictions = publish(
         catalog, catalog.prediction(batch.name), recipe, gather_parts, keep_superseded=True
     )
     for part in scored:
         remove(catalog, part.directory)
-    as_admitted = ReadOptions(**admitted.manifest.config["reading"])
-    prepare.discard(catalog, batch, as_admitted, pieces)
+    for chunk in chunks:
+        remove(catalog, catalog.root / chunk.path)
+    remove(catalog, prepared.directory)
     return predictions
 
 
-def discard(catalog: Catalog, chunks: Sequence[ScoreJob]) -> None:
-    """Remove the pieces of a batch that will not be scored, and what was scored of them."""
-    for chunk in chunks:
-        remove(catalog, chunk.directory)
-        remove(catalog, catalog.root / chunk.piece.path)
+def discard(
+    catalog: Catalog, batch: Batch, options: ScoreOptions, jobs: Sequence[ScoreJob]
+) -> None:
+    """Remove what was read and scored of a batch that will not be committed."""
+    for job in jobs:
+        remove(catalog, job.directory)
+    prepare.remove_prepared(catalog, batch, options, (job.chunk for job in jobs))
 
 
 def record_failure(
-    catalog: Catalog, batch: Batch, reading: ReadOptions, error: InputError
+    catalog: Catalog, batch: Batch, options: ScoreOptions, error: InputError
 ) -> Artifact:
-    """Put a batch that cannot be scored into `failed/`: why, and the rows that are to blame.
+    """Put a batch that cannot be scored into `failed/`: the reason, and the rows that caused it.
 
-    The rejects of predictions that stand from before are left as they are.
+    The rejects of earlier predictions are left as they are.
     """
 
     def write_report(draft: Path) -> dict[str, Any]:
         text = (
             f"# {batch.name} was stopped\n\n{error.problem}\n\n- where: {error.location}\n"
-            f"- how to mend it: {error.hint}\n\nIt is tried again when its bytes change, or with "
+            f"- how to fix it: {error.hint}\n\nIt is tried again when its bytes change, or with "
             f"`headlines score --release` and its file.\n"
         )
         (draft / "report.md").write_text(text, encoding="utf-8")
-        prepare.copy_rejects(catalog, batch, reading, draft)
+        prepare.copy_rejects(catalog, batch, options, draft)
         return {"what": error.problem, "where": error.location, "mend": error.hint}
 
-    batch_state.clear_failure(
-        catalog, batch
-    )  # what was said of it before, with other options perhaps
+    batch_state.clear_failure(catalog, batch)  # recorded with other options, perhaps
     recipe = batch_state.failure_recipe(catalog, batch)
-    stopped = publish(catalog, catalog.failed(batch.name), recipe, write_report)
-    prepare.discard(catalog, batch, reading, ())
-    return stopped
+    return publish(catalog, catalog.failed(batch.name), recipe, write_report)

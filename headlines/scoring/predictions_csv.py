@@ -1,4 +1,4 @@
-"""TODO."""
+"""Predictions of a batch as CSV for spreadsheets."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,18 +12,17 @@ from headlines.storage.output_file import atomic_output
 
 
 def write_predictions_csv(path: Path, predictions: Path, batch: str) -> None:
-    """Write the predictions of a batch as `write_csv` does, below the columns `batch`, `row`, `id`,
-    `title`, `label`, `label_name`, `probability`, one `p_…` a class, `model` and `extra`.
+    """Write the predictions of a batch: `batch` and all columns but `record_id`.
 
-    One row group is held at a time. The file is there as a whole or not at all.
+    One row group is held in memory at a time. The file is written as a whole or not at all.
 
     Args:
-        path: the file; one that stands there is replaced.
+        path: the file; an existing one is replaced.
         predictions: directory of the batch's predictions.
         batch: its name.
 
     Raises:
-        DamagedArtifact: the predictions are not what their manifest says.
+        DamagedArtifact: the predictions are damaged.
         RuntimeError: they were replaced while they were read.
     """
     artifact = open_artifact(predictions)

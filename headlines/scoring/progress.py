@@ -4,9 +4,11 @@ import threading
 import time
 from collections.abc import Callable
 
+from headlines.scoring.chunks import ChunkRef
+
 
 class Progress:
-    """Counts rows as they are admitted and scored; may be told by several threads.
+    """Counts rows as they are read and scored, by several threads.
 
     Args:
         clock: seconds, for the speed.
@@ -16,29 +18,23 @@ class Progress:
         self._clock = clock
         self._began = clock()
         self._lock = threading.Lock()
-        self._admitted = self._scored = 0
-        self._read: float | None = None
+        self._rows_read = self._rows_scored = 0
+        self._share_read: float | None = None
 
-    def admitted(self, rows: int, read: float | None) -> None:
-        """So many more rows are admitted.
-
-        Args:
-            rows: how many.
-            read: the share of the batch that is read by now, from 0 to 1; None where its size does
-                not tell, as of a compressed file.
-        """
+    def add_read(self, chunk: ChunkRef) -> None:
+        """Count a chunk that was read."""
         with self._lock:
-            self._admitted += rows
-            self._read = read
+            self._rows_read += chunk.rows
+            self._share_read = chunk.read
 
-    def scored(self, rows: int) -> str:
-        """So many more rows are scored; how far that is, in words."""
+    def add_scored(self, rows: int) -> str:
+        """Count rows that were scored; return the progress in words."""
         with self._lock:
-            self._scored += rows
+            self._rows_scored += rows
             seconds = max(self._clock() - self._began, 1e-3)
-            told = f"{self._scored:,} so far, {self._scored / seconds:,.0f} a second"
-            if not self._read:
-                return told
-            done = min(1.0, self._read * self._scored / self._admitted)
+            text = f"{self._rows_scored:,} so far, {self._rows_scored / seconds:,.0f} a second"
+            if not self._share_read:
+                return text
+            done = min(1.0, self._share_read * self._rows_scored / self._rows_read)
             left = seconds * (1 - done) / done
-            return f"{told}, {done:.0%} of the batch, about {left:.0f} s left"
+            return f"{text}, {done:.0%} of the batch, about {left:.0f} s left"

@@ -1,22 +1,19 @@
-"""What became of a batch, and of a night: plain data for results and reports."""
+"""The result of scoring a batch, as plain data."""
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from headlines.errors import InputError
-from headlines.readers import ReadOptions
 from headlines.scoring import batch_state
 from headlines.scoring.batch import Batch
+from headlines.scoring.options import ScoreOptions
 from headlines.storage.artifact import read_manifest
 from headlines.storage.layout import Catalog
-
-if TYPE_CHECKING:
-    pass
 
 
 @dataclass(frozen=True)
 class BatchResult:
-    """What became of one batch, as plain data.
+    """The result of one batch, as plain data.
 
     Attributes:
         batch: its name.
@@ -27,13 +24,13 @@ class BatchResult:
         rows_in: rows of the file.
         scored: rows with a prediction.
         rejected: rows without one.
-        reasons: how many rows each reason took.
-        labels: how many rows each class got.
+        reasons: number of rejected rows by reason.
+        labels: number of scored rows by class.
         model: version that scored.
         message: why it was stopped, or left.
         profile: what its headlines look like, as `Profile.to_dict` gives it; None of a batch
             without predictions, and of one that was scored before profiles were kept.
-        without_content: of those scored, how many were labelled by their titles for want of an
+        without_content: scored rows that were labelled by their titles alone, as they lack the
             article that the model would read.
     """
 
@@ -51,28 +48,29 @@ class BatchResult:
     without_content: int = 0
 
 
-def check_same_options(catalog: Catalog, batch: Batch, reading: ReadOptions) -> None:
-    """See that a batch that was scored was read as it is now to be read.
+def check_same_options(catalog: Catalog, batch: Batch, options: ScoreOptions) -> None:
+    """Check that a scored batch was read with the same options.
 
     Raises:
         InputError: it was not.
     """
     manifest = read_manifest(catalog.prediction(batch.name))
     before = manifest.config.get("reading") if manifest else None
-    others = {
-        name: value for name, value in (before or {}).items() if getattr(reading, name) != value
-    }
-    if others:
-        told = ", ".join(f"{name} {value!r}" for name, value in others.items())
+    different = ", ".join(
+        f"{name} {value!r}"
+        for name, value in (before or {}).items()
+        if getattr(options.read, name) != value
+    )
+    if different:
         raise InputError(
-            f"the batch was scored before, and read otherwise ({told})",
+            f"already scored with different options ({different})",
             str(batch.path),
-            "add --rescore to score it anew as it is to be read now",
+            "add --rescore to score it again with the new ones",
         )
 
 
 def batch_result(catalog: Catalog, batch: Batch, outcome: str) -> BatchResult:
-    """What became of a batch, read from its manifest in `predictions/` or `failed/`."""
+    """The result of a batch, read from its manifest in `predictions/` or `failed/`."""
     if outcome == "waiting":
         message = str(batch_state.failed_before_error(catalog, batch))
         return BatchResult(batch.name, outcome, message=message)
@@ -88,7 +86,7 @@ def batch_result(catalog: Catalog, batch: Batch, outcome: str) -> BatchResult:
         rows_in=counts["rows_in"],
         scored=counts["scored"],
         rejected=counts["rejected"],
-        without_content=counts.get("without_content", 0),  # 0: of before models read articles
+        without_content=counts.get("without_content", 0),  # predictions older than such models
         reasons=counts["reasons"],
         labels=counts["labels"],
         model=counts["model"],

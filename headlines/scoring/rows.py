@@ -24,7 +24,7 @@ class ValidRow(NamedTuple):
     extra: str | None
 
 
-def validate_row(record: Record, reading: ReadOptions) -> ValidRow:
+def validate_row(record: Record, options: ReadOptions) -> ValidRow:
     """The row, if it can be scored.
 
     Raises:
@@ -33,25 +33,25 @@ def validate_row(record: Record, reading: ReadOptions) -> ValidRow:
     if record.problem:
         raise ValueError(record.problem)
     fields = record.fields
-    title = fields.get(reading.title_column)
+    title = fields.get(options.title_column)
     if title is not None and not isinstance(title, str):
         raise ValueError("title is not text")
     problem = title_problem(title)
-    if problem == TOO_LONG and reading.long_titles == "cut":
+    if problem == TOO_LONG and options.long_titles == "cut":
         assert title is not None
         title = title[:MAX_TITLE]
         problem = title_problem(title)
     if problem:
         raise ValueError(problem)
     assert title is not None
-    identity = fields.get(reading.id_column)
+    identity = fields.get(options.id_column)
     if identity is not None:
         if isinstance(identity, bool | bytes | list | dict):
             raise ValueError("id is neither text nor a number")
         identity = str(identity)
         if has_undecodable(identity):
             raise ValueError("id has undecodable bytes")
-    known = (reading.title_column, reading.id_column)
+    known = (options.title_column, options.id_column)
     others = {name: value for name, value in fields.items() if name not in known}
     extra = to_json(others) if others else None
     if extra is not None and has_undecodable(extra):
@@ -59,13 +59,13 @@ def validate_row(record: Record, reading: ReadOptions) -> ValidRow:
     return ValidRow(record.row, identity, title, extra)
 
 
-def iter_records(paths: Sequence[Path], reading: ReadOptions, *, alone: bool) -> Iterator[Record]:
+def iter_records(paths: Sequence[Path], options: ReadOptions, *, is_only: bool) -> Iterator[Record]:
     """The rows of files, numbered through.
 
     Args:
         paths: of the files.
-        reading: how they are to be read.
-        alone: whether they are one file, and the batch has no other.
+        options: how they are read.
+        is_only: whether they are one file, and the batch has no other.
 
     Raises:
         InputError: a file cannot be read.
@@ -75,9 +75,9 @@ def iter_records(paths: Sequence[Path], reading: ReadOptions, *, alone: bool) ->
     for path in paths:
         before = rows
         try:
-            for record in read_records(path, reading):
+            for record in read_records(path, options):
                 rows += 1
                 yield record._replace(row=before + record.row) if before else record
         except EmptyFile:
-            if alone:
+            if is_only:
                 raise

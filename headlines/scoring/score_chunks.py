@@ -1,7 +1,7 @@
-"""Scores the pieces of an admitted batch, then commits all of them as its predictions.
+"""Scores chunks of a batch, in workers.
 
-The predictions of a piece are an artifact of their own below `.work`, so a run that was killed
-finds those that were finished. Where a piece ends depends on the rows alone.
+The predictions of a chunk are an artifact of their own below `.work`, so a run that was killed
+finds those that were finished. Where a chunk ends depends on the rows alone.
 """
 
 import json
@@ -15,15 +15,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from headlines.compute import executors
+from headlines.compute.executors import wait_until_visible
 from headlines.labels import LABELS
 from headlines.metrics.profile import BINS, EMPTY_PROFILE, Profile, oov_rates, profile_of
-from headlines.models import champion, registry
+from headlines.models import registry
 from headlines.models.scorers import cached_scorer, model_files_digest
-from headlines.readers import ReadOptions
 from headlines.readers.titles import record_id
-from headlines.scoring import prepare
 from headlines.scoring.batch import Batch
-from headlines.scoring.read_chunks import ChunkRef, chunk_refs
+from headlines.scoring.chunks import ChunkRef, read_chunk
+from headlines.scoring.options import ScoreOptions
 from headlines.segmentation import Segmenter
 from headlines.segmentation.article_words import article_tokens, count_missing_articles
 from headlines.storage.artifact import Artifact, publish
@@ -34,6 +35,7 @@ from headlines.storage.stages import STAGES
 if TYPE_CHECKING:
     from lstm_model.packed import PackedScorer
 
+PREDICTIONS_FILE = "part.parquet"  # of the predictions of a chunk
 PREDICTION_SCHEMA = pa.schema(
     [
         pa.field("row", pa.int64(), nullable=False),
@@ -56,8 +58,8 @@ class ScoredRows(NamedTuple):
     Attributes:
         table: of `PREDICTION_SCHEMA`.
         profile: what the headlines look like.
-        without_content: how many were labelled by their titles for want of an article that the
-            model would read.
+        without_content: how many were labelled by their titles alone, as they lack the article
+            that the model would read.
     """
 
     table: pa.Table
@@ -67,29 +69,32 @@ class ScoredRows(NamedTuple):
 
 @dataclass(frozen=True)
 class ScoreJob:
-    """A piece of an admitted batch and what scores it: small plain data for another process.
+    """A chunk and what scores it: small plain data for another process.
 
     Attributes:
         root: the data root.
-        place: below it, of the predictions of pieces until the batch is committed.
+        parent: below it, directory of the predictions of chunks until the batch is committed.
         batch: name of the batch.
-        piece: the rows.
+        chunk: the rows.
         model: version that scores.
         model_key: key of that version's artifact.
-        model_files: digest of that version's files, which a worker elsewhere must have too.
-        segmenter: what cuts its titles, the same for all pieces of the batch.
+        model_files: digest of that version's files, which every worker must have.
+        segmenter: cuts the titles, the same for all chunks of the batch.
         content_column: of the articles; None for a model that reads titles alone.
     """
 
     root: str
-    place: str
+    parent: str
     batch: str
-    piece: ChunkRef
+    chunk: ChunkRef
     model: str
     model_key: str
     model_files: str
     segmenter: Segmenter
     content_column: str | None
+
+    def __str__(self) -> str:
+        return f"{self.batch} {self.chunk.number + 1}"
 
     @property
     def recipe(self) -> Recipe:
@@ -97,13 +102,13 @@ class ScoreJob:
         return Recipe(
             "predictions",
             STAGES["predictions"].version,
-            (Input(self.piece.path, self.piece.key, self.piece.rows),),
+            (Input(self.chunk.path, self.chunk.key, self.chunk.rows),),
             {
                 "model": self.model_key,
-                "offset": self.piece.offset,
+                "offset": self.chunk.offset,
                 "segmenter": self.segmenter.fingerprint(),
                 "content_column": self.content_column,
-                # Profiles with other bins, or none, cannot be added to those of the other pieces.
+                # Profiles with other bins cannot be added to those of the other chunks.
                 "profile": {name: list(bounds) for name, bounds in BINS.items()},
             },
         )
@@ -111,65 +116,51 @@ class ScoreJob:
     @property
     def directory(self) -> Path:
         """Where its predictions lie until the batch is committed."""
-        return Path(self.root) / self.place / self.recipe.key[:16]
-
-
-def preflight(catalog: Catalog, batch: Batch, reading: ReadOptions) -> None:
-    """Find out what can be known of a batch at once, before anything is started for it.
-
-    Raises:
-        InputError: there is no champion that can be read, or the file cannot be.
-    """
-    registry.load_scorer(
-        champion.open_champion(catalog), Segmenter.from_environment().fingerprint()
-    )
-    prepare.check_first_row(batch, reading)
+        return Path(self.root) / self.parent / self.recipe.key[:16]
 
 
 def make_job(
-    catalog: Catalog,
-    batch: Batch,
-    piece: ChunkRef,
-    model: Artifact,
-    segmenter: Segmenter,
-    reading: ReadOptions,
+    catalog: Catalog, batch: Batch, chunk: ChunkRef, model: Artifact, options: ScoreOptions
 ) -> ScoreJob:
-    """A piece of a batch, to be scored by one model and cut by one segmenter."""
+    """The job of scoring a chunk with a model."""
+    reads_articles = registry.preset_of(model).contents
     return ScoreJob(
         root=str(catalog.root),
-        place=catalog.relative(catalog.pieces / "chunks"),
+        parent=catalog.relative(catalog.pieces / "chunks"),
         batch=batch.name,
-        piece=piece,
+        chunk=chunk,
         model=model.directory.name,
         model_key=model.manifest.key,
         model_files=model_files_digest(model),
-        segmenter=segmenter,
-        content_column=reading.content_column if registry.preset_of(model).contents else None,
+        segmenter=options.segmenter,
+        content_column=options.read.content_column if reads_articles else None,
     )
 
 
-def make_jobs(
-    catalog: Catalog, batch: Batch, admitted: Artifact, model: Artifact
-) -> list[ScoreJob]:
-    """All pieces of an admitted batch, to be scored by one model and cut by one segmenter."""
-    segmenter = Segmenter.from_environment()
-    reading = ReadOptions(**admitted.manifest.config["reading"])
-    pieces = chunk_refs(admitted)
-    return [make_job(catalog, batch, piece, model, segmenter, reading) for piece in pieces]
-
-
-def score_chunk(chunk: ScoreJob) -> Artifact:
-    """Score one piece of a batch, or reuse its predictions where they are there.
+def score_on_worker(job: ScoreJob) -> Artifact:
+    """Have a worker score a chunk, and wait until its predictions are visible here.
 
     Raises:
-        DamagedArtifact: the piece is not what was admitted.
+        DamagedArtifact, InputError: as `iter_predictions` does.
+        ClusterError: the cluster does not answer.
+    """
+    pool = executors.executor(1 if job.chunk.is_only else 2)
+    return wait_until_visible(pool.submit(score_chunk, job).result())
+
+
+def score_chunk(job: ScoreJob) -> Artifact:
+    """Score a chunk, or reuse its predictions. Runs in a worker.
+
+    Raises:
+        DamagedArtifact, InputError: as `iter_predictions` does.
     """
 
     def write_part(draft: Path) -> dict[str, Any]:
         profile, without_content = EMPTY_PROFILE, 0
-        with pq.ParquetWriter(draft / "part.parquet", PREDICTION_SCHEMA, compression="zstd") as to:
-            for scored in iter_predictions(chunk):
-                to.write_table(scored.table)
+        file = draft / PREDICTIONS_FILE
+        with pq.ParquetWriter(file, PREDICTION_SCHEMA, compression="zstd") as writer:
+            for scored in iter_predictions(job):
+                writer.write_table(scored.table)
                 profile += scored.profile
                 without_content += scored.without_content
         return {
@@ -178,23 +169,22 @@ def score_chunk(chunk: ScoreJob) -> Artifact:
             "profile": profile.to_dict(),
         }
 
-    return publish(Catalog(Path(chunk.root)), chunk.directory, chunk.recipe, write_part)
+    return publish(Catalog(Path(job.root)), job.directory, job.recipe, write_part)
 
 
-def iter_predictions(chunk: ScoreJob) -> Iterator[ScoredRows]:
-    """Predictions of a piece, in order, in tables of some thousand rows.
+def iter_predictions(job: ScoreJob) -> Iterator[ScoredRows]:
+    """Predictions of a chunk, in order, in tables of some thousand rows.
 
-    Runs in a worker process; loads the model once a process.
+    Loads the model once a process.
 
     Raises:
-        DamagedArtifact: the piece is not what was admitted.
-        InputError: the model that lies here is not the one that is to score.
+        DamagedArtifact: the chunk is missing or altered.
+        InputError: this machine has a different copy of the model.
     """
-    scorer = cached_scorer(
-        chunk.root, chunk.model, chunk.model_files, chunk.segmenter.fingerprint()
-    )
-    for rows in prepare.read_chunk(Catalog(Path(chunk.root)), chunk.piece):
-        yield predictions_table(rows, scorer, chunk.segmenter, chunk.model, chunk.content_column)
+    fingerprint = job.segmenter.fingerprint()
+    scorer = cached_scorer(job.root, job.model, job.model_files, fingerprint)
+    for rows in read_chunk(Catalog(Path(job.root)), job.chunk):
+        yield predictions_table(rows, scorer, job.segmenter, job.model, job.content_column)
 
 
 def predictions_table(
@@ -204,7 +194,7 @@ def predictions_table(
     model: str,
     content_column: str | None,
 ) -> ScoredRows:
-    """Predictions of admitted rows, one row each, in order."""
+    """Predictions of the rows of a chunk, in order."""
     from lstm_model.vocabulary import UNKNOWN
 
     titles = rows.column("title").to_pylist()
@@ -239,6 +229,6 @@ def predictions_table(
 
 
 def _articles(rows: pa.RecordBatch, column: str) -> Iterator[Any]:
-    """The article of each admitted row, from among its other columns; None where it has none."""
+    """The article of each row, from its other columns; None where it has none."""
     for extra in rows.column("extra").to_pylist():
         yield json.loads(extra).get(column) if extra else None

@@ -1,4 +1,4 @@
-"""Cuts Chinese text into words: `segment` for one call, `Segmenter` for a choice made once."""
+"""Cuts Chinese text into words: `segment` for one call, `Segmenter` to reuse a choice."""
 
 from headlines.segmentation.segmenter import Segmenter, compatible, describe, segment, tag
 

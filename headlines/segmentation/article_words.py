@@ -1,4 +1,4 @@
-"""The words of articles, for models that read them beside the titles."""
+"""The words of articles, for models that read them as well as the titles."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -10,13 +10,13 @@ from lstm_model.presets import Preset
 def article_tokens(
     preset: Preset, segmenter: Segmenter, contents: Iterable[Any]
 ) -> list[list[str]] | None:
-    """The words of as much of each article as a model reads; None if it reads titles alone.
+    """The words of the start of each article that a model reads; None if it reads only titles.
 
     Args:
-        preset: of the model.
-        segmenter: what cuts its words.
-        contents: the articles; what is not text, such as None or pandas' NaN, and what is blank
-            stands for one that is not there, of which come no words.
+        preset: the model's.
+        segmenter: cuts the articles.
+        contents: the articles. One that is blank or not text, such as None or pandas' NaN, is
+            missing and has no words.
     """
     if preset.contents is None:
         return None
@@ -25,9 +25,5 @@ def article_tokens(
 
 
 def count_missing_articles(contents: Sequence[Sequence[str]] | None) -> int:
-    """How many titles have to do without an article that a model would read.
-
-    Args:
-        contents: what `content_words` gave.
-    """
+    """How many articles are missing, given the result of `article_tokens`."""
     return sum(1 for words in contents or () if not any(map(str.strip, words)))

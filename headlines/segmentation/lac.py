@@ -1,11 +1,11 @@
-"""`Lac`: the words of jieba's paddle mode and their parts of speech, in NumPy alone.
+"""`Lac`: the words of jieba's paddle mode and their parts of speech, in NumPy.
 
 The network (Jiao, Sun and Sun, "Chinese Lexical Analysis with Deep Bi-GRU-CRF Network", 2018)
 reads a text character by character: two bidirectional layers of gated recurrent units (Cho et al.,
 "Learning Phrase Representations using RNN Encoder-Decoder", 2014) give each character a score for
 each tag, and a conditional random field finds the best way through all tags. Texts are sorted by
-length, the longest first, so that those still alive at a step are the first ones, and only they are
-stepped; both directions are stepped at once.
+length, the longest first, so that the rows still active at a step come first, and only they are
+computed; both directions are computed together.
 """
 
 from collections.abc import Iterator, Sequence
@@ -21,30 +21,29 @@ from lstm_model.folding import TILE, project, tiled
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
 
-WHITESPACE = "x"  # the tag of what surrounds a text; the network has none of that name
-ROWS, CHARACTERS = 256, 2**14  # worked on together, at most; but a longer text is never divided
-PIECE = 1024  # rows projected together: their products stay in the processor's cache
+WHITESPACE = "x"  # tag of white space around a text; the network has no such tag
+CHUNK_ROWS, CHUNK_CHARS = 256, 2**14  # limits of a chunk; a longer text is a chunk by itself
+AFFINE_ROWS = 1024  # rows multiplied together: their products stay in the processor's cache
 
 
 class Lac:
     """Cuts and tags as `jieba.posseg.cut(text, use_paddle=True)` of jieba 0.42.1 does.
 
-    It differs from jieba in this alone: joined, the words of a text are the text. So
-    - a character that the network does not know stays (jieba prints a space for it);
-    - whitespace around a text, which jieba drops before the network reads the text, is a word of
-      its own on either side, tagged `x`; in a text of whitespace alone (Paddle ends the process on
-      one) the only word. Within a text, spaces and line breaks are characters like any other.
+    Unlike jieba, the joined words of a text are the text:
+    - a character unknown to the network is kept (jieba prints a space);
+    - white space around a text, which jieba drops, is a word of its own, tagged `x`. A text of
+      white space only, on which Paddle ends the process, is one such word. Within a text, spaces
+      and line breaks are characters like any other.
 
-    A text gets the same words whatever its neighbours are (where NumPy's BLAS is not OpenBLAS on
-    x86-64: scores that are the same within rounding). Threads may share an instance. Memory grows
-    by some 5 KB for each character of the longest text.
+    The words of a text do not depend on the other texts (where NumPy's BLAS is not OpenBLAS on
+    x86-64, scores are the same within rounding). Threads may share an instance. Memory grows by
+    about 5 KB for each character of the longest text.
 
     Attributes:
-        fingerprint: SHA-256 (hexadecimal) over the files of the model.
+        fingerprint: SHA-256 (hexadecimal) of the files of the model.
     """
 
     def __init__(self, model: LacModel) -> None:
-        """Prepare to tag with `model`; `load` does so from a directory."""
         self.fingerprint = model.digest
         self._ids, self._unknown = model.characters, model.unknown
         self._embedding = model.weights["word_emb"]  # (characters, embedding)
@@ -58,33 +57,32 @@ class Lac:
 
     @classmethod
     def load(cls, directory: Path | None = None) -> "Lac":
-        """Read the model in `directory`, laid out as `jieba/lac_small`; by default, jieba's own.
+        """Load a model from a directory laid out as `jieba/lac_small`; by default, jieba's own.
 
         Raises:
-            InputError: jieba is not installed, or a file is missing, damaged or not what it
-                should be.
+            InputError: jieba is not installed, or a file is missing, damaged or invalid.
         """
         return cls(read_lac(lac_directory() if directory is None else Path(directory)))
 
     def cut(self, texts: Sequence[str]) -> list[list[str]]:
-        """The words of each text; joined, they are the text.
+        """The words of each text.
 
         Raises:
-            TypeError: `texts` is one text, whose characters would each be taken for a text.
+            TypeError: `texts` is a string, whose characters would each be taken for a text.
         """
         return [[word for word, _ in words] for words in self.tag(texts)]
 
     def tag(self, texts: Sequence[str]) -> list[list[tuple[str, str]]]:
-        """The words of each text with their parts of speech: jieba's, and `x` for whitespace.
+        """The words of each text with their parts of speech: jieba's, and `x` for white space.
 
         Raises:
-            TypeError: `texts` is one text, whose characters would each be taken for a text.
+            TypeError: `texts` is a string, whose characters would each be taken for a text.
         """
         if isinstance(texts, str):
             raise TypeError("a list of texts is needed, not one text")
         cores = [text.strip() for text in texts]
         tagged: list[list[tuple[str, str]]] = [[] for _ in texts]
-        for rows in _blocks([len(core) for core in cores]):
+        for rows in _chunks([len(core) for core in cores]):
             for n, words in zip(rows, self._tagged([cores[n] for n in rows]), strict=True):
                 tagged[n] = words
         for text, core, words in zip(texts, cores, tagged, strict=True):
@@ -94,13 +92,13 @@ class Lac:
         return tagged
 
     def _tagged(self, texts: list[str]) -> Iterator[list[tuple[str, str]]]:
-        """Words and parts of speech of texts that are not empty, the longest first."""
+        """The tagged words of texts that are not empty and sorted, the longest first."""
         steps = np.array([len(text) for text in texts])  # (rows,)
         ids = [self._ids.get(character, self._unknown) for character in chain.from_iterable(texts)]
         tags = best_path(self._scores(np.array(ids), steps), self._transitions, steps)
         ends = np.cumsum(steps)
         starts = ends - steps
-        # A tag -I continues the word before it, whatever that is, and so does O after O.
+        # A tag -I continues the previous word, whatever its tag, and so does O after O.
         outside = self._outside[tags]
         begins = self._begins[tags]
         begins[1:] |= outside[1:] & ~outside[:-1]
@@ -110,30 +108,31 @@ class Lac:
             speech = [self._speech[tag] for tag in tags[start + firsts].tolist()]
             bounds = [*firsts.tolist(), len(text)]
             yield [
-                (text[first:last], part)
-                for first, last, part in zip(bounds[:-1], bounds[1:], speech, strict=True)
+                (text[first:last], tag)
+                for first, last, tag in zip(bounds[:-1], bounds[1:], speech, strict=True)
             ]
 
     def _scores(self, ids: Ints, steps: Ints) -> Floats:
-        """Scores of the tags `(characters, tags)`, of texts that stand one behind the other.
+        """The scores of each tag `(characters, tags)` for concatenated texts.
 
-        `ids` `(characters,)` are those of all texts; `steps` `(rows,)`, the length of each, falls.
+        `ids` `(characters,)` are the characters of all texts; `steps` `(rows,)` are the lengths of
+        the texts in descending order.
         """
-        # The first layer's gate inputs are made once for each character that occurs.
-        distinct, words = np.unique(ids, return_inverse=True)
+        # The first layer's gate inputs are computed once for each distinct character,
+        distinct, indices = np.unique(ids, return_inverse=True)
         features = self._embedding[distinct]
         for layer in self._layers:
-            features = layer.outputs(layer.gate_inputs(features), words, steps)
-            words = np.arange(len(ids))  # the next layer's are made once for each place
+            features = layer.outputs(layer.gate_inputs(features), indices, steps)
+            indices = np.arange(len(ids))  # the next layer's for each position
         return project(features, self._kernel, self._bias)
 
 
 class _BiGru:
-    """Gated recurrent units that read a text forwards, and others that read it backwards.
+    """A bidirectional layer of gated recurrent units.
 
     Paddle's variant, `origin_mode=False`: the update gate weighs the candidate, not the old state,
         u, r = sigmoid(x W + h U);  c = tanh(x W' + (r * h) U');  h = (1 - u) * h + u * c
-    sigmoid(z) = 1/2 + 1/2 tanh(z/2): weights of the gates are halved here once and for all.
+    sigmoid(z) = 1/2 + 1/2 tanh(z/2), so the weights of the gates are halved here, once.
     """
 
     def __init__(self, model: LacModel, layer: int) -> None:
@@ -143,7 +142,7 @@ class _BiGru:
         halves[: 2 * units] = 0.5
         self.w = [weights[f"fc_{n}.w_0"] * halves for n in pair]  # (features, 3*units) each
         self.b = [(weights[f"fc_{n}.b_0"] + weights[f"gru_{n}.b_0"][0]) * halves for n in pair]
-        # A file holds update and reset gate `(units, 2*units)`, and behind it the candidate.
+        # A file has the update and reset gates `(units, 2*units)`, then the candidate.
         flat = np.stack([weights[f"gru_{n}.w_0"].ravel() for n in pair])
         gates, candidate = np.split(flat, [2 * units * units], axis=1)
         self.u_gates = gates.reshape(2, 1, units, 2 * units) * np.float32(0.5)
@@ -153,57 +152,58 @@ class _BiGru:
     def gate_inputs(self, features: Floats) -> Floats:
         """`x W + b` of both directions, `(2, m, 3*units)`, for `features` `(m, features)`."""
         table = np.empty((2, len(features), 3 * self.units), dtype=np.float32)
-        for start in range(0, len(features), PIECE):
-            piece = slice(start, start + PIECE)
+        for start in range(0, len(features), AFFINE_ROWS):
+            rows = slice(start, start + AFFINE_ROWS)
             for direction, (w, b) in enumerate(zip(self.w, self.b, strict=True)):
-                table[direction, piece] = project(features[piece], w, b)
+                table[direction, rows] = project(features[rows], w, b)
         return table
 
-    def outputs(self, gate_inputs: Floats, words: Ints, steps: Ints) -> Floats:
-        """Outputs `(characters, 2*units)`, forwards and backwards side by side.
+    def outputs(self, gate_inputs: Floats, indices: Ints, steps: Ints) -> Floats:
+        """Outputs `(characters, 2*units)`, the forward ones then the backward ones.
 
-        `words` `(characters,)` says which row of `gate_inputs` stands at each place.
+        `indices` `(characters,)` are the rows of `gate_inputs` for each character.
         """
         units, half = self.units, np.float32(0.5)
-        height = tiled(len(steps))  # arrays of this height serve all steps: none is made anew
+        height = tiled(len(steps))  # all steps reuse arrays of this height
         h = np.zeros((2, height, units), dtype=np.float32)
         gates = np.empty((2, height, 2 * units), dtype=np.float32)
-        candidate, kept = np.empty_like(h), np.zeros_like(h)
+        candidate, reset_h = np.empty_like(h), np.zeros_like(h)
         x = np.empty((2, height, 3 * units), dtype=np.float32)
-        h_tiles, gates_tiles, candidate_tiles, kept_tiles = (
-            array.reshape(2, -1, TILE, array.shape[2]) for array in (h, gates, candidate, kept)
+        h_tiles, gates_tiles, candidate_tiles, reset_h_tiles = (
+            array.reshape(2, -1, TILE, array.shape[2]) for array in (h, gates, candidate, reset_h)
         )
-        result = np.empty((len(words), 2, units), dtype=np.float32)
+        result = np.empty((len(indices), 2, units), dtype=np.float32)
         ends = np.cumsum(steps)
-        for t, alive in enumerate(active_rows(steps)):
-            n, tiles = np.s_[:, :alive], np.s_[:, : tiled(alive) // TILE]
-            places = (ends - steps)[:alive] + t, ends[:alive] - 1 - t
-            for rows, place, out in zip(gate_inputs, places, x, strict=True):
-                rows.take(words[place], axis=0, out=out[:alive], mode="clip")  # spares a copy
+        for t, active in enumerate(active_rows(steps)):
+            n, tiles = np.s_[:, :active], np.s_[:, : tiled(active) // TILE]
+            positions = (ends - steps)[:active] + t, ends[:active] - 1 - t
+            for inputs, position, out in zip(gate_inputs, positions, x, strict=True):
+                # "clip" avoids a copy
+                inputs.take(indices[position], axis=0, out=out[:active], mode="clip")
             np.matmul(h_tiles[tiles], self.u_gates, out=gates_tiles[tiles])
             gates[n] += x[n][..., : 2 * units]
             np.tanh(gates[n], out=gates[n])
             gates[n] *= half
             gates[n] += half
             update, reset = gates[n][..., :units], gates[n][..., units:]
-            np.multiply(reset, h[n], out=kept[n])
-            np.matmul(kept_tiles[tiles], self.u_candidate, out=candidate_tiles[tiles])
+            np.multiply(reset, h[n], out=reset_h[n])
+            np.matmul(reset_h_tiles[tiles], self.u_candidate, out=candidate_tiles[tiles])
             candidate[n] += x[n][..., 2 * units :]
             np.tanh(candidate[n], out=candidate[n])
             candidate[n] -= h[n]
             candidate[n] *= update
             h[n] += candidate[n]
-            for direction, place in enumerate(places):
-                result[place, direction] = h[direction, :alive]
-        return result.reshape(len(words), 2 * units)
+            for direction, position in enumerate(positions):
+                result[position, direction] = h[direction, :active]
+        return result.reshape(len(indices), 2 * units)
 
 
-def _blocks(lengths: list[int]) -> Iterator[list[int]]:
-    """The places of the texts that are not empty, in blocks; the longest texts come first."""
+def _chunks(lengths: list[int]) -> Iterator[list[int]]:
+    """Chunks of the indices of the texts that are not empty, the longest first."""
     order = sorted((n for n, length in enumerate(lengths) if length), key=lambda n: -lengths[n])
     start = 0
     while start < len(order):
-        end = start + min(ROWS, max(1, CHARACTERS // lengths[order[start]]))
+        end = start + min(CHUNK_ROWS, max(1, CHUNK_CHARS // lengths[order[start]]))
         yield order[start:end]
         start = end
 
@@ -211,33 +211,33 @@ def _blocks(lengths: list[int]) -> Iterator[list[int]]:
 def best_path(scores: Floats, transitions: Floats, steps: Ints) -> Ints:
     """The tags `(characters,)` of the best path through each text (Viterbi 1967).
 
-    `scores` `(characters, tags)` are overwritten: each by that of the best path to it.
-    `transitions` `(2 + tags, tags)` are those of `lac_files.weight_shapes`.
+    `scores` `(characters, tags)` are overwritten, each by the score of the best path to it.
+    `transitions` `(2 + tags, tags)` are described in `lac_weights.weight_shapes`.
     """
     start, end, between = transitions[0], transitions[1], transitions[2:]
     backwards = np.ascontiguousarray(between.T)  # (to, from)
-    ends, alive_at = np.cumsum(steps), active_rows(steps)
+    ends, active_at = np.cumsum(steps), active_rows(steps)
     starts = ends - steps
-    ways = np.empty((len(steps), *between.shape), dtype=np.float32)  # (rows, from, to)
-    best = start + scores[starts]  # (rows, tags); a row that has ended keeps its last ones
-    for t, alive in enumerate(alive_at):
+    paths = np.empty((len(steps), *between.shape), dtype=np.float32)  # (rows, from, to)
+    best = start + scores[starts]  # (rows, tags); a row that has ended keeps its last scores
+    for t, active in enumerate(active_at):
         if t > 0:
-            np.add(best[:alive, :, None], between, out=ways[:alive])
-            np.max(ways[:alive], axis=1, out=best[:alive])
-            best[:alive] += scores[starts[:alive] + t]
-        scores[starts[:alive] + t] = best[:alive]
+            np.add(best[:active, :, None], between, out=paths[:active])
+            np.max(paths[:active], axis=1, out=best[:active])
+            best[:active] += scores[starts[:active] + t]
+        scores[starts[:active] + t] = best[:active]
     tag = np.argmax(best + end, axis=1)  # (rows,)
     tags = np.empty(len(scores), dtype=np.int64)
     tags[ends - 1] = tag
-    for t, alive in enumerate(alive_at[1:], start=1):
-        # Which way was best is found again where the path goes, and not kept for all tags.
-        place = ends[:alive] - 1 - t
-        tag[:alive] = np.argmax(scores[place] + backwards[tag[:alive]], axis=1)
-        tags[place] = tag[:alive]
+    for t, active in enumerate(active_at[1:], start=1):
+        # The best previous tag is computed again along the path instead of stored for all tags.
+        position = ends[:active] - 1 - t
+        tag[:active] = np.argmax(scores[position] + backwards[tag[:active]], axis=1)
+        tags[position] = tag[:active]
     return tags
 
 
 def active_rows(steps: Ints) -> list[int]:
-    """How many rows, the first ones, are longer than t, for each step t; `steps` falls."""
-    alive: list[int] = np.searchsorted(-steps, -np.arange(steps.max(initial=0))).tolist()
-    return alive
+    """For each step t, how many of the descending `steps` are longer than t."""
+    active: list[int] = np.searchsorted(-steps, -np.arange(steps.max(initial=0))).tolist()
+    return active

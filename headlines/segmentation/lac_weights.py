@@ -3,8 +3,8 @@
 jieba 0.42.1 holds, in `jieba/lac_small`, the small network of Baidu's LAC (Jiao, Sun and Sun,
 "Chinese Lexical Analysis with Deep Bi-GRU-CRF Network", 2018) as Paddle 1.6 saved it:
 - `word.dic` and `tag.dic`: lines of a number, a tab and a character or a tag;
-- `model_baseline/`: one file a weight, laid out as Paddle's `tensor_util.cc` and `framework.proto`
-  have it: a header of fixed size, a protobuf message `TensorDesc`, the numbers.
+- `model_baseline/`: one file per weight, in the layout of Paddle's `tensor_util.cc` and
+  `framework.proto`: a header of fixed size, a protobuf message `TensorDesc`, the numbers.
 """
 
 import hashlib
@@ -24,7 +24,7 @@ from headlines.hashing import json_digest
 Floats = NDArray[np.float32]
 
 LAYERS = 2
-# The version of the format, the number of LoD levels (a weight has none: it is no sequence), the
+# The version of the format, the number of LoD levels (0, as a weight is not a sequence), the
 # version of the tensor, the bytes of its TensorDesc.
 _HEADER = struct.Struct("<IQIi")
 _DATA_TYPE, _DIMS = 0x08, 0x10  # TensorDesc's fields 1 and 2, both varints
@@ -33,14 +33,14 @@ _FP32 = 5  # framework.proto, VarType.FP32
 
 @dataclass(frozen=True)
 class LacModel:
-    """What the files say.
+    """The content of the files.
 
     Attributes:
-        characters: the id of each character the network knows, a row of `word_emb`.
-        unknown: the id of all others.
-        tags: such as `n-B`, `n-I` and `O`; a tag's place is its id.
+        characters: the id, a row of `word_emb`, of each character the network knows.
+        unknown: the id of all other characters.
+        tags: such as `n-B`, `n-I` and `O`; a tag's index is its id.
         weights: the files of `model_baseline`, float32, in the shapes of `weight_shapes`.
-        digest: SHA-256 (hexadecimal) over names and contents of all files read.
+        digest: SHA-256 (hexadecimal) of the names and contents of all files.
     """
 
     characters: Mapping[str, int]
@@ -55,9 +55,9 @@ def weight_shapes(
 ) -> dict[str, tuple[int, ...]]:
     """The shape of each weight, by the name of its file.
 
-    `fc_n` makes the gate inputs of `gru_n`; the even ones read forwards and the odd ones backwards.
-    The last `fc` gives the scores of the tags. The rows of `crfw` are the scores of a tag at the
-    start and at the end, then those of going from one tag (row) to another (column).
+    `fc_n` computes the gate inputs of `gru_n`, forward for even n and backward for odd n. The last
+    `fc` computes the scores of the tags. The rows of `crfw` are the scores of each tag at the
+    start, at the end, and after each tag (row: from, column: to).
     """
     shapes: dict[str, tuple[int, ...]] = {"word_emb": (characters, embedding)}
     for n in range(2 * LAYERS):
@@ -70,7 +70,7 @@ def weight_shapes(
 
 
 def lac_directory() -> Path:
-    """Where jieba's own files lie; jieba is not imported.
+    """The directory of jieba's own files; jieba is not imported.
 
     Raises:
         InputError: jieba is not installed.
@@ -85,7 +85,7 @@ def read_lac(directory: Path) -> LacModel:
     """Read a directory laid out as `jieba/lac_small`.
 
     Raises:
-        InputError: a file is missing, damaged or not what it should be; the error names it.
+        InputError: a file is missing, damaged or invalid; the error names it.
     """
     digests: dict[str, str] = {}
 
@@ -93,47 +93,47 @@ def read_lac(directory: Path) -> LacModel:
         try:
             data = (directory / name).read_bytes()
         except OSError as error:
-            raise _refused(directory / name, f"cannot be read ({error.strerror})") from error
+            raise _invalid(directory / name, f"cannot be read ({error.strerror})") from error
         digests[name] = hashlib.sha256(data).hexdigest()
         return data
 
     words = _entries(content("word.dic"), directory / "word.dic")
     if "OOV" not in words:
-        raise _refused(directory / "word.dic", "has no entry OOV, for unknown characters")
+        raise _invalid(directory / "word.dic", "has no entry OOV, for unknown characters")
     tags = _tags(content("tag.dic"), directory / "tag.dic")
     folder = directory / "model_baseline"
     weights = {
         name: _tensor(content(f"model_baseline/{name}"), folder / name)
         for name in weight_shapes(0, 0, 0, 0)
     }
-    # The sizes of embedding and layers are the files' own; all else must fit them.
+    # The files decide the sizes of embedding and layers; everything else must match them.
     embedding, units = weights["word_emb"].shape[-1], weights["gru_0.w_0"].shape[0]
     shapes = weight_shapes(max(words.values()) + 1, len(tags), embedding, units)
     for name, shape in shapes.items():
         if weights[name].shape != shape:
-            found = weights[name].shape
-            raise _refused(folder / name, f"has the shape {found} where {shape} was expected")
+            problem = f"has the shape {weights[name].shape}, expected {shape}"
+            raise _invalid(folder / name, problem)
     characters = {word: number for word, number in words.items() if len(word) == 1}
     return LacModel(characters, words["OOV"], tags, weights, json_digest(digests))
 
 
-def _refused(path: Path, what: str) -> InputError:
-    return InputError(what, str(path), "install jieba 0.42.1 anew")
+def _invalid(path: Path, problem: str) -> InputError:
+    return InputError(problem, str(path), "reinstall jieba 0.42.1")
 
 
 def _entries(data: bytes, path: Path) -> dict[str, int]:
-    """A dictionary's entries and their numbers, no entry and no number twice."""
+    """The number of each entry of a dictionary; entries and numbers are unique."""
     entries: dict[str, int] = {}
     try:
-        # Not `splitlines`: some of the characters are line breaks to it.
+        # Not `splitlines`, which takes some of the entries for line breaks.
         lines = data.decode("utf-8").removesuffix("\n").split("\n")
         for line in lines:
             number, entry = line.split("\t")
             entries[entry] = int(number)
     except ValueError as error:
-        raise _refused(path, f"is no dictionary of this kind ({error})") from error
+        raise _invalid(path, f"is not a valid dictionary ({error})") from error
     if not len(lines) == len(entries) == len(set(entries.values())) or min(entries.values()) < 0:
-        raise _refused(path, "has an entry or a number twice, or a number below 0")
+        raise _invalid(path, "has a duplicate entry or number, or a number below 0")
     return entries
 
 
@@ -142,32 +142,32 @@ def _tags(data: bytes, path: Path) -> tuple[str, ...]:
     numbers = _entries(data, path)
     tags = tuple(sorted(numbers, key=numbers.__getitem__))
     if [numbers[tag] for tag in tags] != list(range(len(tags))):
-        raise _refused(path, "leaves out a number")
+        raise _invalid(path, "skips a number")
     for tag in tags:
         if tag != "O" and not tag.endswith(("-B", "-I")):
-            raise _refused(path, f"has the tag {tag!r}, which is neither O nor ends in -B or -I")
+            raise _invalid(path, f"has the tag {tag!r}, expected O or a tag in -B or -I")
     return tags
 
 
 def _tensor(data: bytes, path: Path) -> Floats:
     """The weight in a file, as a read-only view of `data`."""
     if len(data) < _HEADER.size:
-        raise _refused(path, f"ends after {len(data)} bytes, within its header")
+        raise _invalid(path, f"ends after {len(data)} bytes, within its header")
     version, levels, tensor_version, size = _HEADER.unpack_from(data)
     start = _HEADER.size + size
     if (version, levels, tensor_version) != (0, 0, 0) or not _HEADER.size < start <= len(data):
-        raise _refused(path, "is no Paddle tensor of format 0 without LoD")
+        raise _invalid(path, "is not a Paddle tensor of format 0 without LoD")
     data_type, shape = _description(data[_HEADER.size : start], path)
     if data_type != _FP32:
-        raise _refused(path, f"has numbers of type {data_type} where FP32 ({_FP32}) was expected")
+        raise _invalid(path, f"has numbers of type {data_type}, expected FP32 ({_FP32})")
     if len(shape) not in (1, 2) or 0 in shape:
-        raise _refused(path, f"has the shape {shape}, which no weight has")
+        raise _invalid(path, f"has the invalid shape {shape}")
     expected = start + 4 * math.prod(shape)
     if len(data) != expected:
-        raise _refused(path, f"has {len(data)} bytes where the shape {shape} takes {expected}")
+        raise _invalid(path, f"has {len(data)} bytes, expected {expected} for the shape {shape}")
     weight = np.frombuffer(data, "<f4", offset=start).reshape(shape).astype(np.float32, copy=False)
     if not np.isfinite(weight).all():
-        raise _refused(path, "has numbers that are not finite")
+        raise _invalid(path, "has numbers that are not finite")
     return weight
 
 
@@ -185,15 +185,15 @@ def _description(data: bytes, path: Path) -> tuple[int | None, tuple[int, ...]]:
             else:
                 raise ValueError(f"an unknown field {field:#04x}")
     except ValueError as error:
-        raise _refused(path, f"has a TensorDesc that cannot be read ({error})") from error
+        raise _invalid(path, f"has a TensorDesc that cannot be read ({error})") from error
     return data_type, tuple(shape)
 
 
 def _varint(data: Iterator[int]) -> int:
-    """Protobuf's integer of seven bits a byte, the lowest first; the last byte is below 128."""
+    """Protobuf's integer of seven bits per byte, the lowest first; the last byte is below 128."""
     value = 0
-    for place, byte in enumerate(data):
-        value |= (byte & 0x7F) << 7 * place
+    for position, byte in enumerate(data):
+        value |= (byte & 0x7F) << 7 * position
         if byte < 0x80:
             return value
     raise ValueError("it ends within a number")

@@ -1,4 +1,4 @@
-"""`Segmenter`: engine, mode, model and dictionary, chosen once and named by a fingerprint."""
+"""`Segmenter`: the choice of engine, mode and dictionary, identified by a fingerprint."""
 
 import importlib.metadata
 import importlib.util
@@ -27,17 +27,17 @@ class Segmenter:
     """How texts are cut into words.
 
     Attributes:
-        engine: `fast` gives the words of `jieba` 0.42.1, twelve times as soon; `jieba` is the
-            reference; `paddle` is jieba's paddle mode, another model with other words.
-        mode: `precise`: each character in one word; `search`: and the words within long words;
-            `full`: all words of the dictionary that the text has.
-        hmm: whether words that no dictionary has are guessed by a hidden Markov model.
+        engine: `fast` gives the words of `jieba` 0.42.1, 12× faster; `jieba` is the reference;
+            `paddle` is jieba's paddle mode, a neural network that gives other words.
+        mode: `precise`: each character is in one word; `search`: also the words within long words;
+            `full`: every word of the dictionary in the text.
+        hmm: whether a hidden Markov model guesses words that are not in the dictionary.
         dictionary: a user dictionary in jieba's format, or None.
-        digest: SHA-256 of the user dictionary as it was when this was made: what it cuts with.
+        digest: SHA-256 of the user dictionary when the segmenter was created.
 
     Raises:
-        InputError: there is no such engine or mode, the engine does not have it, or the user
-            dictionary cannot be used.
+        InputError: the engine or mode is unknown, the engine does not support the other choices,
+            or the user dictionary cannot be used.
     """
 
     engine: str = "fast"
@@ -72,45 +72,43 @@ class Segmenter:
     def __post_init__(self) -> None:
         for name, value, known in (("engine", self.engine, ENGINES), ("mode", self.mode, MODES)):
             if value not in known:
-                raise InputError(
-                    f"there is no {name} {value!r}", "segmenter", f"use {_one_of(known)}"
-                )
+                raise InputError(f"unknown {name} {value!r}", "segmenter", f"use {_one_of(known)}")
         choices = (self.mode, self.hmm, self.dictionary)
         if self.engine == "paddle" and choices != ("precise", True, None):
             raise InputError(
-                "paddle mode has no other modes, no hidden Markov model to do without, and no user "
+                "the engine paddle supports no mode but precise, no hmm=False and no user "
                 "dictionary",
                 "segmenter",
-                "leave them out, or use the engine fast or jieba",
+                "remove them, or use the engine fast or jieba",
             )
         if self.dictionary is not None:
-            # Workers may have another working directory.
+            # absolute: workers may have another working directory
             object.__setattr__(self, "dictionary", Path(self.dictionary).expanduser().resolve())
-            object.__setattr__(self, "digest", python_jieba.digest_of(self.dictionary))
+            object.__setattr__(self, "digest", python_jieba.dictionary_sha256(self.dictionary))
 
     @property
-    def runs_on(self) -> str:
+    def effective_engine(self) -> str:
         """The engine that does the work.
 
-        `jieba`, though `fast` was asked for, where the port is not known to give the same words:
-        with a user dictionary, and in full mode.
+        It is `jieba` instead of `fast` with a user dictionary and in full mode, where the Rust port
+        may give other words.
         """
         if self.engine == "fast" and (self.dictionary is not None or self.mode == "full"):
             return "jieba"
         return self.engine
 
     def cut(self, texts: Sequence[str]) -> list[list[str]]:
-        """The words of each text. In precise mode, joined, they are the text.
+        """The words of each text. In precise mode, the joined words are the text.
 
         Raises:
-            InputError: the user dictionary was changed before it was first needed.
-            TypeError: `texts` is one text, whose characters would each be taken for a text.
+            InputError: the user dictionary changed before its first use.
+            TypeError: `texts` is a string, whose characters would each be taken for a text.
         """
         if isinstance(texts, str):
             raise TypeError("cut takes a list of texts, not one text")
-        if self.runs_on == "paddle":
+        if self.effective_engine == "paddle":
             return _lac().cut(texts)
-        if self.runs_on == "fast":
+        if self.effective_engine == "fast":
             return (rust_jieba.precise if self.mode == "precise" else rust_jieba.search)(
                 texts, self.hmm
             )
@@ -123,17 +121,17 @@ class Segmenter:
         return [tokenizer.lcut(text, cut_all=full, HMM=self.hmm) for text in texts]
 
     def fingerprint(self) -> dict[str, Any]:
-        """All that decides the words: engine, versions, mode, and digests of the dictionaries."""
+        """Everything that decides the words: engine, versions, mode, digests of dictionaries."""
         return _fingerprint(self)
 
 
 def compatible(one: dict[str, Any], other: dict[str, Any]) -> bool:
-    """Whether two fingerprints are of segmenters that give the same words."""
-    return _words_of(one) == _words_of(other)
+    """Whether the segmenters of two fingerprints give the same words."""
+    return _word_settings(one) == _word_settings(other)
 
 
 def describe(fingerprint: dict[str, Any]) -> str:
-    """A fingerprint in a few words: the engine, and what is not as by default."""
+    """A short description of a fingerprint: the engine and what differs from the defaults."""
     parts = [fingerprint.get("engine", "an unknown segmenter")]
     if fingerprint.get("mode", "precise") != "precise":
         parts.append(f"{fingerprint['mode']} mode")
@@ -150,37 +148,37 @@ def segment(texts: Sequence[str], engine: str = "fast", mode: str = "precise") -
 
 
 def tag(texts: Sequence[str]) -> list[list[tuple[str, str]]]:
-    """The words of each text by the engine `paddle`, each with its part of speech."""
+    """The words of each text with their parts of speech, by the engine `paddle`."""
     return _lac().tag(texts)
 
 
 @cache
 def _fingerprint(segmenter: Segmenter) -> dict[str, Any]:
-    found: dict[str, Any] = {"engine": segmenter.runs_on}
+    fingerprint: dict[str, Any] = {"engine": segmenter.effective_engine}
     if segmenter.engine == "paddle":
-        return {**found, "model": _lac().fingerprint}
-    if segmenter.runs_on == "fast":
-        found["rjieba"] = importlib.metadata.version("rjieba")
+        return {**fingerprint, "model": _lac().fingerprint}
+    if segmenter.effective_engine == "fast":
+        fingerprint["rjieba"] = importlib.metadata.version("rjieba")
     spec = importlib.util.find_spec("jieba")  # without running its code
     assert spec is not None
     assert spec.origin is not None
-    found |= {
+    fingerprint |= {
         "jieba": importlib.metadata.version("jieba"),
         "mode": segmenter.mode,
         "hmm": segmenter.hmm,
         "dictionary": file_sha256(Path(spec.origin).with_name("dict.txt")),
     }
     if segmenter.digest is not None:
-        found["user_dictionary"] = segmenter.digest
-    return found
+        fingerprint["user_dictionary"] = segmenter.digest
+    return fingerprint
 
 
 def _one_of(names: Sequence[str]) -> str:
     return f"one of {', '.join(names)}"
 
 
-def _words_of(fingerprint: dict[str, Any]) -> dict[str, Any]:
-    """A fingerprint without what decides how soon the words come, and not which."""
+def _word_settings(fingerprint: dict[str, Any]) -> dict[str, Any]:
+    """A fingerprint without what affects only the speed."""
     if fingerprint.get("engine") == "paddle":
         return fingerprint
     return {name: value for name, value in fingerprint.items() if name not in ("engine", "rjieba")}
@@ -188,8 +186,8 @@ def _words_of(fingerprint: dict[str, Any]) -> dict[str, Any]:
 
 @cache
 def _warn_once(segmenter: Segmenter) -> None:
-    why = "full mode" if segmenter.dictionary is None else "a user dictionary"
-    _log.warning("with %s the fast engine leaves the cutting to jieba", why)
+    reason = "in full mode" if segmenter.dictionary is None else "with a user dictionary"
+    _log.warning("%s the fast engine falls back to jieba, which is slower", reason)
 
 
 @cache

@@ -24,6 +24,7 @@ class Stage:
 _READING = (
     "headlines.readers",
     "headlines.readers.delimited",
+    "headlines.readers.encodings",
     "headlines.readers.jsonl",
     "headlines.readers.text_lines",
     "headlines.readers.parquet",
@@ -36,6 +37,7 @@ _SEGMENTATION = (
     "headlines.segmentation.rust_jieba",
     "headlines.segmentation.segmenter",
     "headlines.segmentation.python_jieba",
+    "headlines.segmentation.user_dictionary",
     "lstm_model.folding",
 )
 _MODEL = (
@@ -137,7 +139,8 @@ STAGES = {
         (
             *_READING,
             "headlines.scoring.prepare",
-            "headlines.scoring.read_chunks",
+            "headlines.scoring.chunks",
+            "headlines.scoring.read_files",
             "headlines.scoring.rows",
             "headlines.readers.rejects",
         ),

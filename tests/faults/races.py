@@ -9,9 +9,12 @@ from jobs import publish_example, recipe_of, write_example  # of this folder
 from scoring_jobs import score
 
 from headlines.models import champion
-from headlines.readers import ReadOptions
-from headlines.scoring import commit, prepare, score_chunks
 from headlines.scoring.batch import Batch
+from headlines.scoring.chunks import chunk_refs
+from headlines.scoring.commit import commit
+from headlines.scoring.options import ScoreOptions
+from headlines.scoring.prepare import prepare_batch
+from headlines.scoring.score_chunks import make_job, score_chunk
 from headlines.storage.artifact import find_valid, publish
 from headlines.storage.layout import Catalog
 
@@ -20,16 +23,14 @@ def score_two(root: str, names: list[str]) -> None:
     """Score two batches of the inbox in step with each other, as two processes might."""
     catalog = Catalog(Path(root))
     model = champion.open_champion(catalog)
-    pieces = []
+    options, scored = ScoreOptions(max_reject_rate=1.0), []
     for name in names:
         batch = Batch.of_file(catalog, catalog.inbox / name)
-        admitted = prepare.prepare_batch(catalog, batch, ReadOptions())
-        chunks = score_chunks.make_jobs(catalog, batch, admitted, model)
-        pieces.append(
-            (batch, admitted, model, [score_chunks.score_chunk(chunk) for chunk in chunks])
-        )
-    for piece in pieces:
-        commit.commit(catalog, *piece)
+        prepared = prepare_batch(catalog, batch, options)
+        jobs = [make_job(catalog, batch, chunk, model, options) for chunk in chunk_refs(prepared)]
+        scored.append((batch, prepared, model, [score_chunk(job) for job in jobs]))
+    for arguments in scored:
+        commit(catalog, *arguments)
 
 
 def race(root: str, contents: list[str], keep_superseded: bool) -> list[dict[str, Any]]:

@@ -1,9 +1,9 @@
-"""The jobs of `victim.py` that score a batch, in the steps that the flow takes."""
+"""The jobs of `victim.py` that score a batch."""
 
 import contextlib
 import os
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,14 +13,14 @@ from failing_writes import Control, Phase  # this folder is on the path of `vict
 from headlines.compute import executors
 from headlines.errors import InputError
 from headlines.models import champion
-from headlines.readers import ReadOptions
-from headlines.scoring import batch_state, commit, prepare, score_chunks
 from headlines.scoring.batch import Batch
-from headlines.scoring.batch_state import BatchState
-from headlines.scoring.read_chunks import ChunkRef
-from headlines.scoring.score_chunks import ScoreJob
-from headlines.segmentation import Segmenter
-from headlines.storage.artifact import Artifact
+from headlines.scoring.batch_state import BatchState, batch_state, clear_failure
+from headlines.scoring.chunks import chunk_refs
+from headlines.scoring.commit import commit
+from headlines.scoring.options import ChunkSizes, ScoreOptions
+from headlines.scoring.prepare import prepare_batch
+from headlines.scoring.run_batch import Submit, run_batch
+from headlines.scoring.score_chunks import make_job, score_chunk, score_on_worker
 from headlines.storage.layout import Catalog
 
 Result = TypeVar("Result")
@@ -31,63 +31,44 @@ def score(
     name: str = "news.csv",
     max_reject_rate: float = 0.5,
     release: bool = False,
-    piece_rows: int = 4,
+    chunk_rows: int = 4,
     workers: int = 0,
     tries: int = 1,
 ) -> str:
-    """Score a batch of the inbox with the champion, or stop it, in the steps the flow takes.
+    """Score a batch of the inbox with the champion, or stop it.
 
     Args:
         root: the data root.
         name: of the batch.
         max_reject_rate: a batch with a larger share of unusable rows is stopped.
         release: whether to try it again if it was stopped before.
-        piece_rows: rows of a piece.
-        workers: how many processes score, while the batch is still read; 0: this one does, after.
-        tries: how often each of the flow's tasks is tried; wrong input is not tried again.
+        chunk_rows: rows of a chunk.
+        workers: how many processes score, while the batch is read; 0: this one does, after that.
+        tries: how often each step is tried; wrong input is not tried again.
 
     Returns:
         `scored`, `reused` where it was scored before, `stopped`, or `failed` where it waits.
     """
-    prepare.CHUNK_ROWS = piece_rows
     catalog, progress = Catalog(Path(root)), Control.of_environment()
-    one = Batch.of_file(catalog, catalog.inbox / name)
+    options = ScoreOptions(max_reject_rate=max_reject_rate, sizes=ChunkSizes(rows=chunk_rows))
+    batch = Batch.of_file(catalog, catalog.inbox / name)
     model = champion.open_champion(catalog)
-    with batch_state.claim(catalog, one), scorer(workers, tries) as submit:
-        if release:
-            batch_state.clear_failure(catalog, one)
-        state = batch_state.batch_state(catalog, one)
-        if state in (BatchState.FAILED, BatchState.SCORED):
-            return "reused" if state is BatchState.SCORED else "failed"
-        chunks: dict[int, ScoreJob] = {}
-        scored: dict[int, Future[Artifact]] = {}
+    if release:
+        clear_failure(catalog, batch)
+    elif batch_state(catalog, batch) is BatchState.FAILED:
+        return "failed"
 
-        def score_piece(piece: ChunkRef) -> None:
-            if piece.number not in chunks or chunks[piece.number].piece.key != piece.key:
-                chunk = score_chunks.make_job(
-                    catalog, one, piece, model, Segmenter(), ReadOptions()
-                )
-                chunks[piece.number] = chunk
-                scored[piece.number] = submit(chunk)
+    def submit(step: Callable[..., Any], *arguments: Any) -> "Future[Any]":
+        progress.phase = Phase.PUBLISHING if step is commit else Phase.SCORING
+        return submit_step(step, *arguments)
 
-        def admit() -> Artifact:
-            admitted = prepare.prepare_batch(catalog, one, ReadOptions(), score_piece)
-            prepare.check_reject_rate(one, admitted, max_reject_rate)
-            return admitted
-
-        progress.phase = Phase.SCORING
+    with submitter(workers, tries) as submit_step:
         try:
-            admitted = tried(tries, admit)
-        except InputError as error:
-            wait(scored.values())
-            tried(tries, commit.discard, catalog, [*chunks.values()])
-            tried(tries, commit.record_failure, catalog, one, ReadOptions(), error)
+            outcome = run_batch(catalog, batch, model, options, submit).outcome
+        except InputError:
             return "stopped"
-        parts = [scored[number].result() for number in range(len(chunks))]
-        progress.phase = Phase.PUBLISHING
-        tried(tries, commit.commit, catalog, one, admitted, model, parts)
-        progress.phase = Phase.DONE
-    return "scored"
+    progress.phase = Phase.DONE
+    return outcome
 
 
 def score_spoiled(root: str, files: str, place: float) -> None:
@@ -98,44 +79,41 @@ def score_spoiled(root: str, files: str, place: float) -> None:
         files: a pattern below it.
         place: of the bit, as a share of a file's length.
     """
-    prepare.CHUNK_ROWS = 4
     catalog = Catalog(Path(root))
+    options = ScoreOptions(max_reject_rate=1.0, sizes=ChunkSizes(rows=4))
     batch = Batch.of_file(catalog, catalog.inbox / "news.csv")
     model = champion.open_champion(catalog)
-    admitted = prepare.prepare_batch(catalog, batch, ReadOptions())
-    chunks = score_chunks.make_jobs(catalog, batch, admitted, model)
-    parts = [score_chunks.score_chunk(chunk) for chunk in chunks]
+    prepared = prepare_batch(catalog, batch, options)
+    jobs = [make_job(catalog, batch, chunk, model, options) for chunk in chunk_refs(prepared)]
+    scored = [score_chunk(job) for job in jobs]
     for path in catalog.root.glob(files):
         content = bytearray(path.read_bytes())
         content[int(place * len(content))] ^= 4
         path.write_bytes(content)
-    commit.commit(catalog, batch, admitted, model, parts)
+    commit(catalog, batch, prepared, model, scored)
 
 
 @contextlib.contextmanager
-def scorer(workers: int, tries: int) -> Iterator[Callable[[ScoreJob], Future[Artifact]]]:
-    """What scores a chunk: this process at once, or workers that are gone afterwards."""
+def submitter(workers: int, tries: int) -> Iterator[Submit]:
+    """What starts a step: this process at once, or threads with workers that end afterwards."""
     if not workers:
         yield partial(at_once, tries)
         return
     os.environ |= {"HEADLINES_RUNNER": "processes", "HEADLINES_WORKERS": str(workers)}
     pool = executors.executor(workers)
-
-    def in_worker(chunk: ScoreJob) -> Artifact:
-        return pool.submit(score_chunks.score_chunk, chunk).result()
-
     try:
-        with ThreadPoolExecutor(16) as waiting:  # as in the flow, a thread for each task
-            yield lambda chunk: waiting.submit(tried, tries, in_worker, chunk)
+        with ThreadPoolExecutor(32) as threads:  # as in the flow, a thread for each task
+            yield lambda step, *arguments: threads.submit(tried, tries, step, *arguments)
     finally:
         pool.shutdown(wait=True)
 
 
-def at_once(tries: int, chunk: ScoreJob) -> "Future[Artifact]":
-    """Score a chunk here and now."""
-    future: Future[Artifact] = Future()
+def at_once(tries: int, step: Callable[..., Any], *arguments: Any) -> "Future[Any]":
+    """Do a step here and now."""
+    future: Future[Any] = Future()
     try:
-        future.set_result(tried(tries, score_chunks.score_chunk, chunk))
+        step = score_chunk if step is score_on_worker else step
+        future.set_result(tried(tries, step, *arguments))
     except Exception as error:
         future.set_exception(error)
     return future

@@ -128,7 +128,7 @@ def test_writes_fail_in_worker_processes(
     fragile: Victim, tmp_path: Path, failure: int, count: Callable[..., None]
 ) -> None:
     """As above, by the way an error takes from a worker to the run."""
-    scenario = replace(SCENARIOS["score"], arguments={"workers": 2, "piece_rows": 2})
+    scenario = replace(SCENARIOS["score"], arguments={"workers": 2, "chunk_rows": 2})
     trial = Trial(Story(scenario, fragile, tmp_path), failure)
     changes = trial.changes()
     for number in random.Random(failure).sample(range(1, changes + 1), 12):

@@ -23,9 +23,9 @@ from .conftest import Victim, results
 from .failing_writes import Phase
 
 BATCH = "news.csv"
-ROWS, PIECE_ROWS = 1_200, 200
+ROWS, CHUNK_ROWS = 1_200, 200
 WORDS = ["股市", "大涨", "下跌", "地震", "伤亡", "夺冠", "天气", "晴", "北京", "公司"]
-RUN = {"workers": 2, "piece_rows": PIECE_ROWS}
+RUN = {"workers": 2, "chunk_rows": CHUNK_ROWS}
 
 
 def write_rows(root: Path, seed: int) -> None:

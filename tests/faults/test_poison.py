@@ -171,7 +171,7 @@ def test_every_row_is_scored_at_its_place_or_rejected_with_its_bytes(
     victim.do("first_model", tmp_path)
     write(catalog.inbox / name, rows)
 
-    victim.do("score", tmp_path, name=name, piece_rows=2_500)
+    victim.do("score", tmp_path, name=name, chunk_rows=2_500)
 
     predictions = open_artifact(catalog.prediction(name))
     assert predictions

@@ -19,13 +19,13 @@ import pytest
 
 from headlines.errors import BatchesStopped, InputError
 from headlines.models import champion, registry
-from headlines.readers import ReadOptions
 from headlines.scoring.batch import Batch
 from headlines.scoring.commit import commit
 from headlines.scoring.prepare import prepare_batch
-from headlines.scoring.score_chunks import PREDICTION_SCHEMA, make_jobs, score_chunk
+from headlines.scoring.score_chunks import PREDICTION_SCHEMA, score_chunk
 from headlines.storage.artifact import open_artifact
 from headlines.storage.layout import Catalog
+from tests.score import OPTIONS, make_jobs
 
 Writer = Callable[[Path, list[str]], Path]
 
@@ -193,34 +193,34 @@ def test_a_backfill_takes_the_days_it_is_given_and_scores_nothing_twice(
     assert made.items() <= file_bytes(catalog.predictions).items()
 
 
-def test_a_night_that_finds_a_batch_due_while_another_run_scores_it_reuses_that(
+def test_a_night_reuses_what_another_run_scores_meanwhile(
     catalog: Catalog,
     corpus: str,
     small_preset: str,
     write_batch: Writer,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    import flows.score
     from flows.nightly import nightly
+    from headlines.scoring import run_batch
 
     nightly(corpus, small_preset)
     batch = Batch.of_file(catalog, write_batch(catalog.inbox / "a.csv", TITLES))
     model = champion.open_champion(catalog)
     found_due = threading.Event()
-    claimed = flows.score.claimed
+    claim = run_batch.claim
 
-    def claimed_soon(catalog: Catalog, batch: Batch) -> Any:
+    def claim_soon(catalog: Catalog, batch: Batch) -> Any:
         found_due.set()
-        return claimed(catalog, batch)
+        return claim(catalog, batch)
 
-    monkeypatch.setattr(flows.score, "claimed", claimed_soon)
+    monkeypatch.setattr(run_batch, "claim", claim_soon)
     with ThreadPoolExecutor(1) as runs:
-        with claimed(catalog, batch):
+        with claim(catalog, batch):
             night = runs.submit(nightly, corpus, small_preset)
             assert found_due.wait(300)
-            admitted = prepare_batch(catalog, batch, ReadOptions())
-            scored = [score_chunk(chunk) for chunk in make_jobs(catalog, batch, admitted, model)]
-            commit(catalog, batch, admitted, model, scored)
+            prepared = prepare_batch(catalog, batch, OPTIONS)
+            scored = [score_chunk(job) for job in make_jobs(catalog, batch, prepared)]
+            commit(catalog, batch, prepared, model, scored)
             made = file_bytes(catalog.predictions)
         result = night.result()
 
@@ -264,7 +264,7 @@ def test_importing_the_flows_package_loads_neither_prefect_nor_tensorflow() -> N
     assert shown == "[]\n"
 
 
-def test_what_a_night_scored_that_left_no_report_stands_in_the_next_one(
+def test_a_night_without_a_report_is_reported_by_the_next(
     catalog: Catalog,
     corpus: str,
     small_preset: str,
@@ -275,7 +275,9 @@ def test_what_a_night_scored_that_left_no_report_stands_in_the_next_one(
 
     write_batch(catalog.inbox / "2026-11-20.csv", TITLES)
     with monkeypatch.context() as broken:
-        broken.setattr(module, "drift", lambda *_: 1 / 0)  # as if it was killed behind the scoring
+        broken.setattr(
+            module, "summarize", lambda *_: 1 / 0
+        )  # as if it was killed behind the scoring
         with pytest.raises(ZeroDivisionError):
             module.nightly(corpus, small_preset)
     assert (catalog.prediction("2026-11-20.csv") / "_manifest.json").exists()

@@ -12,7 +12,7 @@ import pytest
 
 from headlines.errors import BatchesStopped
 from headlines.models import registry
-from headlines.scoring import prepare
+from headlines.scoring.options import ChunkSizes, ScoreOptions
 from headlines.storage.artifact import open_artifact
 from headlines.storage.layout import Catalog
 from lstm_model.presets import PRESETS
@@ -23,20 +23,20 @@ pytestmark = pytest.mark.usefixtures("prefect_server")
 
 TITLES = ["某地火灾三人受伤", "小学生获奖", "明日天气", "小学生获奖", "关于路线的公告"]
 
-# How often a night runs each task. There are two batches: one is scored in two pieces, the other
+# How often a night runs each task. There are two batches: one is scored in two chunks, the other
 # is stopped.
 RUNS = {
     "ensure_corpus": 1,
     "segment_corpus": 1,
-    "never_trained": 1,
+    "no_models_yet": 1,
     "pretrain_vectors": 1,
     "train_model": 1,
     "read_model": 1,
-    "admit_batch": 2,
+    "prepare_batch": 2,
     "score_chunk": 2,
     "commit_batch": 1,
-    "discard_pieces": 1,
-    "stop_batch": 1,
+    "discard_batch": 1,
+    "record_failure": 1,
     "evaluate_model": 1,
     "report_night": 1,
 }
@@ -108,7 +108,8 @@ def inbox(
     ingest(str(corpus_file), "news")
     write_batch(catalog.inbox / "good.csv", TITLES)
     write_batch(catalog.inbox / "unusable.csv", ["", " "])
-    monkeypatch.setattr(prepare, "CHUNK_ROWS", 3)
+    options = functools.partial(ScoreOptions, sizes=ChunkSizes(rows=3))
+    monkeypatch.setattr("flows.nightly.ScoreOptions", options)
 
 
 @pytest.fixture

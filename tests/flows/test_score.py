@@ -1,6 +1,7 @@
 """Scoring batches under Prefect's test server: once, again, revised, stopped, retried."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,8 @@ import pytest
 
 from headlines.errors import BatchesStopped, InputError
 from headlines.models import champion, registry
-from headlines.scoring import prepare, score_chunks
+from headlines.scoring import score_chunks
+from headlines.scoring.options import ChunkSizes, ScoreOptions
 from headlines.scoring.score_chunks import ScoreJob
 from headlines.storage.artifact import Artifact, open_artifact
 from headlines.storage.layout import Catalog
@@ -56,7 +58,7 @@ def test_the_same_batch_twice_is_scored_once(
 
 
 @pytest.mark.usefixtures("first_champion")
-def test_a_revised_batch_is_scored_anew_and_the_old_predictions_are_kept(
+def test_a_revised_batch_is_scored_and_old_predictions_are_kept(
     catalog: Catalog, tmp_path: Path, write_batch: Writer
 ) -> None:
     file = write_batch(tmp_path / "batch.csv", [*TITLES, *TITLES, ""])
@@ -138,15 +140,16 @@ def test_a_stopped_batch_waits_until_it_is_released(
 def test_a_chunk_that_fails_twice_is_tried_again_alone(
     catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write_batch: Writer
 ) -> None:
-    monkeypatch.setattr(prepare, "CHUNK_ROWS", 2)
+    options = partial(ScoreOptions, sizes=ChunkSizes(rows=2))
+    monkeypatch.setattr("flows.score.ScoreOptions", options)
     tries: list[int] = []
     score_chunk = score_chunks.score_chunk
 
-    def failing(chunk: ScoreJob) -> Artifact:
-        tries.append(chunk.piece.number)
-        if chunk.piece.number == 1 and tries.count(1) <= 2:
+    def failing(job: ScoreJob) -> Artifact:
+        tries.append(job.chunk.number)
+        if job.chunk.number == 1 and tries.count(1) <= 2:
             raise OSError("the disk was away for a moment")
-        return score_chunk(chunk)
+        return score_chunk(job)
 
     monkeypatch.setattr(score_chunks, "score_chunk", failing)
     file = write_batch(tmp_path / "batch.csv", TITLES)

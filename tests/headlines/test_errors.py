@@ -12,14 +12,14 @@ ERRORS = [
 ]
 
 
-def test_an_input_error_says_where_what_and_how_to_mend_it() -> None:
+def test_input_error_gives_location_problem_and_hint() -> None:
     assert str(InputError("it is empty", "a.csv", "upload it again")) == (
         "a.csv: it is empty; upload it again"
     )
 
 
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
-def test_errors_cross_a_process_boundary_whole(error: Exception) -> None:
+def test_errors_can_be_pickled(error: Exception) -> None:
     again = pickle.loads(pickle.dumps(error))
     assert type(again) is type(error)
     assert vars(again) == vars(error)

@@ -1,4 +1,4 @@
-"""A server and a worker of their own, on a data root with a small corpus and a model."""
+"""A persistent server and worker on a data root with a small corpus and a model."""
 
 import csv
 import os
@@ -19,8 +19,8 @@ from headlines.storage.layout import Catalog
 from operations.instance import PROJECT, PrefectInstance
 
 WAIT_SECONDS = 240
-# A person can wait half a minute for a run's turn, a test need not.
-IMPATIENCE = {
+# Half a minute until a run's turn is fine for a person, too long for a test.
+SHORT_WAITS = {
     "PREFECT_WORKER_QUERY_SECONDS": "1",
     "PREFECT_SERVER_DEPLOYMENTS_CONCURRENCY_SLOT_WAIT_SECONDS": "2",
 }
@@ -28,27 +28,27 @@ IMPATIENCE = {
 
 @dataclass(frozen=True)
 class Service:
-    """The running server of a data root, asked as a person and as a program would."""
+    """The running server of a data root, used by commands and by its API."""
 
-    place: PrefectInstance
+    instance: PrefectInstance
 
     @property
     def catalog(self) -> Catalog:
-        return Catalog(self.place.data_root)
+        return Catalog(self.instance.data_root)
 
     @property
     def environment(self) -> dict[str, str]:
         return {
             **os.environ,
-            **IMPATIENCE,
-            "HEADLINES_DATA": str(self.place.data_root),
-            "HEADLINES_PORT": str(self.place.port),
-            "PREFECT_HOME": str(self.place.home),
-            "PREFECT_API_URL": self.place.api_url,
+            **SHORT_WAITS,
+            "HEADLINES_DATA": str(self.instance.data_root),
+            "HEADLINES_PORT": str(self.instance.port),
+            "PREFECT_HOME": str(self.instance.home),
+            "PREFECT_API_URL": self.instance.api_url,
         }
 
     def headlines(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """The command `headlines`, which must find the server by itself."""
+        """Run `headlines`, which must find the server by itself."""
         environment = self.environment
         for name in ("PREFECT_API_URL", "PREFECT_HOME"):
             del environment[name]
@@ -70,9 +70,9 @@ class Service:
             timeout=WAIT_SECONDS,
         )
 
-    def ask(self, path: str, **body: Any) -> Any:
-        """What the API answers to a POST, or to a GET where there is no body."""
-        with httpx.Client(base_url=self.place.api_url, trust_env=False, timeout=90) as client:
+    def request(self, path: str, **body: Any) -> Any:
+        """The API's answer to a POST with a body, or to a GET without one."""
+        with httpx.Client(base_url=self.instance.api_url, trust_env=False, timeout=90) as client:
             while True:
                 response = client.post(path, json=body) if body else client.get(path)
                 if response.status_code != httpx.codes.SERVICE_UNAVAILABLE:  # SQLite was locked
@@ -81,39 +81,39 @@ class Service:
             return response.json()
 
     def deployment(self, name: str) -> Any:
-        return self.ask(f"/deployments/name/{name}")
+        return self.request(f"/deployments/name/{name}")
 
     def start(self, name: str, **parameters: Any) -> str:
-        """Have a deployment run; the id of the run."""
+        """Start a run of a deployment; return its id."""
         deployment = self.deployment(name)["id"]
-        run = self.ask(f"/deployments/{deployment}/create_flow_run", parameters=parameters)
+        run = self.request(f"/deployments/{deployment}/create_flow_run", parameters=parameters)
         return str(run["id"])
 
     def state(self, run: str) -> str:
-        return str(self.ask(f"/flow_runs/{run}")["state_name"])
+        return str(self.request(f"/flow_runs/{run}")["state_name"])
 
     def worker_log(self) -> str:
-        return (self.place.logs / "worker.log").read_text(encoding="utf-8")
+        return (self.instance.logs / "worker.log").read_text(encoding="utf-8")
 
     def wait_for(self, run: str, *states: str) -> str:
-        """Wait until a run is in one of some states."""
+        """Wait until a run is in one of these states; return which."""
         self.until(lambda: self.state(run) in states)
         return self.state(run)
 
     def until(self, condition: Callable[[], bool]) -> None:
-        """Wait for what other processes do.
+        """Wait until other processes have made a condition true.
 
         Raises:
-            TimeoutError: it has not come about in minutes.
+            TimeoutError: they have not in `WAIT_SECONDS`.
         """
-        ends = time.monotonic() + WAIT_SECONDS
+        deadline = time.monotonic() + WAIT_SECONDS
         while not condition():
-            if time.monotonic() > ends:
+            if time.monotonic() > deadline:
                 raise TimeoutError(f"the worker's log ends with\n{self.worker_log()[-4000:]}")
             time.sleep(0.1)
 
     def batch(self, name: str, rows: int) -> Path:
-        """Put a batch into the inbox that nobody writes to any more."""
+        """Put a batch into the inbox whose upload ended an hour ago."""
         path = self.catalog.inbox / name
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("w", encoding="utf-8", newline="") as file:
@@ -126,7 +126,7 @@ class Service:
 
 
 def write_corpus(path: Path) -> Path:
-    """A labelled corpus of 120 headlines whose words give the label away."""
+    """A labelled corpus of 120 headlines, each with a word that decides its label."""
     words = ("获奖", "公告", "车祸")
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
@@ -138,17 +138,17 @@ def write_corpus(path: Path) -> Path:
 
 
 def free_port() -> int:
-    """A port of loopback that nothing uses."""
+    """A free port on loopback."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         return int(free.getsockname()[1])
 
 
-def service_in(place: Path) -> Service:
-    """A service that was not started yet, with a corpus in its data root."""
-    root = place / "data"
-    ingest(Catalog(root), "news", str(write_corpus(place / "news.csv")))
-    return Service(PrefectInstance(root, root / ".prefect", free_port()))
+def service_in(directory: Path) -> Service:
+    """A service that is not started yet, with a corpus in its data root."""
+    root = directory / "data"
+    ingest(Catalog(root), "news", str(write_corpus(directory / "news.csv")))
+    return Service(PrefectInstance(root, free_port()))
 
 
 @pytest.fixture(scope="session")

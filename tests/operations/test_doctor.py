@@ -1,3 +1,5 @@
+"""The checks of the setup: problems are named, and how to fix them."""
+
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
@@ -5,41 +7,58 @@ from pathlib import Path
 import pytest
 
 from headlines.corpus import inews
+from headlines.errors import InputError
 from headlines.models import champion
 from headlines.storage.artifact import Artifact
 from headlines.storage.layout import Catalog
 from operations import doctor
-from operations.doctor import Check, examine
+from operations.checks import Check
 from tests.headlines.conftest import publish_model  # noqa: F401  # a fixture
+
+PREFECT_VARIABLES = (
+    "PREFECT_API_URL",
+    "PREFECT_SERVER_API_HOST",
+    "PREFECT_API_AUTH_STRING",
+    "PREFECT_SERVER_API_AUTH_STRING",
+)
 
 
 @pytest.fixture(autouse=True)
-def _surroundings(monkeypatch: pytest.MonkeyPatch, catalog: Catalog, tmp_path: Path) -> None:
+def _environment(monkeypatch: pytest.MonkeyPatch, catalog: Catalog) -> None:
     monkeypatch.setenv("HEADLINES_DATA", str(catalog.root))
-    lock = tmp_path / "requirements.lock"
-    lock.write_text(f"pytest=={version('pytest')} \\\n    --hash=sha256:00\n", encoding="utf-8")
-    monkeypatch.setattr(doctor, "_LOCK", lock)
 
 
-def found() -> dict[str, Check]:
-    return {check.name: check for check in examine()}
+@pytest.fixture
+def lock(tmp_path: Path) -> Path:
+    """A lock file with one package, which is installed."""
+    path = tmp_path / "requirements.lock"
+    path.write_text(f"pytest=={version('pytest')} \\\n    --hash=sha256:00\n", encoding="utf-8")
+    return path
 
 
-def test_a_fresh_set_up_is_good(catalog: Catalog) -> None:
-    checks = found()
-    assert [check.name for check in checks.values() if not check.good] == []
-    assert "no model yet" in checks["champion"].message
-    assert str(catalog.root) in checks["data root"].message
+@pytest.fixture
+def checks(lock: Path) -> Callable[[], dict[str, Check]]:
+    """Runs all checks; their results by name."""
+    return lambda: {check.name: check for check in doctor.check_setup(lock=lock)}
 
 
-def test_packages_that_differ_from_the_lock_are_named(tmp_path: Path) -> None:
-    (tmp_path / "requirements.lock").write_text(
+def test_a_fresh_setup_is_good(catalog: Catalog, checks: Callable[[], dict[str, Check]]) -> None:
+    results = checks()
+    assert [check.name for check in results.values() if not check.good] == []
+    assert "no model yet" in results["champion"].message
+    assert str(catalog.root) in results["data root"].message
+
+
+def test_packages_that_differ_from_the_lock_are_named(
+    lock: Path, checks: Callable[[], dict[str, Check]]
+) -> None:
+    lock.write_text(
         f"# a comment with a==b\npytest==0.0.1 \\\n    --hash=sha256:00\n"
         f"no-such-package==2.0\nhypothesis=={version('hypothesis')}\n"
         "pywin32==1 ; sys_platform == 'win32'\n",
         encoding="utf-8",
     )
-    check = found()["packages"]
+    check = checks()["packages"]
     assert not check.good
     assert f"pytest is {version('pytest')}, not 0.0.1" in check.message
     assert "no-such-package is missing, not 2.0" in check.message
@@ -48,64 +67,68 @@ def test_packages_that_differ_from_the_lock_are_named(tmp_path: Path) -> None:
     assert "make venv" in check.message
 
 
-def test_the_lock_of_the_project_can_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    lock = Path(doctor.__file__).parent.parent / "requirements.lock"
-    monkeypatch.setattr(doctor, "_LOCK", lock)
+def test_the_project_lock_file_can_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "installed_version", lambda name: f"<{name}>")
-    check = found()["packages"]
-    assert not check.good
-    assert check.message.count(" is <") == 5  # the first five of all that differ
+    with pytest.raises(InputError) as error:
+        doctor.check_packages(doctor.LOCK)
+    assert error.value.problem.count(" is <") == 5  # the first five of all that differ
 
 
-def test_a_bad_setting_is_a_finding_and_no_crash(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_invalid_setting_is_reported(
+    monkeypatch: pytest.MonkeyPatch, checks: Callable[[], dict[str, Check]]
+) -> None:
     monkeypatch.setenv("HEADLINES_WORKERS", "many")
-    checks = found()
-    assert not checks["settings"].good
-    assert "HEADLINES_WORKERS" in checks["settings"].message
-    assert checks["Python"].good
+    results = checks()
+    assert not results["settings"].good
+    assert "HEADLINES_WORKERS" in results["settings"].message
+    assert results["Python"].good
 
 
-def test_a_data_root_that_cannot_be_written_is_found(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+def test_a_data_root_that_cannot_be_written_is_reported(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, checks: Callable[[], dict[str, Check]]
 ) -> None:
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setenv("HEADLINES_DATA", str(tmp_path / "file"))
-    check = found()["data root"]
+    check = checks()["data root"]
     assert not check.good
     assert "HEADLINES_DATA" in check.message
 
 
-def test_a_full_disk_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor, "_FREE_BYTES", 1 << 62)
-    check = found()["data root"]
-    assert not check.good
-    assert "MiB are free" in check.message
+def test_a_full_disk_is_reported(catalog: Catalog) -> None:
+    with pytest.raises(InputError, match="MiB are free"):
+        doctor.check_data_root(catalog, needed_bytes=1 << 62)
 
 
-def test_a_missing_corpus_package_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_corpus_package_is_reported(
+    monkeypatch: pytest.MonkeyPatch, checks: Callable[[], dict[str, Check]]
+) -> None:
     monkeypatch.setattr(inews, "_PACKAGE", "zh_dataset_that_is_not_there")
-    check = found()["corpus package"]
+    check = checks()["corpus package"]
     assert not check.good
     assert "pip install" in check.message
 
 
-def test_an_older_python_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor, "_PYTHONS", ((4, 0), (4, 1)))
-    assert not found()["Python"].good
+@pytest.mark.parametrize("version", [(2, 7, 18), (3, 10, 9), (3, 14, 0)])
+def test_an_unsupported_python_is_reported(version: tuple[int, ...]) -> None:
+    with pytest.raises(InputError, match="is not supported"):
+        doctor.check_python(version)
 
 
-def test_the_champion_is_named_and_a_damaged_one_found(
+def test_a_champion_is_named_and_a_corrupt_one_reported(
     catalog: Catalog,
     publish_model: Callable[..., Artifact],  # noqa: F811
+    checks: Callable[[], dict[str, Check]],
 ) -> None:
     model = publish_model(catalog, "2026-11-20-00000000")
-    check = found()["champion"]
+    check = checks()["champion"]
     assert not check.good
     assert "headlines promote" in check.message
     champion.promote(catalog, "2026-11-20-00000000", "a test")
-    assert found()["champion"] == Check("champion", True, "2026-11-20-00000000")
+    assert checks()["champion"] == Check("champion", True, "2026-11-20-00000000")
     (model.directory / "config.json").write_text("{}")
-    assert "damaged" in found()["champion"].message
+    check = checks()["champion"]
+    assert not check.good
+    assert str(model.directory) in check.message
 
 
 @pytest.mark.parametrize(
@@ -123,15 +146,16 @@ def test_the_champion_is_named_and_a_damaged_one_found(
         ("PREFECT_API_URL", "https://prefect.example.org/api", "PREFECT_API_AUTH_STRING", True),
     ],
 )
-def test_a_server_beyond_this_machine_needs_a_password(
+def test_a_server_others_can_reach_needs_a_password(
     monkeypatch: pytest.MonkeyPatch, variable: str, value: str, password: str, good: bool
 ) -> None:
-    for name in (
-        "PREFECT_API_URL", "PREFECT_SERVER_API_HOST",
-        "PREFECT_API_AUTH_STRING", "PREFECT_SERVER_API_AUTH_STRING",
-    ):  # fmt: skip
+    for name in PREFECT_VARIABLES:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv(variable, value)
     if password:
         monkeypatch.setenv(password, "user:word")
-    assert found()["Prefect's address"].good == good
+    if good:
+        assert doctor.check_prefect_addresses() == "on this machine, or with a password"
+    else:
+        with pytest.raises(InputError, match="has no password"):
+            doctor.check_prefect_addresses()

@@ -15,17 +15,17 @@ pytestmark = [pytest.mark.server, pytest.mark.postgres]
 
 
 def programs() -> Path:
-    """Where PostgreSQL's programs are."""
-    found = shutil.which("initdb")
-    places = [Path(found).parent] if found else []
-    places += sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
-    if not places:
+    """The directory of PostgreSQL's programs."""
+    initdb = shutil.which("initdb")
+    directories = [Path(initdb).parent] if initdb else []
+    directories += sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+    if not directories:
         pytest.skip("PostgreSQL is not installed")
-    return places[0]
+    return directories[0]
 
 
-def as_user() -> list[str]:
-    """What a command begins with, as PostgreSQL does not run for root."""
+def as_postgres_user() -> list[str]:
+    """The prefix of commands for root, as which PostgreSQL refuses to run."""
     if os.geteuid() != 0:
         return []
     try:
@@ -37,22 +37,22 @@ def as_user() -> list[str]:
 
 @pytest.fixture
 def database() -> Iterator[str]:
-    """The address of an empty database of a PostgreSQL of its own, on loopback."""
-    bin_, user = programs(), as_user()
-    place = Path("/tmp") / f"headlines-postgres-{os.getpid()}"  # within reach of that user
-    place.mkdir(mode=0o700)
+    """The address of an empty database on a PostgreSQL server of its own, on loopback."""
+    bin_, user = programs(), as_postgres_user()
+    directory = Path("/tmp") / f"headlines-postgres-{os.getpid()}"  # that user can reach it
+    directory.mkdir(mode=0o700)
     if user:
-        shutil.chown(place, "postgres")
+        shutil.chown(directory, "postgres")
     port = free_port()
-    data, control = place / "data", [*user, str(bin_ / "pg_ctl"), "-D", str(place / "data")]
-    options = f"-c listen_addresses=127.0.0.1 -c port={port} -c unix_socket_directories={place}"
+    data, control = directory / "data", [*user, str(bin_ / "pg_ctl"), "-D", str(directory / "data")]
+    options = f"-c listen_addresses=127.0.0.1 -c port={port} -c unix_socket_directories={directory}"
     quietly = {"check": True, "capture_output": True, "cwd": "/"}
     try:
         subprocess.run(
             [*user, str(bin_ / "initdb"), "-D", str(data), "-U", "prefect", "-A", "trust"],
             **quietly,  # type: ignore[call-overload]
         )
-        log = str(place / "log")
+        log = str(directory / "log")
         subprocess.run(
             [*control, "-w", "-l", log, "-o", options, "start"],
             check=True,
@@ -62,7 +62,7 @@ def database() -> Iterator[str]:
         yield f"postgresql+asyncpg://prefect@127.0.0.1:{port}/postgres"
     finally:
         subprocess.run([*control, "-m", "immediate", "stop"], capture_output=True, cwd="/")
-        shutil.rmtree(place)
+        shutil.rmtree(directory)
 
 
 def test_a_night_on_postgresql(
@@ -81,6 +81,6 @@ def test_a_night_on_postgresql(
         assert service.catalog.prediction("2026-11-20.csv").is_dir()
         status = service.headlines("status")
         assert status.returncode == 0, status.stdout
-        assert not (service.place.home / "prefect.db").exists()
+        assert not (service.instance.home / "prefect.db").exists()
     finally:
         service.headlines("down")

@@ -1,4 +1,4 @@
-"""Processes that outlive the command that started them."""
+"""Background processes, and the files that record them."""
 
 import json
 import os
@@ -22,69 +22,78 @@ STUBBORN = [
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> PrefectInstance:
-    return PrefectInstance(tmp_path, tmp_path / ".prefect", 4200)
+def instance(tmp_path: Path) -> PrefectInstance:
+    return PrefectInstance(tmp_path, 4200)
 
 
-def wait_until_up(place: PrefectInstance, started: processes.ProcessRecord) -> None:
-    log = place.logs / "one.log"
-    processes.wait_until(place, "one", started, 60, lambda: "up" in log.read_text())
+def wait_until_up(instance: PrefectInstance, process: processes.ProcessRecord) -> None:
+    log = instance.logs / "test.log"
+    processes.wait_until_ready(instance, "test", process, 60, lambda: "up" in log.read_text())
 
 
 @pytest.mark.parametrize("command", [SLEEPING, STUBBORN])
-def test_what_was_started_runs_until_it_is_stopped(
-    place: PrefectInstance, command: list[str]
-) -> None:
-    assert processes.running(place, "one") is None
-    started = processes.start(place, "one", command, os.environ)
-    wait_until_up(place, started)
-    assert processes.running(place, "one") == started
-    assert processes.stop(place, "one", 1)
-    assert not started.alive
-    assert processes.running(place, "one") is None
-    assert not processes.stop(place, "one", 1)
+def test_a_process_runs_until_it_is_stopped(instance: PrefectInstance, command: list[str]) -> None:
+    assert processes.running(instance, "test") is None
+    process = processes.start(instance, "test", command, os.environ)
+    wait_until_up(instance, process)
+    assert processes.running(instance, "test") == process
+    assert processes.stop(instance, "test", 1)
+    assert not process.alive
+    assert processes.running(instance, "test") is None
+    assert not processes.stop(instance, "test", 1)
 
 
 @pytest.mark.parametrize("change", [{"ticks": 1}, {"boot": "another boot"}])
-def test_another_process_of_the_same_id_is_not_taken_for_ours(
-    place: PrefectInstance, change: dict[str, object]
+def test_another_process_of_the_same_id_is_not_stopped(
+    instance: PrefectInstance, change: dict[str, object]
 ) -> None:
-    started = processes.start(place, "one", SLEEPING, os.environ)
-    wait_until_up(place, started)
-    file = place.state / "one.json"
-    ours = file.read_text(encoding="utf-8")
-    file.write_text(json.dumps(asdict(started) | change), encoding="utf-8")
-    assert processes.running(place, "one") is None
-    assert not processes.stop(place, "one", 1)
-    assert started.alive
-    file.write_text(ours, encoding="utf-8")
-    assert processes.stop(place, "one", 10)
+    process = processes.start(instance, "test", SLEEPING, os.environ)
+    wait_until_up(instance, process)
+    file = instance.process_records / "test.json"
+    original = file.read_text(encoding="utf-8")
+    file.write_text(json.dumps(asdict(process) | change), encoding="utf-8")
+    assert processes.running(instance, "test") is None
+    assert not processes.stop(instance, "test", 1)
+    assert process.alive
+    file.write_text(original, encoding="utf-8")
+    assert processes.stop(instance, "test", 10)
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"pid": 1}', '{"pid": "x"}'])
-def test_a_damaged_file_is_no_process(place: PrefectInstance, content: str) -> None:
-    place.state.mkdir(parents=True)
-    (place.state / "one.json").write_text(content, encoding="utf-8")
-    assert processes.running(place, "one") is None
-    assert not processes.stop(place, "one", 1)
+def test_the_start_time_is_the_one_of_the_kernel(instance: PrefectInstance) -> None:
+    process = processes.start(instance, "test", SLEEPING, os.environ)
+    fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
+    assert process.ticks == int(fields[19])  # field 22 of proc(5), the first one here is field 3
+    assert processes.stop(instance, "test", 10)
 
 
-def test_a_process_that_ends_at_once_is_told_with_its_last_words(place: PrefectInstance) -> None:
+@pytest.mark.parametrize(
+    "content",
+    ["", "{", "[]", '{"pid": 1}', '{"pid": "x"}']
+    + [f'{{"pid": {pid}, "ticks": 1, "boot": "", "port": 1}}' for pid in ('"x"', "-1", "null")],
+)
+def test_a_corrupt_record_is_no_process(instance: PrefectInstance, content: str) -> None:
+    instance.process_records.mkdir(parents=True)
+    (instance.process_records / "test.json").write_text(content, encoding="utf-8")
+    assert processes.running(instance, "test") is None
+    assert not processes.stop(instance, "test", 1)
+
+
+def test_the_last_log_line_of_an_ended_process_is_quoted(instance: PrefectInstance) -> None:
     command = [sys.executable, "-c", "print('first'); raise SystemExit('no such table')"]
-    started = processes.start(place, "one", command, os.environ)
-    with pytest.raises(InputError, match=r"the one has ended \(last line: no such table\)"):
-        processes.wait_until(place, "one", started, 60, lambda: False)
+    process = processes.start(instance, "test", command, os.environ)
+    with pytest.raises(InputError, match=r"the test has ended \(last line: no such table\)"):
+        processes.wait_until_ready(instance, "test", process, 60, lambda: False)
 
 
-def test_a_process_that_does_not_get_ready_is_told(place: PrefectInstance) -> None:
-    started = processes.start(place, "one", SLEEPING, os.environ)
+def test_a_process_that_does_not_get_ready_is_an_error(instance: PrefectInstance) -> None:
+    process = processes.start(instance, "test", SLEEPING, os.environ)
     with pytest.raises(InputError, match="is not ready after 0 s"):
-        processes.wait_until(place, "one", started, 0, lambda: False)
-    processes.stop(place, "one", 10)
+        processes.wait_until_ready(instance, "test", process, 0, lambda: False)
+    processes.stop(instance, "test", 10)
 
 
 @pytest.mark.parametrize("port", ["0", "80", "70000", "x", "４２００", "-1"])
-def test_a_bad_port_is_refused(monkeypatch: pytest.MonkeyPatch, port: str) -> None:
+def test_an_invalid_port_is_rejected(monkeypatch: pytest.MonkeyPatch, port: str) -> None:
     monkeypatch.setenv("HEADLINES_PORT", port)
     with pytest.raises(InputError, match="is not a port"):
         PrefectInstance.from_environment()

@@ -1,4 +1,4 @@
-"""A statement that failed does not let the event loop wait for SQLite's lock."""
+"""A failed SQLite statement does not block the server's event loop."""
 
 import asyncio
 import gc
@@ -11,17 +11,17 @@ import sqlalchemy as sa
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from operations.serve import close_when_failed
+from operations.serve import close_failed_cursors
 
 
 @pytest.fixture(autouse=True)
-def _mended(monkeypatch: pytest.MonkeyPatch) -> None:
+def _fixed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(aiosqlite.Cursor, "_execute", aiosqlite.Cursor._execute)
-    close_when_failed()
+    close_failed_cursors()
 
 
 def engine_on(path: Path) -> AsyncEngine:
-    """As Prefect sets its own up: no transaction but those that are begun by hand."""
+    """An engine set up as Prefect's is: transactions are begun by hand."""
     engine = create_async_engine(f"sqlite+aiosqlite:///{path}", isolation_level="AUTOCOMMIT")
 
     @sa.event.listens_for(engine.sync_engine, "connect")
@@ -33,34 +33,34 @@ def engine_on(path: Path) -> AsyncEngine:
     return engine
 
 
-async def say(connection: AsyncConnection, *statements: str) -> None:
+async def execute(connection: AsyncConnection, *statements: str) -> None:
     for statement in statements:
         await connection.exec_driver_sql(statement)
 
 
-async def failure(first: AsyncConnection, second: AsyncConnection) -> OperationalError:
-    """The error of a transaction that has read, and would write after another has written."""
-    await say(first, "BEGIN", "SELECT * FROM numbers")
-    await say(second, "INSERT INTO numbers VALUES (1)")
+async def fail_to_write(first: AsyncConnection, second: AsyncConnection) -> OperationalError:
+    """The error of a transaction that reads, and writes after another one has written."""
+    await execute(first, "BEGIN", "SELECT * FROM numbers")
+    await execute(second, "INSERT INTO numbers VALUES (1)")
     with pytest.raises(OperationalError, match="locked") as failed:
-        await say(first, "INSERT INTO numbers VALUES (2)")
-    await say(first, "ROLLBACK")
+        await execute(first, "INSERT INTO numbers VALUES (2)")
+    await execute(first, "ROLLBACK")
     return failed.value
 
 
-async def _write_while_an_error_is_dropped(path: Path) -> list[int]:
+async def _write_while_an_error_is_freed(path: Path) -> list[int]:
     engine = engine_on(path)
     async with engine.connect() as first, engine.connect() as second:
-        await say(first, "CREATE TABLE numbers (number)")
-        errors = [await failure(first, second)]
-        await say(second, "BEGIN IMMEDIATE", "INSERT INTO numbers VALUES (3)")
+        await execute(first, "CREATE TABLE numbers (number)")
+        errors = [await fail_to_write(first, second)]
+        await execute(second, "BEGIN IMMEDIATE", "INSERT INTO numbers VALUES (3)")
         raw = (await first.get_raw_connection()).driver_connection
-        waiting = asyncio.create_task(say(first, "INSERT INTO numbers VALUES (4)"))
-        await asyncio.sleep(0.5)  # it waits for the lock; if it did not yet, nothing is shown
+        waiting = asyncio.create_task(execute(first, "INSERT INTO numbers VALUES (4)"))
+        await asyncio.sleep(0.5)  # until it waits for the lock, else this test shows nothing
         assert raw._tx.empty()
         errors.clear()
         gc.collect()  # frees what the error held, here in the loop
-        await say(second, "COMMIT")
+        await execute(second, "COMMIT")
         await waiting
         rows = await first.exec_driver_sql("SELECT number FROM numbers ORDER BY number")
         numbers = list(rows.scalars())
@@ -68,5 +68,5 @@ async def _write_while_an_error_is_dropped(path: Path) -> list[int]:
     return numbers
 
 
-def test_a_failed_statement_does_not_stop_the_loop(tmp_path: Path) -> None:
-    assert asyncio.run(_write_while_an_error_is_dropped(tmp_path / "a.db")) == [1, 3, 4]
+def test_a_failed_statement_does_not_block_the_loop(tmp_path: Path) -> None:
+    assert asyncio.run(_write_while_an_error_is_freed(tmp_path / "a.db")) == [1, 3, 4]

@@ -1,20 +1,17 @@
-"""The lasting server with its worker: what is deployed runs, and what is killed is made good."""
+"""The persistent server and its worker: deployments run, and killed runs are recovered."""
 
-import contextlib
 import http.server
 import json
-import os
 import queue
 import re
-import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
+import psutil
 import pyarrow.dataset as ds
 import pytest
 import yaml
@@ -30,39 +27,34 @@ NEWS = {"corpus": "news"}
 
 
 def rows_of(service: Service, batch: str) -> list[int]:
-    """The rows of the predictions of a batch, in the order in which they stand there."""
+    """The row numbers of a batch's predictions, in file order."""
     directory = service.catalog.prediction(batch)
     rows: list[int] = ds.dataset(directory).to_table(columns=["row"])["row"].to_pylist()
     return rows
 
 
-def engine_of(service: Service) -> int:
+def flow_run_process(service: Service) -> psutil.Process:
     """The process of the flow run that is under way, a child of the worker."""
-    worker = processes.running(service.place, "worker")
+    worker = processes.running(service.instance, "worker")
     assert worker is not None
-    for status in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError):  # it has just ended
-            parent = int(status.read_text().rpartition(")")[2].split()[1])
-            command = status.with_name("cmdline").read_text()
-            if parent == worker.pid and "prefect.engine" in command:
-                return int(status.parent.name)
-    raise LookupError("no flow run is under way")
+    children = psutil.Process(worker.pid).children()
+    return next(child for child in children if "prefect.engine" in child.cmdline())
 
 
-def start_until_midway(service: Service, batch: str) -> tuple[str, int]:
-    """Have a night score a batch; the run and its process, as soon as a piece is scored."""
+def start_until_midway(service: Service, batch: str) -> tuple[str, psutil.Process]:
+    """Start a night on one batch; return its run and process once a chunk is scored."""
     service.batch(batch, 120_000)
     run = service.start("nightly/nightly", **NEWS)
     chunks = service.catalog.work / "chunks"
     service.until(lambda: chunks.is_dir() and any(chunks.iterdir()))
-    return run, engine_of(service)
+    return run, flow_run_process(service)
 
 
 def retry(service: Service, run: str) -> None:
-    """Have a crashed run go on, until it is completed.
+    """Retry a crashed run until it is completed.
 
-    Its worker calls it crashed once more when it has seen the process end: a retry that came
-    before is lost, and asked for again.
+    Its worker reports it as crashed once more when it sees that the process has ended: a retry
+    before that is lost, and is made again.
     """
 
     def completed() -> bool:
@@ -74,67 +66,70 @@ def retry(service: Service, run: str) -> None:
 
 
 def test_up_twice_changes_nothing_and_status_is_good(service: Service) -> None:
-    before = [processes.running(service.place, name) for name in ("server", "worker")]
+    before = [processes.running(service.instance, name) for name in ("server", "worker")]
     again = service.headlines("up")
     assert again.returncode == 0, again.stderr
-    assert [processes.running(service.place, name) for name in ("server", "worker")] == before
+    assert [processes.running(service.instance, name) for name in ("server", "worker")] == before
     status = json.loads(service.headlines("status", "--json").stdout)
     assert all(check["good"] for check in status if check["name"] != "schedule"), status
     assert {check["name"] for check in status} == {
         "server", "schedule", "worker", "last night", "alerts",
     }  # fmt: skip
-    automations = service.ask("/automations/filter", limit=200)
-    assert len([one for one in automations if "heartbeat" in one["name"]]) == 1
+    automations = service.request("/automations/filter", limit=200)
+    assert sum("heartbeat" in automation["name"] for automation in automations) == 1
 
 
-def test_the_server_listens_on_loopback_alone(service: Service) -> None:
-    listening = []
-    for table in ("tcp", "tcp6"):  # see proc(5): the address in hexadecimal, state 0A is LISTEN
-        rows = [line.split() for line in Path("/proc/net", table).read_text().splitlines()[1:]]
-        addresses = [row[1].split(":") for row in rows if row[3] == "0A"]
-        listening += [address for address, port in addresses if int(port, 16) == service.place.port]
-    assert listening == ["0100007F"]
+def test_the_server_listens_only_on_loopback(service: Service) -> None:
+    listening = [
+        connection.laddr.ip
+        for connection in psutil.net_connections("tcp")
+        if connection.status == psutil.CONN_LISTEN
+        and connection.laddr.port == service.instance.port
+    ]
+    assert listening == ["127.0.0.1"]
 
 
-KNOWN = {
+KNOWN_KEYS = {
     "name", "description", "entrypoint", "parameters", "schedules", "concurrency_limit",
     "work_pool",
 }  # fmt: skip
 
 
-def test_every_key_of_the_file_is_on_the_server(service: Service) -> None:
+def test_every_key_of_prefect_yaml_is_on_the_server(service: Service) -> None:
     for wanted in yaml.safe_load((PROJECT / "prefect.yaml").read_text("utf-8"))["deployments"]:
-        assert wanted.keys() <= KNOWN, "compare this key below too"
+        assert wanted.keys() <= KNOWN_KEYS, "compare this key below too"
         flow = wanted["entrypoint"].rpartition(":")[2].replace("_", "-")
-        found = service.deployment(f"{flow}/{wanted['name']}")
-        assert found["entrypoint"] == wanted["entrypoint"]
-        assert found["description"] == wanted["description"]
-        assert found["enforce_parameter_schema"] is True
-        assert found["parameters"] == wanted.get("parameters", {})
+        deployed = service.deployment(f"{flow}/{wanted['name']}")
+        assert deployed["entrypoint"] == wanted["entrypoint"]
+        assert deployed["description"] == wanted["description"]
+        assert deployed["enforce_parameter_schema"] is True
+        assert deployed["parameters"] == wanted.get("parameters", {})
         schedules = [
             {
-                "cron": one["schedule"]["cron"],
-                "timezone": one["schedule"]["timezone"],
-                "active": one["active"],
+                "cron": schedule["schedule"]["cron"],
+                "timezone": schedule["schedule"]["timezone"],
+                "active": schedule["active"],
             }
-            for one in found["schedules"]
+            for schedule in deployed["schedules"]
         ]
-        assert schedules == [{"active": True} | one for one in wanted.get("schedules", [])]
+        assert schedules == [
+            {"active": True} | schedule for schedule in wanted.get("schedules", [])
+        ]
         limit = wanted.get("concurrency_limit", {})
-        assert (found["global_concurrency_limit"] or {}).get("limit") == limit.get("limit")
-        options = found["concurrency_options"] or {}
+        assert (deployed["global_concurrency_limit"] or {}).get("limit") == limit.get("limit")
+        options = deployed["concurrency_options"] or {}
         assert options.get("collision_strategy") == limit.get("collision_strategy")
-        assert found["work_pool_name"] == wanted["work_pool"]["name"]
-        assert found["job_variables"] == wanted["work_pool"]["job_variables"]
-        properties = found["parameter_openapi_schema"]["properties"]
-        assert all(one.get("description") for one in properties.values()), properties
+        assert deployed["work_pool_name"] == wanted["work_pool"]["name"]
+        assert deployed["job_variables"] == wanted["work_pool"]["job_variables"]
+        properties = deployed["parameter_openapi_schema"]["properties"]
+        assert all(parameter.get("description") for parameter in properties.values()), properties
 
 
-def test_the_schedule_makes_runs(service: Service) -> None:
+def test_the_schedule_creates_runs(service: Service) -> None:
     deployment = service.deployment("nightly/nightly")["id"]
 
     def scheduled() -> list[Any]:
-        runs = service.ask(
+        runs = service.request(
             "/deployments/get_scheduled_flow_runs", deployment_ids=[deployment], limit=5
         )
         return list(runs)
@@ -159,7 +154,7 @@ def test_a_command_by_hand_uses_the_server(trained: Service) -> None:
     done = trained.headlines("score", str(file))
     assert done.returncode == 0, done.stderr
     assert "temporary server" not in done.stderr
-    names = [run["name"] for run in trained.ask("/flow_runs/filter", limit=50)]
+    names = [run["name"] for run in trained.request("/flow_runs/filter", limit=50)]
     assert names.count("score by-hand.csv") == 2  # the run, and that of its one batch
 
 
@@ -167,24 +162,24 @@ def test_a_command_by_hand_uses_the_server(trained: Service) -> None:
     "parameters",
     [{"max_reject_rate": "many"}, {"max_reject_rate": 2}, {"long_titles": "keep"}, {"unknown": 1}],
 )
-def test_bad_parameters_are_refused_before_a_run_starts(
+def test_invalid_parameters_are_rejected_before_a_run(
     service: Service, parameters: dict[str, Any]
 ) -> None:
     deployment = service.deployment("nightly/nightly")["id"]
-    before = service.ask("/flow_runs/count", deployments={"id": {"any_": [deployment]}})
-    given = [
+    before = service.request("/flow_runs/count", deployments={"id": {"any_": [deployment]}})
+    options = [
         part
         for name, value in parameters.items()
         for part in ("--param", f"{name}={json.dumps(value)}")
     ]
-    done = service.prefect("deployment", "run", "nightly/nightly", *given)
+    done = service.prefect("deployment", "run", "nightly/nightly", *options)
     assert done.returncode != 0
-    assert service.ask("/flow_runs/count", deployments={"id": {"any_": [deployment]}}) == before
+    assert service.request("/flow_runs/count", deployments={"id": {"any_": [deployment]}}) == before
 
 
-def test_a_killed_flow_crashes_and_its_retry_finishes_it(trained: Service) -> None:
-    run, engine = start_until_midway(trained, "killed.csv")
-    os.kill(engine, signal.SIGKILL)
+def test_a_killed_flow_crashes_and_its_retry_completes(trained: Service) -> None:
+    run, process = start_until_midway(trained, "killed.csv")
+    process.kill()
     assert trained.wait_for(run, "Crashed", "Completed", "Failed") == "Crashed"
     assert read_manifest(trained.catalog.prediction("killed.csv")) is None
     retry(trained, run)
@@ -194,12 +189,12 @@ def test_a_killed_flow_crashes_and_its_retry_finishes_it(trained: Service) -> No
 
 
 @pytest.mark.slow
-def test_a_flow_killed_with_its_worker_is_found_by_its_heartbeat(trained: Service) -> None:
-    run, engine = start_until_midway(trained, "both-killed.csv")
-    worker = processes.running(trained.place, "worker")
+def test_a_flow_killed_with_its_worker_is_marked_crashed(trained: Service) -> None:
+    run, process = start_until_midway(trained, "both-killed.csv")
+    worker = processes.running(trained.instance, "worker")
     assert worker is not None
-    os.kill(engine, signal.SIGKILL)
-    os.kill(worker.pid, signal.SIGKILL)
+    process.kill()
+    psutil.Process(worker.pid).kill()
     assert trained.wait_for(run, "Crashed", "Completed", "Failed") == "Crashed"
     assert trained.headlines("up").returncode == 0
     retry(trained, run)
@@ -208,12 +203,12 @@ def test_a_flow_killed_with_its_worker_is_found_by_its_heartbeat(trained: Servic
 
 def test_three_overdue_nights_score_each_batch_once(trained: Service) -> None:
     deployment = trained.deployment("nightly/nightly")["id"]
-    processes.stop(trained.place, "worker", 30)
+    processes.stop(trained.instance, "worker", 30)
     batches = [f"2026-10-0{day}.csv" for day in (1, 2, 3)]
     for batch in batches:
         trained.batch(batch, 50)
     nights = [
-        trained.ask(
+        trained.request(
             f"/deployments/{deployment}/create_flow_run",
             parameters=NEWS,
             state={
@@ -244,19 +239,19 @@ def test_two_workers_share_the_runs(trained: Service) -> None:
     ) as second:
         try:
             runs = [trained.start("score/score", files=[str(file)]) for file in (*files, *files)]
-            # Two runs of one batch at a time: one scores it, the other waits or is refused.
-            ends = [trained.wait_for(run, "Completed", "Failed", "Crashed") for run in runs]
+            # Two runs of one batch at a time: one scores it, the other waits or is rejected.
+            states = [trained.wait_for(run, "Completed", "Failed", "Crashed") for run in runs]
         finally:
             second.terminate()
-    assert ends.count("Completed") >= len(files)
-    assert "Crashed" not in ends
+    assert states.count("Completed") >= len(files)
+    assert "Crashed" not in states
     for file in files:
         assert rows_of(trained, file.name) == list(range(30))
 
 
 @pytest.fixture
 def received() -> Iterator[tuple[str, "queue.Queue[dict[str, str]]"]]:
-    """An endpoint on loopback, and what was posted to it."""
+    """An endpoint on loopback, and the messages posted to it."""
     posts: queue.Queue[dict[str, str]] = queue.Queue()
 
     class Endpoint(http.server.BaseHTTPRequestHandler):
@@ -284,13 +279,13 @@ block.save("test", overwrite=True)
 
 
 def body_of_post(posts: "queue.Queue[dict[str, str]]", subject: str) -> str:
-    """The body of the next post with such a subject; now and then Prefect sends one twice."""
+    """The body of the next post with such a subject; sometimes Prefect sends one twice."""
     while subject not in (post := posts.get(timeout=60))["subject"]:
         pass
     return post["body"]
 
 
-def test_an_alert_is_sent_when_a_run_fails_or_no_batch_came(
+def test_a_failed_run_and_a_night_without_batch_alert(
     trained: Service, received: tuple[str, "queue.Queue[dict[str, str]]"]
 ) -> None:
     url, posts = received

@@ -1,4 +1,4 @@
-"""The systemd units that the runbook names start what `make up` starts."""
+"""The systemd units of docs/operations.md start the same programs as `make up`."""
 
 import configparser
 
@@ -11,14 +11,14 @@ UNITS = PROJECT / "docs" / "systemd"
 
 
 def unit(name: str) -> tuple[str, dict[str, str]]:
-    """The command of a unit, and its environment."""
+    """The command and the environment of a unit."""
     parser = configparser.ConfigParser(strict=False, interpolation=None)
     parser.optionxform = str  # type: ignore[assignment,method-assign]
     text = (UNITS / f"headlines-{name}.service").read_text(encoding="utf-8")
     parser.read_string(text)
     lines = [line for line in text.splitlines() if line.startswith("Environment=")]
-    named = dict(line.removeprefix("Environment=").split("=", 1) for line in lines)
-    return parser["Service"]["ExecStart"], named
+    environment = dict(line.removeprefix("Environment=").split("=", 1) for line in lines)
+    return parser["Service"]["ExecStart"], environment
 
 
 def test_the_server_is_on_loopback() -> None:
@@ -26,7 +26,7 @@ def test_the_server_is_on_loopback() -> None:
     assert command.endswith(".venv/bin/python -m operations.serve --host 127.0.0.1 --port 4200")
 
 
-def test_the_worker_serves_our_pool_and_sends_heartbeats() -> None:
+def test_the_worker_serves_the_pool_and_sends_heartbeats() -> None:
     command, environment = unit("worker")
     assert f" worker start --pool {POOL} --type process " in command
     assert environment["PREFECT_FLOWS_HEARTBEAT_FREQUENCY"] == str(HEARTBEAT_SECONDS)

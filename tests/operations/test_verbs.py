@@ -1,4 +1,4 @@
-"""The verbs up, down, status and alerts where there is no server, or one that is amiss."""
+"""The commands up, down, status and alerts where the server is off or not working."""
 
 import json
 import os
@@ -20,11 +20,11 @@ from tests.operations.conftest import free_port
 
 SLEEPING = [sys.executable, "-c", "import time; time.sleep(600)"]
 
-Said = tuple[int, str, str]
+Output = tuple[int, str, str]
 
 
 @pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PrefectInstance:
+def instance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PrefectInstance:
     monkeypatch.setenv("HEADLINES_DATA", str(tmp_path))
     monkeypatch.setenv("HEADLINES_PORT", str(free_port()))
     monkeypatch.delenv("PREFECT_API_URL", raising=False)
@@ -32,44 +32,44 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PrefectInstance:
 
 
 @pytest.fixture
-def say(capsys: pytest.CaptureFixture[str]) -> Callable[..., Said]:
+def headlines(capsys: pytest.CaptureFixture[str]) -> Callable[..., Output]:
     """Runs the command line: exit status, standard output, standard error."""
 
-    def run(*arguments: str) -> Said:
+    def run(*arguments: str) -> Output:
         status = 0
         try:
             main(arguments)
         except SystemExit as end:
             status = int(end.code or 0)
-        said = capsys.readouterr()
-        return status, said.out, said.err
+        output = capsys.readouterr()
+        return status, output.out, output.err
 
     return run
 
 
 @pytest.fixture
 def other_program() -> Iterator[subprocess.Popen[bytes]]:
-    """A program that is none of ours."""
+    """A program that was not started by `headlines up`."""
     with subprocess.Popen(SLEEPING, start_new_session=True) as process:
         yield process
         process.kill()
 
 
 @pytest.fixture
-def hanging(place: PrefectInstance, monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.socket]:
-    """A server that takes connections and never answers; the test may count them."""
+def hanging(instance: PrefectInstance, monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.socket]:
+    """A server that accepts connections and never answers; tests count them."""
     monkeypatch.setattr(server, "_ANSWER_SECONDS", 0.2)
     with socket.socket() as listening:
-        listening.bind(("127.0.0.1", place.port))
+        listening.bind(("127.0.0.1", instance.port))
         listening.listen()
         listening.setblocking(False)
-        processes.start(place, "server", SLEEPING, os.environ)
+        processes.start(instance, "server", SLEEPING, os.environ)
         yield listening
-        processes.stop(place, "server", 5)
+        processes.stop(instance, "server", 5)
 
 
-def connections(listening: socket.socket) -> int:
-    """How many were made since the last call."""
+def count_connections(listening: socket.socket) -> int:
+    """How many connections were made since the last call."""
     count = 0
     while True:
         try:
@@ -80,110 +80,115 @@ def connections(listening: socket.socket) -> int:
 
 
 @pytest.mark.parametrize("verb", ["up", "down", "status", "alerts"])
-def test_a_bad_port_is_refused(
-    place: PrefectInstance, say: Callable[..., Said], monkeypatch: pytest.MonkeyPatch, verb: str
+def test_an_invalid_port_is_rejected(
+    instance: PrefectInstance,
+    headlines: Callable[..., Output],
+    monkeypatch: pytest.MonkeyPatch,
+    verb: str,
 ) -> None:
     monkeypatch.setenv("HEADLINES_PORT", "80")
-    status, out, err = say(verb)
+    status, out, err = headlines(verb)
     assert (status, out) == (2, "")
     assert err == "headlines: HEADLINES_PORT: '80' is not a port; use a number from 1024 to 65535\n"
 
 
-def test_up_names_a_port_that_is_taken_and_starts_nothing(
-    place: PrefectInstance, say: Callable[..., Said]
+def test_up_names_a_port_in_use_and_starts_nothing(
+    instance: PrefectInstance, headlines: Callable[..., Output]
 ) -> None:
     with socket.socket() as taken:
-        taken.bind(("127.0.0.1", place.port))
+        taken.bind(("127.0.0.1", instance.port))
         taken.listen()
-        status, out, err = say("up")
+        status, out, err = headlines("up")
     assert (status, out) == (2, "")
-    assert f"something else uses the port {place.port}" in err
+    assert f"port {instance.port} is in use" in err
     assert "HEADLINES_PORT" in err
-    assert not place.state.exists()
+    assert not instance.process_records.exists()
 
 
-def test_nothing_is_up(place: PrefectInstance, say: Callable[..., Said]) -> None:
-    assert say("down") == (0, "worker: was not running\nserver: was not running\n", "")
-    status, out, err = say("status")
+def test_status_and_alerts_without_a_server(
+    instance: PrefectInstance, headlines: Callable[..., Output]
+) -> None:
+    assert headlines("down") == (0, "worker: was not running\nserver: was not running\n", "")
+    status, out, err = headlines("status")
     assert (status, err) == (1, "")
-    assert "each run starts Prefect's embedded one (`make up`)" in out
-    status, out, err = say("alerts")
+    assert "each run starts Prefect's embedded server" in out
+    status, out, err = headlines("alerts")
     assert (status, out) == (2, "")
     assert "the server is not running; start it with `make up`" in err
 
 
-def test_a_server_that_is_gone_is_told_until_down_is_said(
-    place: PrefectInstance, say: Callable[..., Said]
+def test_status_reports_an_ended_server_until_down(
+    instance: PrefectInstance, headlines: Callable[..., Output]
 ) -> None:
-    started = processes.start(place, "server", SLEEPING, os.environ)
+    started = processes.start(instance, "server", SLEEPING, os.environ)
     os.killpg(started.pid, 9)
     while started.alive:
         pass
-    status, out, _ = say("status")
+    status, out, _ = headlines("status")
     assert status == 1
-    assert "it was started, and is gone; `make up` starts it again" in out
-    assert say("down") == (0, "worker: was not running\nserver: was not running\n", "")
-    assert "embedded" in say("status")[1]
+    assert "no longer running; start it again with `make up`" in out
+    assert headlines("down") == (0, "worker: was not running\nserver: was not running\n", "")
+    assert "embedded" in headlines("status")[1]
 
 
 @pytest.mark.parametrize("name", ["server", "worker"])
-def test_a_program_that_has_the_id_now_is_left_alone(
-    place: PrefectInstance,
-    say: Callable[..., Said],
+def test_down_leaves_another_process_of_the_same_id(
+    instance: PrefectInstance,
+    headlines: Callable[..., Output],
     other_program: subprocess.Popen[bytes],
     name: str,
 ) -> None:
-    ours = processes.start(place, name, SLEEPING, os.environ)
-    file = place.state / f"{name}.json"
+    ours = processes.start(instance, name, SLEEPING, os.environ)
+    file = instance.process_records / f"{name}.json"
     os.killpg(ours.pid, 9)
     taken = replace(ours, pid=other_program.pid, ticks=1)
     file.write_text(json.dumps(asdict(taken)), encoding="utf-8")
-    assert say("down") == (0, "worker: was not running\nserver: was not running\n", "")
+    assert headlines("down") == (0, "worker: was not running\nserver: was not running\n", "")
     assert other_program.poll() is None
     assert not file.exists()
 
 
-def test_a_server_that_does_not_answer_is_told_and_ended(
-    place: PrefectInstance, hanging: socket.socket, say: Callable[..., Said]
+def test_a_server_that_does_not_answer_is_stopped(
+    instance: PrefectInstance, hanging: socket.socket, headlines: Callable[..., Output]
 ) -> None:
-    status, out, _ = say("status")
+    status, out, _ = headlines("status")
     assert status == 1
-    assert f"it runs and does not answer at {place.url}" in out
-    assert say("down") == (0, "worker: was not running\nserver: ended\n", "")
+    assert f"running but not answering at {instance.url}" in out
+    assert headlines("down") == (0, "worker: was not running\nserver: stopped\n", "")
 
 
-def test_a_server_is_asked_once_and_only_for_a_run(
-    place: PrefectInstance,
+def test_the_server_is_asked_once_and_only_for_a_run(
+    instance: PrefectInstance,
     hanging: socket.socket,
-    say: Callable[..., Said],
+    headlines: Callable[..., Output],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    assert say("--help")[0] == 0
-    assert say("models")[0] == 0
-    assert say("score", "no-such-file.csv")[0] == 2
+    assert headlines("--help")[0] == 0
+    assert headlines("models")[0] == 0
+    assert headlines("score", "no-such-file.csv")[0] == 2
     subprocess.run([sys.executable, "-c", "import flows"], check=True)
-    assert connections(hanging) == 0
+    assert count_connections(hanging) == 0
     use_running_server()
-    assert connections(hanging) == 1
-    assert f"the server at {place.url} does not answer" in caplog.text
+    assert count_connections(hanging) == 1
+    assert f"the server at {instance.url} does not answer" in caplog.text
     assert "PREFECT_API_URL" not in os.environ
 
 
-def test_a_server_that_is_named_is_not_looked_for(
+def test_a_named_server_replaces_the_own_one(
     hanging: socket.socket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:1/api")
     use_running_server()
-    assert connections(hanging) == 0
+    assert count_connections(hanging) == 0
 
 
-def test_a_server_that_is_named_and_not_there_is_told(
-    place: PrefectInstance, say: Callable[..., Said], monkeypatch: pytest.MonkeyPatch
+def test_status_reports_a_named_server_that_is_down(
+    instance: PrefectInstance, headlines: Callable[..., Output], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    url = f"http://127.0.0.1:{place.port}/api"
+    url = f"http://127.0.0.1:{instance.port}/api"
     monkeypatch.setenv("PREFECT_API_URL", url)
     monkeypatch.setenv("PREFECT_CLIENT_MAX_RETRIES", "0")
     with temporary_settings({PREFECT_API_URL: url}):
-        status, out, err = say("status")
+        status, out, err = headlines("status")
     assert (status, err) == (1, "")
-    assert f"{url}: it cannot be reached (ConnectError)" in out
+    assert f"{url}: the server cannot be reached (ConnectError)" in out

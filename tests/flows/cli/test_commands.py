@@ -55,7 +55,7 @@ def leave(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int | st
         (("ingest", "untitled.csv"), "'headline'"),
         (("ingest", "truncated.parquet"), "not a readable Parquet file"),
         (("ingest", "gb.csv"), "--encoding gb18030"),
-        (("ingest", "good.csv", "--encoding", "klingon"), "'klingon' is not known"),
+        (("ingest", "good.csv", "--encoding", "klingon"), "unknown encoding 'klingon'"),
         (("ingest", "good.csv", "--name", "../x"), "cannot be a corpus name"),
         (("train", "--preset", "none"), "use one of notebook, fast, default"),
         (("train", "--corpus", "none"), "headlines ingest"),

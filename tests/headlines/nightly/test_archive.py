@@ -14,7 +14,6 @@ import pytest
 from headlines.errors import InputError
 from headlines.nightly import archive as archive_module
 from headlines.nightly.archive import archive
-from headlines.readers import ReadOptions
 from headlines.scoring.batch import Batch, resolve_batches
 from headlines.scoring.batch_state import BatchState, batch_state
 from headlines.scoring.commit import record_failure
@@ -22,6 +21,7 @@ from headlines.storage.artifact import publish
 from headlines.storage.layout import Catalog
 from headlines.storage.lineage import Link, lineage
 from headlines.storage.manifest import Recipe
+from tests.score import OPTIONS
 
 Writer = Callable[[Path, list[str]], Path]
 DAY = 24 * 3600
@@ -74,9 +74,7 @@ def test_only_what_was_scored_and_is_old_is_moved(
     due, failed, revised = (
         write_batch(catalog.inbox / name, ["天气"]) for name in ("due.csv", "failed.csv", "r.csv")
     )
-    record_failure(
-        catalog, Batch.of_file(catalog, failed), ReadOptions(), InputError("x", "y", "z")
-    )
+    record_failure(catalog, Batch.of_file(catalog, failed), OPTIONS, InputError("x", "y", "z"))
     publish_predictions(catalog, revised)
     write_batch(revised, ["天气", "公告"])
     for path in (due, failed, revised):

@@ -21,13 +21,13 @@ def test_normalising_twice_changes_nothing(text: str) -> None:
 
 
 @given(TEXT)
-def test_the_identity_ignores_width_form_and_white_space_around(text: str) -> None:
+def test_record_id_ignores_width_and_outer_white_space(text: str) -> None:
     for same in (f" \u3000{text}\n", unicodedata.normalize("NFD", text)):
         assert record_id(same) == record_id(text)
 
 
-def test_the_identity_of_a_headline_never_changes() -> None:
-    # Golden: every corpus, cache and prediction on disk is joined by it.
+def test_record_id_never_changes() -> None:
+    # Golden: corpora, caches and predictions on disk are joined by it.
     assert record_id("股市大涨") == "94ab4cf890c63d77cd30607ca999f7c2"
     assert record_id("ＡＢＣ　１２３") == record_id(" ABC  123 ")
     assert record_id("ABC") != record_id("abc")
@@ -49,12 +49,12 @@ def test_the_identity_of_a_headline_never_changes() -> None:
         ("🎉", None),
     ],
 )
-def test_what_makes_a_title_unusable(title: str | None, problem: str | None) -> None:
+def test_title_problem(title: str | None, problem: str | None) -> None:
     assert title_problem(title) == problem
 
 
 @given(st.binary())
-def test_undecodable_bytes_are_seen_wherever_they_stand(content: bytes) -> None:
+def test_undecodable_bytes_are_found_anywhere(content: bytes) -> None:
     try:
         content.decode("utf-8")
         decodable = True
@@ -64,7 +64,7 @@ def test_undecodable_bytes_are_seen_wherever_they_stand(content: bytes) -> None:
 
 
 @given(st.text())
-def test_a_title_without_a_problem_can_be_encoded_and_identified(title: str) -> None:
+def test_usable_title_has_bytes_and_a_record_id(title: str) -> None:
     if title_problem(title) is None:
         assert len(record_id(title)) == 32
         assert title.encode().decode() == title

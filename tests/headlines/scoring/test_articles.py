@@ -24,13 +24,7 @@ from headlines.evaluation.baseline import baseline
 from headlines.evaluation.evaluate import evaluate
 from headlines.models import champion
 from headlines.models.export import export
-from headlines.readers import ReadOptions
-from headlines.scoring import results, score_chunks
 from headlines.scoring.batch import Batch
-from headlines.scoring.commit import commit
-from headlines.scoring.prepare import prepare_batch
-from headlines.scoring.results import BatchResult, batch_result
-from headlines.scoring.score_chunks import make_jobs
 from headlines.scoring.stream import score_stream
 from headlines.segmentation import Segmenter
 from headlines.segmentation.article_words import article_tokens, count_missing_articles
@@ -39,6 +33,7 @@ from headlines.storage.layout import Catalog
 from headlines.training.pretrain import pretrain
 from headlines.training.train import train
 from lstm_model.presets import PRESETS, Contents
+from tests.score import run, score_options
 
 ARTICLES = ("昨日获奖，喜讯传来。", "今日天气晴。", "车祸致两人身亡。")
 
@@ -142,17 +137,6 @@ def test_articles_are_cut_as_the_titles_were(made: Made, monkeypatch: pytest.Mon
         examples(made.corpus, made.tokens, "train", PRESET)
 
 
-def scored(catalog: Catalog, file: Path, reading: ReadOptions) -> BatchResult:
-    """What the flow does, without Prefect."""
-    model, batch = champion.open_champion(catalog), Batch.of_file(catalog, file)
-    admitted = prepare_batch(catalog, batch, reading)
-    parts = [
-        score_chunks.score_chunk(chunk) for chunk in make_jobs(catalog, batch, admitted, model)
-    ]
-    commit(catalog, batch, admitted, model, parts)
-    return batch_result(catalog, batch, "scored")
-
-
 @pytest.mark.parametrize("column", ["content", "正文"])
 def test_a_batch_is_labelled_by_its_articles(made: Made, tmp_path: Path, column: str) -> None:
     file = tmp_path / f"{column}.jsonl"
@@ -160,20 +144,20 @@ def test_a_batch_is_labelled_by_its_articles(made: Made, tmp_path: Path, column:
     rows += [{"title": "一则消息"}, {"title": "一则消息", column: " "}]
     rows += [{"title": "一则消息", column: [ARTICLES[0]]}]  # which is no text
     file.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    result = scored(made.catalog, file, ReadOptions(content_column=column))
+    batch = Batch.of_file(made.catalog, file)
+    result = run(made.catalog, batch, score_options(content_column=column))
     assert (result.scored, result.without_content) == (6, 3)
     table = pq.read_table(Path(result.predictions, "part-00000.parquet"), partitioning=None)
     assert table.column("label").to_pylist()[:3] == [0, 1, 2]
     assert json.loads(table.column("extra")[0].as_py()) == {column: ARTICLES[0]}
-    batch = Batch.of_file(made.catalog, file)
-    with pytest.raises(InputError, match="read otherwise"):
-        results.check_same_options(made.catalog, batch, ReadOptions(content_column="其他"))
+    with pytest.raises(InputError, match="already scored with different options"):
+        run(made.catalog, batch, score_options(content_column="其他"))
     expected = predict(["一则消息"] * 6, contents=[*ARTICLES, None, None, None])
     np.testing.assert_array_equal(table.column("p_positive").to_numpy(), expected[:, 0])
     assert len(np.unique(expected[3:], axis=0)) == 1
 
 
-def test_a_model_of_titles_takes_no_notice_of_articles(
+def test_a_model_of_titles_ignores_articles(
     catalog: Catalog,
     tmp_path: Path,
     publish_model: Callable[..., Artifact],
@@ -184,9 +168,10 @@ def test_a_model_of_titles_takes_no_notice_of_articles(
     champion.promote(catalog, "titles", "a test")
     file = tmp_path / "day.csv"
     file.write_text(f"title,content\n消息,{ARTICLES[0]}\n", encoding="utf-8")
-    assert scored(catalog, file, ReadOptions()).without_content == 0
     batch = Batch.of_file(catalog, file)
-    results.check_same_options(catalog, batch, ReadOptions(content_column="正文"))  # it is not read
+    assert run(catalog, batch).without_content == 0
+    other = score_options(content_column="正文")  # it is not read
+    assert run(catalog, batch, other).outcome == "reused"
     np.testing.assert_array_equal(predict(["消息"]), predict(["消息"], contents=[ARTICLES[0]]))
 
 
@@ -195,7 +180,12 @@ def test_a_stream_is_labelled_by_its_articles(made: Made) -> None:
     content = "".join(json.dumps(row) + "\n" for row in rows).encode()
     out, rejects = io.BytesIO(), io.BytesIO()
     counts = score_stream(
-        made.catalog, io.BytesIO(content), out, rejects, "jsonl", ReadOptions(), 0.05
+        made.catalog,
+        io.BytesIO(content),
+        out,
+        rejects,
+        "jsonl",
+        score_options(max_reject_rate=0.05),
     )
     assert counts == {"rows_in": 4, "scored": 4, "rejected": 0, "without_content": 1}
     labels = [json.loads(line)["label"] for line in out.getvalue().splitlines()]

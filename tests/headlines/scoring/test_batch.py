@@ -14,7 +14,6 @@ import pytest
 from headlines.errors import InputError
 from headlines.hashing import file_sha256
 from headlines.nightly.inbox import read_inbox
-from headlines.readers import ReadOptions
 from headlines.scoring.batch import Batch, check_unique_names, resolve_batches
 from headlines.scoring.batch_state import (
     BatchState,
@@ -25,11 +24,12 @@ from headlines.scoring.batch_state import (
 )
 from headlines.scoring.commit import record_failure
 from headlines.scoring.prepare import prepare_batch
-from headlines.scoring.read_chunks import REJECTS_FILE
+from headlines.scoring.read_files import REJECTS_FILE
 from headlines.storage.artifact import Artifact, open_artifact, publish
 from headlines.storage.file_digests import FileDigestCache
 from headlines.storage.layout import Catalog
 from headlines.storage.manifest import Recipe
+from tests.score import OPTIONS
 
 Writer = Callable[[Path, list[str]], Path]
 
@@ -69,7 +69,7 @@ def test_namesakes_are_refused(catalog: Catalog, tmp_path: Path, write_batch: Wr
     files = [write_batch(tmp_path / day / "n.csv", [day]) for day in ("mon", "tue")]
     mon, tue = (Batch.of_file(catalog, file) for file in files)
     check_unique_names(catalog, [mon])
-    with pytest.raises(InputError, match=r"another file is named 'n\.csv' too"):
+    with pytest.raises(InputError, match=r"two files have the batch name 'n\.csv'"):
         check_unique_names(catalog, [mon, tue])
 
 
@@ -77,9 +77,7 @@ def test_a_stopped_batch_waits_for_other_bytes(catalog: Catalog, write_batch: Wr
     file = write_batch(catalog.inbox / "b.csv", ["喜讯"])
     batch = Batch.of_file(catalog, file)
     assert batch_state(catalog, batch) is BatchState.DUE
-    record_failure(
-        catalog, batch, ReadOptions(), InputError("half of it is missing", "b.csv", "mend it")
-    )
+    record_failure(catalog, batch, OPTIONS, InputError("half of it is missing", "b.csv", "mend it"))
 
     assert batch_state(catalog, batch) is BatchState.FAILED
     assert "half of it is missing" in str(failed_before_error(catalog, batch))
@@ -133,7 +131,7 @@ def test_a_stopped_revision_waits_and_leaves_the_predictions(
     made = publish_predictions(catalog, good)
     write_batch(file, ["", ""])
     bad = Batch.of_file(catalog, file)
-    record_failure(catalog, bad, ReadOptions(), InputError("blank", "a.csv", "mend it"))
+    record_failure(catalog, bad, OPTIONS, InputError("blank", "a.csv", "mend it"))
     assert batch_state(catalog, bad) is BatchState.FAILED
     assert open_artifact(made.directory) is not None
     write_batch(file, ["喜讯"])  # put back as it was
@@ -221,7 +219,7 @@ def test_a_folder_that_is_named_like_a_file_is_one_batch(catalog: Catalog) -> No
 
     assert batch.name == "day/2026-11-20.csv"
     assert batch.files == (folder / "part-0.csv", folder / "part-1.csv")
-    admitted = prepare_batch(catalog, batch, ReadOptions())
+    admitted = prepare_batch(catalog, batch, OPTIONS)
     assert (admitted.counts["rows_in"], admitted.counts["rejected"]) == (4, 1)
     rejects = pq.read_table(admitted.directory / REJECTS_FILE)
     assert rejects.column("row").to_pylist() == [3]  # numbered through the files

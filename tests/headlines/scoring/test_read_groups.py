@@ -1,4 +1,4 @@
-"""A batch of many files is read in stretches by several workers: the same rows, in their order."""
+"""A batch of many files is read in groups by several workers: the same rows, in order."""
 
 import shutil
 from collections.abc import Callable
@@ -9,26 +9,21 @@ import pyarrow.parquet as pq
 import pytest
 
 from headlines.errors import InputError
-from headlines.models import champion
-from headlines.readers import ReadOptions
-from headlines.scoring import commit, prepare, read_chunks, score_chunks
+from headlines.scoring import prepare, read_files
 from headlines.scoring.batch import Batch
+from headlines.scoring.chunks import ChunkRef, chunk_refs
 from headlines.scoring.prepare import prepare_batch
-from headlines.scoring.read_chunks import REJECTS_FILE, ChunkRef, chunk_refs
+from headlines.scoring.read_files import REJECTS_FILE
 from headlines.storage.artifact import Artifact
 from headlines.storage.layout import Catalog
 from tests.headlines.scoring.test_scoring import make_champion
-
-OPTIONS = ReadOptions()
+from tests.score import score, score_options
 
 # Files of so many rows; every tenth row of the batch has no title.
 FILES = (25, 0, 7, 1, 40, 25)
 
 
-@pytest.fixture(autouse=True)
-def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(prepare, "CHUNK_ROWS", 10)
-    monkeypatch.setattr(prepare, "READ_GROUP_BYTES", 100)
+OPTIONS = score_options(chunk_rows=10, read_group_bytes=100)
 
 
 def folder_of(catalog: Catalog, name: str = "news.csv") -> Path:
@@ -44,27 +39,17 @@ def folder_of(catalog: Catalog, name: str = "news.csv") -> Path:
     return folder
 
 
-def scored(catalog: Catalog, batch: Batch) -> Artifact:
-    model = champion.open_champion(catalog)
-    admitted = prepare_batch(catalog, batch, ReadOptions())
-    chunks = score_chunks.make_jobs(catalog, batch, admitted, model)
-    parts = [score_chunks.score_chunk(chunk) for chunk in chunks]
-    return commit.commit(catalog, batch, admitted, model, parts)
-
-
 def table_of(directory: Path) -> pa.Table:
     return pa.concat_tables(pq.read_table(path) for path in sorted(directory.glob("*.parquet")))
 
 
-def test_stretches_give_the_rows_that_the_files_in_turn_give(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_read_groups_give_the_rows_of_the_files_in_order(tmp_path: Path) -> None:
     found = {}
     for size in (100, 10**9):
-        monkeypatch.setattr(prepare, "READ_GROUP_BYTES", size)
         catalog = Catalog(tmp_path / str(size))
         make_champion(catalog)
-        predictions = scored(catalog, Batch.of_folder(catalog, folder_of(catalog)))
+        options = score_options(chunk_rows=10, read_group_bytes=size)
+        predictions = score(catalog, Batch.of_folder(catalog, folder_of(catalog)), options)
         counts = predictions.counts
         assert counts["rows_in"] == sum(FILES) == counts["scored"] + counts["rejected"]
         assert not list(catalog.work.glob("admitted/*"))
@@ -80,16 +65,16 @@ def test_stretches_give_the_rows_that_the_files_in_turn_give(
 
 
 @pytest.mark.parametrize("kind", ["threads", "processes"])
-def test_every_runner_reads_the_same_pieces(
+def test_every_runner_reads_the_same_chunks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
     def files(name: str) -> tuple[list[ChunkRef], dict[str, str]]:
         catalog = Catalog(tmp_path / name)
         make_champion(catalog)
         batch = Batch.of_folder(catalog, folder_of(catalog))
-        pieces = chunk_refs(prepare_batch(catalog, batch, ReadOptions()))
-        predictions = scored(catalog, batch)
-        return pieces, {entry.path: entry.sha256 for entry in predictions.manifest.files}
+        chunks = chunk_refs(prepare_batch(catalog, batch, OPTIONS))
+        predictions = score(catalog, batch, OPTIONS)
+        return chunks, {entry.path: entry.sha256 for entry in predictions.manifest.files}
 
     monkeypatch.setenv("HEADLINES_RUNNER", "threads")
     monkeypatch.setenv("HEADLINES_WORKERS", "1")
@@ -97,67 +82,62 @@ def test_every_runner_reads_the_same_pieces(
     monkeypatch.setenv("HEADLINES_RUNNER", kind)
     monkeypatch.setenv("HEADLINES_WORKERS", "2")
     assert files("found") == expected
-    # Usable rows of the stretches: 22 of 25, 7 of 0 + 7, 37 of 1 + 40, 22 of 25.
-    assert [piece.rows for piece in expected[0]] == [10, 10, 2, 7, 10, 10, 10, 7, 10, 10, 2]
-    assert sorted({piece.offset for piece in expected[0]}) == [0, 25, 32, 73]
+    # Usable rows of the groups: 22 of 25, 7 of 0 + 7, 37 of 1 + 40, 22 of 25.
+    assert [chunk.rows for chunk in expected[0]] == [10, 10, 2, 7, 10, 10, 10, 7, 10, 10, 2]
+    assert sorted({chunk.offset for chunk in expected[0]}) == [0, 25, 32, 73]
 
 
-def test_pieces_are_told_of_in_order_and_again_after_a_kill(catalog: Catalog) -> None:
+def test_chunks_are_reported_again_after_a_kill(catalog: Catalog) -> None:
     batch = Batch.of_folder(catalog, folder_of(catalog))
-    told: list[ChunkRef] = []
+    reported: list[ChunkRef] = []
 
-    def ended(piece: ChunkRef) -> None:
-        told.append(piece)
-        if piece.number == 4:
+    def ended(chunk: ChunkRef) -> None:
+        reported.append(chunk)
+        if chunk.number == 4:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        prepare_batch(catalog, batch, ReadOptions(), ended)
+        prepare_batch(catalog, batch, OPTIONS, ended)
     again: list[ChunkRef] = []
-    admitted = prepare_batch(catalog, batch, ReadOptions(), again.append)
-    assert [piece.number for piece in again] == list(range(11))
-    assert again[:5] == told
+    admitted = prepare_batch(catalog, batch, OPTIONS, again.append)
+    assert [chunk.number for chunk in again] == list(range(11))
+    assert again[:5] == reported
     assert chunk_refs(admitted) == again
-    assert [piece.read for piece in again][-1] == 1.0
+    assert [chunk.read for chunk in again][-1] == 1.0
 
 
 @pytest.fixture
-def stretches(catalog: Catalog) -> list[Artifact]:
-    """What was read of each stretch, as by a run that was killed then."""
+def groups(catalog: Catalog) -> list[Artifact]:
+    """What was read of each group, as by a run that was killed then."""
     batch = Batch.of_folder(catalog, folder_of(catalog))
-    return [
-        read_chunks.read_group(stretch)
-        for stretch in prepare._read_groups(catalog, batch, ReadOptions())
-    ]
+    return [read_files.read_group(group) for group in prepare._read_groups(catalog, batch, OPTIONS)]
 
 
-@pytest.mark.parametrize("harm", ["none", "a piece is lost", "a stretch is damaged"])
+@pytest.mark.parametrize("harm", ["none", "a chunk is lost", "a group is damaged"])
 def test_what_was_read_is_read_again_only_where_it_is_damaged(
-    catalog: Catalog, stretches: list[Artifact], monkeypatch: pytest.MonkeyPatch, harm: str
+    catalog: Catalog, groups: list[Artifact], monkeypatch: pytest.MonkeyPatch, harm: str
 ) -> None:
-    assert len(stretches) == 4
-    first = stretches[0]
-    if harm == "a piece is lost":
+    assert len(groups) == 4
+    first = groups[0]
+    if harm == "a chunk is lost":
         shutil.rmtree(catalog.root / chunk_refs(first)[1].path)
-    elif harm == "a stretch is damaged":
+    elif harm == "a group is damaged":
         (first.directory / REJECTS_FILE).write_bytes(b"not what it was")
     monkeypatch.setenv("HEADLINES_RUNNER", "threads")
     read: list[str] = []
 
-    def read_files(files: read_chunks.ReadJob, *others: object) -> object:
+    def recorded(files: read_files.ReadJob, *others: object) -> object:
         read.extend(files.paths)
         return real(files, *others)  # type: ignore[arg-type]
 
-    real = read_chunks.read_files
-    monkeypatch.setattr(read_chunks, "read_files", read_files)
-    admitted = prepare_batch(
-        catalog, Batch.of_folder(catalog, catalog.inbox / "news.csv"), ReadOptions()
-    )
+    real = read_files.read_files
+    monkeypatch.setattr(read_files, "read_files", recorded)
+    admitted = prepare_batch(catalog, Batch.of_folder(catalog, catalog.inbox / "news.csv"), OPTIONS)
     assert admitted.counts["rows_in"] == sum(FILES)
     assert read == ([] if harm == "none" else ["inbox/news.csv/part-0.csv"])
 
 
-def test_files_with_the_same_rows_have_pieces_of_their_own(catalog: Catalog) -> None:
+def test_files_with_the_same_rows_have_their_own_chunks(catalog: Catalog) -> None:
     folder = catalog.inbox / "news.csv"
     folder.mkdir(parents=True)
     for number in range(3):
@@ -165,10 +145,10 @@ def test_files_with_the_same_rows_have_pieces_of_their_own(catalog: Catalog) -> 
         (folder / f"{number}.csv").write_text(f"title\n{rows}\n", encoding="utf-8")
     make_champion(catalog)
     batch = Batch.of_folder(catalog, folder)
-    assert (
-        len({piece.path for piece in chunk_refs(prepare_batch(catalog, batch, ReadOptions()))}) == 3
+    assert len({chunk.path for chunk in chunk_refs(prepare_batch(catalog, batch, OPTIONS))}) == 3
+    assert table_of(score(catalog, batch, OPTIONS).directory).column("row").to_pylist() == list(
+        range(30)
     )
-    assert table_of(scored(catalog, batch).directory).column("row").to_pylist() == list(range(30))
 
 
 def altered(folder: Path) -> None:
@@ -197,4 +177,4 @@ def test_what_cannot_be_read_stops_the_batch(
     if harm is emptied:
         batch = Batch.of_folder(catalog, folder)
     with pytest.raises(InputError, match=what):
-        prepare_batch(catalog, batch, ReadOptions())
+        prepare_batch(catalog, batch, OPTIONS)

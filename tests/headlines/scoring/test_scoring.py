@@ -14,21 +14,20 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from headlines.compute import executors
 from headlines.errors import DamagedArtifact, InputError
 from headlines.labels import LABELS
 from headlines.metrics.profile import BINS, Profile
 from headlines.models import champion, registry
-from headlines.readers import ReadOptions
 from headlines.readers.titles import MAX_TITLE, record_id
-from headlines.scoring import prepare, results, score_chunks
+from headlines.scoring import score_chunks
 from headlines.scoring.batch import Batch
 from headlines.scoring.batch_state import BatchState, batch_state
+from headlines.scoring.chunks import ROWS_FILE, ChunkRef, chunk_refs, read_chunk
 from headlines.scoring.commit import commit
-from headlines.scoring.prepare import check_reject_rate, prepare_batch, read_chunk
-from headlines.scoring.read_chunks import ROWS_FILE, ChunkRef, chunk_refs
+from headlines.scoring.prepare import check_reject_rate, prepare_batch, read_batch
 from headlines.scoring.results import batch_result
-from headlines.scoring.score_chunks import PREDICTION_SCHEMA, make_jobs, preflight
+from headlines.scoring.run_batch import preflight
+from headlines.scoring.score_chunks import PREDICTION_SCHEMA
 from headlines.segmentation import Segmenter, segment
 from headlines.storage.artifact import Artifact, publish, remove
 from headlines.storage.layout import Catalog
@@ -37,8 +36,7 @@ from lstm_model.bundle import Bundle, write_bundle
 from lstm_model.packed import PackedScorer
 from lstm_model.presets import PRESETS, Preset, weight_shapes
 from lstm_model.vocabulary import Vocabulary
-
-OPTIONS = ReadOptions()
+from tests.score import OPTIONS, make_jobs, run, score, score_options
 
 TITLES = ["某地火灾三人受伤", "小学生获奖", "明日天气", "小学生获奖", "关于路线的公告", "喜讯"]
 # (line of a JSONL batch, whether it can be scored)
@@ -80,17 +78,6 @@ def make_champion(catalog: Catalog, seed: int = 0) -> Artifact:
     model = publish(catalog, catalog.model(registry.version_of(recipe.key)), recipe, write)
     champion.promote(catalog, model.directory.name, "a test")
     return model
-
-
-def score(catalog: Catalog, path: Path) -> Artifact:
-    """What the flow does, without Prefect."""
-    batch = Batch.of_file(catalog, path)
-    model = champion.open_champion(catalog)
-    admitted = prepare_batch(catalog, batch, ReadOptions())
-    chunks = make_jobs(catalog, batch, admitted, model)
-    pool = executors.executor(len(chunks))
-    scored = list(executors.bounded_map(pool, score_chunks.score_chunk, chunks, 2))
-    return commit(catalog, batch, admitted, model, scored)
 
 
 def test_the_predictions_are_the_scorers_own(catalog: Catalog, tmp_path: Path) -> None:
@@ -150,16 +137,13 @@ def test_rows_in_are_rows_scored_and_rejected(
         assert sum(counts["reasons"].values()) == len(bad)
 
 
-def test_the_profile_is_that_of_the_rows(
-    catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(prepare, "CHUNK_ROWS", 3)  # the profiles of three pieces are added
+def test_the_profile_is_that_of_the_rows(catalog: Catalog, tmp_path: Path) -> None:
     make_champion(catalog)
     file = tmp_path / "news.csv"
     titles = [*TITLES, "喜讯" * 8, "未知词语 喜讯"]
     file.write_text("title\n" + "\n".join(titles), encoding="utf-8")
 
-    predictions = score(catalog, file)
+    predictions = score(catalog, file, score_options(chunk_rows=3))  # three profiles are added
 
     assert len(predictions.files(".parquet")) == 3
     profile = Profile.from_dict(predictions.counts["profile"])
@@ -189,16 +173,14 @@ def test_the_profile_is_that_of_the_rows(
         )
 
 
-def test_pieces_scored_before_profiles_were_kept_are_scored_anew(
-    catalog: Catalog, tmp_path: Path
-) -> None:
-    model = make_champion(catalog)
+def test_chunks_scored_before_profiles_are_scored_again(catalog: Catalog, tmp_path: Path) -> None:
+    make_champion(catalog)
     file = tmp_path / "news.csv"
     file.write_text("title\n" + "\n".join(TITLES), encoding="utf-8")
     batch = Batch.of_file(catalog, file)
-    [chunk] = make_jobs(catalog, batch, prepare_batch(catalog, batch, ReadOptions()), model)
-    config = {name: value for name, value in chunk.recipe.config.items() if name != "profile"}
-    before = dataclasses.replace(chunk.recipe, config=config)
+    [job] = make_jobs(catalog, batch, prepare_batch(catalog, batch, OPTIONS))
+    config = {name: value for name, value in job.recipe.config.items() if name != "profile"}
+    before = dataclasses.replace(job.recipe, config=config)
 
     def write(draft: Path) -> dict[str, Any]:
         (draft / "part").write_bytes(b"of an earlier version")
@@ -239,7 +221,6 @@ def test_other_columns_pass_through_as_json(catalog: Catalog, tmp_path: Path) ->
 def test_every_runner_gives_the_same_bytes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, workers: str
 ) -> None:
-    monkeypatch.setattr(prepare, "CHUNK_ROWS", 40)
     file = tmp_path / "news.csv"
     titles = [f"{TITLES[row % 6]}{'，' * (row % 7)}{row}" for row in range(130)]
     file.write_text("title\n" + "\n".join(titles), encoding="utf-8")
@@ -247,7 +228,7 @@ def test_every_runner_gives_the_same_bytes(
     def digests(name: str) -> dict[str, str]:
         catalog = Catalog(tmp_path / name)
         make_champion(catalog)
-        predictions = score(catalog, file)
+        predictions = score(catalog, file, score_options(chunk_rows=40))
         assert [entry.rows for entry in predictions.manifest.files] == [40, 40, 40, 10]
         return {entry.path: entry.sha256 for entry in predictions.manifest.files}
 
@@ -259,102 +240,93 @@ def test_every_runner_gives_the_same_bytes(
     assert digests("found") == expected
 
 
-def test_every_engine_of_the_same_words_gives_the_same_bytes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_every_engine_of_the_same_words_gives_the_same_bytes(tmp_path: Path) -> None:
     file = tmp_path / "news.csv"
     titles = [*TITLES, "火灾text-indent天气1.5em", "㐀地获奖", "喜讯\x1c公告"]
     file.write_text("title\n" + "\n".join(titles), encoding="utf-8")
     found = []
     for engine in ("fast", "jieba"):
-        monkeypatch.setenv("HEADLINES_ENGINE", engine)
         catalog = Catalog(tmp_path / engine)
         make_champion(catalog)
-        predictions = score(catalog, file)
+        predictions = score(catalog, file, score_options(engine=engine))
         assert predictions.manifest.config["segmenter"]["engine"] == engine
         found.append([(entry.path, entry.sha256) for entry in predictions.manifest.files])
     assert found[0] == found[1]
 
 
-def test_a_champion_of_other_words_stops_the_batch_before_anything_is_made(
-    catalog: Catalog,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    write_batch: Callable[[Path, list[str]], Path],
+def test_a_champion_of_another_segmenter_stops_the_batch(
+    catalog: Catalog, tmp_path: Path, write_batch: Callable[[Path, list[str]], Path]
 ) -> None:
     make_champion(catalog)
     batch = Batch.of_file(catalog, write_batch(tmp_path / "news.csv", TITLES))
-    preflight(catalog, batch, ReadOptions())
+    preflight(catalog, batch, OPTIONS)
     dictionary = tmp_path / "words.txt"
     dictionary.write_text("小学生获奖\n", encoding="utf-8")
-    monkeypatch.setenv("HEADLINES_DICTIONARY", str(dictionary))
+    options = dataclasses.replace(OPTIONS, segmenter=Segmenter(dictionary=str(dictionary)))
     with pytest.raises(InputError, match="was trained on other words"):
-        preflight(catalog, batch, ReadOptions())
+        preflight(catalog, batch, options)
 
 
-def in_chunks_of_two(
-    catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> tuple[Batch, Artifact, Artifact]:
-    """A batch of six headlines, the champion, and the batch admitted as three chunks."""
-    monkeypatch.setattr(prepare, "CHUNK_ROWS", 2)
-    make_champion(catalog)
+TWO = score_options(chunk_rows=2)
+
+
+def in_chunks_of_two(catalog: Catalog, tmp_path: Path) -> tuple[Batch, Artifact, Artifact]:
+    """A batch of six headlines, the champion, and the batch prepared as three chunks."""
+    model = make_champion(catalog)
     file = tmp_path / "news.csv"
     file.write_text("title\n" + "\n".join(TITLES), encoding="utf-8")
-    batch, model = Batch.of_file(catalog, file), champion.open_champion(catalog)
-    admitted = prepare_batch(catalog, batch, ReadOptions())
-    return batch, model, admitted
+    batch = Batch.of_file(catalog, file)
+    return batch, model, prepare_batch(catalog, batch, TWO)
 
 
-def test_finished_chunks_are_not_scored_again(
-    catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    batch, model, admitted = in_chunks_of_two(catalog, tmp_path, monkeypatch)
-    first, *others = make_jobs(catalog, batch, admitted, model)
+def test_finished_chunks_are_not_scored_again(catalog: Catalog, tmp_path: Path) -> None:
+    batch, _, prepared = in_chunks_of_two(catalog, tmp_path)
+    first, *others = make_jobs(catalog, batch, prepared)
     assert not score_chunks.score_chunk(first).reused
 
     assert score_chunks.score_chunk(first).reused
-    assert not any(score_chunks.score_chunk(chunk).reused for chunk in others)
-    assert prepare_batch(catalog, batch, ReadOptions()).reused
+    assert not any(score_chunks.score_chunk(job).reused for job in others)
+    assert prepare_batch(catalog, batch, TWO).reused
 
 
-def test_pieces_are_told_of_in_order_while_the_batch_is_read(
-    catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_chunks_are_reported_in_order_while_the_batch_is_read(
+    catalog: Catalog, tmp_path: Path
 ) -> None:
-    batch, _, admitted = in_chunks_of_two(catalog, tmp_path, monkeypatch)
-    pieces = chunk_refs(admitted)
-    assert [(piece.number, piece.rows, piece.alone) for piece in pieces] == [
+    batch, _, prepared = in_chunks_of_two(catalog, tmp_path)
+    chunks = chunk_refs(prepared)
+    assert [(chunk.number, chunk.rows, chunk.is_only) for chunk in chunks] == [
         (0, 2, False),
         (1, 2, False),
         (2, 2, False),
     ]
-    remove(catalog, admitted.directory)  # as after a kill while it was read
-    told: list[ChunkRef] = []
-    again = prepare_batch(catalog, batch, ReadOptions(), told.append)
-    assert told == pieces == chunk_refs(again)
-    assert prepare_batch(catalog, batch, ReadOptions(), told.append).reused
-    assert told == pieces * 2
-    monkeypatch.setattr(prepare, "CHUNK_ROWS", 6)
-    assert [piece.alone for piece in chunk_refs(prepare_batch(catalog, batch, OPTIONS))] == [True]
+    remove(catalog, prepared.directory)  # as after a kill while it was read
+    reported: list[ChunkRef] = []
+    again = prepare_batch(catalog, batch, TWO, reported.append)
+    assert reported == chunks == chunk_refs(again)
+    assert prepare_batch(catalog, batch, TWO, reported.append).reused
+    assert reported == chunks * 2
+    six = prepare_batch(catalog, batch, score_options(chunk_rows=6))
+    assert [chunk.is_only for chunk in chunk_refs(six)] == [True]
 
 
 @pytest.mark.parametrize("harm", ["lost", "altered"])
-def test_a_damaged_piece_is_refused_and_admitted_anew(
-    catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, harm: str
+def test_a_damaged_chunk_is_refused_and_read_again(
+    catalog: Catalog, tmp_path: Path, harm: str
 ) -> None:
-    batch, model, admitted = in_chunks_of_two(catalog, tmp_path, monkeypatch)
-    chunks = make_jobs(catalog, batch, admitted, model)
-    directory = catalog.root / chunks[1].piece.path
+    batch, _, prepared = in_chunks_of_two(catalog, tmp_path)
+    jobs = make_jobs(catalog, batch, prepared)
+    directory = catalog.root / jobs[1].chunk.path
     if harm == "lost":
         shutil.rmtree(directory)
     else:
         rows = directory / ROWS_FILE
         rows.write_bytes(rows.read_bytes()[:-1] + b"!")
     with pytest.raises(DamagedArtifact):
-        score_chunks.score_chunk(chunks[1])
-    mended = prepare_batch(catalog, batch, ReadOptions())
-    assert not mended.reused
-    assert chunk_refs(mended) == chunk_refs(admitted)
-    assert score_chunks.score_chunk(chunks[1]).counts["scored"] == 2
+        score_chunks.score_chunk(jobs[1])
+    again = prepare_batch(catalog, batch, TWO)
+    assert not again.reused
+    assert chunk_refs(again) == chunk_refs(prepared)
+    assert score_chunks.score_chunk(jobs[1]).counts["scored"] == 2
 
 
 @pytest.mark.parametrize(("long_titles", "scored"), [("reject", 2), ("cut", 3)])
@@ -365,10 +337,7 @@ def test_titles_that_are_too_long_are_rejected_or_cut(
     file = tmp_path / "news.csv"
     titles = ["喜讯", "长" * (MAX_TITLE + 1), "长" * MAX_TITLE, " " * 600 + "喜讯"]
     file.write_text("title\n" + "\n".join(titles), encoding="utf-8")
-    batch, model = Batch.of_file(catalog, file), champion.open_champion(catalog)
-    admitted = prepare_batch(catalog, batch, ReadOptions(long_titles=long_titles))
-    chunks = make_jobs(catalog, batch, admitted, model)
-    predictions = commit(catalog, batch, admitted, model, [*map(score_chunks.score_chunk, chunks)])
+    predictions = score(catalog, file, score_options(long_titles=long_titles))
     counts = predictions.counts
     assert (counts["scored"], counts["cut"]) == (scored, scored - 2)
     # A title whose beginning alone is kept must still say something.
@@ -384,23 +353,20 @@ def test_titles_that_are_too_long_are_rejected_or_cut(
 def test_columns_of_other_names(catalog: Catalog, tmp_path: Path) -> None:
     file = tmp_path / "news.csv"
     file.write_text("nr,标题,title,id\n7,喜讯,旧,x\n", encoding="utf-8")
-    reading = ReadOptions(title_column="标题", id_column="nr")
-    admitted = prepare_batch(catalog, Batch.of_file(catalog, file), reading)
-    [piece] = chunk_refs(admitted)
-    [rows] = read_chunk(catalog, piece)
+    options = score_options(title_column="标题", id_column="nr")
+    prepared = prepare_batch(catalog, Batch.of_file(catalog, file), options)
+    [rows] = read_chunk(catalog, *chunk_refs(prepared))
     assert rows.to_pylist() == [
         {"row": 0, "id": "7", "title": "喜讯", "extra": '{"id":"x","title":"旧"}'}
     ]
 
 
-def test_books_that_do_not_balance_are_not_published(
-    catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    batch, model, admitted = in_chunks_of_two(catalog, tmp_path, monkeypatch)
-    scored = [score_chunks.score_chunk(c) for c in make_jobs(catalog, batch, admitted, model)]
+def test_predictions_of_too_few_chunks_are_not_published(catalog: Catalog, tmp_path: Path) -> None:
+    batch, model, prepared = in_chunks_of_two(catalog, tmp_path)
+    scored = [score_chunks.score_chunk(job) for job in make_jobs(catalog, batch, prepared)]
 
-    with pytest.raises(RuntimeError, match="what was scored is not what was admitted"):
-        commit(catalog, batch, admitted, model, scored[:-1])
+    with pytest.raises(RuntimeError, match="the scored chunks are not those that were read"):
+        commit(catalog, batch, prepared, model, scored[:-1])
     assert not catalog.prediction("news.csv").exists()
 
 
@@ -412,7 +378,7 @@ def test_a_file_that_changes_while_it_is_read_is_refused(
     with file.open("a", encoding="utf-8") as more:
         more.write("n-9,喜讯,搜狐\n")
     with pytest.raises(InputError, match="changed while it was read"):
-        prepare_batch(catalog, batch, ReadOptions())
+        prepare_batch(catalog, batch, OPTIONS)
 
 
 def test_the_reject_rate_decides(
@@ -420,13 +386,12 @@ def test_the_reject_rate_decides(
 ) -> None:
     file = write_batch(tmp_path / "news.csv", ["", *["喜讯"] * 19])
     batch = Batch.of_file(catalog, file)
-    admitted = prepare_batch(catalog, batch, ReadOptions())
-    check_reject_rate(batch, admitted, 0.05)
+    check_reject_rate(batch, read_batch(catalog, batch, OPTIONS), 0.05)
     with pytest.raises(InputError, match=r"1 of 20 rows \(5\.0%\)"):
-        check_reject_rate(batch, admitted, 0.049)
+        prepare_batch(catalog, batch, score_options(max_reject_rate=0.049))
     nothing = Batch.of_file(catalog, write_batch(tmp_path / "blank.csv", [""]))
     with pytest.raises(InputError, match="1 of 1 rows"):
-        check_reject_rate(nothing, prepare_batch(catalog, nothing, ReadOptions()), 1.0)
+        prepare_batch(catalog, nothing, score_options(max_reject_rate=1.0))
 
 
 def test_of_several_files_some_may_be_empty(catalog: Catalog, tmp_path: Path) -> None:
@@ -435,9 +400,8 @@ def test_of_several_files_some_may_be_empty(catalog: Catalog, tmp_path: Path) ->
     folder.mkdir()
     for name, content in contents.items():
         (folder / name).write_text(content, encoding="utf-8")
-    admitted = prepare_batch(catalog, Batch.of_folder(catalog, folder), ReadOptions())
-    [piece] = chunk_refs(admitted)
-    [rows] = read_chunk(catalog, piece)
+    prepared = prepare_batch(catalog, Batch.of_folder(catalog, folder), OPTIONS)
+    [rows] = read_chunk(catalog, *chunk_refs(prepared))
     assert rows.to_pylist() == [
         {"row": 0, "id": None, "title": "喜讯", "extra": None},
         {"row": 1, "id": None, "title": "火灾", "extra": None},
@@ -445,18 +409,16 @@ def test_of_several_files_some_may_be_empty(catalog: Catalog, tmp_path: Path) ->
     for name in ("a.csv", "d.csv"):
         (folder / name).write_text("title\n", encoding="utf-8")
     with pytest.raises(InputError, match="have no rows"):
-        prepare_batch(catalog, Batch.of_folder(catalog, folder), ReadOptions())
+        prepare_batch(catalog, Batch.of_folder(catalog, folder), OPTIONS)
 
 
-def test_a_piece_ends_where_its_text_is_long(
-    catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(prepare, "CHUNK_CHARS", 1_000)
+def test_a_chunk_ends_where_its_text_is_long(catalog: Catalog, tmp_path: Path) -> None:
     file = tmp_path / "news.jsonl"
     lines = [json.dumps({"title": f"喜讯{n}", "body": "字" * 400}) for n in range(10)]
     file.write_text("\n".join(lines), encoding="utf-8")
-    pieces = chunk_refs(prepare_batch(catalog, Batch.of_file(catalog, file), ReadOptions()))
-    assert [piece.rows for piece in pieces] == [3, 3, 3, 1]
+    batch = Batch.of_file(catalog, file)
+    chunks = chunk_refs(prepare_batch(catalog, batch, score_options(chunk_chars=1_000)))
+    assert [chunk.rows for chunk in chunks] == [3, 3, 3, 1]
 
 
 @pytest.mark.parametrize(
@@ -476,49 +438,44 @@ def test_ids_are_text_or_numbers(
 ) -> None:
     file = tmp_path / "news.jsonl"
     file.write_text(f'{{"title":"喜讯","id":{value}}}\n{{"title":"火灾"}}', encoding="utf-8")
-    admitted = prepare_batch(catalog, Batch.of_file(catalog, file), ReadOptions())
-    [rows] = read_chunk(catalog, *chunk_refs(admitted))
-    found = rows.to_pylist()
+    prepared = prepare_batch(catalog, Batch.of_file(catalog, file), OPTIONS)
+    [rows] = read_chunk(catalog, *chunk_refs(prepared))
     if identity == "":
-        assert admitted.counts["reasons"] == {"id is neither text nor a number": 1}
+        assert prepared.counts["reasons"] == {"id is neither text nor a number": 1}
     else:
-        assert found[0]["id"] == identity
+        assert rows.to_pylist()[0]["id"] == identity
 
 
-def test_predictions_of_other_pieces_are_not_published(
-    catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_predictions_of_chunks_out_of_order_are_not_published(
+    catalog: Catalog, tmp_path: Path
 ) -> None:
-    batch, model, admitted = in_chunks_of_two(catalog, tmp_path, monkeypatch)
-    first, second, third = map(score_chunks.score_chunk, make_jobs(catalog, batch, admitted, model))
-    with pytest.raises(RuntimeError, match="not what was admitted"):
-        commit(catalog, batch, admitted, model, [second, first, third])
+    batch, model, prepared = in_chunks_of_two(catalog, tmp_path)
+    first, second, third = map(score_chunks.score_chunk, make_jobs(catalog, batch, prepared))
+    with pytest.raises(RuntimeError, match="not those that were read"):
+        commit(catalog, batch, prepared, model, [second, first, third])
     assert not catalog.prediction("news.csv").exists()
 
 
-def test_rejects_of_other_bytes_make_a_batch_due_again(
-    catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_rejects_of_other_bytes_make_a_batch_due_again(catalog: Catalog, tmp_path: Path) -> None:
     """As after a kill between the publishing of the rejects and that of the predictions."""
     make_champion(catalog)
     file = tmp_path / "news.csv"
     file.write_text("title\n喜讯\n火灾\n \n" + "晴\n" * 30, encoding="utf-8")
-    score(catalog, file)
+    predictions = score(catalog, file)
     before = Batch.of_file(catalog, file)
     assert batch_state(catalog, before) is BatchState.SCORED
     shutil.rmtree(catalog.rejected("news.csv"))
     assert batch_state(catalog, before) is BatchState.REVISED
-    assert score(catalog, file).reused
+    assert score(catalog, file).manifest == predictions.manifest
     assert batch_state(catalog, before) is BatchState.SCORED
 
 
-def test_a_batch_that_was_read_otherwise_is_not_taken_for_scored(
-    catalog: Catalog, tmp_path: Path
-) -> None:
+def test_a_batch_read_with_other_options_is_not_reused(catalog: Catalog, tmp_path: Path) -> None:
     make_champion(catalog)
     file = tmp_path / "news.csv"
     file.write_text("title,标题\n喜讯,火灾\n", encoding="utf-8")
     score(catalog, file)
     batch = Batch.of_file(catalog, file)
-    results.check_same_options(catalog, batch, ReadOptions())
+    assert run(catalog, batch).outcome == "reused"
     with pytest.raises(InputError, match="--rescore"):
-        results.check_same_options(catalog, batch, ReadOptions(title_column="标题"))
+        run(catalog, batch, score_options(title_column="标题"))

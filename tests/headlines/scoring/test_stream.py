@@ -25,11 +25,11 @@ from headlines import predict
 from headlines.errors import InputError
 from headlines.labels import LABELS
 from headlines.models import champion, registry
-from headlines.readers import ReadOptions
-from headlines.scoring import prepare
+from headlines.scoring.options import ScoreOptions
 from headlines.scoring.stream import score_stream
 from headlines.storage.artifact import Artifact
 from headlines.storage.layout import Catalog
+from tests.score import OPTIONS, score_options
 
 TITLES = ["股市大涨", "某地地震，伤亡", "天气", "不在词表", "=1+1", "夺冠"]
 # What streams are made of: good rows and bad ones, and what divides them.
@@ -67,16 +67,13 @@ class Streamed:
         catalog: Catalog,
         content: bytes,
         format: str = "jsonl",
-        reading: ReadOptions = ReadOptions(),  # it cannot be changed  # noqa: B008
-        max_reject_rate: float = 1.0,
+        options: ScoreOptions = OPTIONS,
     ) -> None:
         out, rejects = io.BytesIO(), io.BytesIO()
         self.counts: dict[str, int] | None = None
         self.error: InputError | None = None
         try:
-            self.counts = score_stream(
-                catalog, io.BytesIO(content), out, rejects, format, reading, max_reject_rate
-            )
+            self.counts = score_stream(catalog, io.BytesIO(content), out, rejects, format, options)
         except InputError as error:
             self.error = error
         self.rows = [json.loads(line) for line in out.getvalue().splitlines()]
@@ -119,11 +116,10 @@ def test_a_row_is_what_the_model_says_of_it(root: Catalog) -> None:
 
 
 def test_rows_keep_their_order_and_number_over_chunks(
-    root: Catalog, monkeypatch: pytest.MonkeyPatch
+    root: Catalog,
 ) -> None:
-    monkeypatch.setattr(prepare, "CHUNK_ROWS", 3)
     titles = [TITLES[row % 6] if row % 5 else "" for row in range(40)]
-    streamed = Streamed(root, jsonl(titles))
+    streamed = Streamed(root, jsonl(titles), options=score_options(chunk_rows=3))
     assert [row["row"] for row in streamed.rows] == [row for row in range(40) if row % 5]
     assert [row["title"] for row in streamed.rows] == [title for title in titles if title]
     assert [reject["row"] for reject in streamed.rejects] == list(range(0, 40, 5))
@@ -165,7 +161,7 @@ def test_every_format_plain_and_compressed(
 
 def test_too_many_rejects_give_no_line_but_are_told(root: Catalog) -> None:
     titles = ["天气"] * 4 + [""] * 3 + [5] * 2 + ["长" * 501] * 2 + [None]
-    streamed = Streamed(root, jsonl(titles), max_reject_rate=0.6)
+    streamed = Streamed(root, jsonl(titles), options=score_options(max_reject_rate=0.6))
     assert streamed.error is not None
     assert streamed.error.location == "standard input"
     assert "8 of 12 rows" in streamed.error.problem
@@ -173,7 +169,8 @@ def test_too_many_rejects_give_no_line_but_are_told(root: Catalog) -> None:
     assert streamed.error.problem.endswith(commonest)
     assert streamed.rows == []
     assert [reject["row"] for reject in streamed.rejects] == list(range(4, 12))
-    assert len(Streamed(root, jsonl(titles), max_reject_rate=0.7).rows) == 4
+    more = score_options(max_reject_rate=0.7)
+    assert len(Streamed(root, jsonl(titles), options=more).rows) == 4
 
 
 def test_a_reject_shows_its_bytes_as_text_where_they_are_text(root: Catalog) -> None:
@@ -190,7 +187,7 @@ def test_a_reject_shows_its_bytes_as_text_where_they_are_text(root: Catalog) -> 
     ]
     for encoding in ("gb18030", "utf-16"):
         [reject] = Streamed(
-            root, "title,n\n天气,1\n,天\n".encode(encoding), "csv", ReadOptions(encoding)
+            root, "title,n\n天气,1\n,天\n".encode(encoding), "csv", score_options(encoding=encoding)
         ).rejects
         if encoding == "gb18030":
             assert reject["raw"] == ",天"
@@ -198,14 +195,14 @@ def test_a_reject_shows_its_bytes_as_text_where_they_are_text(root: Catalog) -> 
             assert base64.b64decode(reject["raw_base64"]).decode("utf-16-le") == ",天"
     # Parquet has text of its own, whatever encoding is declared.
     content = as_parquet(["天气", "\u3000"])
-    [reject] = Streamed(root, content, "parquet", ReadOptions("gb18030")).rejects
+    [reject] = Streamed(root, content, "parquet", score_options(encoding="gb18030")).rejects
     assert json.loads(reject["raw"]) == {"title": "\u3000"}
 
 
 def test_other_columns_can_be_named_and_long_titles_cut(root: Catalog) -> None:
     content = '{"标题":"天气","title":"x","号":3}\n{"标题":"' + "长" * 501 + '"}\n'
-    reading = ReadOptions(title_column="标题", id_column="号", long_titles="cut")
-    first, second = Streamed(root, content.encode(), "jsonl", reading).rows
+    options = score_options(title_column="标题", id_column="号", long_titles="cut")
+    first, second = Streamed(root, content.encode(), "jsonl", options).rows
     assert (first["title"], first["id"], first["extra"]) == ("天气", "3", {"title": "x"})
     assert (second["title"], second["extra"]) == ("长" * 500, {})
 
@@ -213,11 +210,11 @@ def test_other_columns_can_be_named_and_long_titles_cut(root: Catalog) -> None:
 @pytest.mark.parametrize(
     ("content", "format", "said"),
     [
-        (b"", "jsonl", "nothing came in"),
+        (b"", "jsonl", "no input"),
         (b"\n\n", "jsonl", "no rows"),
         (b"a,b\n1,2\n", "csv", "no column 'title'"),
         (b"title\n1\n", "parquet", "not a readable Parquet file"),
-        (gzip.compress(jsonl(TITLES))[:-9], "jsonl", "not whole"),
+        (gzip.compress(jsonl(TITLES))[:-9], "jsonl", "truncated"),
         (as_csv(["天气"] * 9).decode().encode("gb18030"), "csv", "--encoding gb18030"),
     ],
 )
@@ -240,15 +237,15 @@ class ClosedPipe(io.BytesIO):
         raise BrokenPipeError(errno.EPIPE, "Broken pipe")
 
 
-def test_nothing_is_kept_whatever_happens(root: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(prepare, "CHUNK_ROWS", 2)
-    assert Streamed(root, jsonl(TITLES)).counts
+def test_nothing_is_kept_whatever_happens(root: Catalog) -> None:
+    two = score_options(chunk_rows=2)
+    assert Streamed(root, jsonl(TITLES), options=two).counts
     assert left_in(root) == []
-    assert Streamed(root, jsonl(["", *TITLES]), max_reject_rate=0).error
+    assert Streamed(root, jsonl(["", *TITLES]), options=score_options(max_reject_rate=0)).error
     assert left_in(root) == []
     content = io.BytesIO(jsonl(TITLES))
     with pytest.raises(BrokenPipeError):
-        score_stream(root, content, ClosedPipe(), io.BytesIO(), "jsonl", ReadOptions(), 1.0)
+        score_stream(root, content, ClosedPipe(), io.BytesIO(), "jsonl", two)
     assert left_in(root) == []
     assert not root.predictions.exists()
     assert not root.inbox.exists()
@@ -257,7 +254,7 @@ def test_nothing_is_kept_whatever_happens(root: Catalog, monkeypatch: pytest.Mon
 def test_without_a_model_nothing_is_read(catalog: Catalog) -> None:
     source = io.BytesIO(jsonl(TITLES))
     with pytest.raises(InputError, match="headlines train"):
-        score_stream(catalog, source, io.BytesIO(), io.BytesIO(), "jsonl", ReadOptions(), 1.0)
+        score_stream(catalog, source, io.BytesIO(), io.BytesIO(), "jsonl", OPTIONS)
     assert source.tell() == 0
 
 
@@ -311,10 +308,8 @@ def test_rows_in_are_rows_out_and_rejects_for_any_bytes(
     assert left_in(shared) == []
 
 
-def test_memory_does_not_grow_with_the_stream(
-    root: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(prepare, "CHUNK_ROWS", 500)
+def test_memory_does_not_grow_with_the_stream(root: Catalog, tmp_path: Path) -> None:
+    options = score_options(chunk_rows=500)
 
     def peak(rows: int) -> int:
         path = tmp_path / "stream.jsonl"
@@ -322,7 +317,7 @@ def test_memory_does_not_grow_with_the_stream(
         with path.open("rb") as source, (tmp_path / "out").open("wb") as out:
             tracemalloc.start()
             try:
-                score_stream(root, source, out, tmp_path / "rejects", "jsonl", ReadOptions(), 1.0)
+                score_stream(root, source, out, tmp_path / "rejects", "jsonl", options)
                 return tracemalloc.get_traced_memory()[1]
             finally:
                 tracemalloc.stop()
@@ -399,7 +394,7 @@ def test_a_broken_pipe_ends_the_command_quietly(root: Catalog) -> None:
         (("-", "--batch", "a.csv"), "--batch"),
         (("-", "--csv", "a.csv"), "--csv"),
         (("-", "--rejects", "none/a"), "no file can be written"),
-        (("-", "--encoding", "klingon"), "'klingon' is not known"),
+        (("-", "--encoding", "klingon"), "unknown encoding 'klingon'"),
         (("a.csv", "--format", "csv"), "standard input"),
         (("a.csv", "--rejects", "a"), "standard input"),
     ],

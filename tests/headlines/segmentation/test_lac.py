@@ -43,7 +43,7 @@ def lac() -> Lac:
 # What jieba prints
 
 
-def test_words_and_tags_are_those_of_real_paddle(lac: Lac) -> None:
+def test_words_and_tags_match_paddle(lac: Lac) -> None:
     known = read_lac(lac_directory()).characters
     tagged = lac.tag([row["text"] for row in GOLDEN_ROWS])
     assert len(GOLDEN_ROWS) == 95
@@ -54,7 +54,7 @@ def test_words_and_tags_are_those_of_real_paddle(lac: Lac) -> None:
         assert (printed, [tag for _, tag in words]) == (row["tokens"], row["tags"])
 
 
-def test_the_examples_of_jiebas_readme(lac: Lac) -> None:
+def test_examples_of_jiebas_readme(lac: Lac) -> None:
     assert lac.cut(["我来到北京清华大学", "乒乓球拍卖完了", "中国科学技术大学"]) == [
         ["我", "来到", "北京清华大学"],
         ["乒乓球", "拍卖", "完", "了"],
@@ -73,7 +73,7 @@ def test_the_examples_of_jiebas_readme(lac: Lac) -> None:
         ("😀中国𠀀人民", [("😀", "v"), ("中国", "LOC"), ("𠀀", "v"), ("人民", "n")]),
     ],
 )
-def test_what_jieba_drops_or_blanks_is_kept(
+def test_text_that_jieba_drops_or_blanks_is_kept(
     lac: Lac, text: str, words: list[tuple[str, str]]
 ) -> None:
     assert lac.tag([text]) == [words]
@@ -81,24 +81,24 @@ def test_what_jieba_drops_or_blanks_is_kept(
 
 
 @given(TEXTS)
-def test_the_words_joined_are_the_text(lac: Lac, text: str) -> None:
+def test_joined_words_are_the_text(lac: Lac, text: str) -> None:
     [words] = lac.cut([text])
     assert "".join(words) == text
     assert "" not in words
 
 
-def test_one_text_is_no_list_of_texts(lac: Lac) -> None:
+def test_single_string_is_refused(lac: Lac) -> None:
     assert lac.tag([]) == lac.cut([]) == []
     for call in (lac.tag, lac.cut):
         with pytest.raises(TypeError, match="not one text"):
             call("中国")
 
 
-def test_the_fingerprint_is_that_of_jiebas_files(lac: Lac) -> None:
+def test_fingerprint_of_jiebas_files(lac: Lac) -> None:
     assert lac.fingerprint == "b36a27a3d403e69d0b6ed592c47d139af158460136b105d2a090213242605837"
 
 
-def test_neither_jieba_nor_paddle_nor_tensorflow_is_loaded() -> None:
+def test_jieba_paddle_and_tensorflow_are_not_loaded() -> None:
     code = (
         "import sys; from headlines.segmentation.lac import Lac; Lac.load().cut(['中国']);"
         "print({'jieba', 'paddle', 'tensorflow', 'google.protobuf'} & set(sys.modules))"
@@ -107,19 +107,19 @@ def test_neither_jieba_nor_paddle_nor_tensorflow_is_loaded() -> None:
     assert done.stdout == "set()\n"
 
 
-# A text alone and in company
+# A text alone and with others
 
 
 @settings(max_examples=40)
 @given(st.lists(TEXTS, max_size=12))
-def test_neighbours_change_nothing(lac: Lac, texts: list[str]) -> None:
+def test_other_texts_do_not_change_the_words(lac: Lac, texts: list[str]) -> None:
     alone = [words for text in texts for words in lac.tag([text])]
     assert lac.tag(texts) == alone
     assert lac.tag(texts[::-1]) == alone[::-1]
 
 
 @pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="see `Lac`")
-def test_scores_are_the_same_bits_alone_and_in_company(lac: Lac) -> None:
+def test_scores_are_bit_identical_alone_and_together(lac: Lac) -> None:
     rng = np.random.default_rng(0)
     steps = np.sort(rng.integers(1, 40, 75))[::-1]
     ids = rng.integers(0, 20_000, steps.sum())
@@ -128,22 +128,22 @@ def test_scores_are_the_same_bits_alone_and_in_company(lac: Lac) -> None:
         np.testing.assert_array_equal(lac._scores(row, np.array([len(row)])), scores)
 
 
-def test_the_size_of_blocks_changes_nothing(lac: Lac, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_chunk_size_does_not_change_the_words(lac: Lac, monkeypatch: pytest.MonkeyPatch) -> None:
     texts = [row["text"] for row in GOLDEN_ROWS[::2]]
     expected = lac.tag(texts)
-    for name, size in (("ROWS", 7), ("CHARACTERS", 50), ("PIECE", 24)):
+    for name, size in (("CHUNK_ROWS", 7), ("CHUNK_CHARS", 50), ("AFFINE_ROWS", 24)):
         monkeypatch.setattr(lac_module, name, size)
         assert lac.tag(texts) == expected
 
 
-def test_a_long_text_among_short_ones(lac: Lac) -> None:
+def test_long_text_among_short_ones(lac: Lac) -> None:
     titles = [row["text"] for row in GOLDEN_ROWS]
     long = "。".join(titles)
     assert lac.tag([*titles, long, ""]) == [*lac.tag(titles), *lac.tag([long]), []]
 
 
 @pytest.mark.slow
-def test_a_text_of_100_000_characters_takes_less_than_600_MB(lac: Lac) -> None:
+def test_memory_of_a_text_of_100_000_characters(lac: Lac) -> None:
     text = "".join(row["text"] for row in GOLDEN_ROWS).strip()
     text = (text * math.ceil(100_000 / len(text)))[:100_000]
     tracemalloc.start()
@@ -154,13 +154,13 @@ def test_a_text_of_100_000_characters_takes_less_than_600_MB(lac: Lac) -> None:
     assert peak < 600e6
 
 
-def test_threads_may_share_it(lac: Lac) -> None:
+def test_threads_may_share_an_instance(lac: Lac) -> None:
     texts = [row["text"] for row in GOLDEN_ROWS[::4]]
     with ThreadPoolExecutor(4) as pool:
         assert list(pool.map(lac.tag, [texts] * 4)) == [lac.tag(texts)] * 4
 
 
-# The network, against formulas written as slowly and plainly as can be
+# The network, against the plain formulas
 
 
 def sigmoid(z: np.ndarray) -> np.ndarray:
@@ -258,9 +258,7 @@ def small_model(tmp_path: Path) -> Callable[[int], Path]:
 
 
 @pytest.mark.parametrize("seed", [0, 2, 5, 9, 11, 15])
-def test_a_small_network_tags_as_the_formulas_say(
-    small_model: Callable[[int], Path], seed: int
-) -> None:
+def test_small_network_matches_the_formulas(small_model: Callable[[int], Path], seed: int) -> None:
     directory = small_model(seed)
     model = read_lac(directory)
     rng = np.random.default_rng(seed)
@@ -274,7 +272,7 @@ def test_a_small_network_tags_as_the_formulas_say(
         assert words == textbook_words(text, [SMALL_TAGS[tag] for tag in path])
 
 
-def test_the_scores_of_jiebas_network_are_those_of_the_formulas(lac: Lac) -> None:
+def test_scores_of_jiebas_network_match_the_formulas(lac: Lac) -> None:
     model = read_lac(lac_directory())
     texts = sorted((row["text"].strip() for row in GOLDEN_ROWS[::9]), key=len, reverse=True)
     rows = [[model.characters.get(c, model.unknown) for c in text] for text in texts]
@@ -286,7 +284,7 @@ def test_the_scores_of_jiebas_network_are_those_of_the_formulas(lac: Lac) -> Non
 
 @settings(max_examples=30)
 @given(st.integers(0, 2**32), st.lists(st.integers(1, 5), min_size=1, max_size=9))
-def test_the_best_path_is_the_best_of_all(seed: int, lengths: list[int]) -> None:
+def test_best_path_is_the_best_of_all_paths(seed: int, lengths: list[int]) -> None:
     rng = np.random.default_rng(seed)
     steps = np.array(sorted(lengths, reverse=True))
     crfw = rng.standard_normal((5, 3), np.float32)
@@ -308,44 +306,44 @@ GOOD = weight(5)  # fc_4.b_0 of the small network
 DAMAGE = [
     ("fc_4.b_0", b"", "ends after 0 bytes"),
     ("fc_4.b_0", GOOD[:19], "ends after 19 bytes"),
-    ("fc_4.b_0", GOOD[:23], "no Paddle tensor of format 0"),
+    ("fc_4.b_0", GOOD[:23], "not a Paddle tensor of format 0"),
     ("fc_4.b_0", GOOD[:16] + b"\x03" + GOOD[17:], "ends within a number"),
-    ("fc_4.b_0", GOOD[:-1], r"43 bytes where the shape \(5,\) takes 44"),
-    ("fc_4.b_0", GOOD + b"\0", r"45 bytes where the shape \(5,\) takes 44"),
-    ("fc_4.b_0", b"\x01" + GOOD[1:], "no Paddle tensor of format 0"),
+    ("fc_4.b_0", GOOD[:-1], r"43 bytes, expected 44 for the shape \(5,\)"),
+    ("fc_4.b_0", GOOD + b"\0", r"45 bytes, expected 44 for the shape \(5,\)"),
+    ("fc_4.b_0", b"\x01" + GOOD[1:], "not a Paddle tensor of format 0"),
     ("fc_4.b_0", GOOD[:4] + b"\x01" + GOOD[5:], "without LoD"),
-    ("fc_4.b_0", GOOD[:16] + b"\xff" * 4 + GOOD[20:], "no Paddle tensor"),
-    ("fc_4.b_0", b"\x93NUMPY\x01\x00v\x00{'descr': '<f4'}" + GOOD, "no Paddle tensor"),
-    ("fc_4.b_0", paddle_file(np.ones(5), data_type=6), "type 6 where FP32"),
+    ("fc_4.b_0", GOOD[:16] + b"\xff" * 4 + GOOD[20:], "not a Paddle tensor"),
+    ("fc_4.b_0", b"\x93NUMPY\x01\x00v\x00{'descr': '<f4'}" + GOOD, "not a Paddle tensor"),
+    ("fc_4.b_0", paddle_file(np.ones(5), data_type=6), "type 6, expected FP32"),
     ("fc_4.b_0", GOOD[:20] + b"\x1a" + GOOD[21:], "unknown field 0x1a"),
-    ("fc_4.b_0", paddle_file(np.float32(1)), r"the shape \(\), which no weight has"),
-    ("fc_4.b_0", weight(0), r"the shape \(0,\), which no weight has"),
-    ("fc_4.b_0", weight(1, 1, 5), r"the shape \(1, 1, 5\), which no weight has"),
-    ("fc_4.b_0", weight(6), r"shape \(6,\) where \(5,\) was expected"),
-    ("fc_4.b_0", weight(1, 5), r"shape \(1, 5\) where \(5,\) was expected"),
-    ("word_emb", weight(7, 3), r"shape \(7, 3\) where \(8, 3\) was expected"),
-    ("gru_3.w_0", weight(12, 4), r"shape \(12, 4\) where \(4, 12\) was expected"),
+    ("fc_4.b_0", paddle_file(np.float32(1)), r"the invalid shape \(\)"),
+    ("fc_4.b_0", weight(0), r"the invalid shape \(0,\)"),
+    ("fc_4.b_0", weight(1, 1, 5), r"the invalid shape \(1, 1, 5\)"),
+    ("fc_4.b_0", weight(6), r"shape \(6,\), expected \(5,\)"),
+    ("fc_4.b_0", weight(1, 5), r"shape \(1, 5\), expected \(5,\)"),
+    ("word_emb", weight(7, 3), r"shape \(7, 3\), expected \(8, 3\)"),
+    ("gru_3.w_0", weight(12, 4), r"shape \(12, 4\), expected \(4, 12\)"),
     ("crfw", paddle_file(np.full((7, 5), np.nan)), "not finite"),
     ("crfw", None, "cannot be read"),
     ("word.dic", None, "cannot be read"),
-    ("word.dic", b"", "no dictionary of this kind"),
-    ("word.dic", b"\xff", "no dictionary of this kind"),
-    ("word.dic", b"0 a\n1 OOV\n", "no dictionary of this kind"),
-    ("word.dic", b"a\t0\n", "no dictionary of this kind"),
-    ("word.dic", b"0\ta\n1\ta\n2\tOOV\n", "twice"),
-    ("word.dic", b"0\ta\n0\tOOV\n", "twice"),
+    ("word.dic", b"", "not a valid dictionary"),
+    ("word.dic", b"\xff", "not a valid dictionary"),
+    ("word.dic", b"0 a\n1 OOV\n", "not a valid dictionary"),
+    ("word.dic", b"a\t0\n", "not a valid dictionary"),
+    ("word.dic", b"0\ta\n1\ta\n2\tOOV\n", "duplicate"),
+    ("word.dic", b"0\ta\n0\tOOV\n", "duplicate"),
     ("word.dic", b"-1\ta\n0\tOOV\n", "below 0"),
     ("word.dic", b"0\ta\r\n1\tOOV\r\n", "has no entry OOV"),
-    ("word.dic", b"0\ta\n1\tOOV\n", r"shape \(8, 3\) where \(2, 3\) was expected"),
-    ("tag.dic", b"0\tn-B\n2\tO\n", "leaves out a number"),
+    ("word.dic", b"0\ta\n1\tOOV\n", r"shape \(8, 3\), expected \(2, 3\)"),
+    ("tag.dic", b"0\tn-B\n2\tO\n", "skips a number"),
     ("tag.dic", b"0\tB-n\n1\tO\n", "has the tag 'B-n'"),
-    ("tag.dic", b"0\tn-B\n1\tO\n", r"where \(8, 2\) was expected"),
+    ("tag.dic", b"0\tn-B\n1\tO\n", r"expected \(8, 2\)"),
 ]
 
 
-@pytest.mark.parametrize(("name", "content", "what"), DAMAGE, ids=range(len(DAMAGE)))
-def test_a_damaged_or_foreign_file_is_refused_by_name(
-    small_model: Callable[[int], Path], name: str, content: bytes | None, what: str
+@pytest.mark.parametrize(("name", "content", "problem"), DAMAGE, ids=range(len(DAMAGE)))
+def test_invalid_file_is_refused_by_name(
+    small_model: Callable[[int], Path], name: str, content: bytes | None, problem: str
 ) -> None:
     directory = small_model(0)
     path = directory / name if name.endswith(".dic") else directory / "model_baseline" / name
@@ -353,18 +351,16 @@ def test_a_damaged_or_foreign_file_is_refused_by_name(
         path.unlink()
     else:
         path.write_bytes(content)
-    with pytest.raises(InputError, match=what) as refused:
+    with pytest.raises(InputError, match=problem) as refused:
         Lac.load(directory)
-    # A dictionary of another size is told by the first weight that it does not fit.
-    told = Path(refused.value.location).name
-    assert told == name or (name.endswith(".dic") and "was expected" in what)
-    assert refused.value.hint == "install jieba 0.42.1 anew"
+    # A dictionary of the wrong size shows in the first weight that does not match it.
+    refused_name = Path(refused.value.location).name
+    assert refused_name == name or (name.endswith(".dic") and "expected" in problem)
+    assert refused.value.hint == "reinstall jieba 0.42.1"
 
 
 @given(st.lists(st.tuples(st.integers(0, 24), st.integers(0, 255)), max_size=4), st.integers(0, 50))
-def test_whatever_a_header_says_the_file_is_read_or_refused(
-    changes: list[tuple[int, int]], length: int
-) -> None:
+def test_any_header_is_read_or_refused(changes: list[tuple[int, int]], length: int) -> None:
     data = bytearray((GOOD + bytes(50))[:length])
     for place, byte in changes:
         data[place : place + 1] = bytes([byte])
@@ -372,7 +368,7 @@ def test_whatever_a_header_says_the_file_is_read_or_refused(
         assert lac_weights._tensor(bytes(data), Path("weight")).ndim <= 2
 
 
-def test_another_byte_is_another_fingerprint(small_model: Callable[[int], Path]) -> None:
+def test_changed_byte_gives_another_fingerprint(small_model: Callable[[int], Path]) -> None:
     directory = small_model(0)
     before = Lac.load(directory).fingerprint
     assert Lac.load(directory).fingerprint == before
@@ -381,7 +377,7 @@ def test_another_byte_is_another_fingerprint(small_model: Callable[[int], Path])
     assert Lac.load(directory).fingerprint != before
 
 
-def test_without_jieba_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_jieba_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lac_weights, "find_spec", lambda name: None)
     with pytest.raises(InputError, match="jieba: is not installed; install jieba"):
         Lac.load()

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,18 +18,20 @@ from distributed import Client
 from distributed.security import Security
 
 from headlines.compute import executors
-from headlines.compute.executors import wait_until_visible
 from headlines.models import champion
-from headlines.readers import ReadOptions
-from headlines.scoring import commit, prepare, score_chunks
 from headlines.scoring.batch import Batch
-from headlines.storage.artifact import Artifact
+from headlines.scoring.options import ScoreOptions
+from headlines.scoring.run_batch import run_batch
+from headlines.scoring.score_chunks import ScoreJob, score_on_worker
+from headlines.storage.artifact import Artifact, open_artifact
 from headlines.storage.layout import Catalog
 from tests.headlines.scoring.test_scoring import make_champion
+from tests.score import score_options
 
 PRELOAD = Path(__file__).with_name("faults_preload.py")
 DASK = Path(sys.executable).with_name("dask")
-ROWS, PIECE_ROWS = 430, 40
+ROWS, CHUNK_ROWS = 430, 40
+SMALL = score_options(chunk_rows=CHUNK_ROWS)
 
 
 @dataclass
@@ -176,13 +179,12 @@ def cluster(shared_cluster: Cluster) -> Iterator[Cluster]:
 
 @pytest.fixture
 def use(monkeypatch: pytest.MonkeyPatch) -> Callable[[Cluster], None]:
-    """Has the work of this test done by a cluster, in small pieces."""
+    """Has the work of this test done by a cluster."""
 
     def configure(cluster: Cluster) -> None:
         monkeypatch.setenv("HEADLINES_RUNNER", "dask")
         monkeypatch.setenv("HEADLINES_DASK", cluster.address)
 
-    monkeypatch.setattr(prepare, "CHUNK_ROWS", PIECE_ROWS)
     return configure
 
 
@@ -193,29 +195,37 @@ class Job:
     Attributes:
         catalog: the data root.
         batch: the batch.
-        reused: of the pieces that were had so far, how many were there before.
+        options: small chunks.
+        reused: how many of the chunks so far had been scored before.
     """
 
     catalog: Catalog
     batch: Batch
+    options: ScoreOptions = SMALL
     reused: int = 0
 
     def run(self) -> Artifact:
-        """Score it in the steps that the flow takes, without Prefect and its retries."""
+        """Score it as the flow does, without Prefect and its retries."""
         model = champion.open_champion(self.catalog)
-        admitted = prepare.prepare_batch(self.catalog, self.batch, ReadOptions())
-        chunks = score_chunks.make_jobs(self.catalog, self.batch, admitted, model)
-        pool = executors.executor(len(chunks))
-        scored = []
-        for part in executors.bounded_map(
-            pool, score_chunks.score_chunk, chunks, executors.max_in_flight()
-        ):
-            self.reused += part.reused
-            scored.append(wait_until_visible(part))
-        return commit.commit(self.catalog, self.batch, admitted, model, scored)
+
+        def score_and_count(job: ScoreJob) -> Artifact:
+            scored = score_on_worker(job)
+            self.reused += scored.reused
+            return scored
+
+        with ThreadPoolExecutor(64) as threads:
+
+            def submit(step: Callable[..., Any], *arguments: Any) -> "Future[Any]":
+                step = score_and_count if step is score_on_worker else step
+                return threads.submit(step, *arguments)
+
+            run_batch(self.catalog, self.batch, model, self.options, submit)
+        predictions = open_artifact(self.catalog.prediction(self.batch.name))
+        assert predictions is not None
+        return predictions
 
     def finished(self) -> int:
-        """How many pieces were scored so far."""
+        """How many chunks were scored so far."""
         return len(list(self.catalog.work.glob("chunks/*/part.parquet")))
 
 
@@ -229,7 +239,7 @@ def lines() -> Iterator[str]:
 
 @pytest.fixture
 def job(tmp_path: Path) -> Job:
-    """Eleven pieces to score."""
+    """Eleven chunks to score."""
     file = tmp_path / "news.csv"
     file.write_text("\n".join(lines()), encoding="utf-8")
     catalog = Catalog(tmp_path / "data")
@@ -246,7 +256,6 @@ def expected(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     catalog = Catalog(place / "data")
     make_champion(catalog)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(prepare, "CHUNK_ROWS", PIECE_ROWS)
         patch.setenv("HEADLINES_RUNNER", "threads")
         return digests(Job(catalog, Batch.of_file(catalog, file)).run())
 

@@ -1,6 +1,6 @@
 """Loaded by the workers of the tests' clusters: does to a worker what a test asks for, by files.
 
-The folder `HEADLINES_TEST_FAULTS` is looked into before a piece is scored and in the midst of it.
+The folder `HEADLINES_TEST_FAULTS` is looked into before a chunk is scored and in the midst of it.
 A file there is the order; one that only a single worker is to follow is taken away by it.
 """
 
@@ -18,7 +18,7 @@ from headlines.models import registry
 from headlines.scoring import score_chunks
 
 ORDERS = Path(os.environ["HEADLINES_TEST_FAULTS"])
-own_predictions_of, own_code, own_model = (
+own_iter_predictions, own_code, own_model = (
     score_chunks.iter_predictions,
     module.code,
     registry.open_model,
@@ -35,20 +35,20 @@ def taken(order: str) -> bool:
     return True
 
 
-def predictions_of(chunk: score_chunks.ScoreJob) -> Iterator[score_chunks.ScoredRows]:
-    """The predictions of a piece, unless something happens on the way."""
-    found = list(own_predictions_of(chunk))
+def iter_predictions(job: score_chunks.ScoreJob) -> Iterator[score_chunks.ScoredRows]:
+    """The predictions of a chunk, unless something happens on the way."""
+    found = list(own_iter_predictions(job))
     yield found[0]
-    (ORDERS / f"begun-{chunk.piece.number}").touch()
+    (ORDERS / f"begun-{job.chunk.number}").touch()
     if taken("die"):
         os.kill(os.getpid(), signal.SIGKILL)
     if taken("stop"):
         (ORDERS / "stopped").write_text(str(os.getpid()))
         os.kill(os.getpid(), signal.SIGSTOP)
-    if (ORDERS / f"eat-{chunk.piece.number}").exists():
+    if (ORDERS / f"eat-{job.chunk.number}").exists():
         while True:  # until the nanny ends this process
             held.append(bytearray(os.urandom(1 << 20) * 8))
-    while (ORDERS / f"hold-{chunk.piece.number}").exists():
+    while (ORDERS / f"hold-{job.chunk.number}").exists():
         pass
     yield from found[1:]
 
@@ -67,6 +67,6 @@ def dask_setup(worker: Worker) -> None:
             catalog = type(catalog)(Path(order.read_text()))
         return own_model(catalog, version)
 
-    score_chunks.iter_predictions = predictions_of
+    score_chunks.iter_predictions = iter_predictions
     registry.open_model = model
     module.code = code  # type: ignore[assignment]

@@ -50,11 +50,9 @@ def test_a_killed_scheduler_is_told_and_the_next_run_goes_on(
 _RUN = """
 import sys
 from pathlib import Path
-from headlines.scoring import prepare
 from headlines.scoring.batch import Batch
 from headlines.storage.layout import Catalog
-from tests.headlines.compute.dask.conftest import PIECE_ROWS, Job
-prepare.CHUNK_ROWS = PIECE_ROWS
+from tests.headlines.compute.dask.conftest import Job
 catalog = Catalog(Path(sys.argv[1]))
 Job(catalog, Batch.of_file(catalog, Path(sys.argv[2]))).run()
 """

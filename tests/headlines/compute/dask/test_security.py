@@ -102,7 +102,11 @@ def test_a_batch_scored_by_tls_from_the_command_line(
         "HEADLINES_RUNNER": "dask",
         "HEADLINES_DASK": cluster.address,
     }
-    small = "from headlines.scoring import prepare; prepare.CHUNK_ROWS = 40; "
+    small = (
+        "from functools import partial; import flows.score\n"
+        "from headlines.scoring.options import ChunkSizes, ScoreOptions\n"
+        "flows.score.ScoreOptions = partial(ScoreOptions, sizes=ChunkSizes(rows=40))\n"
+    )
     command = [
         sys.executable, "-c", small + "from flows.cli.commands import main; main()",
         "score", str(job.batch.path), "--json", "--json-logs",

@@ -19,15 +19,16 @@ from headlines.errors import InputError
 from headlines.evaluation import held_out
 from headlines.evaluation.evaluate import evaluate
 from headlines.models import champion
-from headlines.scoring import prepare
 from headlines.scoring.batch import Batch
+from headlines.settings import Settings
 from headlines.storage.artifact import Artifact, remove
 from headlines.storage.layout import Catalog
-from operations.doctor import examine_cluster
+from operations.doctor import check_cluster
 from tests.headlines.conftest import publish_model
 from tests.headlines.scoring.test_scoring import make_champion
+from tests.score import score_options
 
-from .conftest import Cluster, Job, digests, lines, until
+from .conftest import CHUNK_ROWS, Cluster, Job, digests, lines, until
 
 __all__ = ["publish_model"]
 
@@ -51,14 +52,14 @@ def test_four_workers_make_the_bytes_of_one_process_without_prefect_and_tensorfl
 def test_files_of_a_batch_that_workers_read_are_scored_to_the_same_bytes(
     cluster: Cluster, use: Callable[[Cluster], None], job: Job, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(prepare, "READ_GROUP_BYTES", 1_000)
     header, *rows = lines()
     folder = job.catalog.inbox / "news.csv"
     folder.mkdir(parents=True)
     for number in range(5):
         part = "\n".join([header, *rows[100 * number : 100 * number + 100]])
         (folder / f"part-{number}.csv").write_text(part, encoding="utf-8")
-    job = Job(job.catalog, Batch.of_folder(job.catalog, folder))
+    options = score_options(chunk_rows=CHUNK_ROWS, read_group_bytes=1_000)
+    job = Job(job.catalog, Batch.of_folder(job.catalog, folder), options)
     use(cluster)
     found = digests(job.run())
     assert not list(job.catalog.work.glob("admitted/*"))
@@ -203,16 +204,19 @@ def test_the_doctor_looks_at_every_worker(
 ) -> None:
     monkeypatch.setenv("HEADLINES_DATA", str(job.catalog.root))
     monkeypatch.setenv("HEADLINES_RUNNER", "threads")
-    assert examine_cluster() == "none asked for (HEADLINES_RUNNER=threads)"
+    assert check_cluster(Settings.from_environment()) == "not used (HEADLINES_RUNNER=threads)"
     use(cluster)
-    assert examine_cluster() == f"4 workers, {cluster.address}, of this version"
+    assert (
+        check_cluster(Settings.from_environment())
+        == f"4 workers, {cluster.address}, of this version"
+    )
     order = cluster.order("other-code-w3")
     with pytest.raises(InputError, match=r"another version .code 00000000"):
-        examine_cluster()
+        check_cluster(Settings.from_environment())
     order.unlink()
     monkeypatch.setenv("HEADLINES_DATA", str(job.catalog.root / "nowhere"))
     with pytest.raises(InputError, match="does not see the data root"):
-        examine_cluster()
+        check_cluster(Settings.from_environment())
 
 
 ENDED = """

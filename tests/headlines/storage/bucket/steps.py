@@ -6,16 +6,15 @@ from pathlib import Path
 from headlines.corpus import ingest, tokens
 from headlines.errors import InputError
 from headlines.evaluation import evaluate
-from headlines.models import champion, presets
-from headlines.readers import ReadOptions
-from headlines.scoring import batch_state, commit, prepare, score_chunks
+from headlines.models import presets
 from headlines.scoring.batch import Batch
-from headlines.scoring.batch_state import BatchState
-from headlines.scoring.read_chunks import chunk_refs
-from headlines.segmentation import Segmenter
+from headlines.scoring.options import ScoreOptions
 from headlines.storage.artifact import Artifact
 from headlines.storage.layout import Catalog
 from headlines.training import train
+from tests.score import run, score_options
+
+HALF = score_options(max_reject_rate=0.5, chunk_rows=4)
 
 
 def train_first(catalog: Catalog, corpus_file: Path, preset: str) -> Artifact:
@@ -31,28 +30,14 @@ def evaluate_model(catalog: Catalog, model: Artifact) -> Artifact:
     return evaluate.evaluate(catalog, model, ingested, tokens.segment_corpus(catalog, ingested))
 
 
-def score(catalog: Catalog, batch: Batch, rescore: bool = False) -> str:
-    """Score a batch, or stop it: what became of it."""
-    model = champion.open_champion(catalog)
-    with batch_state.claim(catalog, batch):
-        state = batch_state.batch_state(catalog, batch)
-        if state is BatchState.FAILED or (state is BatchState.SCORED and not rescore):
-            return str(state.value)
-        try:
-            admitted = prepare.prepare_batch(catalog, batch, ReadOptions())
-            prepare.check_reject_rate(batch, admitted, 0.5)
-        except InputError as error:
-            commit.record_failure(catalog, batch, ReadOptions(), error)
-            return "stopped"
-        segmenter = Segmenter.from_environment()
-        pieces = chunk_refs(admitted)
-        chunks = [
-            score_chunks.make_job(catalog, batch, one, model, segmenter, ReadOptions())
-            for one in pieces
-        ]
-        parts = [score_chunks.score_chunk(chunk) for chunk in chunks]
-        predictions = commit.commit(catalog, batch, admitted, model, parts)
-        return "reused" if predictions.reused else "scored"
+def score(
+    catalog: Catalog, batch: Batch, options: ScoreOptions = HALF, *, rescore: bool = False
+) -> str:
+    """Score a batch, or stop it; return the outcome."""
+    try:
+        return run(catalog, batch, options, rescore=rescore).outcome
+    except InputError:
+        return "stopped"
 
 
 def write_titles(path: Path, titles: list[str]) -> Path:

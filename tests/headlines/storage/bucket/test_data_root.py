@@ -22,14 +22,13 @@ from headlines.models import champion, registry, scorers
 from headlines.nightly import history
 from headlines.nightly.archive import archive
 from headlines.nightly.inbox import read_inbox
-from headlines.readers import ReadOptions
 from headlines.readers.rejects import read_rejects
-from headlines.scoring import commit, prepare, read_chunks, score_chunks
+from headlines.scoring import commit, prepare, read_files, score_chunks
 from headlines.scoring.batch import resolve_batches
 from headlines.scoring.batch_state import BatchState, batch_state
+from headlines.scoring.chunks import chunk_refs
 from headlines.scoring.predict import predict
-from headlines.scoring.read_chunks import REJECTS_FILE, chunk_refs, read_group
-from headlines.segmentation import Segmenter
+from headlines.scoring.read_files import REJECTS_FILE, read_group
 from headlines.settings import Settings
 from headlines.storage import lineage
 from headlines.storage.artifact import Artifact, list_artifacts, open_artifact, read_manifest
@@ -37,6 +36,7 @@ from headlines.storage.bucket.garbage import collect_garbage
 from headlines.storage.bucket.surveying import surveyed
 from headlines.storage.documents import documents_in, write_document
 from headlines.storage.layout import Catalog
+from tests.score import OPTIONS, make_jobs, score_options
 
 from . import steps
 from .conftest import mirror_of_bucket, names, needs_conditions
@@ -59,12 +59,6 @@ def rows_of(catalog: Catalog, batch: str) -> dict[int, str]:
     return {row["row"]: row["title"] for row in rows}
 
 
-@pytest.fixture
-def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(prepare, "CHUNK_ROWS", 4)
-
-
-@pytest.mark.usefixtures("small_pieces")
 def test_predictions_are_those_of_a_local_data_root_to_the_byte(
     machine: Machine, tmp_path: Path, corpus_file: Path, small_preset: str
 ) -> None:
@@ -102,7 +96,6 @@ def test_predictions_are_those_of_a_local_data_root_to_the_byte(
                         assert one.read_bytes() == other.read_bytes()
 
 
-@pytest.mark.usefixtures("small_pieces")
 def test_a_data_root_in_a_bucket_does_what_a_local_one_does(
     machine: Machine, tmp_path: Path, corpus_file: Path, small_preset: str
 ) -> None:
@@ -261,8 +254,7 @@ def publish_champion(publish_model: Callable[..., Artifact]) -> Callable[[Catalo
     return publish
 
 
-@pytest.mark.usefixtures("small_pieces")
-def test_a_worker_elsewhere_scores_a_piece_and_hands_it_back(
+def test_a_worker_elsewhere_scores_a_chunk(
     machine: Machine,
     tmp_path: Path,
     publish_champion: Callable[[Catalog], None],
@@ -276,53 +268,49 @@ def test_a_worker_elsewhere_scores_a_piece_and_hands_it_back(
     assert Settings.from_environment().runner == "dask"
     [batch] = read_inbox(here).batches
     model = champion.open_champion(here)
-    admitted = prepare.prepare_batch(here, batch, ReadOptions())
-    chunks = [
-        score_chunks.make_job(here, batch, piece, model, Segmenter(), ReadOptions())
-        for piece in chunk_refs(admitted)
-    ]
-    assert len(chunks) == 2
+    prepared = prepare.prepare_batch(here, batch, steps.HALF)
+    jobs = make_jobs(here, batch, prepared, steps.HALF)
+    assert len(jobs) == 2
     cache = here.root.parent
     cache.rename(tmp_path / "client's disk")
     monkeypatch.setenv("HEADLINES_RUNNER", "threads")  # a worker need not know of it
     scorers._scorer.cache_clear()
-    parts = [score_chunks.score_chunk(chunk) for chunk in chunks]
+    parts = [score_chunks.score_chunk(job) for job in jobs]
     cache.rename(tmp_path / "worker's disk")
     (tmp_path / "client's disk").rename(cache)
     monkeypatch.setenv("HEADLINES_RUNNER", "dask")
     assert not parts[0].directory.exists()
-    commit.commit(here, batch, admitted, model, parts)
+    commit.commit(here, batch, prepared, model, parts)
     assert rows_of(machine("third"), "day.csv") == dict(enumerate(TITLES))
     assert names(here, ".work/shared") == []
 
 
-@pytest.mark.usefixtures("small_pieces")
-def test_a_worker_elsewhere_reads_files_of_a_batch_and_hands_them_back(
+def test_a_worker_elsewhere_reads_files_of_a_batch(
     machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     here = machine("here")
-    monkeypatch.setattr(prepare, "READ_GROUP_BYTES", 1)
+    options = score_options(read_group_bytes=1)
     upload(here, "day.csv/part-0.csv", [*TITLES, " "], tmp_path)
     upload(here, "day.csv/part-1.csv", TITLES, tmp_path)
     [batch] = read_inbox(here).batches
     monkeypatch.setenv("HEADLINES_RUNNER", "dask")
-    stretches = prepare._read_groups(here, batch, ReadOptions())
+    groups = prepare._read_groups(here, batch, options)
     cache = here.root.parent
     cache.rename(tmp_path / "client's disk")
     monkeypatch.setenv("HEADLINES_RUNNER", "threads")
-    read = [read_group(stretch) for stretch in stretches]
+    read = [read_group(group) for group in groups]
     cache.rename(tmp_path / "worker's disk")
     (tmp_path / "client's disk").rename(cache)
     monkeypatch.setenv("HEADLINES_RUNNER", "dask")
-    assert not any(one.directory.exists() for one in read)
+    assert not any(artifact.directory.exists() for artifact in read)
     monkeypatch.setattr(executors, "executor", lambda _: ThreadPoolExecutor(1))
     monkeypatch.setattr(executors, "max_in_flight", lambda: 1)
-    monkeypatch.setattr(read_chunks, "read_files", lambda *_: pytest.fail("it was read"))
-    admitted = prepare.prepare_batch(here, batch, ReadOptions())
-    assert admitted.counts["rows_in"] == 2 * len(TITLES) + 1
-    rejected = list(read_rejects(admitted.directory / REJECTS_FILE))
+    monkeypatch.setattr(read_files, "read_files", lambda *_: pytest.fail("it was read"))
+    prepared = prepare.prepare_batch(here, batch, options)
+    assert prepared.counts["rows_in"] == 2 * len(TITLES) + 1
+    rejected = list(read_rejects(prepared.directory / REJECTS_FILE))
     assert [reject.row for reject in rejected] == [len(TITLES)]
-    prepare.discard(here, batch, ReadOptions(), chunk_refs(admitted))
+    prepare.remove_prepared(here, batch, options, chunk_refs(prepared))
     assert names(here, ".work/shared") == []
 
 
@@ -336,7 +324,7 @@ def test_two_machines_that_score_one_batch_publish_it_once(
     for number in range(4):
         batches = [read_inbox(catalog).batches[0] for catalog in (here, there)]
         with ThreadPoolExecutor(2) as pool:
-            outcomes = list(pool.map(steps.score, (here, there), batches))
+            outcomes = list(pool.map(steps.score, (here, there), batches, [OPTIONS, OPTIONS]))
         assert set(outcomes) <= {"scored", "reused"}
         assert number or "scored" in outcomes
         for catalog in (here, there, machine(f"fresh {number}")):
@@ -394,7 +382,6 @@ def test_a_judgement_that_another_machine_overtook_is_an_error(
 @pytest.mark.parametrize(
     "seed", [1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(2, 12))]
 )
-@pytest.mark.usefixtures("small_pieces")
 def test_nothing_is_lost_or_twice_where_a_fifth_of_all_requests_fails(
     machine: Machine,
     proxy: FaultyProxy,
@@ -412,7 +399,7 @@ def test_nothing_is_lost_or_twice_where_a_fifth_of_all_requests_fails(
     upload(here, "day.csv", TITLES[1:], tmp_path)
     [revised] = read_inbox(here).batches
     assert steps.score(here, revised) == "scored"
-    assert steps.score(here, revised) == BatchState.SCORED
+    assert steps.score(here, revised) == "reused"
     assert archive(here, 0).moved == {"day.csv": "day.csv"}
     proxy.choose = lambda _method, _path: "pass"
     there = machine("there")

@@ -1,0 +1,132 @@
+"""Decides what is done with each batch of a night, and sums the night up."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from headlines.errors import BatchesStopped, DriftTooHigh, InputError
+from headlines.metrics.drift import DriftThresholds, drift
+from headlines.metrics.profile import EMPTY_PROFILE, Profile
+from headlines.nightly.history import NightSummary, recent_nights
+from headlines.nightly.inbox import Inbox
+from headlines.scoring.batch import Batch
+from headlines.scoring.batch_state import BatchState, batch_state, clear_failure
+from headlines.scoring.results import BatchResult, batch_result, scored_since
+from headlines.storage.layout import Catalog
+
+_MAX_NAMED = 20  # stopped batches in the one line of an error; the report has all
+
+
+@dataclass(frozen=True)
+class Alert:
+    """Something that a person should look at, though the run does not fail.
+
+    Attributes:
+        kind: `no-batch` or `drift`.
+        summary: in a few words.
+        detail: in one line.
+    """
+
+    kind: str
+    summary: str
+    detail: str
+
+
+def score_if_due(
+    catalog: Catalog,
+    batch: Batch,
+    score: Callable[[Batch], BatchResult],
+    digest: Callable[[Path], str],
+    unreported_since: str | None,
+) -> BatchResult:
+    """Score a batch of the inbox if it is due. An error of one batch does not stop the others.
+
+    Args:
+        catalog: the data root.
+        batch: the batch.
+        score: scores it.
+        digest: gives the SHA-256 of a file of predictions.
+        unreported_since: when the first night began that left no report. What was scored since
+            counts as scored in this night.
+    """
+    try:
+        state = batch_state(catalog, batch, digest)
+        if state is BatchState.FAILED:
+            return batch_result(catalog, batch, "waiting")
+        if state is BatchState.SCORED:
+            clear_failure(catalog, batch)  # of bytes that the batch no longer has
+            if unreported_since and scored_since(catalog, batch, unreported_since):
+                return batch_result(catalog, batch, "scored")
+            return BatchResult(batch.name, "reused")
+        return score(batch)
+    except InputError as error:
+        return BatchResult(batch.name, "stopped", message=str(error))
+    except Exception as error:  # the next night tries again; the traceback is in the log
+        return BatchResult(batch.name, "stopped", message=f"{type(error).__name__}: {error}")
+
+
+def summarize(
+    catalog: Catalog,
+    model: str,
+    inbox: Inbox,
+    results: Sequence[BatchResult],
+    reference: Profile,
+    thresholds: DriftThresholds,
+) -> NightSummary:
+    """Sum up a night.
+
+    Args:
+        catalog: the data root.
+        model: version that scored.
+        inbox: what was in the inbox.
+        results: of its batches.
+        reference: what the headlines look like that the model was evaluated on.
+        thresholds: of drift.
+    """
+    profiles = [result.profile for result in results if result.outcome == "scored"]
+    profile = sum((Profile.from_dict(data) for data in profiles if data), EMPTY_PROFILE)
+    return NightSummary(
+        model=model,
+        batches=[
+            *(result for result in results if result.outcome != "reused"),
+            *(BatchResult(name, "settling", message=why) for name, why in inbox.settling.items()),
+        ],
+        reused=sum(result.outcome == "reused" for result in results),
+        left_out={"of other days": len(inbox.other_days), "without a day": len(inbox.undated)},
+        skipped=inbox.skipped,
+        profile=profile,
+        reference=reference,
+        before=recent_nights(catalog.nightly_reports),
+        drift=drift(profile, reference, thresholds),
+    )
+
+
+def alerts_of(night: NightSummary, report: Path) -> list[Alert]:
+    """The alerts of a night that does not fail."""
+    alerts = []
+    if not night.batches:
+        alerts.append(Alert("no-batch", "no batch was due this night", f"see {report}"))
+    warnings = [str(finding) for finding in night.drift if finding.level == "warn"]
+    if warnings:
+        detail = f"{'; '.join(warnings)}; see {report}"
+        alerts.append(Alert("drift", "headlines unlike those of dev", detail))
+    return alerts
+
+
+def raise_on_problems(night: NightSummary, report: Path, result: dict[str, Any]) -> None:
+    """Fail a night that a person must look at.
+
+    Raises:
+        BatchesStopped: some batches could not be scored; the message names high drift too.
+        DriftTooHigh: the drift reached the threshold.
+    """
+    stopped = [batch.batch for batch in night.batches if batch.outcome == "stopped"]
+    more = f" and {len(stopped) - _MAX_NAMED} more" if len(stopped) > _MAX_NAMED else ""
+    problems = [f"stopped: {', '.join(stopped[:_MAX_NAMED])}{more}"] if stopped else []
+    problems += [str(finding) for finding in night.drift if finding.level == "stop"]
+    message = f"{'; '.join(problems)}; see {report}"
+    if stopped:
+        raise BatchesStopped(message, result)
+    if problems:
+        raise DriftTooHigh(message, result)

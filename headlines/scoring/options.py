@@ -1,0 +1,41 @@
+"""Options of scoring: how batches are read, split into chunks and segmented."""
+
+from dataclasses import dataclass, field
+
+from headlines.readers import ReadOptions
+from headlines.segmentation import Segmenter
+
+MAX_REJECT_RATE = 0.05
+
+
+@dataclass(frozen=True)
+class ChunkSizes:
+    """Where chunks and read groups end. It depends on the batch alone, not on who reads it.
+
+    Attributes:
+        rows: of a chunk at most.
+        chars: of a chunk at most, plus what its last row exceeds it by: other columns may hold
+            whole articles.
+        read_group_bytes: size on disk of the files that one worker reads; some seconds of work.
+    """
+
+    rows: int = 50_000
+    chars: int = 32 << 20
+    read_group_bytes: int = 16 << 20
+
+
+@dataclass(frozen=True)
+class ScoreOptions:
+    """Options of scoring that are the same for all batches of a run.
+
+    Attributes:
+        read: how the files are read.
+        max_reject_rate: a batch with a larger share of unusable rows is stopped.
+        segmenter: cuts titles into words.
+        sizes: of chunks and read groups.
+    """
+
+    read: ReadOptions = field(default_factory=ReadOptions)
+    max_reject_rate: float = MAX_REJECT_RATE
+    segmenter: Segmenter = field(default_factory=Segmenter)
+    sizes: ChunkSizes = field(default_factory=ChunkSizes)

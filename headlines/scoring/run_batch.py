@@ -1,0 +1,157 @@
+"""Scores one batch, from its files to its predictions: the main job of this project.
+
+Chunks are scored while the rest of the batch is read. Nothing is retried here: a flow makes each
+step a task that is.
+"""
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future
+from queue import SimpleQueue
+from typing import Any, TypeVar
+
+from headlines.compute import executors
+from headlines.errors import InputError
+from headlines.models import champion, registry
+from headlines.scoring import prepare
+from headlines.scoring.batch import Batch
+from headlines.scoring.batch_state import (
+    BatchState,
+    batch_state,
+    claim,
+    clear_failure,
+    failed_before_error,
+)
+from headlines.scoring.chunks import ChunkRef, chunk_refs
+from headlines.scoring.commit import commit, discard, record_failure
+from headlines.scoring.options import ScoreOptions
+from headlines.scoring.results import BatchResult, batch_result, check_same_options
+from headlines.scoring.score_chunks import ScoreJob, make_job, score_on_worker
+from headlines.storage.artifact import Artifact, have_here
+from headlines.storage.layout import Catalog
+
+Result = TypeVar("Result")
+# Starts a step in a thread, as `ThreadPoolExecutor.submit` does. The steps are the functions
+# `prepare_batch`, `score_on_worker`, `commit`, `discard` and `record_failure`.
+Submit = Callable[..., Future[Any]]
+
+MIN_IN_FLIGHT = 16  # chunks in flight at once: memory does not grow with the batch
+
+
+def run_batch(
+    catalog: Catalog,
+    batch: Batch,
+    model: Artifact,
+    options: ScoreOptions,
+    submit: Submit,
+    *,
+    rescore: bool = False,
+) -> BatchResult:
+    """Score one batch if it is due; put it into `failed/` if it cannot be scored.
+
+    Args:
+        catalog: the data root.
+        batch: the batch.
+        model: what scores it.
+        options: how it is read, split and segmented.
+        submit: starts a step, and returns its future. Its threads only wait for workers, but
+            reading takes one of them and each chunk in flight another.
+        rescore: whether to score it again if it has predictions of another model.
+
+    Raises:
+        InputError: the batch cannot be scored, or it could not be before and is unchanged.
+    """
+    with claim(catalog, batch):
+        state = batch_state(catalog, batch)
+        if state is BatchState.FAILED:
+            raise failed_before_error(catalog, batch)
+        if state is BatchState.SCORED and not rescore:
+            check_same_options(catalog, batch, options)
+            clear_failure(catalog, batch)  # of bytes that the batch no longer has
+            have_here(catalog.prediction(batch.name))
+            return batch_result(catalog, batch, "reused")
+
+        jobs: list[ScoreJob] = []
+
+        def read(on_chunk: prepare.OnChunk) -> Future[Artifact]:
+            return submit(prepare.prepare_batch, catalog, batch, options, on_chunk)
+
+        def score(chunk: ChunkRef) -> Future[Artifact]:
+            jobs.append(make_job(catalog, batch, chunk, model, options))
+            return submit(score_on_worker, jobs[-1])
+
+        try:
+            prepared, chunks = score_while_reading(read, score)
+        except InputError as error:
+            if state is not BatchState.SCORED:  # predictions that are there stay the batch's state
+                submit(record_failure, catalog, batch, options, error).result()
+            submit(discard, catalog, batch, options, jobs).result()
+            raise
+        scored = [chunk.result() for chunk in chunks]
+        predictions = submit(commit, catalog, batch, prepared, model, scored).result()
+        is_reused = predictions.reused and state is BatchState.SCORED
+        return batch_result(catalog, batch, "reused" if is_reused else "scored")
+
+
+def score_while_reading(
+    read: Callable[[prepare.OnChunk], Future[Artifact]],
+    score: Callable[[ChunkRef], Future[Result]],
+) -> tuple[Artifact, list[Future[Result]]]:
+    """Read a batch into chunks, and score each while the rest is read.
+
+    Args:
+        read: starts the reading, which calls its argument with each chunk.
+        score: starts the scoring of a chunk.
+
+    Returns:
+        What was read, and the chunks' futures in order.
+
+    Raises:
+        Exception: the reading failed; no chunk is in flight any more.
+    """
+    max_in_flight = max(MIN_IN_FLIGHT, executors.max_in_flight())
+    started: dict[int, tuple[str, Future[Result]]] = {}
+    chunks: SimpleQueue[ChunkRef | None] = SimpleQueue()
+    interrupted = threading.Event()
+
+    def on_chunk(chunk: ChunkRef) -> None:
+        if interrupted.is_set():
+            raise InterruptedError("the run was interrupted")
+        chunks.put(chunk)
+
+    reading = read(on_chunk)
+    reading.add_done_callback(lambda _: chunks.put(None))
+    try:
+        for chunk in iter(chunks.get, None):
+            # A reading that is retried reports its chunks again: the same, unless the file changed.
+            if chunk.number in started and started[chunk.number][0] == chunk.key:
+                continue
+            started[chunk.number] = chunk.key, score(chunk)
+            if chunk.number >= max_in_flight:
+                wait_for([started[chunk.number - max_in_flight][1]])
+        prepared = reading.result()
+    except Exception:
+        wait_for(future for _, future in started.values())
+        raise
+    except BaseException:
+        interrupted.set()  # or the reading thread would go on to the end of the batch
+        raise
+    return prepared, [started[chunk.number][1] for chunk in chunk_refs(prepared)]
+
+
+def wait_for(futures: Iterable[Future[Any]]) -> None:
+    """Wait until futures are done, whether they succeed or fail."""
+    for future in futures:
+        with contextlib.suppress(Exception):  # raised where the result is used
+            future.result()
+
+
+def preflight(catalog: Catalog, batch: Batch, options: ScoreOptions) -> None:
+    """Check at once what can be checked before anything is started for a batch.
+
+    Raises:
+        InputError: there is no champion that can be used, or the file cannot be read.
+    """
+    registry.load_scorer(champion.open_champion(catalog), options.segmenter.fingerprint())
+    prepare.check_first_row(batch, options)
