@@ -56,17 +56,26 @@ _HARDLINK_UNSUPPORTED = (errno.EPERM, errno.EXDEV, errno.EMLINK, errno.ENOSYS, e
 
 @dataclass(frozen=True)
 class Artifact:
-    """A published artifact whose digests were checked.
+    """A published artifact.
 
     Attributes:
-        directory: where it lies.
+        directory: its files on this machine, as far as they were asked for; never written to.
         manifest: what it says of itself.
-        reused: whether it was there already.
+        reused: whether it existed before.
+        name: relative to the data root.
+        location: where people find it: a path, or a URL in a bucket.
     """
 
     directory: Path
     manifest: Manifest
     reused: bool = True
+    name: str = ""
+    location: str = ""
+
+    @property
+    def version(self) -> str:
+        """The last component of its name: of a model, its version."""
+        return self.name.rpartition("/")[2]
 
     @property
     def counts(self) -> dict[str, Any]:
@@ -82,9 +91,10 @@ class Artifact:
         """Its data files with that ending, in order of name."""
         return [self.directory / f.path for f in self.manifest.files if f.path.endswith(suffix)]
 
-    def as_source(self, catalog: Catalog) -> Input:
+    def as_source(self, catalog: Catalog | None = None) -> Input:
         """This artifact as the input of another."""
-        return Input(catalog.relative(self.directory), self.manifest.key, self.rows)
+        name = catalog.relative(self.directory) if catalog else self.name
+        return Input(name, self.manifest.key, self.rows)
 
 
 def read_manifest(directory: Path) -> Manifest | None:
@@ -163,11 +173,9 @@ def _verify_local(directory: Path, digest: Callable[[Path], str]) -> Artifact | 
     manifest = read_manifest_file(directory)
     if manifest is None:
         return None
-    try:
-        verify_files(directory, manifest, digest)
-    except OSError as error:
-        raise DamagedArtifact(str(directory), str(error)) from error
-    return Artifact(directory, manifest)
+    artifact = Artifact(directory, manifest, location=str(directory))
+    verify_files(artifact, digest)
+    return artifact
 
 
 def find_valid(catalog: Catalog, target: Path, key: str) -> Artifact | None:
@@ -407,27 +415,44 @@ def read_manifest_file(directory: Path) -> Manifest | None:
         raise DamagedArtifact(str(directory), f"{MANIFEST}: {error}") from error
 
 
-def verify_files(directory: Path, manifest: Manifest, digest: Callable[[Path], str]) -> None:
-    """See that the data files are those that the manifest names.
+def verify_files(artifact: Artifact, digest: Callable[[Path], str] = file_sha256) -> None:
+    """See that the files in an artifact's directory are those that the manifest names.
 
     Raises:
-        DamagedArtifact: one is missing, altered, a link, or not named.
-        OSError: one cannot be read.
+        DamagedArtifact: one is missing, altered, a link, not named, or cannot be read.
     """
-    found = {path.relative_to(directory).as_posix() for path in data_files(directory)}
-    named = {entry.path for entry in manifest.files}
-    if found != named:
+    directory = artifact.directory
+    try:
+        existing = {path.relative_to(directory).as_posix() for path in data_files(directory)}
+    except OSError as error:  # a folder was removed in the meantime
+        raise DamagedArtifact(artifact.location, str(error)) from error
+    named = {entry.path for entry in artifact.manifest.files}
+    if existing != named:
         raise DamagedArtifact(
-            str(directory),
-            f"missing files {sorted(named - found)}, files not in the manifest "
-            f"{sorted(found - named)}",
+            artifact.location,
+            f"missing files {sorted(named - existing)}, files not in the manifest "
+            f"{sorted(existing - named)}",
         )
-    for entry in manifest.files:
-        path = directory / entry.path
-        if path.is_symlink():  # it may lead anywhere, and what it leads to is no one's artifact
-            raise DamagedArtifact(str(directory), f"{entry.path} is a link")
+    for entry in artifact.manifest.files:
+        verify_file(artifact, entry, digest)
+
+
+def verify_file(
+    artifact: Artifact, entry: DataFile, digest: Callable[[Path], str] = file_sha256
+) -> None:
+    """See that one data file is what the manifest says.
+
+    Raises:
+        DamagedArtifact: it is missing, altered, or a link, or cannot be read.
+    """
+    path = artifact.directory / entry.path
+    try:
+        if path.is_symlink():  # anyone may change what it points to
+            raise DamagedArtifact(artifact.location, f"{entry.path} is a link")
         if path.stat().st_size != entry.bytes or digest(path) != entry.sha256:
-            raise DamagedArtifact(str(directory), f"{entry.path} is not what the manifest says")
+            raise DamagedArtifact(artifact.location, f"{entry.path} is not what the manifest says")
+    except OSError as error:
+        raise DamagedArtifact(artifact.location, str(error)) from error
 
 
 def data_files(directory: Path) -> list[Path]:

@@ -1,8 +1,9 @@
-"""Where everything lies below the data root: the one place that builds a path."""
+"""What everything below the data root is called, and how long what is temporary is kept."""
 
 import os
 import re
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from urllib.parse import quote, unquote
 
@@ -16,6 +17,104 @@ _COMPONENT = re.compile(r"[^\W_][\w .()+@,=&-]*", re.UNICODE)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _ENCODED = str.maketrans({sign: quote(sign, safe="") for sign in "/=&+,"})
 _LONGEST_PARTITION = 200  # bytes; file systems end at 255
+
+
+WORK = ".work"
+SHARED_WORK = f"{WORK}/shared"  # for workers of other machines
+QUARANTINE = f"{WORK}/damaged"
+CHUNK_FOLDERS = ("admitted", "chunks")  # below a work directory
+CHECKPOINT_PREFIXES = ("training-", "trial-")  # of directories and locks below `WORK`
+# What each machine keeps for itself where the data root is in a bucket.
+MACHINE_FOLDERS = (WORK, "tokens/by-content")
+# The stage that makes the artifacts of a folder.
+STAGE_OF_FOLDER = {
+    "corpus": "corpus",
+    "tokens": "tokens",
+    "pretrained": "pretrained",
+    "models": "model",
+    "predictions": "predictions",
+    "reports/baseline": "baseline",
+    "reports/evaluation": "evaluation",
+    "sweeps/trials": "trial",
+    "sweeps/results": "sweep",
+}
+
+CHUNKS_KEPT = timedelta(days=7)  # of batches that no run has resumed
+DRAFTS_KEPT = timedelta(days=7)  # of other machines, where it is not known whether one is in use
+CHECKPOINTS_KEPT = timedelta(days=30)  # of trainings that no run has resumed
+LOCKS_KEPT = timedelta(days=30)  # lock files since they were used last
+QUARANTINE_KEPT = timedelta(days=30)
+CACHE_KEPT = timedelta(days=30)  # local copies of what is in a bucket, since they were opened last
+UPLOADS_KEPT = timedelta(days=1)  # parts without a manifest: longer than publishing takes
+
+
+class Layout:
+    """The names of everything below a data root, relative to it."""
+
+    inbox = "inbox"  # batches to score
+    archive = "archive"  # batches that were scored and moved out of the inbox
+    models = "models"
+    champion = "models/champion.json"  # which version scores
+    first_champion = "models/.first-champion"  # the first model is to become the champion
+    predictions = "predictions"  # the current predictions, one Hive-partitioned dataset
+    rejects = "rejects"
+    failures = "failed"
+    evaluations = "reports/evaluation"
+    nightly_reports = "reports/nightly"  # an HTML and a JSON file a night
+    token_cache = "tokens/by-content"  # a directory for each segmenter
+
+    def corpus(self, name: str) -> str:
+        """The corpus of that name."""
+        return f"corpus/{validate_name(name, 'corpus name')}"
+
+    def tokens(self, key: str) -> str:
+        """The tokens of a corpus, by the key of their artifact."""
+        return f"tokens/{key[:16]}"
+
+    def pretrained(self, key: str) -> str:
+        """Pretrained vectors."""
+        return f"pretrained/{key[:16]}"
+
+    def model(self, version: str) -> str:
+        """The bundle of a version."""
+        return f"models/{validate_name(version, 'model version')}"
+
+    def predictions_of(self, batch: str) -> str:
+        """The current predictions of a batch."""
+        return f"predictions/{partition_dir(batch)}"
+
+    def rejects_of(self, batch: str) -> str:
+        """The rows of a batch, or of `corpus:<name>`, that could not be used."""
+        return f"rejects/{partition_dir(batch)}"
+
+    def failure_of(self, batch: str) -> str:
+        """The report on a batch that could not be scored."""
+        return f"failed/{partition_dir(batch)}"
+
+    def evaluation(self, version: str, key: str) -> str:
+        """An evaluation of a version."""
+        return f"reports/evaluation/{validate_name(version, 'model version')}-{key[:8]}"
+
+    def baseline(self, key: str) -> str:
+        """The predictions of the linear baseline for one corpus."""
+        return f"reports/baseline/{key[:16]}"
+
+    def trial(self, key: str) -> str:
+        """The metrics of one training of a sweep."""
+        return f"sweeps/trials/{key[:16]}"
+
+    def sweep(self, key: str) -> str:
+        """The ranking of a sweep and its best preset."""
+        return f"sweeps/results/{key[:16]}"
+
+    def night_report(self, title: str) -> str:
+        """The report of a night."""
+        return f"{self.nightly_reports}/{title}.html"
+
+
+def superseded(name: str) -> str:
+    """Where an artifact is kept that was replaced, without the number that is appended."""
+    return f"superseded/{name}"
 
 
 @dataclass(frozen=True)

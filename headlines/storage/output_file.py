@@ -1,14 +1,10 @@
 """Writes files that a person asked for, outside the data root: as a whole or not at all."""
 
-import contextlib
-import errno
 import os
-import secrets
-from collections.abc import Iterator
 from pathlib import Path
 
 from headlines.errors import InputError
-from headlines.storage.atomic import fsync_directory
+from headlines.storage.atomic import atomic_output as atomic_output
 from headlines.storage.layout import Catalog
 
 
@@ -35,23 +31,3 @@ def check_output_path(catalog: Catalog, path: Path, option: str) -> None:
         raise InputError(
             f"{path} lies in a folder of the data root", option, "name a place outside of it"
         )
-
-
-@contextlib.contextmanager
-def atomic_output(path: Path) -> Iterator[Path]:
-    """A hidden file beside `path` to write to; it takes the place of `path` if all goes well."""
-    target = path.resolve()  # what a link points to is replaced, not the link
-    draft = target.with_name(f".{target.name[:40]}.{secrets.token_hex(4)}.part")
-    try:
-        yield draft
-        with draft.open("rb") as file:
-            os.fsync(file.fileno())
-        draft.rename(target)
-        fsync_directory(target.parent)
-    except OSError as error:
-        if error.filename is None:  # a failed write does not say what it was for
-            reason = error.strerror or str(error)
-            raise OSError(error.errno or errno.EIO, reason, str(target)) from error
-        raise
-    finally:
-        draft.unlink(missing_ok=True)  # after the rename there is none

@@ -13,6 +13,15 @@ _MIRROR = re.compile(r".*?/s3-[0-9a-f]{16}(?=/|$)")
 _MARKER = ".bucket-address"
 
 
+def parse_url(text: str) -> str:
+    """The URL of a data root in a bucket, without a slash at its end.
+
+    Raises:
+        InputError: it is not one, or says more than bucket and prefix, such as a password.
+    """
+    return checked_address(text)
+
+
 def checked_address(text: str) -> str:
     """The address of a data root in a bucket, without a slash at its end.
 

@@ -6,15 +6,8 @@ Nothing of the store's own text is passed on but its error code: some stores rep
 import re
 
 from headlines.errors import InputError
-
-
-class StoreError(OSError):
-    """A store did not do what it was asked again and again; trying later may help."""
-
-
-class PreconditionFailed(Exception):
-    """What was to be replaced is no longer what it was when it was read, or not yet there."""
-
+from headlines.errors import PreconditionFailed as PreconditionFailed
+from headlines.errors import StoreError as StoreError
 
 _CODE = re.compile(r"<Code>(\w{1,60})</Code>")
 _STATUS = re.compile(r"status code: (\d{3})")

@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 from headlines.storage.bucket.mirror import Mirror
 from headlines.storage.bucket.mirrors import SHARED, mirror_at
 from headlines.storage.bucket.objects import ObjectInfo
-from headlines.storage.bucket.remote_manifest import is_tombstone, writer_of
+from headlines.storage.bucket.old_manifest import is_tombstone, writer_of
 from headlines.storage.bucket.remote_state import read_note
 from headlines.storage.layout import Catalog
 from headlines.storage.manifest import MANIFEST

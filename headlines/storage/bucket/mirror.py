@@ -14,7 +14,7 @@ from headlines.errors import DamagedArtifact
 from headlines.hashing import file_sha256
 from headlines.storage.atomic import file_lock, mkdir_durable, staging_directory
 from headlines.storage.bucket.objects import Bucket, ObjectInfo
-from headlines.storage.bucket.remote_manifest import is_tombstone, part_name
+from headlines.storage.bucket.old_manifest import is_tombstone, part_name
 from headlines.storage.bucket.remote_state import RemoteState, read_note, standing_of, write_note
 from headlines.storage.bucket.requests import parallel_map
 from headlines.storage.bucket.survey import ListingSnapshot

@@ -16,7 +16,7 @@ from headlines.errors import DamagedArtifact
 from headlines.storage.bucket.errors import PreconditionFailed, StoreError
 from headlines.storage.bucket.mirror import Mirror
 from headlines.storage.bucket.mirrors import SHARED
-from headlines.storage.bucket.remote_manifest import (
+from headlines.storage.bucket.old_manifest import (
     RemoteManifest,
     new_write_id,
     part_name,

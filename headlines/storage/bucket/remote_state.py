@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from headlines.storage.bucket.objects import ObjectBody
-from headlines.storage.bucket.remote_manifest import RemoteManifest, is_tombstone
+from headlines.storage.bucket.old_manifest import RemoteManifest, is_tombstone
 from headlines.storage.manifest import MANIFEST
 
 _NOTE = ".bucket.json"

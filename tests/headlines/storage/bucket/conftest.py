@@ -19,10 +19,15 @@ import pytest
 from headlines.storage.bucket import requests
 from headlines.storage.bucket.mirror import Mirror
 from headlines.storage.bucket.mirrors import mirror_at
+from headlines.storage.bucket.objects import Bucket
+from headlines.storage.bucket.store import BucketStore
+from headlines.storage.data_root import DataRoot
 from headlines.storage.layout import Catalog
 from tests.headlines.conftest import publish_model  # noqa: F401  # a fixture
 
 from .faulty_proxy import FaultyProxy, proxied
+
+RootOf = Callable[[str], DataRoot]
 
 _SERVER = Path(__file__).with_name("s3_server.py")
 _numbers = itertools.count()
@@ -90,6 +95,34 @@ def machine(
 def catalog(machine: Callable[[str], Catalog]) -> Catalog:
     """The data root of one machine."""
     return machine("here")
+
+
+@pytest.fixture
+def root_of(bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RootOf:
+    """Opens the bucket as machines of that name would, each with a cache of its own."""
+
+    def open_root(machine: str) -> DataRoot:
+        monkeypatch.setenv("HEADLINES_CACHE", str(tmp_path / machine))
+        return DataRoot.open(f"s3://{bucket}/data")
+
+    return open_root
+
+
+@pytest.fixture
+def root(root_of: RootOf) -> DataRoot:
+    """The bucket as one machine has it."""
+    return root_of("here")
+
+
+def bucket_of(root: DataRoot) -> Bucket:
+    """The objects of a data root."""
+    assert isinstance(root.store, BucketStore)
+    return root.store.bucket
+
+
+def object_names(root: DataRoot, folder: str = "") -> list[str]:
+    """The objects below a folder of the bucket."""
+    return [info.name for info in bucket_of(root).list(folder)]
 
 
 def mirror_of_bucket(catalog: Catalog) -> Mirror:
