@@ -27,7 +27,7 @@ from benchmarks.measure import machine, show_table
 from headlines.corpus.examples import examples
 from headlines.corpus.ingest import ensure
 from headlines.corpus.tokens import segment_corpus
-from headlines.evaluation.baseline import fit_and_predict, texts_of
+from headlines.evaluation.baseline import fit_and_predict, join_contents
 from headlines.metrics.classification import classification_metrics
 from headlines.storage.artifact import Artifact
 from headlines.storage.layout import Catalog
@@ -84,7 +84,7 @@ class Data:
     def linear(self, preset: Preset) -> dict[str, Any]:
         """Figures on dev of a linear classifier that reads what a preset reads."""
         train, dev = self.examples(preset, "train"), self.examples(preset, "dev")
-        texts = [texts_of(one.token_lists, one.contents) for one in (train, dev)]
+        texts = [join_contents(one.token_lists, one.contents) for one in (train, dev)]
         return classification_metrics(dev.labels, fit_and_predict(texts[0], train.labels, texts[1]))
 
 

@@ -3,8 +3,9 @@
 from headlines.storage.artifact import Artifact
 from headlines.storage.layout import Catalog
 from headlines.training import sweep
-from headlines.training.search_space import Space, Trial
-from headlines.training.sweep import FIGURES, TrialResult
+from headlines.training import trial as trials
+from headlines.training.search_space import SearchSpace, Trial
+from headlines.training.trial import METRICS, TrialResult
 from tasks.reporting import log_stage, show_table
 from tasks.stage import stage
 
@@ -15,7 +16,7 @@ def run_trial(
     catalog: Catalog, number: int, trial: Trial, seeds: int, corpus: Artifact, tokens: Artifact
 ) -> TrialResult:
     """Train by a trial's preset with each seed, or reuse what is there."""
-    outcome = sweep.run_trial(catalog, corpus, tokens, trial, seeds)
+    outcome = trials.run_trial(catalog, corpus, tokens, trial, seeds)
     for seed, training in enumerate(outcome.trainings):
         counts = training.counts
         told = counts["problem"] or f"dev macro-F1 {counts['macro_f1']:.3f}"
@@ -24,14 +25,14 @@ def run_trial(
 
 
 @stage("rank", run_name="rank the trials", timeout_seconds=600)
-def rank_trials(catalog: Catalog, space: Space, outcomes: list[TrialResult]) -> Artifact:
+def rank_trials(catalog: Catalog, space: SearchSpace, outcomes: list[TrialResult]) -> Artifact:
     """Publish the table of the trials, best first, and the best preset."""
     artifact = sweep.publish_ranking(catalog, space, outcomes)
     log_stage("sweep", artifact, f"{len(outcomes)} trials, {artifact.counts['failed']} failed")
     rows = [
         {
             "trial": outcome.trial.number,
-            **{name: str(outcome.spread(name) or "") for name in FIGURES},
+            **{name: str(outcome.mean_std(name) or "") for name in METRICS},
             **outcome.trial.values,
             "problem": outcome.problem,
         }

@@ -1,9 +1,7 @@
-"""Learns vectors from the texts of a corpus, labels apart, for models to start from.
+"""Learns word vectors from the texts of a corpus, without labels, as initial embeddings of models.
 
-They are of words and, for presets that read them, of pairs of characters. Those of words serve the
-words of titles and those of contents alike.
-
-It is a stage of its own: training again, or another preset, does not pay for it once more.
+Presets that read character bigrams get vectors of these too; word vectors serve titles and articles
+alike. As a stage of its own, it is not repeated for another training or preset.
 """
 
 from collections.abc import Sequence
@@ -26,17 +24,17 @@ _VOCABULARY, _VECTORS = "vocabulary.json", "vectors.safetensors"
 
 
 def pretrain(catalog: Catalog, corpus: Artifact, preset: Preset) -> list[Artifact]:
-    """The vectors that a preset starts from, of each view that it reads; none if of nothing."""
+    """The vectors for each input of a preset; none if it does not use pretrained vectors."""
     if not preset.pretrained:
         return []
     return [pretrain_view(catalog, corpus, preset, view) for view in views(preset)]
 
 
 def pretrain_view(catalog: Catalog, corpus: Artifact, preset: Preset, view: View) -> Artifact:
-    """Learn the vectors of a view that a preset starts from, or reuse those that are there.
+    """Learn the vectors for one input of a preset, or reuse existing ones.
 
-    The texts are titles and contents of the training rows. Held-out rows have no part in it, nor
-    have those whose title is held out too, unless the preset trains on them.
+    The texts are the titles and articles of the training rows, without rows whose title is also
+    held out unless the preset trains on them.
     """
     segmenter = Segmenter.from_environment()
     place = views(preset).index(view)
@@ -69,7 +67,7 @@ def pretrain_view(catalog: Catalog, corpus: Artifact, preset: Preset, view: View
             cut = pairs_of(cut)
         learnt = learn_vectors(cut, by, least, size, preset.seed)
         learnt.vocabulary.save(draft / _VOCABULARY)
-        # Not `save_file`: on a full disk that raises no OSError.
+        # Not `save_file`, which raises no OSError on a full disk.
         content = safetensors.numpy.save({"vectors": learnt.vectors})
         (draft / _VECTORS).write_bytes(content)
         return {
@@ -82,7 +80,7 @@ def pretrain_view(catalog: Catalog, corpus: Artifact, preset: Preset, view: View
 
 
 def read_vectors(pretrained: Sequence[Artifact]) -> "list[WordVectors] | None":
-    """The words and vectors of what `pretrain` gave; None if that is nothing."""
+    """Read the result of `pretrain`; None if it is empty."""
     import safetensors.numpy
 
     from lstm_model.vocabulary import Vocabulary
@@ -90,10 +88,10 @@ def read_vectors(pretrained: Sequence[Artifact]) -> "list[WordVectors] | None":
 
     return [
         WordVectors(
-            Vocabulary.load(one.directory / _VOCABULARY),
-            safetensors.numpy.load_file(one.directory / _VECTORS)["vectors"],
+            Vocabulary.load(artifact.directory / _VOCABULARY),
+            safetensors.numpy.load_file(artifact.directory / _VECTORS)["vectors"],
         )
-        for one in pretrained
+        for artifact in pretrained
     ] or None
 
 

@@ -97,7 +97,7 @@ def test_a_champion_that_is_missing_is_told_below_the_list(
     first.directory.rename(catalog.root / "moved")
     status, out, error = left(capsys, "models")
     assert status == 2
-    assert f"* {first.directory.name}  DAMAGED: it is gone" in out.splitlines()
+    assert f"* {first.directory.name}  DAMAGED: it is missing" in out.splitlines()
     assert f"  {second.directory.name}  small, " in out
     assert error.count("\n") == 1
     assert f"there is no model '{first.directory.name}', which is the champion" in error

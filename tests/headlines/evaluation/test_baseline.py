@@ -16,10 +16,10 @@ from headlines.corpus.ingest import ingest, read_corpus
 from headlines.corpus.tokens import segment_corpus
 from headlines.evaluation.baseline import (
     Baseline,
-    baseline,
     compare_with_baseline,
+    extract_features,
     fit_and_predict,
-    terms,
+    fit_baseline,
 )
 from headlines.evaluation.evaluate import evaluate
 from headlines.storage.artifact import Artifact, publish
@@ -32,23 +32,23 @@ TRAIN = [[f"某地{n}", word] for n in range(10) for word in (*GOOD, *PLAIN, *BA
 LABELS = np.array([0, 0, 1, 1, 2, 2] * 10)
 
 
-def test_what_is_counted() -> None:
-    assert list(terms(["车祸", "中", "受伤"])) == [
+def test_extracted_features() -> None:
+    assert list(extract_features(["车祸", "中", "受伤"])) == [
         *("word 车祸", "word 中", "word 受伤", "pair 车祸 中", "pair 中 受伤"),
         *("run 车", "run 祸", "run 中", "run 受", "run 伤"),
         *("run 车祸", "run 祸中", "run 中受", "run 受伤"),
         *("run 车祸中", "run 祸中受", "run 中受伤"),
     ]
-    assert list(terms([])) == []
+    assert list(extract_features([])) == []
 
 
-def test_words_it_has_seen_decide() -> None:
+def test_known_words_decide() -> None:
     found = fit_and_predict(TRAIN, LABELS, [["他", "获奖"], ["天气", "好"], ["又", "见", "火灾"]])
     assert found.dtype == np.int8
     assert found.tolist() == [0, 1, 2]
 
 
-def test_a_word_it_has_not_seen_is_read_by_its_characters() -> None:
+def test_unseen_words_are_read_by_their_characters() -> None:
     assert fit_and_predict(TRAIN, LABELS, [["火灾案"], ["获奖者"], ["天气图"]]).tolist() == [
         2,
         0,
@@ -62,14 +62,14 @@ def test_the_order_of_words_counts() -> None:
     assert found.tolist() == [0, 2]
 
 
-def test_a_rare_class_is_not_given_up() -> None:
+def test_a_rare_class_is_predicted() -> None:
     # Of ten headlines with that word four are good ones: few, but all the good ones there are.
     train = [["通知"]] * 60 + [["通知", "获奖"]] * 10
     labels = np.array([1] * 66 + [0] * 4)
     assert fit_and_predict(train, labels, [["获奖"], ["通知"]]).tolist() == [0, 1]
 
 
-def test_one_class_alone_is_all_that_can_be_said() -> None:
+def test_a_single_class_is_always_predicted() -> None:
     assert fit_and_predict(TRAIN, np.full(60, 2), [["获奖"], ["天气"]]).tolist() == [2, 2]
 
 
@@ -100,7 +100,7 @@ def test_it_labels_every_held_out_headline_and_is_fitted_once(
     catalog: Catalog, corpus: Artifact
 ) -> None:
     tokens = segment_corpus(catalog, corpus)
-    first = baseline(catalog, corpus, tokens, PRESETS["fast"])
+    first = fit_baseline(catalog, corpus, tokens, PRESETS["fast"])
     assert first.artifact is not None
     assert not first.artifact.reused
 
@@ -112,44 +112,44 @@ def test_it_labels_every_held_out_headline_and_is_fitted_once(
     assert first.artifact.counts == {"trained_on": 54, "rows": 36}
     assert [path.name for path in first.artifact.files()] == ["predictions.parquet"]
 
-    second = baseline(catalog, corpus, tokens, PRESETS["fast"])
+    second = fit_baseline(catalog, corpus, tokens, PRESETS["fast"])
     assert second.artifact is not None
     assert second.artifact.reused
-    assert second.sources(catalog) == first.sources(catalog)
+    assert second.inputs(catalog) == first.inputs(catalog)
 
 
-def test_damaged_predictions_are_made_anew(catalog: Catalog, corpus: Artifact) -> None:
+def test_damaged_predictions_are_rebuilt(catalog: Catalog, corpus: Artifact) -> None:
     tokens = segment_corpus(catalog, corpus)
-    first = baseline(catalog, corpus, tokens, PRESETS["fast"]).artifact
+    first = fit_baseline(catalog, corpus, tokens, PRESETS["fast"]).artifact
     assert first is not None
     path = first.directory / "predictions.parquet"
     path.write_bytes(path.read_bytes()[:-1])
-    second = baseline(catalog, corpus, tokens, PRESETS["fast"]).artifact
+    second = fit_baseline(catalog, corpus, tokens, PRESETS["fast"]).artifact
     assert second is not None
     assert not second.reused
     assert second.manifest.files == first.manifest.files
 
 
-def test_it_does_not_learn_what_it_is_asked(catalog: Catalog, tmp_path: Path) -> None:
+def test_it_does_not_train_on_held_out_titles(catalog: Catalog, tmp_path: Path) -> None:
     asked = "公告公告公告"
     rows = [("某地获奖", 0, "train"), ("某地公告", 1, "train"), ("某地火灾", 2, "train")]
     leak = [(asked, 2, "train"), (asked, 1, "dev")]  # what stands in train says otherwise
     corpus = news(catalog, tmp_path / "news.csv", [*rows, *leak])
-    found = baseline(catalog, corpus, segment_corpus(catalog, corpus), PRESETS["fast"])
+    found = fit_baseline(catalog, corpus, segment_corpus(catalog, corpus), PRESETS["fast"])
     assert found.artifact is not None
     assert found.artifact.counts["trained_on"] == 3
     kept = pd.read_parquet(found.artifact.directory / "predictions.parquet")
     assert kept["prediction"].tolist() == [1]
 
 
-def test_a_corpus_to_evaluate_on_alone_has_none(catalog: Catalog, tmp_path: Path) -> None:
+def test_a_corpus_without_training_rows_has_no_baseline(catalog: Catalog, tmp_path: Path) -> None:
     corpus = news(catalog, tmp_path / "news.csv", [("某地公告", 1, "dev"), ("路线", "", "train")])
-    found = baseline(catalog, corpus, segment_corpus(catalog, corpus), PRESETS["fast"])
-    assert (found.artifact, found.sources(catalog)) == (None, ())
-    assert found.why_not == "the split 'train' has no labelled headlines"
+    found = fit_baseline(catalog, corpus, segment_corpus(catalog, corpus), PRESETS["fast"])
+    assert (found.artifact, found.inputs(catalog)) == (None, ())
+    assert found.missing_reason == "the split 'train' has no labelled headlines"
 
 
-def test_without_scikit_learn_an_evaluation_says_so_and_is_made_anew_with_it(
+def test_an_evaluation_without_scikit_learn_is_redone_with_it(
     catalog: Catalog, corpus: Artifact, publish_model: Callable[..., Artifact]
 ) -> None:
     model, tokens = publish_model(catalog, "m"), segment_corpus(catalog, corpus)
@@ -216,7 +216,7 @@ def checked(split: str, labels: list[int], predictions: list[int], leaked: int =
     return pd.DataFrame({"split": split, **columns})
 
 
-def test_a_better_model_beats_it_and_the_difference_is_told(
+def test_a_better_model_beats_the_baseline(
     said: Callable[[dict[str, list[int]]], Baseline],
 ) -> None:
     truth = [0, 1, 2] * 20
@@ -240,7 +240,7 @@ def test_a_better_model_beats_it_and_the_difference_is_told(
     json.dumps(found, allow_nan=False)
 
 
-def test_one_right_answer_more_does_not_beat_it(
+def test_one_more_hit_does_not_beat_the_baseline(
     said: Callable[[dict[str, list[int]]], Baseline],
 ) -> None:
     truth = [0, 1, 2] * 20
@@ -249,7 +249,9 @@ def test_one_right_answer_more_does_not_beat_it(
     assert found["beaten"] is False
 
 
-def test_leaked_headlines_do_not_beat_it(said: Callable[[dict[str, list[int]]], Baseline]) -> None:
+def test_leaked_headlines_do_not_beat_the_baseline(
+    said: Callable[[dict[str, list[int]]], Baseline],
+) -> None:
     truth = [0, 1, 2] * 20
     theirs = [1, 2, 0] * 10 + truth[30:]
     found = compare_with_baseline(said({"dev": theirs}), checked("dev", truth, truth, leaked=30))
@@ -258,14 +260,16 @@ def test_leaked_headlines_do_not_beat_it(said: Callable[[dict[str, list[int]]], 
     assert found["beaten"] is False
 
 
-def test_without_dev_nothing_is_said(said: Callable[[dict[str, list[int]]], Baseline]) -> None:
+def test_without_dev_it_is_unknown_whether_it_is_beaten(
+    said: Callable[[dict[str, list[int]]], Baseline],
+) -> None:
     found = compare_with_baseline(said({"test": [0, 1]}), checked("test", [0, 1], [0, 1]))
     assert found["beaten"] is None
     assert found["dev"]["all"]["difference"] is None
     json.dumps(found, allow_nan=False)
 
 
-def test_a_headline_that_it_has_not_labelled_is_no_silent_gap(
+def test_a_headline_without_a_baseline_label_is_an_error(
     said: Callable[[dict[str, list[int]]], Baseline],
 ) -> None:
     with pytest.raises(KeyError):

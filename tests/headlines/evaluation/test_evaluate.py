@@ -33,7 +33,7 @@ def check_books(numbers: dict[str, Any], chosen: pd.DataFrame) -> None:
 
 
 @pytest.mark.usefixtures("small_preset")
-def test_the_figures_follow_from_the_headlines(
+def test_the_metrics_follow_from_the_headlines(
     catalog: Catalog, corpus_file: Path, tmp_path: Path
 ) -> None:
     with corpus_file.open("a", encoding="utf-8") as file:
@@ -97,7 +97,7 @@ def test_the_figures_follow_from_the_headlines(
     assert evaluate(catalog, model, corpus, tokens).reused
 
 
-def test_a_word_the_model_does_not_know_counts(
+def test_unknown_words_are_counted_by_their_share(
     catalog: Catalog, publish_model: Callable[..., Artifact]
 ) -> None:
     titles = ["股市大涨", "股市，下跌", "地震火山", "火山"]  # of these it knows all but the volcano
@@ -111,7 +111,7 @@ def test_a_word_the_model_does_not_know_counts(
     assert shares["火山"] == 1
 
 
-def test_a_split_without_rows_has_no_figures(
+def test_a_split_without_rows_has_no_metrics(
     catalog: Catalog, publish_model: Callable[..., Artifact]
 ) -> None:
     corpus, tokens = held_out(catalog, "dev", ["股市大涨", "某地地震"])

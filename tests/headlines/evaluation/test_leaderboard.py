@@ -45,7 +45,7 @@ def evaluate(
     return made
 
 
-def test_a_model_that_was_not_evaluated_has_the_figures_of_its_training(
+def test_without_an_evaluation_training_metrics_are_listed(
     catalog: Catalog, model: Artifact
 ) -> None:
     [listed] = list_models(catalog)
@@ -57,7 +57,7 @@ def test_a_model_that_was_not_evaluated_has_the_figures_of_its_training(
     assert listed.bytes == sum(path.stat().st_size for path in model.files())
 
 
-def test_the_newest_evaluation_on_what_it_was_trained_on_counts(
+def test_the_newest_evaluation_on_its_corpus_counts(
     catalog: Catalog, model: Artifact, publish_model: Callable[..., Artifact]
 ) -> None:
     evaluate(catalog, model, CORPUS, 0.1, day=1)
@@ -78,7 +78,7 @@ def test_the_newest_evaluation_on_what_it_was_trained_on_counts(
     assert [figures["all"]["accuracy"] for figures in found] == [0.2, 0.1, 0.3]
 
 
-def test_evaluations_of_another_model_of_that_name_do_not_count(
+def test_evaluations_of_a_replaced_model_do_not_count(
     catalog: Catalog, model: Artifact, publish_model: Callable[..., Artifact]
 ) -> None:
     evaluate(catalog, model, CORPUS, 0.9)
@@ -119,21 +119,19 @@ def test_a_damaged_model_is_listed_with_what_is_wrong(
     assert asdict(two) == whole
 
 
-def test_where_the_pointer_cannot_be_read_no_model_is_marked(
-    catalog: Catalog, model: Artifact
-) -> None:
+def test_no_model_is_marked_if_the_pointer_is_unreadable(catalog: Catalog, model: Artifact) -> None:
     for harm in (lambda: catalog.champion.write_text(""), catalog.champion.unlink):
         harm()
         assert [listed.champion for listed in list_models(catalog)] == [False]
 
 
-def test_a_champion_that_is_gone_is_listed_as_that(
+def test_a_missing_champion_is_listed(
     catalog: Catalog, model: Artifact, publish_model: Callable[..., Artifact]
 ) -> None:
     publish_model(catalog, "two", CORPUS, seed=1)
     model.directory.rename(catalog.root / "moved")
     told = [(listed.version, listed.champion, listed.damaged) for listed in list_models(catalog)]
-    assert told == [("one", True, "it is gone"), ("two", False, "")]
+    assert told == [("one", True, "it is missing"), ("two", False, "")]
 
 
 def test_without_models_the_list_is_empty(catalog: Catalog) -> None:

@@ -15,7 +15,8 @@ from headlines.corpus.ingest import ingest
 from headlines.corpus.tokens import segment_corpus
 from headlines.errors import InputError
 from headlines.evaluation import promotion
-from headlines.evaluation.promotion import MAX_P_VALUE, PromotionDecision, champion_to_beat, judge
+from headlines.evaluation.promotion import champion_to_beat
+from headlines.evaluation.promotion_rule import MAX_P_VALUE, PromotionDecision, judge
 from headlines.labels import LABELS
 from headlines.models import champion, registry
 from headlines.models.presets import resolve_preset
@@ -88,7 +89,7 @@ def evaluated(catalog: Catalog, publish_model: Callable[..., Artifact]) -> Calla
 # The rule
 
 
-def test_a_better_model_is_promoted_and_the_history_has_the_figures(
+def test_a_better_model_is_promoted_with_metrics_in_the_history(
     catalog: Catalog, evaluated: Callable[..., Artifact]
 ) -> None:
     better, present = evaluated("better", wrong_on(0.2)), evaluated("present", wrong_on(0.4))
@@ -113,13 +114,13 @@ def test_a_better_model_is_promoted_and_the_history_has_the_figures(
     assert len(champion.history(catalog)) == 2
 
 
-def test_a_model_is_not_promoted_over_a_champion_that_it_was_not_compared_with(
+def test_not_promoted_if_the_champion_changed(
     catalog: Catalog, evaluated: Callable[..., Artifact], publish_model: Callable[..., Artifact]
 ) -> None:
     better, present = evaluated("better", wrong_on(0.2)), evaluated("present", wrong_on(0.4))
     for version in ("present", publish_model(catalog, "another").directory.name):
         champion.promote(catalog, version, "another run was first")
-    with pytest.raises(InputError, match="another has become the champion meanwhile"):
+    with pytest.raises(InputError, match="another became champion in the meantime"):
         promotion.promote_better(catalog, better, present)
     assert champion.open_champion(catalog).directory.name == "another"
 
@@ -151,7 +152,7 @@ def test_a_model_that_is_not_shown_to_be_better_is_refused(
     assert catalog.champion.read_bytes() == before
 
 
-def test_a_model_that_is_better_at_the_cost_of_one_class_is_refused(
+def test_not_promoted_at_the_cost_of_one_class(
     evaluated: Callable[..., Artifact],
 ) -> None:
     present, challenger = TRUTH.copy(), TRUTH.copy()
@@ -178,7 +179,7 @@ def test_a_model_that_is_better_at_the_cost_of_one_class_is_refused(
         (None, FLOOR, "its behaviour was not checked"),
     ],
 )
-def test_a_better_model_may_fail_no_check_that_the_champion_passes_or_is_better_at(
+def test_a_behaviour_regression_prevents_promotion(
     evaluated: Callable[..., Artifact],
     ours: float | None,
     champions: float | None,
@@ -190,13 +191,13 @@ def test_a_better_model_may_fail_no_check_that_the_champion_passes_or_is_better_
     assert verdict.promoted == (told is None)
 
 
-def test_all_that_speaks_against_a_model_is_told(evaluated: Callable[..., Artifact]) -> None:
+def test_all_reasons_against_a_model_are_given(evaluated: Callable[..., Artifact]) -> None:
     challenger = evaluated("new", wrong_on(0.9), behaves=0.5)
     verdict = judge(challenger, evaluated("present", wrong_on(0.1)))
     assert len(verdict.reasons) == 1 + len(LABELS) + 1
 
 
-def test_of_two_models_at_most_one_is_better(evaluated: Callable[..., Artifact]) -> None:
+def test_at_most_one_of_two_models_is_better(evaluated: Callable[..., Artifact]) -> None:
     shares = np.random.default_rng(0).uniform(0.1, 0.9, 6)
     models = [evaluated(f"m{n}", wrong_on(share, seed=n)) for n, share in enumerate(shares)]
     promoted = {
@@ -209,7 +210,7 @@ def test_of_two_models_at_most_one_is_better(evaluated: Callable[..., Artifact])
         assert not (better and promoted[other, one])
 
 
-def test_neither_test_nor_leaked_titles_have_a_say(evaluated: Callable[..., Artifact]) -> None:
+def test_test_rows_and_leaked_titles_do_not_count(evaluated: Callable[..., Artifact]) -> None:
     present = evaluated("present", wrong_on(0.4))
     leaked = np.arange(ROWS) % 10 == 0
     by_heart = np.where(leaked, TRUTH, wrong_on(0.4))
@@ -233,7 +234,7 @@ def test_evaluations_on_other_headlines_are_not_compared(
         judge(one, evaluated("three", TRUTH[:150]))
 
 
-def test_where_there_is_no_dev_split_no_one_is_promoted(
+def test_without_dev_headlines_nothing_is_promoted(
     evaluated: Callable[..., Artifact],
 ) -> None:
     verdict = judge(evaluated("new", TRUTH[:0]), evaluated("present", TRUTH[:0]))
@@ -266,10 +267,10 @@ def test_the_champion_is_not_compared_with_itself(
     catalog: Catalog, models: dict[str, Artifact]
 ) -> None:
     found = champion_to_beat(catalog, models["b"], WORDS)
-    assert found == PromotionDecision("b", None, True, "it was the champion already")
+    assert found == PromotionDecision("b", None, True, "it is already the champion")
 
 
-def test_the_first_model_is_told_as_the_first_until_another_one_was_champion(
+def test_the_first_model_is_named_first_until_replaced(
     catalog: Catalog, publish_model: Callable[..., Artifact]
 ) -> None:
     champion.mark_first_training(catalog)
@@ -282,19 +283,19 @@ def test_the_first_model_is_told_as_the_first_until_another_one_was_champion(
     for version in ("b", "a"):
         champion.promote(catalog, version, "a test")
     found = champion_to_beat(catalog, first, WORDS)
-    assert found == PromotionDecision("a", None, True, "it was the champion already")
+    assert found == PromotionDecision("a", None, True, "it is already the champion")
 
 
-def test_a_champion_chosen_by_hand_is_not_told_as_the_first_model(
+def test_a_manual_champion_is_not_named_the_first_model(
     catalog: Catalog, publish_model: Callable[..., Artifact]
 ) -> None:
     model = publish_model(catalog, "a")
     champion.promote(catalog, "a", "by hand")
     found = champion_to_beat(catalog, model, WORDS)
-    assert found == PromotionDecision("a", None, True, "it was the champion already")
+    assert found == PromotionDecision("a", None, True, "it is already the champion")
 
 
-def test_a_model_that_was_rolled_back_does_not_come_back_by_itself(
+def test_a_rolled_back_model_does_not_return_by_itself(
     catalog: Catalog, models: dict[str, Artifact]
 ) -> None:
     champion.rollback(catalog)
@@ -305,7 +306,7 @@ def test_a_model_that_was_rolled_back_does_not_come_back_by_itself(
 
 
 @pytest.mark.parametrize("harm", ["pointer lost", "pointer unreadable", "damaged", "gone", "words"])
-def test_a_champion_that_cannot_be_used_is_not_replaced_by_itself(
+def test_an_unusable_champion_is_not_replaced_by_itself(
     catalog: Catalog, models: dict[str, Artifact], harm: str
 ) -> None:
     words = WORDS
@@ -329,7 +330,7 @@ def test_a_champion_that_cannot_be_used_is_not_replaced_by_itself(
 # By hand
 
 
-def test_by_hand_a_model_takes_the_place_of_a_champion_that_cannot_be_used(
+def test_an_unusable_champion_is_replaced_on_request(
     catalog: Catalog, models: dict[str, Artifact]
 ) -> None:
     for number, harm in enumerate(
@@ -345,7 +346,7 @@ def test_by_hand_a_model_takes_the_place_of_a_champion_that_cannot_be_used(
         assert str(catalog.champion) in reason
 
 
-def test_by_hand_a_champion_of_another_format_can_be_replaced(
+def test_a_champion_of_another_format_can_be_replaced(
     catalog: Catalog, models: dict[str, Artifact]
 ) -> None:
     def write(draft: Path) -> dict[str, Any]:
@@ -357,7 +358,7 @@ def test_by_hand_a_champion_of_another_format_can_be_replaced(
     assert "lstm_model.bundle/1" in champion.history(catalog)[-1].reason
 
 
-def test_by_hand_a_champion_made_meanwhile_is_not_replaced_without_a_comparison(
+def test_a_new_champion_is_not_replaced_without_comparison(
     catalog: Catalog, models: dict[str, Artifact], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     catalog.champion.unlink()
@@ -372,7 +373,7 @@ def test_by_hand_a_champion_made_meanwhile_is_not_replaced_without_a_comparison(
             champion.promote(catalog, "b", "someone else")
 
     monkeypatch.setattr(champion, "open_champion", overtaken)
-    with pytest.raises(InputError, match="b has become the champion meanwhile"):
+    with pytest.raises(InputError, match="b became champion in the meantime"):
         promotion.promote_by_rule(catalog, "c", "none")
     assert champion.open_champion(catalog).directory == models["b"].directory
 
@@ -385,11 +386,11 @@ def test_the_champion_stays_when_it_is_promoted_again(
         lambda: promotion.promote_by_rule(catalog, "b", "none"),
         lambda: promotion.promote_by_force(catalog, "b"),
     ):
-        assert promote().summary == "it was the champion already"
+        assert promote().summary == "it is already the champion"
     assert catalog.champion.read_bytes() == before
 
 
-def test_force_notes_what_the_rule_says_where_that_is_known(
+def test_a_forced_promotion_notes_the_comparison(
     catalog: Catalog, evaluated: Callable[..., Artifact], publish_model: Callable[..., Artifact]
 ) -> None:
     evaluated("present", wrong_on(0.1))
@@ -416,7 +417,7 @@ def test_force_notes_what_the_rule_says_where_that_is_known(
 
 
 @pytest.mark.usefixtures("small_preset")
-def test_real_models_are_evaluated_and_the_better_one_is_champion(
+def test_trained_models_are_evaluated_and_the_better_promoted(
     catalog: Catalog, corpus_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     corpus = ingest(catalog, "news", str(corpus_file))

@@ -25,7 +25,7 @@ def checked(labels: list[int], probabilities: Floats) -> pd.DataFrame:
     )
 
 
-def test_by_hand() -> None:
+def test_a_hand_calculated_example() -> None:
     labels = [0, 0, 1, 1, 1, 2, 2]
     probabilities = np.array(
         [
@@ -50,7 +50,7 @@ def test_by_hand() -> None:
 @given(
     st.lists(st.tuples(st.integers(0, 2), *[st.floats(0.01, 1)] * 3), max_size=40),
 )
-def test_the_most_doubtful_first_and_none_with_its_own_label(rows: list[tuple[float, ...]]) -> None:
+def test_suspected_errors_are_sorted_by_suspicion(rows: list[tuple[float, ...]]) -> None:
     table = np.array(rows).reshape(-1, 4)
     probabilities = table[:, 1:] / table[:, 1:].sum(axis=1, keepdims=True)
     labels = table[:, 0].astype(int).tolist()
@@ -63,7 +63,7 @@ def test_the_most_doubtful_first_and_none_with_its_own_label(rows: list[tuple[fl
     assert found["row"].is_unique
 
 
-def test_labels_that_were_changed_are_found() -> None:
+def test_changed_labels_are_found() -> None:
     rng = np.random.default_rng(4)
     truth = rng.choice(3, 2000, p=[0.1, 0.65, 0.25])
     logits = rng.normal(0, 1, (2000, 3))

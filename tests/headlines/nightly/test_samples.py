@@ -26,7 +26,7 @@ def write_part(directory: Path, number: int, titles: list[str], labels: list[str
     pq.write_table(table, directory / f"part-{number:05d}.parquet")
 
 
-def test_each_class_has_some_drawn_by_lot_and_the_least_sure(tmp_path: Path) -> None:
+def test_each_class_has_random_and_least_certain_samples(tmp_path: Path) -> None:
     titles = [f"标题{number}" for number in range(60)]
     for number in range(2):
         half = titles[30 * number : 30 * (number + 1)]
@@ -49,7 +49,7 @@ def test_each_class_has_some_drawn_by_lot_and_the_least_sure(tmp_path: Path) -> 
     assert found == samples_by_class([tmp_path / "b", tmp_path / "empty", tmp_path / "a"])
 
 
-def test_a_title_that_comes_again_is_shown_once(tmp_path: Path) -> None:
+def test_a_repeated_title_is_shown_once(tmp_path: Path) -> None:
     for batch in ("a", "b"):
         write_part(tmp_path / batch, 0, ["同一个标题"] * 50, ["positive"] * 50)
     found = samples_by_class([tmp_path / "a", tmp_path / "b"])
@@ -59,7 +59,7 @@ def test_a_title_that_comes_again_is_shown_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("rows", [3, 7, 40])
-def test_none_is_shown_twice(tmp_path: Path, rows: int) -> None:
+def test_no_prediction_is_shown_twice(tmp_path: Path, rows: int) -> None:
     # The smallest ids have the lowest probabilities: without heed, both would be the same rows.
     titles = sorted((f"标题{number}" for number in range(rows)), key=record_id, reverse=True)
     write_part(tmp_path / "a", 0, titles, ["neutral"] * rows)
@@ -68,7 +68,7 @@ def test_none_is_shown_twice(tmp_path: Path, rows: int) -> None:
     assert len(shown) == len(set(shown)) == min(rows, 8)
 
 
-def test_the_first_predictions_are_those_of_the_batch_in_its_order(tmp_path: Path) -> None:
+def test_the_first_predictions_are_in_batch_order(tmp_path: Path) -> None:
     titles = [f"标题{number}" for number in range(9)]
     write_part(tmp_path / "a", 1, ["后来"], ["neutral"])
     write_part(tmp_path / "a", 0, titles, ["neutral"] * 9)

@@ -157,7 +157,7 @@ DRAWN = """
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1280])
-def test_the_reports_are_right_in_a_browser(
+def test_the_reports_render_in_a_browser(
     tab: Tab, reports: list[Path], width: int, scheme: str
 ) -> None:
     for page in reports:
@@ -172,9 +172,7 @@ def test_the_reports_are_right_in_a_browser(
         assert tab.complaints == []
 
 
-def test_a_column_of_numbers_starts_with_the_largest_and_the_keyboard_will_do(
-    tab: Tab, reports: list[Path]
-) -> None:
+def test_number_columns_sort_descending_also_by_keyboard(tab: Tab, reports: list[Path]) -> None:
     tab.open(reports[0], 1280, "light")
     table = 'document.querySelector(`[aria-label="Behaviour checks"] table`)'
     head = f"[...{table}.tHead.rows[0].cells].find(cell => cell.textContent === 'behave')"
@@ -192,9 +190,7 @@ def test_a_column_of_numbers_starts_with_the_largest_and_the_keyboard_will_do(
 
 
 @pytest.mark.parametrize("width", [390, 1280])
-def test_a_title_without_a_gap_pushes_nothing_off_the_screen(
-    tab: Tab, reports: list[Path], width: int
-) -> None:
+def test_a_long_word_does_not_widen_the_page(tab: Tab, reports: list[Path], width: int) -> None:
     page = reports[1].with_name("long.html")
     page.write_text(reports[1].read_text("utf-8").replace("某地获奖第0号", "A" * 500), "utf-8")
     table = 'document.querySelector(`[aria-label="Predictions of the class positive"]`)'

@@ -19,9 +19,10 @@ from headlines.storage.layout import Catalog
 from headlines.storage.lineage import lineage
 from headlines.storage.manifest import Recipe
 from headlines.training.pretrain import pretrain
-from headlines.training.search_space import Choice, Space, Trial
-from headlines.training.sweep import MeanStd, TrialResult, publish_ranking, ranked, run_trial
+from headlines.training.search_space import Choice, SearchSpace, Trial
+from headlines.training.sweep import publish_ranking, ranked
 from headlines.training.train import train
+from headlines.training.trial import MeanStd, TrialResult, run_trial
 from lstm_model.checkpoint import Checkpoint, write_checkpoint
 from lstm_model.presets import PRESETS
 
@@ -50,7 +51,7 @@ class Cut(Exception):
     pass
 
 
-def test_a_trial_cut_off_goes_on_and_has_the_figures_of_a_model_trained_at_once(
+def test_an_interrupted_trial_resumes_with_the_same_metrics(
     catalog: Catalog, corpus_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lines = corpus_file.read_text("utf-8").splitlines()
@@ -106,7 +107,7 @@ def test_a_trial_that_diverges_is_a_row_with_its_reason(
     assert run_trial(catalog, *stages, diverging, 2).trainings[0].reused
     good = outcome(catalog, 2, 0.5, 0.7)
 
-    space = Space(PRESETS["small"], {"learning_rate": Choice((1e38, 0.001))}, 2, 2, 0)
+    space = SearchSpace(PRESETS["small"], {"learning_rate": Choice((1e38, 0.001))}, 2, 2, 0)
     swept = publish_ranking(catalog, space, [bad, good])
 
     assert (swept.counts["trials"], swept.counts["failed"]) == (2, 1)
@@ -154,7 +155,7 @@ def outcome(catalog: Catalog, number: int, *figures: float | None) -> TrialResul
     return TrialResult(trial(number), tuple(trainings))
 
 
-def test_trials_are_ranked_by_mean_macro_f1_and_failed_ones_stand_last(catalog: Catalog) -> None:
+def test_trials_are_ranked_by_mean_macro_f1_failed_last(catalog: Catalog) -> None:
     figures: list[tuple[float | None, ...]] = [
         (0.9, None), (0.0, 0.0), (0.6, 0.7), (0.5, 0.9), (None,), (0.75, 0.5),
     ]  # fmt: skip
@@ -162,7 +163,7 @@ def test_trials_are_ranked_by_mean_macro_f1_and_failed_ones_stand_last(catalog: 
     assert [one.trial.number for one in ranked(outcomes)] == [4, 3, 6, 2, 1, 5]
 
 
-def test_the_spread_is_that_of_a_sample() -> None:
+def test_mean_and_sample_standard_deviation() -> None:
     assert MeanStd.of([0.5, 0.7]) == MeanStd(pytest.approx(0.6), pytest.approx(0.1 * 2**0.5))
     assert str(MeanStd.of([0.5, 0.7])) == "0.600 ± 0.141"
     assert str(MeanStd.of([0.5])) == "0.500"

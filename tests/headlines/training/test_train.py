@@ -43,7 +43,9 @@ def test_two_data_roots_give_the_same_model(tmp_path: Path, corpus_file: Path) -
 
 
 @pytest.mark.usefixtures("small_preset")
-def test_a_training_cut_off_goes_on_and_ends_the_same(tmp_path: Path, corpus_file: Path) -> None:
+def test_an_interrupted_training_resumes_and_ends_the_same(
+    tmp_path: Path, corpus_file: Path
+) -> None:
     class Cut(Exception):
         pass
 
@@ -72,7 +74,7 @@ def test_a_training_cut_off_goes_on_and_ends_the_same(tmp_path: Path, corpus_fil
 
 
 @pytest.mark.usefixtures("small_preset")
-def test_the_temperature_is_fitted_on_dev_and_kept(catalog: Catalog, tmp_path: Path) -> None:
+def test_the_temperature_is_fitted_on_dev_and_stored(catalog: Catalog, tmp_path: Path) -> None:
     words = [
         ("获奖", 0),
         ("火灾", 2),
@@ -114,9 +116,7 @@ def test_the_temperature_is_fitted_on_dev_and_kept(catalog: Catalog, tmp_path: P
 
 
 @pytest.mark.usefixtures("small_preset")
-def test_a_damaged_model_is_not_trained_anew_in_silence(
-    catalog: Catalog, corpus_file: Path
-) -> None:
+def test_a_damaged_model_is_not_retrained_silently(catalog: Catalog, corpus_file: Path) -> None:
     stages = prepared(catalog, corpus_file)
     model = train(catalog, *stages, resolve_preset("small"))
     weights = model.directory / "weights.safetensors"
@@ -126,9 +126,7 @@ def test_a_damaged_model_is_not_trained_anew_in_silence(
         train(catalog, *stages, resolve_preset("small"))
 
 
-def test_leaked_titles_are_left_out_unless_they_are_asked_for(
-    catalog: Catalog, tmp_path: Path
-) -> None:
+def test_leaked_titles_are_excluded_by_default(catalog: Catalog, tmp_path: Path) -> None:
     file = tmp_path / "news.csv"
     file.write_text(
         "title,label,split\n喜讯,0,train\n火灾,2,train\n公告,,train\n喜讯,0,dev\nＡ,1,train\nA,1,test\n",
