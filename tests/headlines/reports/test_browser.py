@@ -175,7 +175,7 @@ def test_the_reports_render_in_a_browser(
 def test_number_columns_sort_descending_also_by_keyboard(tab: Tab, reports: list[Path]) -> None:
     tab.open(reports[0], 1280, "light")
     table = 'document.querySelector(`[aria-label="Behaviour checks"] table`)'
-    head = f"[...{table}.tHead.rows[0].cells].find(cell => cell.textContent === 'behave')"
+    head = f"[...{table}.tHead.rows[0].cells].find(cell => cell.textContent === 'share')"
     tab.value(f"{head}.querySelector('button').focus()")
     shares = f"[...{table}.tBodies[0].rows].map(row => row.cells[2].dataset.value)"
     orders = []
@@ -204,7 +204,7 @@ def test_a_long_word_does_not_widen_the_page(tab: Tab, reports: list[Path], widt
 
 def test_numbers_are_sorted_as_numbers(tab: Tab, reports: list[Path]) -> None:
     tab.open(reports[1], 1280, "light")
-    table = 'document.querySelector(`[aria-label="Nights beside dev"] table`)'
+    table = 'document.querySelector(`[aria-label="Nights compared with dev"] table`)'
     tab.value(f"{table}.tHead.rows[0].cells[1].querySelector('button').click()")
     shown = tab.value(f"[...{table}.tBodies[0].rows].map(row => row.cells[1].textContent)")
     assert shown == ["2,000", "900", "700", "700", "700"]
