@@ -40,8 +40,11 @@ _SOURCE_FLOOR = 0.90
 _DIRECTION_FLOOR = 0.80
 
 _MAX_PROBABILITY = 0.9  # of the class that must rise: above this there is no room left
-_MIN_ROWS = 30  # with fewer, a share of 0.95 cannot be told from one of 0.8
+_MIN_ROWS = 30  # with fewer, shares of 0.95 and 0.8 cannot be distinguished
 _EXAMPLES = 3
+
+_POSITIVE = ("获奖", "夺冠", "获国家科技奖", "喜获丰收", "取得圆满成功")
+_NEGATIVE = ("车祸身亡", "遇难", "被判刑", "爆炸致多人死亡", "涉嫌诈骗被抓", "火灾致人受伤")
 
 _TO_FULL_WIDTH = {code: code + 0xFEE0 for code in range(0x21, 0x7F)}
 _TO_HALF_WIDTH = {full: half for half, full in _TO_FULL_WIDTH.items()}
@@ -93,42 +96,25 @@ def _direction(label: int, phrase: str) -> BehaviourCheck:
     )
 
 
-def _invariance(name: str, change: Callable[[str], str], floor: float) -> BehaviourCheck:
+def _invariance(
+    name: str, change: Callable[[str], str], floor: float = _INVARIANCE_FLOOR
+) -> BehaviourCheck:
     return BehaviourCheck(name, f"The label stays with {name}.", change, floor)
 
 
 CHECKS = (
-    _invariance("a full stop 。 at the end", partial(_add_mark, "。"), _INVARIANCE_FLOOR),
-    _invariance("an exclamation mark ！ at the end", partial(_add_mark, "！"), _INVARIANCE_FLOOR),
-    _invariance("quotation marks “ ” around it", _quote, _INVARIANCE_FLOOR),
-    _invariance("doubled spaces", lambda title: title.replace(" ", "  "), _INVARIANCE_FLOOR),
-    _invariance(
-        "ASCII in full-width form", lambda title: title.translate(_TO_FULL_WIDTH), _INVARIANCE_FLOOR
-    ),
-    _invariance(
-        "full-width forms as ASCII",
-        lambda title: title.translate(_TO_HALF_WIDTH),
-        _INVARIANCE_FLOOR,
-    ),
+    _invariance("a full stop 。 at the end", partial(_add_mark, "。")),
+    _invariance("an exclamation mark ！ at the end", partial(_add_mark, "！")),
+    _invariance("quotation marks “ ” around it", _quote),
+    _invariance("doubled spaces", lambda title: title.replace(" ", "  ")),
+    _invariance("ASCII in full-width form", lambda title: title.translate(_TO_FULL_WIDTH)),
+    _invariance("full-width forms as ASCII", lambda title: title.translate(_TO_HALF_WIDTH)),
     *(
         _invariance(f"the source {suffix} at the end", partial(_append, suffix), _SOURCE_FLOOR)
         for suffix in ("_搜狐网", "_网易新闻", "-新华网")
     ),
-    *(
-        _direction(LABELS.index("positive"), phrase)
-        for phrase in ("获奖", "夺冠", "获国家科技奖", "喜获丰收", "取得圆满成功")
-    ),
-    *(
-        _direction(LABELS.index("negative"), phrase)
-        for phrase in (
-            "车祸身亡",
-            "遇难",
-            "被判刑",
-            "爆炸致多人死亡",
-            "涉嫌诈骗被抓",
-            "火灾致人受伤",
-        )
-    ),
+    *(_direction(LABELS.index("positive"), phrase) for phrase in _POSITIVE),
+    *(_direction(LABELS.index("negative"), phrase) for phrase in _NEGATIVE),
 )
 
 

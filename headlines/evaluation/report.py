@@ -35,9 +35,7 @@ def write_evaluation_report(
         path: of the HTML file.
         model: the evaluated model.
         corpus: the corpus with the held-out headlines.
-        metrics: as in `metrics.json`.
-        baseline: as in `baseline.json`.
-        behaviour: as in `behaviour.json`.
+        metrics, baseline, behaviour: content of the JSON files of these names, here and below.
         mistakes: headlines with `split`, `row`, `title`, `label_name`, `prediction_name`,
             `probability`, the most confident first.
         suspected: headlines with `split`, `row`, `title`, `label_name`, `suggestion_name`,
@@ -85,12 +83,7 @@ def write_evaluation_report(
 
 
 def evaluation_verdict(metrics: Mapping[str, Any], baseline: Mapping[str, Any]) -> str:
-    """An evaluation in one sentence: macro-F1 on dev, and whether the baseline is beaten.
-
-    Args:
-        metrics: as in `metrics.json`.
-        baseline: as in `baseline.json`.
-    """
+    """An evaluation in one sentence: macro-F1 on dev, and whether the baseline is beaten."""
     dev = metrics["dev"][_NOT_LEAKED]
     if not dev["rows"]:
         return "Dev has no labelled headlines to judge the model by."
@@ -105,11 +98,7 @@ def evaluation_verdict(metrics: Mapping[str, Any], baseline: Mapping[str, Any]) 
 
 
 def baseline_sentences(baseline: Mapping[str, Any]) -> list[str]:
-    """The comparison with the baseline, one sentence for each split where both were measured.
-
-    Args:
-        baseline: as in `baseline.json`.
-    """
+    """The comparison with the baseline, one sentence for each split where both were measured."""
     sentences = []
     for split in ("dev", "test") if baseline["measured"] else ():
         difference = baseline[split][_NOT_LEAKED]["difference"]
@@ -127,9 +116,6 @@ def behaviour_verdict(behaviour: Mapping[str, Any]) -> str:
     """The behaviour checks in one sentence: how many passed, and which failed.
 
     Passes without knowing any of the added words are counted, as they all measure the same.
-
-    Args:
-        behaviour: as in `behaviour.json`.
     """
     checks = behaviour["checks"]
     judged = [check for check in checks if check["judged"]]
@@ -143,11 +129,7 @@ def behaviour_verdict(behaviour: Mapping[str, Any]) -> str:
 
 
 def evaluation_summary(evaluation: Artifact) -> str:
-    """An evaluation in a few lines of markdown.
-
-    Args:
-        evaluation: the artifact; metrics are read from its files.
-    """
+    """An evaluation, read from its files, in a few lines of markdown."""
     metrics, baseline, behaviour = (
         json.loads((evaluation.directory / f"{name}.json").read_text("utf-8"))
         for name in ("metrics", "baseline", "behaviour")

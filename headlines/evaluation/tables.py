@@ -17,29 +17,12 @@ from headlines.reports.spreadsheet import write_frames
 _FRAME_ROWS = 1 << 16
 _ROW_GROUP_ROWS = 1 << 20  # as pandas writes them
 _PREDICTION_COLUMNS = (
-    "split",
-    "row",
-    "title",
-    "label",
-    "label_name",
-    "prediction",
-    "prediction_name",
-    "probability",
-    *(f"p_{name}" for name in LABELS),
-    "unknown",
-    "correct",
-    "leaked",
+    *("split", "row", "title", "label", "label_name", "prediction", "prediction_name"),
+    *("probability", *(f"p_{name}" for name in LABELS), "unknown", "correct", "leaked"),
 )
 _SUSPECTED_COLUMNS = (
-    "split",
-    "row",
-    "title",
-    "label",
-    "label_name",
-    "suggestion",
-    "suggestion_name",
-    "p_label",
-    "p_suggestion",
+    *("split", "row", "title", "label", "label_name", "suggestion", "suggestion_name"),
+    *("p_label", "p_suggestion"),
 )
 
 

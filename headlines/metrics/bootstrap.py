@@ -22,14 +22,7 @@ _SEED = 0  # the same counts give the same interval
 
 
 def resample_counts(counts: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Counts of `RESAMPLES` bootstrap samples of the same number of rows.
-
-    Args:
-        counts: rows by cell, of any shape; at least one row.
-
-    Returns:
-        Shape (RESAMPLES, *shape of counts).
-    """
+    """Bootstrap samples, (RESAMPLES, *shape), of at least one row counted by cell, any shape."""
     rows = int(counts.sum())
     drawn = np.random.default_rng(_SEED).multinomial(rows, counts.ravel() / rows, RESAMPLES)
     return drawn.reshape(RESAMPLES, *counts.shape)
@@ -46,7 +39,7 @@ def bootstrap_intervals(matrix: npt.NDArray[np.int64]) -> dict[str, Any]:
     """Intervals of accuracy, macro-F1 and the F1 of each class, as plain data.
 
     Args:
-        matrix: rows by label and prediction, shape (classes, classes).
+        matrix: confusion matrix, (classes, classes).
 
     Returns:
         `level`, `accuracy` and `macro_f1` ([low, high]; None without rows) and `classes` (name to
@@ -110,12 +103,7 @@ class Comparison:
 
 
 def paired_bootstrap(labels: Labels, ours: Labels, theirs: Labels) -> Comparison:
-    """Compare the predictions `ours` with `theirs`; the bootstrap is seeded.
-
-    Args:
-        labels: true label ids, shape (rows,).
-        ours: predicted label ids of one classifier, same shape.
-        theirs: predicted label ids of the other, same shape.
+    """Compare two classifiers by true and predicted label ids, each (rows,); it is seeded.
 
     Raises:
         ValueError: the shapes differ, or there are no rows.

@@ -24,9 +24,8 @@ def calibration_metrics(
     squared error of the probabilities, summed over the classes, from 0 to 2 (Brier 1950).
 
     Args:
-        probabilities: shape (rows, classes).
-        labels: true label ids, shape (rows,).
-        predictions: predicted label ids, shape (rows,).
+        probabilities: (rows, classes).
+        labels, predictions: true and predicted label ids, (rows,).
 
     Returns:
         `ece`, `nll` (mean negative logarithm of the label's probability, in nats) and `brier`, each

@@ -39,8 +39,7 @@ def classification_metrics(labels: Labels, predictions: Labels) -> dict[str, Any
     the unweighted mean over all classes.
 
     Args:
-        labels: true label ids, shape (rows,).
-        predictions: predicted label ids, shape (rows,).
+        labels, predictions: true and predicted label ids, (rows,).
 
     Returns:
         `rows`, `accuracy`, `macro_f1` (None without rows), `classes` (name to `precision`,

@@ -84,12 +84,9 @@ class DriftFinding:
 def drift(
     profile: Profile, reference: Profile, limits: DriftThresholds = DriftThresholds()
 ) -> list[DriftFinding]:
-    """The drift of a night's headlines from the reference, one finding for each distribution.
+    """The drift of scored headlines, one finding for each distribution.
 
-    Args:
-        profile: of the headlines that were scored.
-        reference: of headlines that the model was evaluated on, but not trained on.
-        limits: thresholds of warnings and failures.
+    The reference are headlines that the model was evaluated on, but not trained on.
     """
     return [_finding(name, profile, reference, limits) for name in (*_JUDGED, *_SHOWN_ONLY)]
 

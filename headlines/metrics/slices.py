@@ -24,9 +24,8 @@ def by_length(
     """Metrics by the length of the headlines.
 
     Args:
-        lengths: characters of each headline, shape (rows,).
-        labels: true label ids, shape (rows,).
-        predictions: predicted label ids, shape (rows,).
+        lengths: characters of each headline, (rows,).
+        labels, predictions: true and predicted label ids, (rows,).
 
     Returns:
         For each slice `name`, `rows`, `accuracy`, its `interval` (Wilson's, at 95 %) and
@@ -38,13 +37,7 @@ def by_length(
 def by_unknown(
     shares: npt.NDArray[np.floating[Any]], labels: Labels, predictions: Labels
 ) -> list[dict[str, Any]]:
-    """Metrics by the share of words unknown to the model, in the form of `by_length`.
-
-    Args:
-        shares: of unknown words in each headline, from 0 to 1, shape (rows,).
-        labels: true label ids, same shape.
-        predictions: predicted label ids, same shape.
-    """
+    """Metrics by the share of unknown words, (rows,), in the form of `by_length`."""
     return _by_slice(shares, _UNKNOWN, _UNKNOWN_NAMES, labels, predictions)
 
 
@@ -52,11 +45,7 @@ def wilson(hits: int, rows: int) -> tuple[float, float]:
     """Wilson's score interval of a share, which also holds for few rows and for shares of 0 and 1.
 
     E. B. Wilson, "Probable Inference, the Law of Succession, and Statistical Inference", Journal of
-    the American Statistical Association 22 (1927).
-
-    Args:
-        hits: number of hits in the rows.
-        rows: at least one.
+    the American Statistical Association 22 (1927). There must be at least one row.
     """
     z = NormalDist().inv_cdf((1 + LEVEL) / 2)
     share = hits / rows

@@ -29,11 +29,7 @@ _DISTRIBUTIONS = {
 def write_nightly_report(catalog: Catalog, path: Path, title: str, night: NightSummary) -> None:
     """Write the report of a night; the same night gives the same bytes.
 
-    Args:
-        catalog: the data root.
-        path: of the HTML file.
-        title: time of the night.
-        night: its results.
+    The title is the time of the night, as in the name of the report.
     """
     reasons: Counter[str] = Counter()
     for result in night.scored:

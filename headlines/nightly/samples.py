@@ -31,12 +31,7 @@ class Sample:
 
 
 def first_predictions(predictions: Path, rows: int) -> list[Row]:
-    """The first predictions of a batch, if there are any.
-
-    Args:
-        predictions: the directory of its predictions.
-        rows: the maximum number of rows.
-    """
+    """The first predictions, up to `rows`, in the directory of a batch's predictions."""
     import pyarrow.parquet as pq
 
     first = next(iter(sorted(predictions.glob("part-*.parquet"))), None)
@@ -48,11 +43,7 @@ def first_predictions(predictions: Path, rows: int) -> list[Row]:
 
 
 def samples_by_class(predictions: Iterable[Path]) -> dict[str, Sample]:
-    """Sample predictions of each predicted class, without duplicates.
-
-    Args:
-        predictions: directories with the predictions of batches.
-    """
+    """Sample predictions by class, without duplicates, from the directories of batches."""
     candidates: dict[str, Row] = {}  # by record id
     for directory in predictions:
         for part in sorted(directory.glob("part-*.parquet")):

@@ -28,12 +28,7 @@ def training_curves(
 
 
 def confusion_chart(matrix: Sequence[Sequence[int]], name: str) -> str:
-    """Counts by true (row) and predicted (column) class, shaded by the share of the row.
-
-    Args:
-        matrix: counts, (classes, classes).
-        name: of the split, for the description.
-    """
+    """Counts by true (row) and predicted (column) class of a split, shaded by share of the row."""
     shares = [[count / max(sum(row), 1) for count in row] for row in matrix]
 
     def draw(figure: "Figure") -> None:
@@ -64,11 +59,9 @@ def confusion_chart(matrix: Sequence[Sequence[int]], name: str) -> str:
 
 
 def reliability_chart(bins: Sequence[Mapping[str, Any]], name: str) -> str:
-    """Accuracy by confidence, above a histogram of the confidence.
+    """Accuracy by confidence of a split, above a histogram of the confidence.
 
-    Args:
-        bins: of the confidence, each with `from`, `to`, `rows`, `confidence`, `accuracy`.
-        name: of the split, for the description.
+    The bins have `from`, `to`, `rows`, `confidence` and `accuracy`.
     """
     filled = [entry for entry in bins if entry["rows"]]
     rows = sum(entry["rows"] for entry in filled)

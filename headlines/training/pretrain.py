@@ -37,19 +37,19 @@ def pretrain_view(catalog: Catalog, corpus: Artifact, preset: Preset, view: View
     held out unless the preset trains on them.
     """
     segmenter = Segmenter.from_environment()
-    place = views(preset).index(view)
-    by = rules(preset)[place]
-    least, size = min_counts(preset)[place], embedding_sizes(preset)[place]
-    of = "pairs" if view == "pairs" else "words"
+    index = views(preset).index(view)
+    text_rules = rules(preset)[index]
+    min_count, size = min_counts(preset)[index], embedding_sizes(preset)[index]
+    kind = "pairs" if view == "pairs" else "words"
     recipe = Recipe(
         "pretrained",
         STAGES["pretrained"].version,
         (corpus.as_source(catalog),),
         {
-            "view": of,
+            "view": kind,
             "segmenter": segmenter.fingerprint(),
-            "rules": by,
-            "min_count": least,
+            "rules": text_rules,
+            "min_count": min_count,
             "size": size,
             "seed": preset.seed,
             "keep_leaked_titles": preset.keep_leaked_titles,
@@ -62,18 +62,18 @@ def pretrain_view(catalog: Catalog, corpus: Artifact, preset: Preset, view: View
         from lstm_model.word_vectors import learn_vectors
 
         texts = _texts(corpus, keep_leaked=preset.keep_leaked_titles)
-        cut = segmenter.cut(texts)
-        if of == "pairs":
-            cut = pairs_of(cut)
-        learnt = learn_vectors(cut, by, least, size, preset.seed)
-        learnt.vocabulary.save(draft / _VOCABULARY)
+        token_lists = segmenter.cut(texts)
+        if kind == "pairs":
+            token_lists = pairs_of(token_lists)
+        vectors = learn_vectors(token_lists, text_rules, min_count, size, preset.seed)
+        vectors.vocabulary.save(draft / _VOCABULARY)
         # Not `save_file`, which raises no OSError on a full disk.
-        content = safetensors.numpy.save({"vectors": learnt.vectors})
+        content = safetensors.numpy.save({"vectors": vectors.vectors})
         (draft / _VECTORS).write_bytes(content)
         return {
             "texts": len(texts),
-            "tokens": sum(map(len, cut)),
-            "vocabulary": len(learnt.vocabulary),
+            "tokens": sum(map(len, token_lists)),
+            "vocabulary": len(vectors.vocabulary),
         }
 
     return publish(catalog, catalog.pretrained(recipe.key), recipe, write_vectors)

@@ -51,11 +51,7 @@ def write_training_report(
 
 
 def training_verdict(dev: Mapping[str, Any]) -> str:
-    """A training in one sentence.
-
-    Args:
-        dev: as in the model's `metrics.json`.
-    """
+    """A training in one sentence, by the metrics on dev in `metrics.json`."""
     intervals = _intervals(dev)
     return (
         f"Macro-F1 on dev {score(dev['macro_f1'])} ({interval(intervals['macro_f1'], 2)}), "
@@ -65,11 +61,7 @@ def training_verdict(dev: Mapping[str, Any]) -> str:
 
 
 def training_summary(model: Artifact) -> str:
-    """A training in a few lines of markdown.
-
-    Args:
-        model: the artifact; metrics are read from its files.
-    """
+    """A training, read from the model's files, in a few lines of markdown."""
     dev = json.loads((model.directory / "metrics.json").read_text("utf-8"))["dev"]
     counts, preset = model.counts, model.manifest.config["preset"]["name"]
     return "\n".join(

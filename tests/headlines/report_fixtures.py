@@ -34,7 +34,7 @@ HOSTILE = "<script>alert(1)</script>车祸<img src=x onerror=alert(2)>"
 
 @dataclass(frozen=True)
 class Evaluated:
-    """A model with random weights, what it was evaluated on, and its evaluation."""
+    """A model with random weights, its corpus and its evaluation."""
 
     catalog: Catalog
     corpus: Artifact
@@ -44,7 +44,7 @@ class Evaluated:
 
 @pytest.fixture(scope="session")
 def evaluate_on(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Evaluated]:
-    """Evaluates as every model is, on a small corpus of the splits that are named."""
+    """Evaluates a model on a small corpus with the given splits."""
 
     def evaluated_on(*splits: str) -> Evaluated:
         root = tmp_path_factory.mktemp("evaluated")
@@ -96,7 +96,7 @@ def _profile(rows: int, seed: int, longest: int = 40) -> Profile:
 
 @pytest.fixture
 def publish_predictions(tmp_path: Path) -> Callable[[str, list[tuple[str, str, float]]], Path]:
-    """Writes titles with a label and a probability as the predictions of a batch."""
+    """Writes titles, labels and probabilities as the predictions of a batch."""
 
     def write(batch: str, rows: list[tuple[str, str, float]]) -> Path:
         directory = tmp_path / batch
@@ -120,9 +120,9 @@ def publish_predictions(tmp_path: Path) -> Callable[[str, list[tuple[str, str, f
 def night_of(
     publish_predictions: Callable[[str, list[tuple[str, str, float]]], Path],
 ) -> Callable[..., NightSummary]:
-    """A night with a batch scored, one stopped and one settling; `rows` headlines in its profile.
+    """Makes a night with a scored batch, a stopped and a settling one, and `rows` headlines.
 
-    With no rows nothing was due.
+    Without rows nothing was due.
     """
 
     def make(

@@ -1,4 +1,4 @@
-"""The linear baseline: what it learns, when there is none, and how a model stands beside it."""
+"""The linear baseline: its features and predictions, and the comparison with a model."""
 
 import csv
 import json
@@ -63,7 +63,7 @@ def test_the_order_of_words_counts() -> None:
 
 
 def test_a_rare_class_is_predicted() -> None:
-    # Of ten headlines with that word four are good ones: few, but all the good ones there are.
+    # Four of ten headlines with that word are positive: few, but all that there are.
     train = [["通知"]] * 60 + [["通知", "获奖"]] * 10
     labels = np.array([1] * 66 + [0] * 4)
     assert fit_and_predict(train, labels, [["获奖"], ["通知"]]).tolist() == [0, 1]
@@ -85,7 +85,7 @@ def test_the_same_headlines_give_the_same_labels() -> None:
 
 
 def news(catalog: Catalog, path: Path, rows: list[tuple[str, int | str, str]]) -> Artifact:
-    """A corpus of these titles, labels and splits."""
+    """A corpus with these titles, labels and splits."""
     with path.open("w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows([("title", "label", "split"), *rows])
     return ingest(catalog, "news", str(path))
@@ -106,9 +106,9 @@ def test_it_labels_every_held_out_headline_and_is_fitted_once(
 
     rows = read_corpus(corpus, ["row", "split", "label"])
     rows = rows[rows["split"] != "train"].set_index(["split", "row"])["label"]
-    kept = pd.read_parquet(first.artifact.directory / "predictions.parquet")
-    predictions = kept.set_index(["split", "row"])["prediction"]
-    assert predictions.sort_index().tolist() == rows.sort_index().tolist()  # words give it away
+    stored = pd.read_parquet(first.artifact.directory / "predictions.parquet")
+    predictions = stored.set_index(["split", "row"])["prediction"]
+    assert predictions.sort_index().tolist() == rows.sort_index().tolist()  # as the words say
     assert first.artifact.counts == {"trained_on": 54, "rows": 36}
     assert [path.name for path in first.artifact.files()] == ["predictions.parquet"]
 
@@ -131,15 +131,15 @@ def test_damaged_predictions_are_rebuilt(catalog: Catalog, corpus: Artifact) -> 
 
 
 def test_it_does_not_train_on_held_out_titles(catalog: Catalog, tmp_path: Path) -> None:
-    asked = "公告公告公告"
+    held_out = "公告公告公告"
     rows = [("某地获奖", 0, "train"), ("某地公告", 1, "train"), ("某地火灾", 2, "train")]
-    leak = [(asked, 2, "train"), (asked, 1, "dev")]  # what stands in train says otherwise
+    leak = [(held_out, 2, "train"), (held_out, 1, "dev")]  # train has another label for it
     corpus = news(catalog, tmp_path / "news.csv", [*rows, *leak])
     found = fit_baseline(catalog, corpus, segment_corpus(catalog, corpus), PRESETS["fast"])
     assert found.artifact is not None
     assert found.artifact.counts["trained_on"] == 3
-    kept = pd.read_parquet(found.artifact.directory / "predictions.parquet")
-    assert kept["prediction"].tolist() == [1]
+    stored = pd.read_parquet(found.artifact.directory / "predictions.parquet")
+    assert stored["prediction"].tolist() == [1]
 
 
 def test_a_corpus_without_training_rows_has_no_baseline(catalog: Catalog, tmp_path: Path) -> None:
@@ -156,7 +156,7 @@ def test_an_evaluation_without_scikit_learn_is_redone_with_it(
     code = """
 import sys
 from pathlib import Path
-sys.modules["sklearn"] = None  # what asks for it finds it is not installed
+sys.modules["sklearn"] = None  # imports fail as if it were not installed
 from headlines.evaluation import evaluate; from headlines.models import registry
 from headlines.storage.layout import Catalog
 from headlines.corpus.ingest import ensure
@@ -190,10 +190,10 @@ print(evaluate.evaluate(catalog, registry.open_model(catalog, "m"), corpus, toke
 
 
 @pytest.fixture
-def said(catalog: Catalog) -> Callable[[dict[str, list[int]]], Baseline]:
-    """A baseline that says this of the rows of each split."""
+def fixed(catalog: Catalog) -> Callable[[dict[str, list[int]]], Baseline]:
+    """Publishes a baseline with these predictions for the rows of each split."""
 
-    def publish_said(predictions: dict[str, list[int]]) -> Baseline:
+    def publish_fixed(predictions: dict[str, list[int]]) -> Baseline:
         frame = pd.DataFrame(
             [(split, row, p) for split, ps in predictions.items() for row, p in enumerate(ps)],
             columns=["split", "row", "prediction"],
@@ -206,23 +206,25 @@ def said(catalog: Catalog) -> Callable[[dict[str, list[int]]], Baseline]:
         recipe = Recipe("baseline", 1, (), predictions)
         return Baseline(publish(catalog, catalog.baseline(recipe.key), recipe, write))
 
-    return publish_said
+    return publish_fixed
 
 
-def checked(split: str, labels: list[int], predictions: list[int], leaked: int = 0) -> pd.DataFrame:
-    """What an evaluation has checked: the first rows leaked."""
+def model_frame(
+    split: str, labels: list[int], predictions: list[int], leaked: int = 0
+) -> pd.DataFrame:
+    """Predictions of an evaluation; the first `leaked` rows are leaked."""
     rows = np.arange(len(labels))
     columns = {"row": rows, "label": labels, "prediction": predictions, "leaked": rows < leaked}
     return pd.DataFrame({"split": split, **columns})
 
 
 def test_a_better_model_beats_the_baseline(
-    said: Callable[[dict[str, list[int]]], Baseline],
+    fixed: Callable[[dict[str, list[int]]], Baseline],
 ) -> None:
     truth = [0, 1, 2] * 20
     theirs = [0, 1, 1] * 20
-    rows = pd.concat([checked("dev", truth, truth), checked("test", truth[:6], theirs[:6])])
-    found = compare_with_baseline(said({"dev": theirs, "test": theirs[:6]}), rows.iloc[::-1])
+    rows = pd.concat([model_frame("dev", truth, truth), model_frame("test", truth[:6], theirs[:6])])
+    found = compare_with_baseline(fixed({"dev": theirs, "test": theirs[:6]}), rows.iloc[::-1])
 
     dev = found["dev"]["all"]
     assert dev["accuracy"] == pytest.approx(2 / 3)
@@ -241,36 +243,38 @@ def test_a_better_model_beats_the_baseline(
 
 
 def test_one_more_hit_does_not_beat_the_baseline(
-    said: Callable[[dict[str, list[int]]], Baseline],
+    fixed: Callable[[dict[str, list[int]]], Baseline],
 ) -> None:
     truth = [0, 1, 2] * 20
-    found = compare_with_baseline(said({"dev": [1, *truth[1:]]}), checked("dev", truth, truth))
+    found = compare_with_baseline(fixed({"dev": [1, *truth[1:]]}), model_frame("dev", truth, truth))
     assert found["dev"]["all"]["difference"]["macro_f1"] > 0
     assert found["beaten"] is False
 
 
 def test_leaked_headlines_do_not_beat_the_baseline(
-    said: Callable[[dict[str, list[int]]], Baseline],
+    fixed: Callable[[dict[str, list[int]]], Baseline],
 ) -> None:
     truth = [0, 1, 2] * 20
     theirs = [1, 2, 0] * 10 + truth[30:]
-    found = compare_with_baseline(said({"dev": theirs}), checked("dev", truth, truth, leaked=30))
+    found = compare_with_baseline(
+        fixed({"dev": theirs}), model_frame("dev", truth, truth, leaked=30)
+    )
     assert found["dev"]["all"]["difference"]["p"] < 0.001
     assert found["dev"]["without_leaked_titles"]["rows"] == 30
     assert found["beaten"] is False
 
 
 def test_without_dev_it_is_unknown_whether_it_is_beaten(
-    said: Callable[[dict[str, list[int]]], Baseline],
+    fixed: Callable[[dict[str, list[int]]], Baseline],
 ) -> None:
-    found = compare_with_baseline(said({"test": [0, 1]}), checked("test", [0, 1], [0, 1]))
+    found = compare_with_baseline(fixed({"test": [0, 1]}), model_frame("test", [0, 1], [0, 1]))
     assert found["beaten"] is None
     assert found["dev"]["all"]["difference"] is None
     json.dumps(found, allow_nan=False)
 
 
 def test_a_headline_without_a_baseline_label_is_an_error(
-    said: Callable[[dict[str, list[int]]], Baseline],
+    fixed: Callable[[dict[str, list[int]]], Baseline],
 ) -> None:
     with pytest.raises(KeyError):
-        compare_with_baseline(said({"dev": [0, 1]}), checked("dev", [0, 1, 2], [0, 1, 2]))
+        compare_with_baseline(fixed({"dev": [0, 1]}), model_frame("dev", [0, 1, 2], [0, 1, 2]))

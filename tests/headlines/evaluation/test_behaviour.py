@@ -1,4 +1,4 @@
-"""Behaviour checks: which models pass them, and what is told of those that do not."""
+"""Behaviour checks: which models pass them, and what is reported for the others."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -19,7 +19,7 @@ TITLES = [f"某地 第{number}条 路线 (Line {number})：通车" for number in
 
 
 def classifier(p_of: Callable[[str], Sequence[float]]) -> Classify:
-    """A model that gives each title the probabilities of `p_of`."""
+    """A model with the probabilities that `p_of` returns for a title."""
 
     def classify(titles: Sequence[str], _: npt.NDArray[np.intp]) -> Answer:
         probabilities = np.array([p_of(title) for title in titles], np.float32).reshape(-1, 3)
@@ -29,7 +29,7 @@ def classifier(p_of: Callable[[str], Sequence[float]]) -> Classify:
 
 
 def all_known(words: str) -> float:
-    """Of a model that knows every word."""
+    """The share of known words for a model that knows all."""
     return 1.0
 
 
@@ -39,7 +39,7 @@ def outcome(name: str, found: dict[str, Any]) -> dict[str, Any]:
 
 
 def by_words(title: str) -> tuple[float, float, float]:
-    """Looks for good and bad words and heeds nothing else."""
+    """Only looks for positive and negative words."""
     good = sum(word in title for word in ("获", "冠", "成功"))
     bad = sum(word in title for word in ("亡", "难", "刑", "抓", "伤"))
     p = np.array([0.2 + 0.1 * good, 0.5, 0.2 + 0.1 * bad])
@@ -74,7 +74,7 @@ def test_a_model_that_counts_characters_fails_with_its_examples() -> None:
         assert example["label_after"] == ("neutral" if odd else "positive")
         assert example["before"] == pytest.approx(0.9 if odd else 0.8)
         assert example["after"] == pytest.approx(0.2 if odd else 0.1)
-    # As long as before: this it cannot tell.
+    # The length is unchanged, so the model does not see it.
     assert outcome("ASCII in full-width form", found)["share"] == 1.0
     assert outcome("quotation marks “ ” around it", found)["share"] == 1.0
 
@@ -117,7 +117,7 @@ def test_certain_headlines_need_not_rise() -> None:
 
 
 def test_labels_are_those_of_the_model() -> None:
-    # By thresholds: never the most probable class.
+    # Labels by thresholds: never the most probable class.
     def classify(titles: Sequence[str], _: npt.NDArray[np.intp]) -> Answer:
         probabilities = np.tile(np.array([0.2, 0.5, 0.3], np.float32), (len(titles), 1))
         labels = [NEGATIVE if title.endswith("。") else POSITIVE for title in titles]
@@ -169,7 +169,7 @@ def test_checks_with_unknown_words_are_reported() -> None:
     assert outcome("adding 车祸身亡", found)["known"] == 0.5
     assert outcome("adding 遇难", found)["known"] == 1.0
     assert outcome("the source _搜狐网 at the end", found)["known"] is None
-    assert found["passed"]  # it is told, and bars nothing
+    assert found["passed"]  # it is reported but does not fail
     nothing = check_behaviour([], classifier(by_words), lambda words: shares.get(words, 1.0))
     assert outcome("adding 获奖", nothing)["known"] == 0.0
 

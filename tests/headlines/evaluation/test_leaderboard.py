@@ -1,4 +1,4 @@
-"""The list of models: none is left out, and each stands with the figures that are its own."""
+"""The list of models: complete, each with its own metrics."""
 
 from collections.abc import Callable
 from dataclasses import asdict
@@ -27,7 +27,7 @@ def model(catalog: Catalog, publish_model: Callable[..., Artifact]) -> Artifact:
 def evaluate(
     catalog: Catalog, model: Artifact, corpus: tuple[Input, ...], accuracy: float, day: int = 1
 ) -> Artifact:
-    """Publish an evaluation of that day with that accuracy."""
+    """Publish an evaluation with that day and accuracy."""
 
     def write(draft: Path) -> dict[str, Any]:
         (draft / "metrics.json").write_text("{}")
@@ -82,13 +82,13 @@ def test_evaluations_of_a_replaced_model_do_not_count(
     catalog: Catalog, model: Artifact, publish_model: Callable[..., Artifact]
 ) -> None:
     evaluate(catalog, model, CORPUS, 0.9)
-    publish_model(catalog, "one", CORPUS, seed=1)  # stands in its place now
+    publish_model(catalog, "one", CORPUS, seed=1)  # replaces it
     [listed] = list_models(catalog)
     assert listed.evaluation == ""
 
 
 @pytest.mark.parametrize(
-    ("harm", "told", "preset"),
+    ("harm", "problem", "preset"),
     [
         (
             lambda model: (model / "config.json").write_text(""),
@@ -105,7 +105,7 @@ def test_a_damaged_model_is_listed_with_what_is_wrong(
     model: Artifact,
     publish_model: Callable[..., Artifact],
     harm: Callable[[Path], object],
-    told: str,
+    problem: str,
     preset: str,
 ) -> None:
     publish_model(catalog, "two", CORPUS, seed=1)
@@ -113,9 +113,9 @@ def test_a_damaged_model_is_listed_with_what_is_wrong(
     whole = asdict(list_models(catalog)[1])
     harm(model.directory)
     one, two = list_models(catalog)
-    assert told in one.damaged
+    assert problem in one.damaged
     assert (one.version, one.champion, one.preset) == ("one", True, preset)
-    assert one.evaluation == ""  # its figures are those of another model, who knows
+    assert one.evaluation == ""  # its evaluation may belong to another model
     assert asdict(two) == whole
 
 
@@ -130,8 +130,8 @@ def test_a_missing_champion_is_listed(
 ) -> None:
     publish_model(catalog, "two", CORPUS, seed=1)
     model.directory.rename(catalog.root / "moved")
-    told = [(listed.version, listed.champion, listed.damaged) for listed in list_models(catalog)]
-    assert told == [("one", True, "it is missing"), ("two", False, "")]
+    rows = [(listed.version, listed.champion, listed.damaged) for listed in list_models(catalog)]
+    assert rows == [("one", True, "it is missing"), ("two", False, "")]
 
 
 def test_without_models_the_list_is_empty(catalog: Catalog) -> None:

@@ -1,4 +1,4 @@
-"""The report of an evaluation says plainly what it found, and holds every row it promises."""
+"""The report of an evaluation: its sentences, tables and summary."""
 
 import copy
 import json
@@ -58,12 +58,12 @@ def documents(evaluated: Any) -> list[Any]:
 
 
 def page_of(evaluated: Any) -> str:
-    """The report that stands beside an evaluation."""
+    """The report of an evaluation."""
     return str((evaluated.evaluation.directory / "report.html").read_text("utf-8"))
 
 
 def rewritten(evaluated: Any, path: Path, hostile: str | None = None) -> str:
-    """The report written once more, perhaps with a title of one's own in the tables."""
+    """The report written again, optionally with a given title in the tables."""
     frames = [
         pd.read_parquet(evaluated.evaluation.directory / f"{name}.parquet")
         for name in ("mistakes", "doubted")
@@ -132,7 +132,7 @@ def test_the_model_card_names_the_inputs(evaluated: Any) -> None:
         assert digest in page
     for source in evaluated.corpus.manifest.inputs:
         assert source.sha256 in page
-        assert source.path not in page  # where it lay on this machine is no one's business
+        assert source.path not in page  # paths of this machine are not published
     assert "1,234,567 parameters" in page
     assert "The rarest class of the corpus is positive, with 100 of 300 headlines" in page
     assert "tensorflow 2.21.0" in page
@@ -143,7 +143,7 @@ def test_the_same_evaluation_gives_the_same_bytes(evaluated: Any, tmp_path: Path
 
 
 def with_difference(baseline: dict[str, Any], low: float, high: float) -> dict[str, Any]:
-    """A baseline that the model is so far from on both splits."""
+    """The baseline with this difference of the model on both splits."""
     changed = copy.deepcopy(baseline)
     for split in ("dev", "test"):
         part = changed[split]["without_leaked_titles"]
@@ -157,20 +157,20 @@ def test_the_verdict_says_whether_the_baseline_is_beaten(evaluated: Any) -> None
     metrics["dev"]["without_leaked_titles"]["macro_f1"] = 0.6738
     metrics["dev"]["without_leaked_titles"]["intervals"]["macro_f1"] = [0.64, 0.707]
     start = "Macro-F1 on dev 0.674 (0.64–0.71)"
-    told = {}
+    sentences = {}
     for name, low, high in (
         ("better", 0.01, 0.03),
         ("alike", -0.02, 0.03),
         ("worse", -0.09, -0.01),
     ):
         changed = with_difference(baseline, low, high)
-        told[name] = evaluation_verdict(metrics, changed), baseline_sentences(changed)
-    assert told["better"][0] == f"{start}: the linear baseline's 0.700 is beaten."
-    assert told["alike"][0] == told["worse"][0]
-    assert told["alike"][0] == f"{start}: the linear baseline's 0.700 is not beaten."
-    assert told["better"][1][0].startswith("On dev the LSTM beats it: macro-F1 +0.020")
-    assert told["alike"][1][0].startswith("On dev the LSTM does not beat it: macro-F1 +0.005")
-    assert told["worse"][1][1].startswith("On test the LSTM is worse: macro-F1 −0.050")
+        sentences[name] = evaluation_verdict(metrics, changed), baseline_sentences(changed)
+    assert sentences["better"][0] == f"{start}: the linear baseline's 0.700 is beaten."
+    assert sentences["alike"][0] == sentences["worse"][0]
+    assert sentences["alike"][0] == f"{start}: the linear baseline's 0.700 is not beaten."
+    assert sentences["better"][1][0].startswith("On dev the LSTM beats it: macro-F1 +0.020")
+    assert sentences["alike"][1][0].startswith("On dev the LSTM does not beat it: macro-F1 +0.005")
+    assert sentences["worse"][1][1].startswith("On test the LSTM is worse: macro-F1 −0.050")
     missing = {"measured": False, "why_not": "scikit-learn is not installed", "beaten": None}
     assert evaluation_verdict(metrics, missing).startswith(
         f"{start}; not compared with a linear baseline"
@@ -221,7 +221,7 @@ def test_the_failed_checks_are_named(passed: list[bool], judged: list[bool], exp
 
 
 def test_checks_of_unknown_words_are_marked(evaluated: Any) -> None:
-    """The model of these tests knows 获奖, and none of the other words that are added."""
+    """The test model knows 获奖 and none of the other added words."""
     *_, behaviour = documents(evaluated)
     known = {check["name"]: check["known"] for check in behaviour["checks"]}
     assert known["adding 获奖"] == 1
@@ -242,8 +242,8 @@ def test_checks_of_unknown_words_are_marked(evaluated: Any) -> None:
         "3 of 3 behaviour checks passed, 1 of them with words unknown to the model."
     )
     checks[1]["passed"] = False
-    told = "2 of 3 behaviour checks passed; failed: adding A."
-    assert behaviour_verdict({"checks": checks}) == told
+    expected = "2 of 3 behaviour checks passed; failed: adding A."
+    assert behaviour_verdict({"checks": checks}) == expected
 
 
 def test_an_unfitted_temperature_is_not_called_fitted(evaluated: Any, tmp_path: Path) -> None:
@@ -277,7 +277,7 @@ def test_an_unfitted_temperature_is_not_called_fitted(evaluated: Any, tmp_path: 
 
 
 @pytest.mark.parametrize(
-    ("split", "temperature", "told"),
+    ("split", "temperature", "expected"),
     [
         (None, 1.2, "settings, epoch and temperature"),
         (None, 1.0, "settings and epoch"),
@@ -285,8 +285,10 @@ def test_an_unfitted_temperature_is_not_called_fitted(evaluated: Any, tmp_path: 
         (0.1, 1.0, "settings"),
     ],
 )
-def test_what_dev_was_used_to_choose(split: float | None, temperature: float, told: str) -> None:
-    assert chosen_on_dev({"validation_split": split}, temperature) == told
+def test_what_dev_was_used_to_choose(
+    split: float | None, temperature: float, expected: str
+) -> None:
+    assert chosen_on_dev({"validation_split": split}, temperature) == expected
 
 
 @pytest.mark.parametrize(("splits", "sections"), [(("train", "test"), 1), (("train",), 0)])

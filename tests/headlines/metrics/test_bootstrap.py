@@ -1,4 +1,4 @@
-"""Bootstrap intervals: as wide as theory and simulation say."""
+"""Bootstrap intervals agree with theory and simulation."""
 
 import json
 import math
@@ -12,7 +12,7 @@ from headlines.metrics import bootstrap
 from headlines.metrics.bootstrap import RESAMPLES, bootstrap_intervals, resample_counts
 from headlines.metrics.classification import class_f1, classification_metrics, confusion_matrix
 
-CELLS = np.array([[40, 50, 10], [30, 560, 60], [10, 80, 160]])  # about as hard as the corpus
+CELLS = np.array([[40, 50, 10], [30, 560, 60], [10, 80, 160]])  # similar to the corpus
 
 
 def test_accuracy_is_about_as_uncertain_as_a_share() -> None:
@@ -38,7 +38,7 @@ def test_resampling_cells_equals_resampling_rows() -> None:
 
 
 def test_intervals_cover_the_true_value(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bootstrap, "RESAMPLES", 1000)  # of many samples, fewer will do
+    monkeypatch.setattr(bootstrap, "RESAMPLES", 1000)  # enough for many samples
     truth = {"accuracy": 0.76, "macro_f1": float(class_f1(CELLS).mean())}
     samples = np.random.default_rng(2).multinomial(500, CELLS.ravel() / 1000, 400)
     found = [bootstrap_intervals(sample.reshape(3, 3)) for sample in samples]

@@ -1,4 +1,4 @@
-"""Calibration: golden values, the reference implementation, and books that balance."""
+"""Calibration: golden values, a reference implementation, and consistent bins."""
 
 import json
 

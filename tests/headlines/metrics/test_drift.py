@@ -1,4 +1,4 @@
-"""The population stability index, and when a night is told of."""
+"""The population stability index, and when a night warns or fails."""
 
 import itertools
 import math
@@ -24,7 +24,7 @@ from headlines.metrics.profile import BINS, EMPTY_PROFILE, Profile
 
 COUNTS = st.lists(st.integers(0, 2_000), min_size=5, max_size=5).filter(any)
 
-# Near the shares of the corpus' dev headlines.
+# Close to the shares of the corpus' dev headlines.
 SHARES = {
     "labels": [0.08, 0.62, 0.30],
     "confidence": [0.02, 0.10, 0.14, 0.14, 0.16, 0.20, 0.24],
@@ -34,7 +34,7 @@ SHARES = {
 
 
 def sample(rng: np.random.Generator, rows: int, **others: list[float]) -> Profile:
-    """A profile of random headlines of those shares."""
+    """A profile of random headlines with those shares."""
     drawn = {
         name: rng.multinomial(rows, shares).tolist() for name, shares in (SHARES | others).items()
     }
@@ -85,7 +85,7 @@ def test_the_psi_needs_rows_and_equal_bins() -> None:
 
 
 def test_a_night_without_drift_raises_no_alarm() -> None:
-    """Of 2000 nights of the least size, chance may pass the bound in two: three bounds a night."""
+    """In 2000 nights of the minimum size, chance may exceed each of three thresholds twice."""
     rng = np.random.default_rng(0)
     alarms, indices = 0, []
     for _ in range(2_000):
@@ -104,7 +104,7 @@ def test_chance_exceeds_the_threshold_once_in_1000() -> None:
         psi(rng.multinomial(500, shares).tolist(), rng.multinomial(300, shares).tolist()) > bound
         for _ in range(20_000)
     )
-    assert 5 <= beyond <= 60  # 20 are expected; small bins make it some more
+    assert 5 <= beyond <= 60  # 20 are expected; small bins give some more
 
 
 @pytest.mark.parametrize("bins", sorted({len(LABELS), *map(len, BINS.values())}))

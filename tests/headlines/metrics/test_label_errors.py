@@ -1,4 +1,4 @@
-"""Doubted labels: the rule by hand, its properties, and labels that were changed on purpose."""
+"""Suspected label errors: the rule by hand, its properties, and labels changed on purpose."""
 
 import numpy as np
 import numpy.typing as npt
@@ -30,11 +30,11 @@ def test_a_hand_calculated_example() -> None:
     probabilities = np.array(
         [
             [0.50, 0.40, 0.10],
-            [0.30, 0.60, 0.10],  # neutral is likelier, but below its 0.7
-            [0.45, 0.35, 0.20],  # positive reaches its 0.4: doubted by 0.1
+            [0.30, 0.60, 0.10],  # neutral is more probable, but below its 0.7
+            [0.45, 0.35, 0.20],  # positive reaches its 0.4: suspected by 0.1
             [0.05, 0.90, 0.05],
             [0.10, 0.85, 0.05],
-            [0.10, 0.80, 0.10],  # neutral reaches its 0.7: doubted by 0.7
+            [0.10, 0.80, 0.10],  # neutral reaches its 0.7: suspected by 0.7
             [0.10, 0.20, 0.70],
         ]
     )  # mean self-confidence: positive 0.4, neutral 0.7, negative 0.4
@@ -56,7 +56,7 @@ def test_suspected_errors_are_sorted_by_suspicion(rows: list[tuple[float, ...]])
     labels = table[:, 0].astype(int).tolist()
     found = suspected_label_errors(checked(labels, probabilities))
     assert (found["label"] != found["suggestion"]).all()
-    assert found["suggestion"].isin(labels).all()  # a class that no headline bears is not offered
+    assert found["suggestion"].isin(labels).all()  # a class without headlines is not suggested
     assert (found["p_suggestion"] >= found["p_label"]).all()
     margins = (found["p_suggestion"] - found["p_label"]).to_numpy()
     assert (np.diff(margins) <= 1e-6).all()

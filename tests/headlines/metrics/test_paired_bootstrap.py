@@ -1,4 +1,4 @@
-"""Paired comparison: what it finds, what it must not find, and that it agrees with McNemar."""
+"""Paired comparison: its power, its false positives, and its agreement with McNemar's test."""
 
 import json
 import math
@@ -19,7 +19,7 @@ Ints = npt.NDArray[np.int64]
 
 
 def two_classifiers(only_ours: int, only_theirs: int, rows: int = 1000) -> tuple[Ints, Ints, Ints]:
-    """Labels, and two predictions: so many rows only one of them has right, a fifth neither."""
+    """Labels and two predictions: the rows that only one has right, a fifth neither."""
     labels = np.arange(rows) % 3
     ours, theirs = labels.copy(), labels.copy()
     ours[:only_theirs] = (labels[:only_theirs] + 1) % 3
@@ -64,7 +64,7 @@ def test_differences_equal_those_of_scikit_learn(cells: list[tuple[int, int, int
 
 @pytest.mark.parametrize(("better", "worse"), [(40, 20), (30, 20), (25, 25), (20, 30), (60, 25)])
 def test_the_p_value_is_close_to_the_exact_test(better: int, worse: int) -> None:
-    # McNemar's exact test, mid-p: of the rows that one alone has right, each is a fair coin's.
+    # McNemar's exact test, mid-p: each row that only one has right is a fair coin toss.
     tosses = better + worse
     probability = [math.comb(tosses, heads) / 2**tosses for heads in range(tosses + 1)]
     exact = sum(probability[better:]) - probability[better] / 2
@@ -87,7 +87,7 @@ def test_pairing_is_sharper_than_two_intervals() -> None:
 def test_equal_classifiers_seldom_differ_significantly(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(bootstrap, "RESAMPLES", 1000)  # of many samples, fewer will do
+    monkeypatch.setattr(bootstrap, "RESAMPLES", 1000)  # enough for many samples
     rng = np.random.default_rng(5)
     found = []
     for _ in range(300):

@@ -1,4 +1,4 @@
-"""Profiles count every headline once, add up, and are read back as they were written."""
+"""Profiles count every headline once, add up, and survive JSON."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""Results by length and by unknown words: every headline in one slice, the right one."""
+"""Metrics by length and unknown words: every headline is in the right slice."""
 
 import numpy as np
 import pytest

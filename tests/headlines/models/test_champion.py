@@ -1,4 +1,4 @@
-"""The champion pointer: promotions, the way back, and all that can be wrong with it."""
+"""The champion: promotion, rollback, the first model, and damaged pointers."""
 
 import hashlib
 import json
@@ -52,7 +52,7 @@ def change_config(directory: Path, **fields: Any) -> None:
 
 
 def publish_unreadable(catalog: Catalog, model: Artifact, change: Callable[[Path], None]) -> None:
-    """Publish in a model's place one whose digests are right, but which cannot be read."""
+    """Replace a model by one with correct digests that cannot be read."""
 
     def write(draft: Path) -> dict[str, Any]:
         for path in model.files():
@@ -78,8 +78,8 @@ def test_promotions_are_kept_in_the_history(
         assert champion.open_champion(catalog).directory == catalog.model(version)
 
     history = champion.history(catalog)
-    told = [(promotion.version, promotion.reason) for promotion in history]
-    assert told == [("one", "the first"), ("two", "更好"), ("one", "back")]  # once for two in a row
+    entries = [(promotion.version, promotion.reason) for promotion in history]
+    assert entries == [("one", "the first"), ("two", "更好"), ("one", "back")]
     assert all(promotion.at.endswith("+00:00") for promotion in history)
     assert champion.resolve(catalog, "champion") == champion.resolve(catalog, "one")
     assert json.loads(catalog.champion.read_text(encoding="utf-8"))["version"] == "one"
@@ -180,7 +180,7 @@ def test_a_pointer_edited_by_hand_is_refused(
 def test_a_pointer_to_an_invalid_version_is_refused(
     catalog: Catalog, version: Any, publish_model: Callable[..., Artifact]
 ) -> None:
-    """Even if its digest is right: what a forger would write."""
+    """Even with a correct digest, as a forger would write it."""
     publish_model(catalog, "one")
     champion.promote(catalog, "one", "a test")
     data = load_signed(catalog.champion.read_text(encoding="utf-8"))
@@ -197,7 +197,7 @@ def test_an_unusual_pointer_file_is_not_read(
     publish_model(catalog, "one")
     champion.promote(catalog, "one", "a test")
     with catalog.champion.open("r+b") as file:
-        file.truncate(1 << 40)  # a hole in the file: it takes no room on the disk
+        file.truncate(1 << 40)  # sparse: takes no disk space
     with pytest.raises(InputError, match="1,099,511,627,776 bytes, and at most"):
         champion.open_champion(catalog)
     catalog.champion.write_text("[" * 100_000)
@@ -209,7 +209,7 @@ def test_an_unusual_pointer_file_is_not_read(
         champion.open_champion(catalog)
 
 
-# The way back
+# Rollback
 
 
 def versions_of(catalog: Catalog) -> list[tuple[str, str]]:
@@ -218,7 +218,7 @@ def versions_of(catalog: Catalog) -> list[tuple[str, str]]:
 
 @pytest.fixture
 def three(catalog: Catalog, publish_model: Callable[..., Artifact]) -> Catalog:
-    """Three models that became the champion one after the other."""
+    """Three models, promoted one after the other."""
     for version in ("one", "two", "three"):
         publish_model(catalog, version)
         champion.promote(catalog, version, "better")
@@ -316,11 +316,11 @@ def test_not_promoted_if_compared_with_a_former_champion(
         champion.promote(three, "four", "better", instead_of="two")
     assert champion.open_champion(three).directory.name == "three"
     champion.promote(three, "four", "better", instead_of="three")
-    champion.promote(three, "four", "better", instead_of="three")  # a run that is tried again
+    champion.promote(three, "four", "better", instead_of="three")  # a retried run
     assert versions_of(three)[3:] == [("four", "")]
 
 
-# The first champion
+# The first model
 
 
 def test_the_first_model_is_promoted_once(
@@ -328,7 +328,7 @@ def test_the_first_model_is_promoted_once(
 ) -> None:
     champion.mark_first_training(catalog)
     assert registry.is_empty(catalog)
-    assert champion.finish_first_promotion(catalog) is None  # it is not there yet
+    assert champion.finish_first_promotion(catalog) is None  # not published yet
     publish_model(catalog, "one")
 
     assert champion.finish_first_promotion(catalog) == "one"
@@ -355,7 +355,7 @@ def test_the_next_run_completes_a_first_promotion(
     publish_model(catalog, "one")
     with pytest.raises(InputError, match=r"no champion\.json"):
         champion.open_champion(catalog)
-    champion.mark_first_training(catalog)  # what the next run does in any case
+    champion.mark_first_training(catalog)  # as the next run does
     assert champion.finish_first_promotion(catalog) == "one"
 
 
@@ -407,6 +407,4 @@ def test_a_manual_promotion_is_kept_after_a_first_training(
     assert champion.finish_first_promotion(catalog) is None
     assert champion.open_champion(catalog).directory == catalog.model("two")
     catalog.champion.unlink()
-    assert (
-        champion.finish_first_promotion(catalog) is None
-    )  # the note is gone with the first champion
+    assert champion.finish_first_promotion(catalog) is None  # the mark was removed

@@ -54,7 +54,7 @@ def made(
 
 
 def refusal(made: Made, target: Path, model: str = "champion", format: str = "onnx") -> str:
-    """What a call is refused with; it leaves nothing behind."""
+    """The error of an export, which must leave nothing behind."""
     before = sorted(target.parent.iterdir())
     with pytest.raises(InputError) as caught:
         export(model, format, target, made.catalog)
@@ -72,7 +72,7 @@ def test_onnx_gives_the_same_probabilities(made: Made, tmp_path: Path, name: str
         "model": VERSION,
         "format": "onnx",
         "directory": str(target),
-        "checked": len(DEV),  # the dev split, and no other
+        "checked": len(DEV),  # only the dev split
     }
     vocabulary = Vocabulary.load(target / "vocabulary.json")
     session = onnxruntime.InferenceSession(target / "model.onnx")
@@ -82,7 +82,7 @@ def test_onnx_gives_the_same_probabilities(made: Made, tmp_path: Path, name: str
     assert described["version"] == VERSION
     assert described["labels"] == ["positive", "neutral", "negative"]
     assert described["segmenter"] == made.tokens.manifest.config["segmenter"]
-    assert described["segmenter"]["jieba"] == "0.42.1"  # whose words others are to cut
+    assert described["segmenter"]["jieba"] == "0.42.1"  # needed to segment as in training
     assert list(target.parent.iterdir()) == [target]
 
 
@@ -121,11 +121,11 @@ def test_a_target_created_during_export_is_kept(
 ) -> None:
     target = tmp_path / "exports"
 
-    def someone_else_is_there(directory: Path) -> None:  # just before the rename
+    def create_target(directory: Path) -> None:  # just before the rename
         target.mkdir()
         (target / "theirs").touch()
 
-    monkeypatch.setattr("headlines.models.export.fsync_tree", someone_else_is_there)
+    monkeypatch.setattr("headlines.models.export.fsync_tree", create_target)
     with pytest.raises(InputError, match="cannot be written"):
         export("champion", "onnx", target, made.catalog)
     assert list(target.iterdir()) == [target / "theirs"]

@@ -1,4 +1,4 @@
-"""Preset files: read whole or refused, with file and field named."""
+"""Preset files: valid ones are read, others are refused with file and field."""
 
 import json
 import os
@@ -23,7 +23,7 @@ def test_a_preset_file_round_trip(tmp_path: Path, preset: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "expected"),
     [
         ("{", "not JSON"),
         ("[" * 40_000, "not JSON"),
@@ -39,14 +39,14 @@ def test_a_preset_file_round_trip(tmp_path: Path, preset: Any) -> None:
         ({"name": "default"}, "'default' is the name of a built-in preset"),
     ],
 )
-def test_an_invalid_preset_file_is_refused(tmp_path: Path, content: Any, said: str) -> None:
+def test_an_invalid_preset_file_is_refused(tmp_path: Path, content: Any, expected: str) -> None:
     file = tmp_path / "bad.json"
     if isinstance(content, dict):
         content = json.dumps(GOOD.to_dict() | content)
     file.write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises(InputError) as caught:
         resolve_preset(str(file))
-    assert said in str(caught.value)
+    assert expected in str(caught.value)
     assert str(file) in str(caught.value)
 
 

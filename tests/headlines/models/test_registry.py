@@ -14,7 +14,7 @@ from headlines.storage.manifest import Recipe
 
 
 def make_model(catalog: Catalog, version: str) -> str:
-    """Publish a model; what is in it is nothing to the registry."""
+    """Publish a model; the registry does not look at its content."""
 
     def write(draft: Path) -> dict[str, Any]:
         (draft / "weights").write_text(version)

@@ -1,4 +1,4 @@
-"""The report of a night: nothing from a batch becomes HTML, and what calls for a person is told."""
+"""The report of a night: escaped, complete, and clear about what needs attention."""
 
 import re
 from collections.abc import Callable
@@ -18,7 +18,7 @@ TITLE = "2026-11-20T183000Z"
 
 
 def written(catalog: Catalog, night: NightSummary) -> str:
-    """The page of a night, on one line."""
+    """The page of a night, with whitespace collapsed."""
     path = catalog.reports / "night.html"
     write_nightly_report(catalog, path, TITLE, night)
     return re.sub(r"\s+", " ", path.read_text(encoding="utf-8"))
@@ -33,8 +33,8 @@ def test_the_report_of_a_night(catalog: Catalog, night_of: Callable[..., NightSu
     assert "title is blank" in page
     assert "笔记.docx" in page
     assert "Night of 2026-11-20 18:30 UTC" in page
-    told = "1 stopped, 1 settling, 10,000 scored before"
-    assert f"Of 10,003 batches, 1 scored this night, {told}" in page
+    outcomes = "1 stopped, 1 settling, 10,000 scored before"
+    assert f"Of 10,003 batches, 1 scored this night, {outcomes}" in page
     assert "3 without a day left out" in page
     assert "of other days" not in page
     assert "http" not in page.replace("http-equiv", "")
@@ -71,7 +71,7 @@ def test_each_drift_finding_is_shown_with_its_thresholds(
 
 
 @pytest.mark.parametrize(
-    ("limits", "told"),
+    ("limits", "verdict"),
     [
         (DriftThresholds(warn=9), "no drift"),
         (DriftThresholds(warn=0.11), "drift from dev: length"),
@@ -82,10 +82,10 @@ def test_each_drift_finding_is_shown_with_its_thresholds(
     ],
 )
 def test_the_verdict_says_what_needs_attention(
-    night_of: Callable[..., NightSummary], limits: DriftThresholds, told: str
+    night_of: Callable[..., NightSummary], limits: DriftThresholds, verdict: str
 ) -> None:
     start = "2,000 headlines scored, 2 rows rejected; 1 batch stopped"
-    assert night_verdict(night_of(limits=limits)) == f"{start}; {told}."
+    assert night_verdict(night_of(limits=limits)) == f"{start}; {verdict}."
 
 
 def left(names: str, outcome: str) -> list[BatchResult]:
@@ -94,7 +94,7 @@ def left(names: str, outcome: str) -> list[BatchResult]:
 
 
 @pytest.mark.parametrize(
-    ("batches", "summary", "told"),
+    ("batches", "summary", "verdict"),
     [
         (
             left("ab", "waiting"),
@@ -123,13 +123,13 @@ def test_unscored_batches_are_counted_and_waiting_ones_named(
     night_of: Callable[..., NightSummary],
     batches: list[BatchResult],
     summary: str,
-    told: str,
+    verdict: str,
 ) -> None:
     night = replace(night_of(rows=0), batches=batches, reused=1, left_out={})
-    assert night_verdict(night) == told
+    assert night_verdict(night) == verdict
     page = written(catalog, night)
     assert summary in page
-    assert told in page
+    assert verdict in page
     shown = re.findall(r'<td class="batch">(.*?)</td>', page)
     urgent = [batch.batch for batch in batches if batch.outcome in ("stopped", "waiting")]
     assert set(shown[: len(urgent)]) == set(urgent)
@@ -204,5 +204,5 @@ def test_titles_without_an_article_are_reported(night_of: Callable[..., NightSum
         replace(one, without_content=1200) if one.outcome == "scored" else one
         for one in night.batches
     ]
-    told = "2 rows rejected; 1,200 without an article were labelled by their titles;"
-    assert told in night_verdict(replace(night, batches=batches))
+    expected = "2 rows rejected; 1,200 without an article were labelled by their titles;"
+    assert expected in night_verdict(replace(night, batches=batches))

@@ -1,4 +1,4 @@
-"""The predictions shown to people: of every class, the same each time, no title twice."""
+"""Sample predictions: of every class, reproducible, without duplicates."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from headlines.readers.titles import record_id
 
 
 def write_part(directory: Path, number: int, titles: list[str], labels: list[str]) -> None:
-    """One file of predictions, whose probabilities fall from 0.99 on."""
+    """Write one file of predictions with falling probabilities from 0.99."""
     directory.mkdir(exist_ok=True)
     table = pa.table(
         {
@@ -60,7 +60,7 @@ def test_a_repeated_title_is_shown_once(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("rows", [3, 7, 40])
 def test_no_prediction_is_shown_twice(tmp_path: Path, rows: int) -> None:
-    # The smallest ids have the lowest probabilities: without heed, both would be the same rows.
+    # The smallest ids have the lowest probabilities: both samples would be the same rows.
     titles = sorted((f"标题{number}" for number in range(rows)), key=record_id, reverse=True)
     write_part(tmp_path / "a", 0, titles, ["neutral"] * rows)
     sample = samples_by_class([tmp_path / "a"])["neutral"]

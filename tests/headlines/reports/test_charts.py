@@ -1,4 +1,4 @@
-"""Charts are elements of a page: text, the page's colour, no outside, the same bytes each time."""
+"""Charts: inline elements with text, the page's colour, no external references, same bytes."""
 
 import re
 from collections.abc import Callable
@@ -47,7 +47,7 @@ def test_a_chart_is_one_element_of_a_page(chart: str) -> None:
     assert "#010203" not in chart
     assert "http" not in chart
     assert "font-family" not in chart
-    assert not list(root.iter("style"))  # it would hold for the whole page
+    assert not list(root.iter("style"))  # it would apply to the whole page
 
 
 @pytest.mark.parametrize("name", CHARTS)

@@ -1,4 +1,4 @@
-"""Pages hold all they need, load nothing, and numbers are laid out for people."""
+"""Pages are self-contained, load nothing, and format numbers."""
 
 import base64
 import hashlib

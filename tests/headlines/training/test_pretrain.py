@@ -1,4 +1,4 @@
-"""Vectors learnt from a corpus: once, from training texts alone, and a model starts from them."""
+"""Pretrained vectors: learnt once, only from training texts, and used by models."""
 
 import csv
 import dataclasses

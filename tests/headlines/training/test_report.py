@@ -21,13 +21,19 @@ DEV = {
 
 def test_the_report_of_a_training(evaluated: Any, tmp_path: Path) -> None:
     model = evaluated.model
-    told = model.manifest
-    recipe = Recipe(told.stage, told.stage_version, told.inputs, told.config)
+    manifest = model.manifest
+    recipe = Recipe(manifest.stage, manifest.stage_version, manifest.inputs, manifest.config)
     history = json.loads((model.directory / "history.json").read_text("utf-8"))["epochs"]
     pages = []
     for name in ("one.html", "two.html"):
         write_training_report(
-            tmp_path / name, recipe, evaluated.corpus, history, DEV, told.counts, told.versions
+            tmp_path / name,
+            recipe,
+            evaluated.corpus,
+            history,
+            DEV,
+            manifest.counts,
+            manifest.versions,
         )
         pages.append((tmp_path / name).read_text("utf-8"))
     assert pages[0] == pages[1]
@@ -37,7 +43,7 @@ def test_the_report_of_a_training(evaluated: Any, tmp_path: Path) -> None:
     assert "from 0.053 to 0.035" in page
     assert page.count('class="chart"') == 3
     assert len(re.findall(r'<td class="number">[123]</td>', page)) == len(history)
-    assert told.key in page
+    assert manifest.key in page
     assert "http" not in page.replace("http-equiv", "")
 
 
@@ -45,17 +51,20 @@ def test_with_a_validation_split_dev_did_not_choose_the_epoch(
     evaluated: Any, tmp_path: Path
 ) -> None:
     model = evaluated.model
-    told = model.manifest
+    manifest = model.manifest
     history = json.loads((model.directory / "history.json").read_text("utf-8"))["epochs"]
     pages = {}
     for split in (None, 0.1):
-        preset = told.config["preset"] | {"validation_split": split}
+        preset = manifest.config["preset"] | {"validation_split": split}
         recipe = Recipe(
-            told.stage, told.stage_version, told.inputs, {**told.config, "preset": preset}
+            manifest.stage,
+            manifest.stage_version,
+            manifest.inputs,
+            {**manifest.config, "preset": preset},
         )
         path = tmp_path / "report.html"
         write_training_report(
-            path, recipe, evaluated.corpus, history, DEV, told.counts, told.versions
+            path, recipe, evaluated.corpus, history, DEV, manifest.counts, manifest.versions
         )
         pages[split] = re.sub(r"\s+", " ", path.read_text("utf-8"))
     assert "Dev was used to choose settings, epoch and temperature, so" in pages[None]

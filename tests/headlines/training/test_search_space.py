@@ -1,4 +1,4 @@
-"""The trials of a space: the same ones every time, each value from its list or range."""
+"""The trials of a space: reproducible, each value from its list or range."""
 
 from dataclasses import replace
 from typing import Any
@@ -37,7 +37,7 @@ GOLDEN = [
 
 def test_the_sample_is_reproducible() -> None:
     assert points(space(DRAWN, 4)) == GOLDEN
-    # More trials leave the first ones as they are, and so does another field.
+    # More trials, or another field, do not change the first ones.
     assert points(space(DRAWN, 9))[:4] == GOLDEN
     more = space(DRAWN | {"epochs": Range(1, 9, log=False, integer=True)}, 4)
     assert [values[:4] for values in points(more)] == GOLDEN
@@ -52,7 +52,7 @@ def test_a_small_space_is_searched_completely() -> None:
     few = points(space(fields, 5))
     assert len(few) == len(set(few)) == 5
     assert set(few) < set(whole)
-    assert few != whole[:5]  # drawn, and not the first ones
+    assert few != whole[:5]  # a random sample, not the first ones
 
 
 def test_equal_trials_are_dropped_and_an_exhausted_range_ends() -> None:
@@ -70,7 +70,7 @@ def test_a_trial_has_its_values_and_a_unique_name() -> None:
         assert trial.preset == replace(base, name=trial.preset.name, **trial.values)
         assert [preset.seed for preset in trial.with_seeds(3)] == [0, 1, 2]
         assert validate_name(trial.preset.name, "name").startswith("notebook-")
-    # The name is of the values: another sweep that comes to them has the same trial.
+    # The name depends on the values: another sweep with them has the same trial.
     [again] = space({"units": Choice((8,)), "patience": Choice((3,))}).trials()
     assert again.preset.name == trials[-1].preset.name
 
@@ -126,5 +126,5 @@ def test_values_at_fractions_of_a_range() -> None:
     assert [log.at(share) for share in shares] == [1, 10, 100, 1000, 10_000]
     plain = Range(1.0, 5.0, log=False, integer=False)
     assert [plain.at(share) for share in shares] == [1, 2, 3, 4, 5]
-    whole = Range(1, 4, log=False, integer=True)  # each as likely as the others
+    whole = Range(1, 4, log=False, integer=True)  # all equally likely
     assert [whole.at(share) for share in shares] == [1, 2, 3, 4, 4]

@@ -1,4 +1,4 @@
-"""Spaces in files: what can be said there, and what cannot, with file and field named."""
+"""Search space files: valid ones are read, others are refused with file and field."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -59,7 +59,7 @@ PAIRS = "{readers = 1, min_count = 2, embedding_size = 4}"
 
 @pytest.fixture
 def alone(tmp_path: Path) -> str:
-    """The beginning of a space from a preset without pairs of characters."""
+    """The beginning of a space file for a preset without bigrams."""
     preset = replace(PRESETS["default"], name="alone", pairs=None, padded_length=None)
     (tmp_path / "alone.json").write_text(preset_json(preset), encoding="utf-8")
     return f"preset = '{tmp_path / 'alone.json'}'\n[space]\n"
@@ -79,7 +79,7 @@ def test_invalid_combinations_of_values_are_refused(tmp_path: Path, alone: str) 
 
 
 @pytest.mark.parametrize(
-    ("text", "where", "said"),
+    ("text", "where", "expected"),
     [
         ("", "[space]", "nothing to search"),
         ("[space]", "[space]", "nothing to search"),
@@ -127,11 +127,11 @@ def test_invalid_combinations_of_values_are_refused(tmp_path: Path, alone: str) 
         ("[space]\ndropout = {low = nan, high = 0.5}", "[space] dropout", "not nan"),
     ],
 )
-def test_invalid_spaces_are_refused(tmp_path: Path, text: str, where: str, said: str) -> None:
+def test_invalid_spaces_are_refused(tmp_path: Path, text: str, where: str, expected: str) -> None:
     file = written(tmp_path, text)
     with pytest.raises(InputError) as caught:
         read_space(file)
-    assert said in str(caught.value)
+    assert expected in str(caught.value)
     assert caught.value.location == (f"{file}: {where}" if where else file)
 
 

@@ -1,4 +1,4 @@
-"""The trials of a sweep: measured on dev alone, reused, resumed, ranked, and none lost."""
+"""The trials of a sweep: measured on dev only, reused, resumed and ranked."""
 
 import json
 import re
@@ -38,7 +38,7 @@ def prepared(catalog: Catalog, corpus_file: Path) -> tuple[Artifact, Artifact]:
 
 
 def trial(number: int = 1, **values: Any) -> Trial:
-    # What costs time and changes nothing here is left away.
+    # Without what takes time and does not matter here.
     plain = {"pretrained": True, "bidirectional": False, "pooling": "last", **values}
     return Trial(number, values, replace(PRESETS["small"], name=f"small-{number}", **plain))
 
@@ -60,7 +60,7 @@ def test_an_interrupted_trial_resumes_with_the_same_metrics(
     stages = prepared(catalog, corpus_file)
     [words_of_test] = (stages[1].directory / "split=test").iterdir()
     kept = words_of_test.read_bytes()
-    words_of_test.write_bytes(b"no one reads this")
+    words_of_test.write_bytes(b"must not be read")
     written: list[int] = []
 
     def write(directory: Path, checkpoint: Checkpoint) -> None:
@@ -87,14 +87,14 @@ def test_an_interrupted_trial_resumes_with_the_same_metrics(
     words_of_test.write_bytes(kept)
     preset = replace(tried.preset, seed=1, name="another")
     model = train(catalog, *stages, preset, pretrained=pretrain(catalog, stages[0], preset))
-    told = evaluate(catalog, model, *stages).counts["metrics"]["dev"]
-    assert told["all"]["rows"] == 18
+    dev = evaluate(catalog, model, *stages).counts["metrics"]["dev"]
+    assert dev["all"]["rows"] == 18
     measured = again.trainings[1].counts
     assert {name: measured[name] for name in ("rows", "accuracy", "macro_f1")} == {
-        name: told["without_leaked_titles"][name] for name in ("rows", "accuracy", "macro_f1")
+        name: dev["without_leaked_titles"][name] for name in ("rows", "accuracy", "macro_f1")
     }
     assert measured["rows"] == 17
-    assert len(list_artifacts(catalog.root / "pretrained")) == 2  # of each seed, whoever needs it
+    assert len(list_artifacts(catalog.root / "pretrained")) == 2  # one for each seed
 
 
 def test_a_trial_that_diverges_is_a_row_with_its_reason(
@@ -140,7 +140,7 @@ def test_a_corpus_without_dev_is_refused_before_any_training(
 
 
 def outcome(catalog: Catalog, number: int, *figures: float | None) -> TrialResult:
-    """An outcome with such macro-F1s; None: it could not be trained with that seed."""
+    """A trial result with these macro-F1s by seed; None: the training failed."""
     trainings = []
     for seed, figure in enumerate(figures):
         counts: dict[str, Any] = {"problem": "no", "seconds": 1.0}
@@ -148,10 +148,10 @@ def outcome(catalog: Catalog, number: int, *figures: float | None) -> TrialResul
             counts = {"problem": "", "macro_f1": figure, "accuracy": 0.5, "seconds": 1.0}
         recipe = Recipe("trial", 1, (), {"number": number, "seed": seed})
 
-        def told(_: Path, counts: dict[str, Any] = counts) -> dict[str, Any]:
+        def write(_: Path, counts: dict[str, Any] = counts) -> dict[str, Any]:
             return counts
 
-        trainings.append(publish(catalog, catalog.trial(recipe.key), recipe, told))
+        trainings.append(publish(catalog, catalog.trial(recipe.key), recipe, write))
     return TrialResult(trial(number), tuple(trainings))
 
 

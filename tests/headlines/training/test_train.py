@@ -1,4 +1,4 @@
-"""Training on a small corpus: reused, resumed, and the first model the champion."""
+"""Training on a small corpus: reuse, resumption, and promotion of the first model."""
 
 import dataclasses
 import json
@@ -81,7 +81,7 @@ def test_the_temperature_is_fitted_on_dev_and_stored(catalog: Catalog, tmp_path:
         ("天气", 0),
         ("天气", 1),
         ("天气", 2),
-    ]  # no model knows which
+    ]  # not stored in the model
     rows = [
         f"{word}第{number}{of}号,{label},{split}\n"
         for split, of in (("train", "甲"), ("dev", "乙"))
@@ -105,14 +105,14 @@ def test_the_temperature_is_fitted_on_dev_and_stored(catalog: Catalog, tmp_path:
     fitted = scorer.calibration.temperature
     assert fitted != 1.0
     assert all(loss(fitted) <= loss(other) + 1e-6 for other in (0.9 * fitted, 1.1 * fitted, 1.0))
-    told = json.loads((model.directory / "metrics.json").read_text("utf-8"))["dev"]
-    assert told["temperature"] == fitted
+    metrics = json.loads((model.directory / "metrics.json").read_text("utf-8"))["dev"]
+    assert metrics["temperature"] == fitted
     before = Calibration(1.0).probabilities(logits)
-    assert told["ece_before"] == pytest.approx(
+    assert metrics["ece_before"] == pytest.approx(
         calibration_metrics(before, dev.labels, before.argmax(axis=1))["ece"], abs=1e-5
     )
     after = scorer.predict(dev.token_lists)
-    assert told["ece"] == calibration_metrics(after, dev.labels, after.argmax(axis=1))["ece"]
+    assert metrics["ece"] == calibration_metrics(after, dev.labels, after.argmax(axis=1))["ece"]
 
 
 @pytest.mark.usefixtures("small_preset")
@@ -144,6 +144,6 @@ def test_leaked_titles_are_excluded_by_default(catalog: Catalog, tmp_path: Path)
         ["喜讯"],
         ["火灾"],
         ["Ａ"],
-    ]  # the unlabelled one is no example
+    ]  # without the unlabelled row
     with pytest.raises(InputError, match="no labelled headlines"):
         examples(corpus, tokens, "nothing", PRESETS["notebook"])
