@@ -23,8 +23,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks.measure import machine, show_table
+from headlines.corpus.dataset import ensure
 from headlines.corpus.examples import examples
-from headlines.corpus.ingest import ensure
 from headlines.corpus.tokens import segment_corpus
 from headlines.evaluation.baseline import fit_and_predict, join_contents
 from headlines.metrics.classification import classification_metrics
@@ -33,9 +33,9 @@ from headlines.storage.layout import Catalog
 from headlines.training.pretrain import pretrain_view, read_vectors
 from lstm_model import PackedScorer
 from lstm_model.examples import Examples
-from lstm_model.presets import PRESETS, Preset, views
+from lstm_model.inputs import InputName
+from lstm_model.presets import PRESETS, Preset
 from lstm_model.training import train
-from lstm_model.views import View
 
 ROUNDS = 5
 DEFAULT = PRESETS["default"]
@@ -73,7 +73,7 @@ class Data:
 
     corpus: Artifact
     tokens: Artifact
-    vectors: dict[View, Artifact]
+    vectors: dict[InputName, Artifact]
 
     def examples(self, preset: Preset, split: str) -> Examples:
         """The rows of a split, without leaked titles unless the preset trains on them."""
@@ -84,7 +84,7 @@ class Data:
         """Metrics on dev of a linear classifier with the input of a preset."""
         train, dev = self.examples(preset, "train"), self.examples(preset, "dev")
         train_texts, dev_texts = (
-            join_contents(rows.token_lists, rows.contents) for rows in (train, dev)
+            join_contents(rows.token_lists, rows.articles) for rows in (train, dev)
         )
         predictions = fit_and_predict(train_texts, train.labels, dev_texts)
         return classification_metrics(dev.labels, predictions)
@@ -94,7 +94,7 @@ def open_data() -> Data:
     """Open the stages of the data root, or build them."""
     catalog = Catalog.from_environment()
     corpus = ensure(catalog, "inews")
-    vectors = {view: pretrain_view(catalog, corpus, BOTH, view) for view in views(BOTH)}
+    vectors = {view: pretrain_view(catalog, corpus, BOTH, view) for view in BOTH.input_names}
     return Data(corpus, segment_corpus(catalog, corpus), vectors)
 
 
@@ -110,13 +110,13 @@ def measure(preset: Preset, data: Data, seeds: int) -> Result:
                 training_rows,
                 None if preset.validation_split else dev,
                 Path(checkpoints),
-                pretrained=read_vectors([data.vectors[view] for view in views(preset)])
+                pretrained=read_vectors([data.vectors[view] for view in preset.input_names])
                 if preset.pretrained
                 else None,
             )
         seconds.append(time.perf_counter() - began)
         scorers.append(PackedScorer(trained))
-        predictions = scorers[-1].predict(dev.token_lists, dev.contents).argmax(axis=1)
+        predictions = scorers[-1].predict(dev.token_lists, dev.articles).argmax(axis=1)
         metrics = classification_metrics(dev.labels, predictions)
         accuracy.append(metrics["accuracy"])
         macro_f1.append(metrics["macro_f1"])
@@ -131,7 +131,7 @@ def speeds(scorers: Sequence[PackedScorer], data: Data) -> list[float]:
     for _ in range(ROUNDS):
         for scorer_rates, scorer, dev in zip(rates, scorers, dev_rows, strict=True):
             began = time.perf_counter()
-            scorer.predict(dev.token_lists, dev.contents)
+            scorer.predict(dev.token_lists, dev.articles)
             scorer_rates.append(len(dev.token_lists) / (time.perf_counter() - began))
     return [statistics.median(scorer_rates) for scorer_rates in rates]
 

@@ -22,10 +22,11 @@ import tensorflow as tf
 
 from benchmarks.inews import examples
 from benchmarks.measure import machine, show_table
+from lstm_model.architecture import CLASSES
 from lstm_model.examples import Examples, macro_f1, split
 from lstm_model.layer import CustomLSTM
 from lstm_model.optimizer import LazyAdam
-from lstm_model.presets import CLASSES, PRESETS
+from lstm_model.presets import PRESETS
 from lstm_model.vocabulary import PADDING, Vocabulary
 
 Tensor = Any

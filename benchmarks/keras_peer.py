@@ -1,4 +1,4 @@
-"""The classifier with `keras.layers.LSTM` in the place of `CustomLSTM`: a peer."""
+"""The classifier with `keras.layers.LSTM` instead of `CustomLSTM`."""
 
 from __future__ import annotations
 
@@ -9,12 +9,15 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from lstm_model.architecture import CLASSES, branches
 from lstm_model.classifier import MaxMeanPooling
-from lstm_model.presets import CLASSES, Preset, readers
+from lstm_model.presets import Preset
+
+KERAS_GATES = "ifco"  # the order of the gates in the weights of `keras.layers.LSTM`
 
 
 def keras_classifier(preset: Preset, vocabulary_size: int) -> Any:
-    """The `keras.Model` of `preset`, of one reader, as one writes it with Keras' own layers."""
+    """The `keras.Model` of `preset`, of one branch, written with Keras' own layers."""
     layers = keras.layers
     every_step = preset.pooling == "max_mean"
     model = keras.Sequential([keras.Input((None,), dtype="int32")], name="classifier")
@@ -30,11 +33,11 @@ def keras_classifier(preset: Preset, vocabulary_size: int) -> Any:
 
 
 def with_weights(model: Any, preset: Preset, weights: Mapping[str, NDArray[np.float32]]) -> Any:
-    """`model`, from `keras_classifier`, with the weights of a bundle of ours."""
-    [reader] = readers(preset)
+    """`model`, from `keras_classifier`, with the weights of a bundle."""
+    [branch] = branches(preset)
     recurrent = [
-        np.concatenate([weights[f"{direction}/{kind}{gate}"] for gate in "ifco"], axis=-1)
-        for direction in reader.lstms
+        np.concatenate([weights[f"{lstm}/{kind}{gate}"] for gate in KERAS_GATES], axis=-1)
+        for lstm in branch.lstms
         for kind in "wub"
     ]
     dense = [weights["dense/kernel"], weights["dense/bias"]]

@@ -1,11 +1,11 @@
-"""The layer and its training: `CustomLSTM` beside `keras.layers.LSTM`.
+"""The layer and its training: `CustomLSTM` and `keras.layers.LSTM`.
 
     python -m benchmarks.lstm [--rounds 7] [--seeds 5]
 
 Three parts. A gradient step of the layer alone, at the notebook's sizes (batch 32, 44 steps, 128
 in, 32 units), and how it grows with batch, steps and units. An epoch of the notebook's classifier:
-`train` as this project runs it beside `Model.fit` on batches padded to 44. And with `--seeds` the
-accuracy on dev that both end with after the notebook's 20 epochs.
+this project's `train` and `Model.fit` on batches padded to 44. And with `--seeds` the accuracy on
+dev of both after the notebook's 20 epochs.
 """
 
 from __future__ import annotations
@@ -41,44 +41,36 @@ BATCH, STEPS, INPUT, UNITS = 32, 44, 128, 32
 NOTEBOOK = PRESETS["notebook"]
 
 
-# What a peer prepares, in its own process. What is returned is what is timed.
+# Functions that a peer calls in its own process; the returned function is timed.
 
 
 @needs_tensorflow
 def gradient_step(layer: str) -> Run:
     """Output, and gradients by the weights and the input, of one layer as a `tf.function`.
 
-    `layer`: `ours`; `keras`; or `textbook`, the six formulas in a `tf.while_loop`, differentiated
-    by TensorFlow.
+    `layer`: `keras`; `fused`, `CustomLSTM`; or `steps`, the same with `fused=False`: the six
+    formulas of `LSTMCell.step` in a `tf.while_loop`, differentiated by TensorFlow.
     """
     import keras
     import tensorflow as tf
 
     from lstm_model.layer import CustomLSTM
 
-    def textbook(one: CustomLSTM, x: Any) -> Any:
-        steps = tf.shape(x)[1]
-        inputs = tf.TensorArray(tf.float32, size=steps).unstack(tf.transpose(x, (1, 0, 2)))
-        zeros = tf.zeros((tf.shape(x)[0], one.units))
-        return tf.while_loop(
-            lambda t, *_: t < steps,
-            lambda t, h, c: (t + 1, *one.step(inputs.read(t), h, c)),
-            (0, zeros, zeros),
-            maximum_iterations=steps,
-        )[1]
-
     @cache
     def compiled(units: int) -> Callable[[Any], Any]:
-        one = keras.layers.LSTM(units) if layer == "keras" else CustomLSTM(units)
-        one.build((None, None, INPUT))
+        if layer == "keras":
+            lstm = keras.layers.LSTM(units)
+        else:
+            lstm = CustomLSTM(units, fused=layer == "fused")
+        lstm.build((None, None, INPUT))
 
         @tf.function(input_signature=[tf.TensorSpec((None, None, INPUT))])
         def step(x: Any) -> Any:
             with tf.GradientTape() as tape:
                 tape.watch(x)
-                y = textbook(one, x) if layer == "textbook" else one(x)
+                y = lstm(x)
                 loss = tf.reduce_sum(y * y)
-            return tape.gradient(loss, [x, *[w.value for w in one.trainable_weights]])
+            return tape.gradient(loss, [x, *[w.value for w in lstm.trainable_weights]])
 
         return step
 
@@ -91,13 +83,13 @@ def gradient_step(layer: str) -> Run:
 @needs_tensorflow
 def our_epoch(train: Examples) -> Run:
     """An epoch of `train`, without its measurement on dev."""
-    from lstm_model.training import _Run  # `train` has no way to time one epoch alone
+    from lstm_model.trainer import Trainer
 
     vocabulary = Vocabulary.build(train.token_lists, NOTEBOOK.rules)
-    few = Examples(train.token_lists[:1], train.labels[:1])
-    learning = _Run(NOTEBOOK, [vocabulary], split(NOTEBOOK, train, None)[0], few)
+    one_row = Examples(train.token_lists[:1], train.labels[:1])
+    trainer = Trainer(NOTEBOOK, [vocabulary], split(NOTEBOOK, train, None)[0], one_row)
     epochs = iter(range(1, 1000))
-    return lambda: learning.epoch(next(epochs))
+    return lambda: trainer.epoch(next(epochs))
 
 
 @needs_tensorflow
@@ -171,9 +163,9 @@ def figures(probabilities: Any, dev: Examples) -> tuple[float, float]:
 def layers(rounds: int) -> None:
     """A gradient step of each layer, and how it grows."""
     names = {
-        "this project, `CustomLSTM`": "ours",
+        "this project, `CustomLSTM`": "fused",
         "`keras.layers.LSTM`": "keras",
-        "the six formulas in `tf.while_loop`": "textbook",
+        "`CustomLSTM(fused=False)`": "steps",
     }
     peers = [
         Peer(name, threads, gradient_step, layer=layer)
@@ -184,7 +176,7 @@ def layers(rounds: int) -> None:
         peer.seconds()  # traces
     trial = medians([(peer, {}) for peer in peers], 15)
     best = [min(range(at, at + 2), key=trial.__getitem__) for at in range(0, len(peers), 2)]
-    chosen = [peers[place] for place in best]
+    chosen = [peers[index] for index in best]
     seconds = medians([(peer, {}) for peer in chosen], 10 * rounds)
     show_table(
         ("a gradient step", "threads", "ms", "ratio", "peak memory, MiB"),
@@ -192,11 +184,11 @@ def layers(rounds: int) -> None:
             (
                 peer.name,
                 str(peer.threads),
-                f"{1e3 * one:.2f}",
-                f"{one / seconds[0]:.2f}",
+                f"{1e3 * median:.2f}",
+                f"{median / seconds[0]:.2f}",
                 f"{peer.peak_memory() / 2**20:.0f}",
             )
-            for peer, one in zip(chosen, seconds, strict=True)
+            for peer, median in zip(chosen, seconds, strict=True)
         ],
     )
     rows = []
@@ -209,10 +201,11 @@ def layers(rounds: int) -> None:
         for peer, options in runs:
             peer.seconds(**options)  # traces
         seconds = medians(runs, 3 * rounds)
-        for place, peer in enumerate(chosen[:2]):
-            ms = [1e3 * one for one in seconds[place * len(values) : (place + 1) * len(values)]]
+        for index, peer in enumerate(chosen[:2]):
+            of_peer = seconds[index * len(values) : (index + 1) * len(values)]
+            ms = [1e3 * median for median in of_peer]
             _, fit = straight_line(values, ms)
-            cells = ", ".join(f"{v}: {one:.1f}" for v, one in zip(values, ms, strict=True))
+            cells = ", ".join(f"{v}: {median:.1f}" for v, median in zip(values, ms, strict=True))
             rows.append((f"{name}, {peer.name}", cells, f"{fit:.4f}"))
     show_table(("with more", "ms", "R² of a straight line"), rows)
     for peer in peers:
@@ -230,7 +223,7 @@ def epochs(train: Examples, rounds: int) -> None:
     tried = [(peer, best_options(peer, [{}], 2)) for peer in ours]
     tried += [(peer, best_options(peer, options, 2)) for peer in keras]
     for peer, chosen in tried:
-        peer.seconds(**chosen)  # other options were tried last: traces again
+        peer.seconds(**chosen)  # traces again, as other options were tried last
     seconds = medians(tried, 2)
     best = [tried[int(np.argmin(seconds[:2]))], tried[2 + int(np.argmin(seconds[2:]))]]
     seconds = medians(best, rounds)
@@ -240,11 +233,11 @@ def epochs(train: Examples, rounds: int) -> None:
             (
                 f"{peer.name}{f', {chosen}' if chosen else ''}",
                 str(peer.threads),
-                f"{one:.2f}",
-                f"{one / seconds[0]:.1f}",
+                f"{median:.2f}",
+                f"{median / seconds[0]:.1f}",
                 f"{peer.peak_memory() / 2**20:.0f}",
             )
-            for (peer, chosen), one in zip(best, seconds, strict=True)
+            for (peer, chosen), median in zip(best, seconds, strict=True)
         ],
     )
     for peer in (*ours, *keras):
@@ -252,7 +245,7 @@ def epochs(train: Examples, rounds: int) -> None:
 
 
 def accuracies(train: Examples, dev: Examples, seeds: int) -> None:
-    """Whether the quicker training ends as well: dev, after 20 epochs, mean and spread."""
+    """Whether the faster training is as accurate: dev, after 20 epochs, mean and spread."""
     inputs = {"train": train, "dev": dev}
     cores = len(os.sched_getaffinity(0))
     rows = []
@@ -261,11 +254,11 @@ def accuracies(train: Examples, dev: Examples, seeds: int) -> None:
         ("`Model.fit`", keras_accuracy),
     ):
         peer = Peer(name, cores, prepare, **inputs)
-        found = [peer.result(seed=seed) for seed in range(seeds)]
+        results = [peer.result(seed=seed) for seed in range(seeds)]
         cells = [
             f"{statistics.fmean(values):.3f} ± {statistics.stdev(values):.3f} "
             f"({min(values):.3f} to {max(values):.3f})"
-            for values in zip(*found, strict=True)
+            for values in zip(*results, strict=True)
         ]
         rows.append((name, *cells))
         peer.close()

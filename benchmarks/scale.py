@@ -72,7 +72,7 @@ def prepared(settings: dict[str, str], file: Path, chunk_rows: int) -> Run:
     """Score a batch with one runner, in a process of its own."""
     os.environ.update(settings)
     from headlines.compute import executors
-    from headlines.compute.executors import wait_until_visible
+    from headlines.compute.visibility import wait_until_visible
     from headlines.scoring import prepare, score_chunks
     from headlines.scoring.batch import Batch
     from headlines.scoring.chunks import chunk_refs

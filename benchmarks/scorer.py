@@ -1,12 +1,11 @@
-"""Headlines scored: `PackedScorer` beside Keras, `tf.function` and ONNX Runtime.
+"""Scoring headlines: `PackedScorer`, Keras, `tf.function` and ONNX Runtime.
 
-    python -m benchmarks.scorer [--preset notebook] [--rounds 15]
+    python -m benchmarks.scorer [--preset notebook] [--rounds 15] [--headlines 999]
 
-All start from the 999 headlines of the test split, cut into words that the vocabulary has not
-looked up before. Each peer is tried with one and two threads and several heights of a batch, once
-with the rows as they come and once sorted by length with the padding trimmed, as their users may do
-themselves; the tables have the best of each. The weights are random: the time does not
-depend on them.
+All start from headlines of the test split, as words that the vocabulary has not looked up before.
+Each peer is tried with one and two threads and several batch sizes, once with the rows in any order
+and once sorted by length with the padding trimmed, as its users may do; the tables have the best of
+each. The weights are random: the time does not depend on them.
 """
 
 from __future__ import annotations
@@ -38,10 +37,11 @@ from benchmarks.measure import (
     show_table,
     straight_line,
 )
+from lstm_model.architecture import weight_shapes
 from lstm_model.bundle import Bundle, read_bundle, write_bundle
-from lstm_model.export import export
+from lstm_model.export.export import export_model
 from lstm_model.packed import PackedScorer
-from lstm_model.presets import PRESETS, Preset, weight_shapes
+from lstm_model.presets import PRESETS, Preset
 from lstm_model.vocabulary import Vocabulary
 
 Ids = NDArray[np.int32]
@@ -49,7 +49,7 @@ Tokens = Sequence[Sequence[str]]
 BATCHES = (32, 128, 999)
 
 
-# What a peer prepares, in its own process. What is returned is what is timed.
+# Functions that a peer calls in its own process; the returned function is timed.
 
 
 def packed(bundle: Path, tokens: Tokens) -> Run:
@@ -128,8 +128,8 @@ def keras_model(directory: Path, ours: bool) -> Any:
 class Lookup:
     """Words to ids by the bundle's vocabulary, at the length that its preset pads to.
 
-    A vocabulary remembers the tokens it has met. `renew` gives it one that has met those of the dev
-    split, and not those of the test split that are timed.
+    A vocabulary caches the tokens it has looked up. `renew` makes one that has looked up those of
+    the dev split, but not those of the test split that are timed.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -147,25 +147,26 @@ class Lookup:
 
 
 def with_before(run: Run, before: Callable[[], None]) -> Run:
-    """`run`, with what is to be done before it and not timed."""
+    """`run`, with a function that is called before it and not timed."""
     run.before = before  # type: ignore[attr-defined]
     return run
 
 
 def in_batches(predict: Callable[[Ids], Any], ids: Ids, batch: int, by_length: bool) -> Any:
-    """`predict` for all rows, in their order again."""
+    """`predict` for all rows, in their order."""
     lengths = np.count_nonzero(ids, axis=1)
     order = np.argsort(lengths, kind="stable") if by_length else np.arange(len(ids))
-    found = []
+    results = []
     for at in range(0, len(ids), batch):
         rows = order[at : at + batch]
-        found.append(predict(ids[rows, : max(1, lengths[rows].max())] if by_length else ids[rows]))
+        trimmed = slice(max(1, lengths[rows].max())) if by_length else slice(None)
+        results.append(predict(ids[rows, trimmed]))
     probabilities = np.empty((len(ids), 3), dtype=np.float32)
-    probabilities[order] = np.concatenate(found)
+    probabilities[order] = np.concatenate(results)
     return probabilities
 
 
-# The same from files on disk: what is timed reads the model too. All is imported before.
+# The same from files on disk: the time includes reading the model, but no import.
 
 
 def load_packed(bundle: Path, tokens: Tokens) -> Run:
@@ -180,7 +181,7 @@ def load_onnx(bundle: Path, tokens: Tokens, model: Path) -> Run:
     def run() -> Any:
         session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
         ids = Vocabulary.load(bundle / "vocabulary.json").encode(tokens)
-        [name] = [one.name for one in session.get_inputs()]
+        [name] = [graph_input.name for graph_input in session.get_inputs()]
         return in_batches(lambda rows: session.run(None, {name: rows})[0], ids, 128, False)
 
     return run
@@ -222,7 +223,7 @@ def random_bundle(preset: Preset, tokens: Tokens) -> Bundle:
         name: rng.standard_normal(shape, np.float32) * np.float32(0.3)
         for name, shape in weight_shapes(preset, len(vocabulary)).items()
     }
-    return Bundle(preset, vocabulary, weights, [], 1)
+    return Bundle(preset, [vocabulary], weights, [], 1)
 
 
 def compare(bundle: Path, onnx: Path, tokens: Tokens, rounds: int) -> None:
@@ -247,16 +248,16 @@ def compare(bundle: Path, onnx: Path, tokens: Tokens, rounds: int) -> None:
             best.append((peer, options))
     seconds = medians(best, rounds)
     rows = []
-    for (peer, options), one in zip(best, seconds, strict=True):
-        how = " sorted by length" if options.get("by_length") else " as they come"
+    for (peer, options), median in zip(best, seconds, strict=True):
+        order = " sorted by length" if options.get("by_length") else " in any order"
         rows.append(
             (
                 peer.name,
                 f"{peer.threads}",
-                f"{options['batch']}{how}" if options else "",
-                f"{1e3 * one:.1f}",
-                f"{one / seconds[0]:.1f}",
-                f"{len(tokens) / one:,.0f}",
+                f"{options['batch']}{order}" if options else "",
+                f"{1e3 * median:.1f}",
+                f"{median / seconds[0]:.1f}",
+                f"{len(tokens) / median:,.0f}",
                 f"{peer.peak_memory() / 2**20:.0f}",
             )
         )
@@ -267,7 +268,7 @@ def compare(bundle: Path, onnx: Path, tokens: Tokens, rounds: int) -> None:
 
 
 def compare_from_disk(paths: dict[str, str], tokens: Tokens, rounds: int) -> None:
-    """From files to the probabilities of all headlines, in a process that has imported all."""
+    """From files to the probabilities of all headlines, imports done."""
     inputs = {"bundle": Path(paths["bundle"]), "tokens": tokens}
     onnx, saved_model = Path(paths["onnx"]), paths["saved_model"]
     peers = [
@@ -282,8 +283,8 @@ def compare_from_disk(paths: dict[str, str], tokens: Tokens, rounds: int) -> Non
     show_table(
         ("model on disk to probabilities", "ms", "ratio"),
         [
-            (peer.name, f"{1e3 * one:.0f}", f"{one / seconds[0]:.1f}")
-            for peer, one in zip(peers, seconds, strict=True)
+            (peer.name, f"{1e3 * median:.0f}", f"{median / seconds[0]:.1f}")
+            for peer, median in zip(peers, seconds, strict=True)
         ],
     )
     for peer in peers:
@@ -314,18 +315,18 @@ model.signatures["serving_default"](tf.constant(ids))""",
 
 def cold_start(paths: dict[str, str], words: list[str], rounds: int) -> None:
     """From the start of a process to the probabilities of one headline."""
-    found: dict[str, list[float]] = {name: [] for name in COLD}
+    seconds: dict[str, list[float]] = {name: [] for name in COLD}
     for _ in range(rounds):
         for name, program in COLD.items():
-            began = time.perf_counter()
+            started = time.perf_counter()
             command = [sys.executable, "-c", program.format(**paths, words=words)]
             subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
-            found[name].append(time.perf_counter() - began)
-    medians_of = {name: statistics.median(seconds) for name, seconds in found.items()}
+            seconds[name].append(time.perf_counter() - started)
+    medians_of = {name: statistics.median(of_peer) for name, of_peer in seconds.items()}
     first = next(iter(medians_of.values()))
     show_table(
         ("cold start", "seconds", "ratio"),
-        [(name, f"{one:.2f}", f"{one / first:.1f}") for name, one in medians_of.items()],
+        [(name, f"{median:.2f}", f"{median / first:.1f}") for name, median in medians_of.items()],
     )
 
 
@@ -348,14 +349,14 @@ def growth(preset: Preset, train: Tokens, tokens: Tokens, rounds: int) -> None:
     for name, cases in (("headlines", by_rows), ("words", by_words), ("units", by_units)):
         seconds = {case: [] for case in cases}
         for _ in range(rounds):
-            for case, (one, lists, count) in cases.items():
-                given = lists[:count]
-                began = time.perf_counter()
-                one.predict(given)
-                seconds[case].append(time.perf_counter() - began)
-        ms = {case: 1e3 * statistics.median(found) for case, found in seconds.items()}
+            for case, (tried, lists, count) in cases.items():
+                rows_of_case = lists[:count]
+                started = time.perf_counter()
+                tried.predict(rows_of_case)
+                seconds[case].append(time.perf_counter() - started)
+        ms = {case: 1e3 * statistics.median(of_case) for case, of_case in seconds.items()}
         _, fit = straight_line(list(ms), list(ms.values()))
-        cells = ", ".join(f"{case:,}: {one:.1f}" for case, one in ms.items())
+        cells = ", ".join(f"{case:,}: {median:.1f}" for case, median in ms.items())
         rows.append((name, cells, f"{fit:.4f}"))
     show_table(("with more", "ms", "R² of a straight line"), rows)
 
@@ -364,15 +365,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--preset", default="notebook", choices=PRESETS)
     parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--headlines", type=int, default=999)
     options = parser.parse_args()
     preset = PRESETS[options.preset]
-    train, tokens = examples("train").token_lists, examples("test").token_lists
+    if len(preset.inputs) > 1:
+        parser.error(f"--preset {preset.name} reads more than words; use notebook or fast")
+    train = examples("train").token_lists
+    tokens = examples("test").token_lists[: options.headlines]
     print(f"{machine()}; preset {preset.name}, {len(tokens)} headlines\n")
     with tempfile.TemporaryDirectory() as directory:
         bundle = random_bundle(preset, train)
         write_bundle(Path(directory, "bundle"), bundle)
         for format in ("onnx", "saved_model"):
-            export(bundle, Path(directory, format), tokens[:50], format)
+            export_model(bundle, Path(directory, format), tokens[:50], format)
         paths = {
             "bundle": str(Path(directory, "bundle")),
             "onnx": str(Path(directory, "onnx", "model.onnx")),

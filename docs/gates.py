@@ -3,7 +3,7 @@
     python docs/gates.py BUNDLE_DIR 标题 [--out docs/lstm-gates.svg]
 
 The words run along x, the units of the forward LSTM along y: those that the last layer counts
-most for the headline's label on top. Beside them, what the model says after each word. Prints the
+most for the headline's label on top. To their right, the prediction after each word. Prints the
 means over the units, and these probabilities.
 """
 
@@ -92,8 +92,8 @@ def style() -> str:
 
 
 def text(x: float, y: float, words: str, kind: str = "", anchor: str = "start") -> str:
-    place = f'x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}"'
-    return f'<text {place} class="{kind}">{escape(words)}</text>'
+    position = f'x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}"'
+    return f'<text {position} class="{kind}">{escape(words)}</text>'
 
 
 def heat_map(values: Floats, low: float) -> Iterable[str]:
@@ -109,8 +109,8 @@ def bars(shares: Floats, x: float, y: float, height: float) -> Iterable[str]:
     column = PANEL / len(shares)
     for t, share in enumerate(shares):
         tall, left = height * share, x + column * (t + 0.15)
-        place = f'x="{left:.1f}" y="{y + height - tall:.1f}"'
-        yield f'<rect class="g14" {place} width="{column * 0.7:.1f}" height="{tall:.1f}"/>'
+        position = f'x="{left:.1f}" y="{y + height - tall:.1f}"'
+        yield f'<rect class="g14" {position} width="{column * 0.7:.1f}" height="{tall:.1f}"/>'
     yield text(x + PANEL + 3, y + 10, "1", "small pale")
     yield text(x + PANEL + 3, y + height, "0", "small pale")
 
@@ -128,8 +128,8 @@ def words_below(words: Sequence[str], x: float, y: float, size: float) -> Iterab
 def legend(kind: str, ends: tuple[str, str], name: str, x: float, y: float) -> Iterable[str]:
     """A scale of colours."""
     for level in range(LEVELS + 1):
-        place = f'x="{x + 16 + 6 * level:.1f}" y="{y:.1f}"'
-        yield f'<rect class="{kind}{level}" {place} width="6" height="12"/>'
+        position = f'x="{x + 16 + 6 * level:.1f}" y="{y:.1f}"'
+        yield f'<rect class="{kind}{level}" {position} width="6" height="12"/>'
     right = x + 16 + 6 * (LEVELS + 1)
     yield text(x + 12, y + 10, ends[0], "small", "end")
     yield text(right + 4, y + 10, ends[1], "small")
@@ -155,8 +155,8 @@ def draw(title: str, words: Sequence[str], seen: dict[str, Floats], said: Floats
         text(MARGIN, 48, f"Each row is one of {units} units: {order}.", "small pale"),
     ]
     panels = {**PANELS, "said": f"probability of {LABELS[label]} so far"}
-    for place, (name, heading) in enumerate(panels.items()):
-        x, y = MARGIN + place % 3 * (PANEL + GAP), TOP + place // 3 * stride
+    for index, (name, heading) in enumerate(panels.items()):
+        x, y = MARGIN + index % 3 * (PANEL + GAP), TOP + index // 3 * stride
         parts.append(text(x, y - 8, heading, "small"))
         if name == "said":
             parts += bars(said[:, label], x, y, height)

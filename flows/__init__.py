@@ -1,7 +1,7 @@
-"""Prefect flows, one a file: what runs, in what order, with what beside it.
+"""Prefect flows, one a file: what runs, in what order, and what in parallel.
 
-Importing this package sets what the project needs of Prefect and TensorFlow, unless the
-environment says otherwise, and imports neither.
+Importing this package sets the variables that Prefect and TensorFlow need, unless the user has set
+them, and imports neither.
 """
 
 from flows.environment import configure

@@ -1,4 +1,4 @@
-"""The flow `evaluate`: a model against the held-out splits of a corpus."""
+"""The flow `evaluate`: a model on the held-out splits of a corpus."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ def evaluate(model: str = "champion", corpus: str = "inews") -> dict[str, Any]:
 
     Args:
         model: a version, or `champion`.
-        corpus: its name; `inews` is ingested where it is missing.
+        corpus: its name; `inews` is ingested if it is missing.
     """
     catalog = Catalog.from_environment()
     evaluated = read_model(catalog, model)

@@ -1,4 +1,4 @@
-"""Logs as JSON, a line an event, for what collects them."""
+"""What flows log: JSON lines for log collectors, and no tracebacks of expected errors."""
 
 import json
 import logging
@@ -21,15 +21,15 @@ class JsonLines(logging.Formatter):
     """Formats a record as one JSON object.
 
     It has `time` (ISO 8601 in UTC), `level`, `logger` and `message`; `flow_run_name`, `flow_run_id`
-    and `task_run_name` where Prefect knows them; what a stage says of itself (see
-    `tasks.reporting.log_stage`); and `traceback` of an error.
+    and `task_run_name` where Prefect knows them; the fields that `tasks.reporting.log_stage` adds;
+    and `traceback` of an error.
     """
 
-    def __init__(self, *_: Any) -> None:  # Prefect gives it a text format, which it has no use for
+    def __init__(self, *_: Any) -> None:  # Prefect passes a text format, which is of no use here
         super().__init__()
 
     def format(self, record: logging.LogRecord) -> str:
-        """The record as a line, without its end."""
+        """The record as a line, without a newline."""
         event: dict[str, Any] = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname,
@@ -46,7 +46,7 @@ class JsonLines(logging.Formatter):
 _EXPECTED = (InputError, RunNeedsAttention)
 
 
-class _WithoutTraceback(logging.Filter):
+class _TracebackFilter(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         if record.exc_info and isinstance(record.exc_info[1], _EXPECTED):
             record.msg, record.args = "%s", (str(record.exc_info[1]),)
@@ -55,8 +55,8 @@ class _WithoutTraceback(logging.Filter):
 
 
 def hide_expected_tracebacks() -> None:
-    """Have Prefect log an expected error as its one line."""
+    """Have Prefect log expected errors as one line each."""
     for name in ("prefect.flow_runs", "prefect.task_runs"):
         logger = logging.getLogger(name)
-        if not any(isinstance(known, _WithoutTraceback) for known in logger.filters):
-            logger.addFilter(_WithoutTraceback())
+        if not any(isinstance(present, _TracebackFilter) for present in logger.filters):
+            logger.addFilter(_TracebackFilter())

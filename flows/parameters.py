@@ -1,4 +1,4 @@
-"""Types of flow parameters: what Prefect's form offers, and refuses before a run starts."""
+"""Types of flow parameters, which Prefect validates before a run starts."""
 
 from typing import Annotated, Literal
 

@@ -9,7 +9,6 @@ from flows.logs import hide_expected_tracebacks
 from flows.results import result_of
 from headlines.models.presets import resolve_preset
 from headlines.storage.layout import Catalog
-from lstm_model.presets import views
 from tasks.ingest import ensure_corpus
 from tasks.pretrain import pretrain_vectors
 
@@ -18,18 +17,18 @@ hide_expected_tracebacks()
 
 @flow(name="pretrain", flow_run_name="pretrain {preset} on {corpus}")
 def pretrain(preset: str = "default", corpus: str = "inews") -> dict[str, Any]:
-    """Learn the vectors that a preset starts from; `train` does so too where they are missing.
+    """Learn the vectors that a preset starts from, as `train` does if they are missing.
 
     Args:
         preset: settings of the network and its training; one of `lstm_model.presets.PRESETS`, or
-            the path of a preset file, where the run is.
-        corpus: its name; `inews` is ingested where it is missing.
+            the path of a preset file on the machine that runs the flow.
+        corpus: its name; `inews` is ingested if it is missing.
     """
     catalog = Catalog.from_environment()
     ingested = ensure_corpus(catalog, corpus)
     return {
         view: result_of(pretrain_vectors(catalog, preset, ingested, view))
-        for view in views(resolve_preset(preset))
+        for view in resolve_preset(preset).input_names
     }
 
 

@@ -1,4 +1,4 @@
-"""What a flow returns: plain data, the same that `--json` prints."""
+"""What a flow returns: plain data, which `--json` prints."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from headlines.storage.artifact import Artifact
 
 
 def result_of(artifact: Artifact) -> dict[str, Any]:
-    """An artifact as a flow's result."""
+    """A flow's result from the artifact that it built."""
     return {
         "artifact": str(artifact.directory),
         "reused": artifact.reused,

@@ -19,7 +19,7 @@ def segment(corpus: str = "inews") -> dict[str, Any]:
     """Segment a corpus.
 
     Args:
-        corpus: its name; `inews` is ingested where it is missing.
+        corpus: its name; `inews` is ingested if it is missing.
     """
     catalog = Catalog.from_environment()
     ingested = ensure_corpus(catalog, corpus)

@@ -1,4 +1,4 @@
-"""The flow `sweep`: tries settings of the network and its training on dev, and ranks them."""
+"""The flow `sweep`: tries settings of network and training on dev, and ranks them."""
 
 import shlex
 from typing import Any
@@ -20,29 +20,29 @@ hide_expected_tracebacks()
 
 @flow(name="sweep", flow_run_name="sweep {space} on {corpus}")
 def sweep(space: str = "docs/sweep.toml", corpus: str = "inews") -> dict[str, Any]:
-    """Train and measure every trial of a space, one after the other, and rank them.
+    """Train and measure every trial of a search space, one after the other, and rank them.
 
-    No model is kept, and the champion stays. What was tried before is not tried again.
+    No model is kept, and the champion stays. Trials of an earlier sweep are not repeated.
 
     Args:
-        space: path of a TOML file that says what to try, as `docs/sweep.toml` does.
-        corpus: its name; `inews` is ingested where it is missing.
+        space: path of a TOML file with the values to try, such as `docs/sweep.toml`.
+        corpus: its name; `inews` is ingested if it is missing.
     """
     catalog = Catalog.from_environment()
-    searched = read_space(space)
+    search_space = read_space(space)
     ingested = ensure_corpus(catalog, corpus)
     tokens = segment_corpus(catalog, corpus, ingested)
     outcomes = [
-        run_trial(catalog, trial.number, trial, searched.seeds, ingested, tokens)
-        for trial in searched.trials()
+        run_trial(catalog, trial.number, trial, search_space.seeds, ingested, tokens)
+        for trial in search_space.trials()
     ]
-    artifact = rank_trials(catalog, searched, outcomes)
+    artifact = rank_trials(catalog, search_space, outcomes)
     best = artifact.counts["best"]
     preset = str(artifact.directory / best) if best else None
     train = ["headlines", "train", "--preset", preset, "--corpus", corpus] if preset else []
     return {
         **result_of(artifact),
-        "seeds": searched.seeds,
+        "seeds": search_space.seeds,
         "trials": [outcome.to_dict() for outcome in ranked(outcomes)],
         "best": preset,
         "train": shlex.join(train) or None,

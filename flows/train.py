@@ -1,4 +1,4 @@
-"""The flow `train`: a new model version from a corpus, which is promoted if it is better."""
+"""The flow `train`: a new model version from a corpus, promoted if it is better."""
 
 from typing import Any
 
@@ -11,7 +11,6 @@ from headlines.evaluation.promotion_rule import PromotionDecision
 from headlines.models.presets import resolve_preset
 from headlines.storage.artifact import Artifact
 from headlines.storage.layout import Catalog
-from lstm_model.presets import views
 from tasks.evaluate import evaluate_model
 from tasks.ingest import ensure_corpus
 from tasks.pretrain import pretrain_vectors
@@ -26,40 +25,40 @@ hide_expected_tracebacks()
 def train(preset: str = "default", corpus: str = "inews", promote: bool = True) -> dict[str, Any]:
     """Train a model and evaluate it.
 
-    The first model of a data root becomes its champion. A later one takes the champion's place only
-    if it is better by the rule of `headlines.evaluation.promotion_rule.judge`; the result gives the
-    reasons against it.
+    The first model of a data root becomes its champion. A later one replaces the champion only if
+    it is better by the rule of `headlines.evaluation.promotion_rule.judge`; else the result has the
+    reasons.
 
     Args:
         preset: settings of the network and its training; one of `lstm_model.presets.PRESETS`, or
-            the path of a preset file, where the run is.
-        corpus: its name; `inews` is ingested where it is missing.
-        promote: whether the model may become the champion, but for the first one, which does.
+            the path of a preset file on the machine that runs the flow.
+        corpus: its name; `inews` is ingested if it is missing.
+        promote: whether the model may become the champion; a first model always does.
     """
     catalog = Catalog.from_environment()
     ingested = ensure_corpus(catalog, corpus)
     tokens = segment_corpus(catalog, corpus, ingested)
     model = new_model(catalog, preset, ingested, tokens)
     evaluation = evaluate_model(catalog, model.directory.name, model, ingested, tokens)
-    verdict = _verdict(catalog, model, evaluation, ingested, tokens) if promote else None
+    decision = _decision(catalog, model, evaluation, ingested, tokens) if promote else None
     return {
         **result_of(model),
         "evaluation": result_of(evaluation),
-        "promotion": verdict.to_dict() if verdict else None,
+        "promotion": decision.to_dict() if decision else None,
     }
 
 
 def new_model(catalog: Catalog, preset: str, corpus: Artifact, tokens: Artifact) -> Artifact:
-    """A model by a preset, from pretrained vectors if the preset starts from them."""
+    """Train a preset, from pretrained vectors if it uses them."""
     settings = resolve_preset(preset)
     pretrained = [
         pretrain_vectors(catalog, preset, corpus, view)
-        for view in (views(settings) if settings.pretrained else ())
+        for view in (settings.input_names if settings.pretrained else ())
     ]
     return train_model(catalog, preset, corpus, tokens, pretrained)
 
 
-def _verdict(
+def _decision(
     catalog: Catalog, model: Artifact, evaluation: Artifact, corpus: Artifact, tokens: Artifact
 ) -> PromotionDecision:
     opponent = find_opponent(catalog, model, tokens)

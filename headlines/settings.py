@@ -1,62 +1,88 @@
-"""Settings that come from the environment: where the data lies and where the work runs."""
+"""Settings from the environment, read once where a program starts and handed down."""
 
 import ipaddress
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from headlines.errors import InputError
-from headlines.storage.bucket.address import cache_directory
 
 RUNNERS = ("threads", "processes", "dask")
+DEFAULT_PORT = 4200
+_MAX_WORKERS = 256
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What a run takes from its surroundings.
+    """All `HEADLINES_…` variables; an empty one counts as unset.
+
+    Not here: `AWS_…`, which are looked up whenever a bucket's credentials have expired, and
+    `PREFECT_…`, `DASK_…` and `TF_…`, which those libraries read themselves.
 
     Attributes:
-        data_root: directory of the inbox and of everything that runs make; for a data root in a
-            bucket, its mirror on this machine.
-        runner: where heavy work runs, one of `RUNNERS`.
-        workers: how many pieces of work run at once on this machine.
-        scheduler: address of the Dask scheduler whose workers do the work; None for a cluster of
+        data: `HEADLINES_DATA`, the data root: a directory, or `s3://BUCKET/PREFIX`.
+        cache: `HEADLINES_CACHE`, the directory for local copies of what lies in buckets.
+        conditional_writes: `HEADLINES_CONDITIONAL_WRITES`, whether the bucket honours them.
+        runner: `HEADLINES_RUNNER`, where heavy work runs, one of `RUNNERS`.
+        workers: `HEADLINES_WORKERS`, how many calls run at once on this machine.
+        scheduler: `HEADLINES_DASK`, the address of a Dask scheduler; None starts a cluster of
             processes on this machine.
+        engine: `HEADLINES_ENGINE`, what cuts headlines into words; `Segmenter` validates it.
+        dictionary: `HEADLINES_DICTIONARY`, the path of a user dictionary.
+        port: `HEADLINES_PORT`, of the persistent Prefect server.
+        json_logs: `HEADLINES_LOGS`, whether logs are JSON lines.
     """
 
-    data_root: Path
-    runner: str
-    workers: int
+    data: str = "data"
+    cache: Path = Path("~/.cache/headlines")
+    conditional_writes: bool = True
+    runner: str = "processes"
+    workers: int = 1
     scheduler: str | None = None
+    engine: str = "fast"
+    dictionary: str | None = None
+    port: int = DEFAULT_PORT
+    json_logs: bool = False
 
     @classmethod
     def from_environment(cls) -> "Settings":
-        """Read `HEADLINES_DATA`, `HEADLINES_RUNNER`, `HEADLINES_WORKERS` and `HEADLINES_DASK`.
+        """Read the environment.
 
         Raises:
-            InputError: a variable holds a value that cannot be used.
+            InputError: a variable has an invalid value.
         """
-        root = os.environ.get("HEADLINES_DATA") or "data"
-        place = cache_directory(root) if "://" in root else Path(root).expanduser().resolve()
-        runner = os.environ.get("HEADLINES_RUNNER") or "processes"
-        if runner not in RUNNERS:
-            raise InputError(
-                f"{runner!r} is not a runner",
-                "HEADLINES_RUNNER",
-                f"use one of {', '.join(RUNNERS)}",
-            )
-        workers = os.environ.get("HEADLINES_WORKERS") or str(os.cpu_count() or 1)
-        if not workers.isascii() or not workers.isdecimal() or not 1 <= int(workers) <= 256:
-            raise InputError(
-                f"{workers!r} is not a number of workers",
-                "HEADLINES_WORKERS",
-                "use a whole number from 1 to 256",
-            )
-        scheduler = os.environ.get("HEADLINES_DASK") or None
+        variables = {name: value for name, value in os.environ.items() if value}
+        base = variables.get("XDG_CACHE_HOME", "~/.cache")
+        runner = _choice(variables, "HEADLINES_RUNNER", RUNNERS, "processes")
+        conditional_writes = _choice(variables, "HEADLINES_CONDITIONAL_WRITES", ("on", "off"), "on")
+        scheduler = variables.get("HEADLINES_DASK")
         if runner == "dask" and scheduler:
-            _require_safe(scheduler)
-        return cls(place, runner, int(workers), scheduler)
+            _check_scheduler(scheduler)
+        return cls(
+            data=variables.get("HEADLINES_DATA", "data"),
+            cache=Path(variables.get("HEADLINES_CACHE", f"{base}/headlines")),
+            conditional_writes=conditional_writes == "on",
+            runner=runner,
+            workers=_number(
+                variables, "HEADLINES_WORKERS", "number of workers", 1, _MAX_WORKERS, os.cpu_count()
+            ),
+            scheduler=scheduler,
+            engine=variables.get("HEADLINES_ENGINE", "fast"),
+            dictionary=variables.get("HEADLINES_DICTIONARY"),
+            port=_number(variables, "HEADLINES_PORT", "port", 1024, 65535, DEFAULT_PORT),
+            json_logs=variables.get("HEADLINES_LOGS") == "json",
+        )
+
+    @property
+    def data_root(self) -> Path:
+        """The directory of the data root; of one in a bucket, its copy on this machine."""
+        from headlines.storage.bucket.address import cache_directory
+
+        if "://" in self.data:
+            return cache_directory(self.data)
+        return Path(self.data).expanduser().resolve()
 
 
 def is_loopback(host: str) -> bool:
@@ -67,23 +93,38 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _require_safe(scheduler: str) -> None:
+def _choice(variables: Mapping[str, str], name: str, choices: tuple[str, ...], default: str) -> str:
+    value = variables.get(name, default)
+    if value not in choices:
+        raise InputError(f"invalid value {value!r}", name, f"use one of {', '.join(choices)}")
+    return value
+
+
+def _number(
+    variables: Mapping[str, str], name: str, what: str, low: int, high: int, default: int | None
+) -> int:
+    value = variables.get(name, str(default or low))
+    if not value.isascii() or not value.isdecimal() or not low <= int(value) <= high:
+        raise InputError(f"{value!r} is not a {what}", name, f"use a number from {low} to {high}")
+    return int(value)
+
+
+def _check_scheduler(address: str) -> None:
     try:
-        parts = urlsplit(scheduler)
-        known = parts.scheme in ("tcp", "tls") and parts.hostname and parts.port
+        parts = urlsplit(address)
+        valid = parts.scheme in ("tcp", "tls") and parts.hostname and parts.port
         extra = parts.path or parts.query or parts.fragment or parts.username is not None
     except ValueError:
-        known = extra = None
-    if not known or extra:
+        valid = extra = None
+    if not valid or extra:
         raise InputError(
-            f"{scheduler!r} is not the address of a scheduler",
+            f"{address!r} is not the address of a scheduler",
             "HEADLINES_DASK",
-            "give it as tls://HOST:PORT, or tcp://127.0.0.1:PORT on this machine",
+            "use tls://HOST:PORT, or tcp://127.0.0.1:PORT on this machine",
         )
     if parts.scheme == "tcp" and not is_loopback(parts.hostname or ""):
         raise InputError(
-            f"{scheduler} is beyond this machine and has no TLS, and whoever reaches it can run "
-            "code",
+            f"{address} is on another machine and has no TLS: anyone who reaches it can run code",
             "HEADLINES_DASK",
             "start the cluster with certificates, as docs/scaling.md says, and use tls://",
         )

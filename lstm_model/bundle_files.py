@@ -1,7 +1,6 @@
-"""The files of a bundle: which ones there are, how large each can be, and their digests.
+"""The files of a bundle: their names, their possible sizes, and their digests.
 
-All that is told here of a file is told without its content being kept in memory: so a file that was
-tampered with costs no more than a look at it.
+No file's content is kept in memory here, so checking a file that was tampered with costs little.
 """
 
 from __future__ import annotations
@@ -13,13 +12,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from lstm_model.folding import table_shape
-from lstm_model.presets import Preset, views, weight_shapes
-from lstm_model.views import View
+from lstm_model.architecture import weight_shapes
+from lstm_model.gate_inputs import table_shape
+from lstm_model.inputs import InputName
+from lstm_model.presets import Preset
 
 CONFIG = "config.json"
 WEIGHTS, TABLE = "weights.safetensors", "table.npy"
-VOCABULARIES: dict[View, str] = {
+VOCABULARIES: dict[InputName, str] = {
     "words": "vocabulary.json",
     "pairs": "pair_vocabulary.json",
     "contents": "content_vocabulary.json",
@@ -27,47 +27,46 @@ VOCABULARIES: dict[View, str] = {
 CALIBRATION, HISTORY = "calibration.json", "history.json"
 _OF_AN_ARTIFACT = frozenset({"metrics.json", "report.html", "_manifest.json"})
 
-# In bytes. No classifier of these presets comes near the first. The others leave room for all that
-# is ever written: a headline, and so a word, has 500 characters at the most.
-MOST_WEIGHTS = 4 * 2**30
-LARGEST_CONFIG, LARGEST_HISTORY, LARGEST_HEADER = 2**20, 2**24, 2**20
-LEAST_WORD, LARGEST_WORD = 4, 4096
+# Far more than the presets need. A headline, and so a word, has at most 500 characters.
+MAX_WEIGHT_BYTES = 4 * 2**30
+MAX_CONFIG_BYTES, MAX_HISTORY_BYTES, MAX_HEADER_BYTES = 2**20, 2**24, 2**20
+MIN_WORD_BYTES, MAX_WORD_BYTES = 4, 4096
 
 
 class BundleError(ValueError):
-    """A bundle is missing, damaged or not one of ours; the message says which file and why."""
+    """A bundle is missing, corrupt or not one of ours; the message says which file and why."""
 
 
-def sizes_of_files(preset: Preset, vocabulary_sizes: Any) -> dict[str, tuple[int, int]]:
-    """The least and the most bytes of every file of a bundle beside `config.json`.
+def file_sizes(preset: Preset, vocabulary_sizes: Any) -> dict[str, tuple[int, int]]:
+    """The smallest and the largest possible size of every file of a bundle but `config.json`.
 
     Raises:
-        ValueError: the vocabularies' sizes are none, or the weights would be beyond
-            `MOST_WEIGHTS`.
+        ValueError: the vocabularies' sizes are not such, or the weights would be beyond
+            `MAX_WEIGHT_BYTES`.
     """
     if (
         not isinstance(vocabulary_sizes, list)
-        or len(vocabulary_sizes) != len(views(preset))
+        or len(vocabulary_sizes) != len(preset.inputs)
         or not all(isinstance(size, int) and size >= 0 for size in vocabulary_sizes)
     ):
-        raise ValueError(f"the sizes of the vocabularies are {vocabulary_sizes!r:.40}")
+        raise ValueError(f"bad sizes of the vocabularies: {vocabulary_sizes!r:.40}")
     weights = _bytes_of(*weight_shapes(preset, *vocabulary_sizes).values())
-    if weights > MOST_WEIGHTS:
+    if weights > MAX_WEIGHT_BYTES:
         raise ValueError(
             f"{preset.units:,} units, vectors of {preset.embedding_size:,} and "
-            f"{sum(vocabulary_sizes):,} words would be {weights:,} bytes of weights, where at most "
-            f"{MOST_WEIGHTS:,} are read"
+            f"{sum(vocabulary_sizes):,} words would be {weights:,} bytes of weights; at most "
+            f"{MAX_WEIGHT_BYTES:,} are read"
         )
     sizes = {
-        WEIGHTS: (weights, weights + LARGEST_HEADER),
-        CALIBRATION: (0, LARGEST_CONFIG),
-        HISTORY: (0, LARGEST_HISTORY),
+        WEIGHTS: (weights, weights + MAX_HEADER_BYTES),
+        CALIBRATION: (0, MAX_CONFIG_BYTES),
+        HISTORY: (0, MAX_HISTORY_BYTES),
     }
-    for view, size in zip(views(preset), vocabulary_sizes, strict=True):
-        sizes[VOCABULARIES[view]] = (LEAST_WORD * size, LARGEST_WORD * (size + 1))
+    for name, words in zip(preset.input_names, vocabulary_sizes, strict=True):
+        sizes[VOCABULARIES[name]] = (MIN_WORD_BYTES * words, MAX_WORD_BYTES * (words + 1))
     table = table_shape(preset, *vocabulary_sizes)
     if table is not None:
-        sizes[TABLE] = (_bytes_of(table), _bytes_of(table) + LARGEST_HEADER)
+        sizes[TABLE] = (_bytes_of(table), _bytes_of(table) + MAX_HEADER_BYTES)
     return sizes
 
 
@@ -78,47 +77,47 @@ def _bytes_of(*shapes: tuple[int, ...]) -> int:
 def require_files(
     directory: Path, sizes: Mapping[str, tuple[int, int]], digests: Mapping[str, Any]
 ) -> None:
-    """See that each file is there, as large as it can be, and has the digest that it should have.
+    """Check that each file is there, of a possible size, and has its digest.
 
-    Nothing else may stand beside them but what an artifact adds (its manifest, figures and report)
-    and hidden files, which are never read.
+    Nothing else may be in the directory but what an artifact adds (its manifest, figures and
+    report) and hidden files, which are never read.
 
     Raises:
-        BundleError: that is not so.
+        BundleError: one of these does not hold.
     """
-    found = {path.name for path in directory.iterdir() if not path.name.startswith(".")}
-    if others := sorted(found - sizes.keys() - _OF_AN_ARTIFACT - {CONFIG}):
-        raise BundleError(f"{directory / others[0]}: it is no file of this bundle")
-    for name, (least, most) in sizes.items():
-        require_size(directory / name, least, most)
+    names = {path.name for path in directory.iterdir() if not path.name.startswith(".")}
+    if others := sorted(names - sizes.keys() - _OF_AN_ARTIFACT - {CONFIG}):
+        raise BundleError(f"{directory / others[0]}: it is not a file of this bundle")
+    for name, (smallest, largest) in sizes.items():
+        require_size(directory / name, smallest, largest)
     for name in sizes:
-        digest = digest_of_file(directory / name)
+        digest = file_sha256(directory / name)
         if digest != digests.get(name):
             raise BundleError(
-                f"{directory / name}: its SHA-256 is {digest}, where {CONFIG} has "
-                f"{digests.get(name)!r}"
+                f"{directory / name}: its SHA-256 is {digest}, "
+                f"but {digests.get(name)!r} in {CONFIG}"
             )
 
 
-def require_size(path: Path, least: int, most: int) -> None:
-    """See that a file is there and has so many bytes.
+def require_size(path: Path, smallest: int, largest: int) -> None:
+    """Check that a file is there and its size, in bytes, is in this range.
 
     Raises:
-        BundleError: it has not, or is no file.
+        BundleError: it is not.
     """
     try:
-        found = path.stat()
+        status = path.stat()
     except OSError as error:
         raise BundleError(f"{path}: {error}") from error
-    if not stat.S_ISREG(found.st_mode):
-        raise BundleError(f"{path}: it is no file")
-    if not least <= found.st_size <= most:
+    if not stat.S_ISREG(status.st_mode):
+        raise BundleError(f"{path}: it is not a file")
+    if not smallest <= status.st_size <= largest:
         raise BundleError(
-            f"{path}: {found.st_size:,} bytes cannot be right, where {least:,} to {most:,} can"
+            f"{path}: {status.st_size:,} bytes, where {smallest:,} to {largest:,} are possible"
         )
 
 
-def digest_of_file(path: Path) -> str:
+def file_sha256(path: Path) -> str:
     """SHA-256 (hexadecimal) of a file.
 
     Raises:

@@ -1,4 +1,4 @@
-"""`Calibration`: what is made of a trained classifier's logits: probabilities and a label."""
+"""`Calibration`: from the logits of a trained classifier to probabilities and labels."""
 
 from __future__ import annotations
 
@@ -10,17 +10,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lstm_model.presets import CLASSES
+from lstm_model.architecture import CLASSES
+from lstm_model.row_stable import Floats
 
-Floats = NDArray[np.float32]
-_LEAST, _MOST = 0.001, 1000  # beyond them float32 loses the probabilities
-_COLDEST, _HOTTEST = 0.05, 20.0  # of those fitted; beyond them too few rows have decided
+MIN_VALUE, MAX_VALUE = 0.001, 1000  # beyond them float32 loses the probabilities
+# Of those fitted: beyond them too few rows have decided.
+MIN_TEMPERATURE, MAX_TEMPERATURE = 0.05, 20.0
 
 
 def log_probabilities(probabilities: Floats) -> Floats:
     """Logarithms of `probabilities` `(rows, classes)`: logits that give them back at temperature 1.
 
-    A probability that float32 has rounded to 0 counts as the smallest one it tells from 0.
+    A probability that float32 has rounded to 0 counts as the smallest positive one.
     """
     logarithms: Floats = np.log(np.maximum(probabilities, np.finfo(np.float32).tiny))
     return logarithms
@@ -31,12 +32,11 @@ class Calibration:
     """Two adjustments after the training, chosen on rows that were not trained on.
 
     Attributes:
-        temperature: the logits are divided by it before the softmax; above 1 the classifier grows
-            less sure of itself, and no label changes (Guo et al., "On Calibration of Modern Neural
+        temperature: the logits are divided by it before the softmax; above 1 the probabilities
+            are less extreme, and no label changes (Guo et al., "On Calibration of Modern Neural
             Networks", ICML 2017).
         thresholds: one a class. The label is the class whose probability is the largest multiple of
-            its threshold: with equal ones the most probable class, and a class with a lower one is
-            chosen sooner.
+            its threshold: with equal ones the most probable class; a lower one favours its class.
 
     Raises:
         ValueError: a number is missing, or not from 0.001 to 1000.
@@ -49,10 +49,10 @@ class Calibration:
         if len(self.thresholds) != CLASSES:
             raise ValueError(f"thresholds must be {CLASSES} numbers, not {self.thresholds!r}")
         for value in (self.temperature, *self.thresholds):
-            number = isinstance(value, int | float) and not isinstance(value, bool)
-            if not number or not _LEAST <= value <= _MOST:
+            is_number = isinstance(value, int | float) and not isinstance(value, bool)
+            if not is_number or not MIN_VALUE <= value <= MAX_VALUE:
                 raise ValueError(
-                    f"temperature and thresholds must be from {_LEAST} to {_MOST}, "
+                    f"temperature and thresholds must be from {MIN_VALUE} to {MAX_VALUE}, "
                     f"not {value!r:.40}"
                 )
 
@@ -61,9 +61,9 @@ class Calibration:
         """The temperature that makes the labels likeliest, from 0.05 to 20; thresholds are equal.
 
         It minimises the mean negative logarithm of the labels' probabilities, which is convex in
-        1 / temperature: its slope is bisected. On the rows that it is fitted on, it is never worse
-        than 1. It stays 1 where they leave it open: no rows, each row's logits equal, or every
-        label the most probable class (the lower the temperature the better, without end).
+        1 / temperature, by bisecting its slope. On the rows it is fitted on, it is never worse than
+        1. It stays 1 where they do not decide it: no rows, each row's logits equal, or every label
+        the most probable class (the lower the temperature the better, without end).
 
         Args:
             logits: `(rows, classes)` at temperature 1, or the logarithms of the probabilities:
@@ -81,11 +81,11 @@ class Calibration:
             expected = (logits * exp).sum(axis=1) / exp.sum(axis=1)
             return float((expected - of_labels).mean())
 
-        low, high = 1 / _HOTTEST, 1 / _COLDEST
+        low, high = 1 / MAX_TEMPERATURE, 1 / MIN_TEMPERATURE
         while high - low > 1e-12 * high:
             middle = math.sqrt(low * high)
             low, high = (middle, high) if slope(middle) < 0 else (low, middle)
-        return cls(float(np.clip(1 / high, _COLDEST, _HOTTEST)))
+        return cls(float(np.clip(1 / high, MIN_TEMPERATURE, MAX_TEMPERATURE)))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, ready for JSON."""
@@ -119,7 +119,7 @@ class Calibration:
     def labels(self, probabilities: Floats) -> NDArray[np.int8]:
         """The label of each row of `probabilities` `(rows, classes)`: int8 `(rows,)`.
 
-        Of classes that are level the first is chosen.
+        Of equal multiples the first class is chosen.
         """
         multiples = probabilities / np.array(self.thresholds, dtype=np.float32)
         labels: NDArray[np.int8] = multiples.argmax(axis=1).astype(np.int8)

@@ -1,9 +1,9 @@
-"""Checkpoints of a training: written after every epoch, found again after a kill.
+"""Checkpoints of a training, written after every epoch.
 
 A checkpoint of epoch 7 is `epoch-0007.safetensors` (the arrays) and `epoch-0007.json` (the
 progress, and the digests of both). The second is written last and by one rename, so a checkpoint
-is there as a whole or not at all. The two newest are kept: should the last be damaged, training
-goes on from the one before. One training at a time may use a directory.
+is there as a whole or not at all. The two newest are kept: if the last is corrupt, training resumes
+from the one before. One training at a time may use a directory.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ from numpy.typing import NDArray
 log = logging.getLogger(__name__)
 
 FILE_FORMAT = "lstm_model.checkpoint/1"
-KEPT = 2  # checkpoints
+KEEP = 2  # checkpoints
 
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a training has come.
+    """The state of a training.
 
     Attributes:
-        configuration: digest of all that decides the result.
+        configuration: digest of everything that decides the result.
         epoch: the last one finished, counted from 1.
-        finished: there is no epoch to follow.
+        finished: whether it was the last.
         best_epoch: the epoch whose weights are kept so far.
         history: the figures of each epoch, as in `Bundle.history`.
         seconds: wall-clock time of each epoch.
@@ -49,14 +49,14 @@ class Progress:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Progress, and the arrays needed to go on from it, by name."""
+    """Progress, and the arrays needed to resume from it, by name."""
 
     progress: Progress
     arrays: dict[str, NDArray[Any]]
 
 
 def write_checkpoint(directory: Path, checkpoint: Checkpoint) -> None:
-    """Write `checkpoint`, durably, and drop all but the newest two."""
+    """Write `checkpoint` durably, and delete all but the newest two."""
     directory.mkdir(parents=True, exist_ok=True)
     progress = dataclasses.asdict(checkpoint.progress)
     arrays = safetensors.numpy.save(checkpoint.arrays)
@@ -69,20 +69,20 @@ def write_checkpoint(directory: Path, checkpoint: Checkpoint) -> None:
     stem = f"epoch-{checkpoint.progress.epoch:04d}"
     _replace(directory / f"{stem}.safetensors", arrays)
     _replace(directory / f"{stem}.json", json.dumps(state).encode())
-    _drop_all_but(directory, checkpoint.progress.epoch)
+    _delete_all_but(directory, checkpoint.progress.epoch)
 
 
 def latest_checkpoint(directory: Path, configuration: str) -> Checkpoint | None:
-    """The newest sound checkpoint of this configuration, or None.
+    """The newest valid checkpoint of this configuration, or None.
 
-    One that is damaged is passed over with a warning; one of another configuration, silently: the
-    training that starts anew replaces it.
+    A corrupt one is skipped with a warning; one of another configuration, silently: the training
+    that starts over replaces it.
     """
     for path in sorted(directory.glob("epoch-*.json"), reverse=True):
         try:
             checkpoint = _read(path)
         except (OSError, ValueError, TypeError, KeyError, safetensors.SafetensorError) as error:
-            log.warning("checkpoint %s is damaged and passed over: %s", path, error)
+            log.warning("checkpoint %s is corrupt; skipped: %s", path, error)
             continue
         if checkpoint.progress.configuration == configuration:
             return checkpoint
@@ -106,7 +106,7 @@ def _digest(data: Any) -> str:
 
 
 def _replace(path: Path, content: bytes) -> None:
-    """Put `content` at `path`; a kill at any moment leaves the old file or the new one whole."""
+    """Write `content` to `path` atomically and durably."""
     temporary = path.with_name(f".{path.name}.tmp")
     with temporary.open("wb") as file:
         file.write(content)
@@ -120,9 +120,9 @@ def _replace(path: Path, content: bytes) -> None:
         os.close(directory)
 
 
-def _drop_all_but(directory: Path, newest: int) -> None:
-    """Remove every checkpoint but those of `newest` and the epochs just before it."""
-    kept = {f"epoch-{epoch:04d}" for epoch in range(newest - KEPT + 1, newest + 1)}
+def _delete_all_but(directory: Path, newest: int) -> None:
+    """Delete every checkpoint but those of `newest` and the epochs just before it."""
+    kept = {f"epoch-{epoch:04d}" for epoch in range(newest - KEEP + 1, newest + 1)}
     # The .json first: without it the arrays are no checkpoint.
     for path in [*directory.glob("epoch-*.json"), *directory.glob("epoch-*.safetensors")]:
         if path.stem not in kept:

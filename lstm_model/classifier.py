@@ -1,4 +1,4 @@
-"""The classifier: word ids in, the probabilities of the classes out."""
+"""The network around `CustomLSTM`: token ids in, the probabilities of the classes out."""
 
 from __future__ import annotations
 
@@ -10,19 +10,20 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from lstm_model.architecture import CLASSES, EMBEDDINGS, Branch, branches
+from lstm_model.inputs import ID_INPUTS
 from lstm_model.layer import CustomLSTM
-from lstm_model.presets import CLASSES, EMBEDDINGS, Preset, Reader, embedding_sizes, readers, views
-from lstm_model.views import INPUTS
+from lstm_model.presets import Preset
 
 Tensor = Any
 
 
 @keras.saving.register_keras_serializable(package="lstm_model")
 class WordEmbedding(keras.layers.Embedding):
-    """Keras' `Embedding`, but it reads from the table the rows that it needs, and not all.
+    """Keras' `Embedding`, but it reads only the rows it needs.
 
-    Once an optimiser has written single rows of a variable, TensorFlow copies it for whoever reads
-    all of it: with 86,000 words of 128 values that would be 44 MB for every batch.
+    Once an optimiser has written single rows of a variable, TensorFlow copies it for each reader of
+    the whole: 44 MB a batch, for 86,000 words of 128 values.
     """
 
     def call(self, inputs: Tensor) -> Tensor:
@@ -31,7 +32,7 @@ class WordEmbedding(keras.layers.Embedding):
 
 @keras.saving.register_keras_serializable(package="lstm_model")
 class MaxMeanPooling(keras.Layer):
-    """Maximum and mean over the steps that the mask keeps, side by side.
+    """Maximum and mean over the steps that the mask keeps, concatenated.
 
     Input `(batch, time, features)`, mask `(batch, time)` or none; output `(batch, 2*features)`,
     zeros for a row of which no step is kept.
@@ -53,7 +54,7 @@ class MaxMeanPooling(keras.Layer):
         return ops.concatenate([maximum, total / ops.maximum(steps, 1)], axis=1)
 
     def compute_mask(self, sequences: Tensor, mask: Tensor = None) -> None:
-        return None  # there are no steps any more
+        return None  # the output has no steps
 
     def compute_output_shape(self, sequences_shape: tuple[int | None, ...]) -> tuple[Any, ...]:
         return (sequences_shape[0], 2 * (sequences_shape[-1] or 0))
@@ -61,12 +62,12 @@ class MaxMeanPooling(keras.Layer):
 
 @dataclass(frozen=True)
 class Network:
-    """The classifier in two parts, so that training can disturb what lies between them.
+    """The classifier in two parts, so that training can change the vectors between them.
 
     Attributes:
-        embeddings: for each view, the layer from ids `(batch, time)`, int32, 0 for padding, to
+        embeddings: for each input, the layer from ids `(batch, time)`, int32, 0 for padding, to
             vectors `(batch, time, embedding_size)`.
-        read: all views' vectors, then all views' ids, to the logits of each reader, `(readers,
+        read: the vectors of all inputs, then their ids, to the logits of each branch, `(branches,
             batch, CLASSES)`.
     """
 
@@ -74,12 +75,14 @@ class Network:
     read: Any
 
     def embed(self, ids: Sequence[Tensor]) -> list[Tensor]:
-        """The vectors of each view."""
-        return [layer(one) for layer, one in zip(self.embeddings, ids, strict=True)]
+        """The vectors of each input."""
+        return [
+            embedding(of_input) for embedding, of_input in zip(self.embeddings, ids, strict=True)
+        ]
 
     @property
     def weights(self) -> list[Any]:
-        """Those of `presets.weight_shapes`, by their paths."""
+        """Those of `architecture.weight_shapes`, by their paths."""
         return [*(layer.embeddings for layer in self.embeddings), *self.read.weights]
 
     @property
@@ -89,34 +92,38 @@ class Network:
 
 
 def build_network(preset: Preset, *vocabulary_sizes: int) -> Network:
-    """The network of `preset`, with fresh weights, for vocabularies of these sizes, one a view.
+    """The network of `preset`, with fresh weights, for vocabularies of these sizes, one an input.
 
-    The weights' paths and shapes are those of `presets.weight_shapes`.
+    The weights' paths and shapes are those of `architecture.weight_shapes`.
     """
-    embeddings, vectors, ids = [], {}, {}
-    sizes = zip(views(preset), vocabulary_sizes, embedding_sizes(preset), strict=True)
-    for view, words, size in sizes:
-        embedding = WordEmbedding(words, size, name=EMBEDDINGS[view])
+    embeddings, vectors, ids, masks = [], {}, {}, {}
+    for text_input, words in zip(preset.inputs, vocabulary_sizes, strict=True):
+        name, size = text_input.name, text_input.embedding_size
+        embedding = WordEmbedding(words, size, name=EMBEDDINGS[name])
         embedding.build((None, None))
         embeddings.append(embedding)
-        vectors[view] = keras.Input((None, size), name=f"vectors_of_{view}")
-        ids[view] = keras.Input((None,), dtype="int32", name=f"ids_of_{view}")
-    mask = {view: keras.ops.not_equal(one, 0) for view, one in ids.items()}  # (batch, time)
+        vectors[name] = keras.Input((None, size), name=f"vectors_of_{name}")
+        ids[name] = keras.Input((None,), dtype="int32", name=f"ids_of_{name}")
+        masks[name] = keras.ops.not_equal(ids[name], 0)  # (batch, time)
     logits = [
-        _logits(preset, reader, vectors[reader.view], mask[reader.view], preset.seed + 2 * place)
-        for place, reader in enumerate(readers(preset))
+        _branch_logits(
+            preset, branch, vectors[branch.input], masks[branch.input], preset.seed + 2 * number
+        )
+        for number, branch in enumerate(branches(preset))
     ]
     read = keras.Model([*vectors.values(), *ids.values()], keras.ops.stack(logits), name="read")
     return Network(embeddings, read)
 
 
-def _logits(preset: Preset, reader: Reader, vectors: Tensor, mask: Tensor, seed: int) -> Tensor:
-    """Logits `(batch, CLASSES)` of one reader."""
+def _branch_logits(
+    preset: Preset, branch: Branch, vectors: Tensor, mask: Tensor, seed: int
+) -> Tensor:
+    """Logits `(batch, CLASSES)` of one branch."""
     layers = keras.layers
     x = layers.Dropout(preset.dropout, seed=seed)(vectors)  # (batch, time, embedding_size)
     every_step = preset.pooling == "max_mean"
     outputs = []
-    for name, backwards in zip(reader.lstms, (False, True), strict=False):
+    for name, backwards in zip(branch.lstms, (False, True), strict=False):
         lstm = CustomLSTM(preset.units, every_step, go_backwards=backwards, name=name)
         y = lstm(x, mask=mask)
         # Back to the words' order, so that each step has the mask of its word.
@@ -126,21 +133,21 @@ def _logits(preset: Preset, reader: Reader, vectors: Tensor, mask: Tensor, seed:
     if every_step:
         y = MaxMeanPooling()(y, mask=mask)  # (batch, 2*directions*units)
     y = layers.Dropout(preset.dropout, seed=seed + 1)(y)
-    return layers.Dense(CLASSES, name=reader.dense)(y)
+    return layers.Dense(CLASSES, name=branch.dense)(y)
 
 
 def mean_probabilities(logits: Tensor) -> Tensor:
-    """Probabilities `(batch, CLASSES)` of the mean of the readers' `(readers, batch, CLASSES)`."""
+    """Probabilities `(batch, CLASSES)` of the mean of logits `(branches, batch, CLASSES)`."""
     return keras.ops.softmax(keras.ops.mean(logits, axis=0))
 
 
 def build_classifier(preset: Preset, *vocabulary_sizes: int) -> Any:
     """The `keras.Model` of `preset`, with fresh weights, for vocabularies of these sizes.
 
-    Input: ids `(batch, time)`, int32, 0 for padding, of each view. Output: probabilities
-    `(batch, CLASSES)`. The weights' paths and shapes are those of `presets.weight_shapes`.
+    Input: ids `(batch, time)`, int32, 0 for padding, of each input. Output: probabilities
+    `(batch, CLASSES)`. The weights' paths and shapes are those of `architecture.weight_shapes`.
     """
     network = build_network(preset, *vocabulary_sizes)
-    ids = [keras.Input((None,), dtype="int32", name=INPUTS[view]) for view in views(preset)]
+    ids = [keras.Input((None,), dtype="int32", name=ID_INPUTS[name]) for name in preset.input_names]
     probabilities = mean_probabilities(network.read([*network.embed(ids), *ids]))
     return keras.Model(ids, probabilities, name="classifier")

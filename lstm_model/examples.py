@@ -1,4 +1,4 @@
-"""`Examples`: what a classifier learns from and is measured on."""
+"""`Examples`: the rows that a classifier is trained and measured on."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lstm_model.presets import CLASSES, Preset
-from lstm_model.views import TokenLists
+from lstm_model.architecture import CLASSES
+from lstm_model.inputs import TokenLists
+from lstm_model.presets import Preset
 
 
 @dataclass(frozen=True)
@@ -22,22 +23,22 @@ class Examples:
     Attributes:
         token_lists: the words of each title.
         labels: `(rows,)`, integers from 0 to 2.
-        contents: the words of the beginning of each article, no words where there is none; None
-            where they are not read.
+        articles: the words of the beginning of each article, an empty list where there is none;
+            None where articles are not read.
     """
 
     token_lists: TokenLists
     labels: NDArray[np.integer[Any]]
-    contents: TokenLists | None = None
+    articles: TokenLists | None = None
 
     def rows(self, chosen: slice) -> Examples:
         """Some of them."""
-        contents = None if self.contents is None else self.contents[chosen]
-        return Examples(self.token_lists[chosen], self.labels[chosen], contents)
+        articles = None if self.articles is None else self.articles[chosen]
+        return Examples(self.token_lists[chosen], self.labels[chosen], articles)
 
 
-def check(name: str, examples: Examples) -> None:
-    """Raise ValueError, with `name` and the place, where no classifier could learn from them."""
+def validate(name: str, examples: Examples) -> None:
+    """Raise ValueError, with `name` and the row, unless there are rows with good labels."""
     rows, labels = len(examples.token_lists), np.asarray(examples.labels)
     if rows == 0:
         raise ValueError(f"{name}: there are no rows")
@@ -53,7 +54,7 @@ def check(name: str, examples: Examples) -> None:
 
 
 def split(preset: Preset, train: Examples, dev: Examples | None) -> tuple[Examples, Examples]:
-    """The rows to train on and those to choose by: `dev`, or the last ones of `train`.
+    """The rows to train on and those of dev: `dev`, or the last ones of `train`.
 
     Raises:
         ValueError: `dev` is given to a preset with a `validation_split`, or missing to another one.
@@ -62,7 +63,7 @@ def split(preset: Preset, train: Examples, dev: Examples | None) -> tuple[Exampl
     if share is None:
         if dev is None:
             raise ValueError(f"preset {preset.name!r} has no validation_split: dev must be given")
-        check("dev", dev)
+        validate("dev", dev)
         return train, dev
     if dev is not None:
         raise ValueError(f"preset {preset.name!r} has a validation_split: dev must be None")
@@ -75,19 +76,19 @@ def split(preset: Preset, train: Examples, dev: Examples | None) -> tuple[Exampl
 
 
 def digest(*parts: Examples) -> str:
-    """SHA-256 of the tokens, labels and contents of `parts`."""
-    found = hashlib.sha256()
+    """SHA-256 of the tokens, labels and articles of `parts`."""
+    sha256 = hashlib.sha256()
     for examples in parts:
         for tokens, label in zip(examples.token_lists, examples.labels, strict=True):
-            found.update(json.dumps([*tokens, int(label)]).encode() + b"\n")
-        for words in examples.contents or ():
-            found.update(json.dumps([*words]).encode() + b"\n")
-        found.update(b"\n")
-    return found.hexdigest()
+            sha256.update(json.dumps([*tokens, int(label)]).encode() + b"\n")
+        for words in examples.articles or ():
+            sha256.update(json.dumps([*words]).encode() + b"\n")
+        sha256.update(b"\n")
+    return sha256.hexdigest()
 
 
 def macro_f1(labels: NDArray[Any], predicted: NDArray[Any]) -> float:
-    """Mean F1 over all classes, 0 for one that is neither there nor predicted; both `(rows,)`."""
+    """Mean F1 over all classes, 0 for one that neither array `(rows,)` holds."""
     scores = []
     for label in range(CLASSES):
         both = np.sum((labels == label) & (predicted == label))

@@ -1,17 +1,7 @@
-"""`CustomLSTM`: a long short-term memory layer, written from its formulas.
+"""`CustomLSTM`: a long short-term memory layer, written from the formulas of `LSTMCell`.
 
-At every step t the layer reads one input x(t) and updates two vectors, the cell c and the output h
-(* is the elementwise product):
-
-    f(t) = sigmoid(x(t) wf + h(t-1) uf + bf)       forget gate: how much of the old cell stays
-    i(t) = sigmoid(x(t) wi + h(t-1) ui + bi)       input gate: how much of the candidate comes in
-    o(t) = sigmoid(x(t) wo + h(t-1) uo + bo)       output gate: how much of the cell is shown
-    g(t) = tanh(x(t) wc + h(t-1) uc + bc)          candidate
-    c(t) = f(t) * c(t-1) + i(t) * g(t)
-    h(t) = o(t) * tanh(c(t))
-
-Sources: Hochreiter and Schmidhuber, "Long Short-Term Memory", Neural Computation 9(8), 1997; the
-forget gate: Gers, Schmidhuber and Cummins, "Learning to Forget", Neural Computation 12(10), 2000.
+All steps run in the fused loop of `recurrence`, whose gradient is derived by hand, or, with
+`fused=False`, one after another by `LSTMCell.step`: the same results, slower.
 """
 
 from __future__ import annotations
@@ -23,9 +13,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from lstm_model.recurrence import recurrence
+from lstm_model.architecture import GATES
+from lstm_model.cell import LSTMCell, Tensor
+from lstm_model.recurrence import STACKED_GATES, recurrence
 
-Tensor = Any  # neither TensorFlow nor Keras has types to offer
 Shape = tuple[int | None, ...]
 
 
@@ -34,16 +25,15 @@ class CustomLSTM(keras.Layer):
     """Reads a sequence of any length and gives its last output, or the output of every step.
 
     Input `(batch, time, input)`, float; optionally a mask `(batch, time)`, boolean. A step whose
-    mask is false changes nothing: cell and output stay as they were, and so does what the layer
-    gives for that step.
+    mask is false changes neither state nor output.
 
-    Output `(batch, output_size)`, or `(batch, time, output_size)` with `return_sequence`, there in
-    the order in which the steps were read: with `go_backwards`, the last one first, as Keras does;
-    and so is the mask of the output, which Keras leaves as it was.
+    Output `(batch, output_size)`, or `(batch, time, output_size)` with `return_sequence`, in the
+    order in which the steps are read: with `go_backwards` the last one first, as in Keras; and so
+    is the mask of the output, unlike in Keras.
 
     Weights: `wf wi wo wc` `(input, output_size)`, Glorot uniform; `uf ui uo uc`
     `(output_size, output_size)`, orthogonal; `bf bi bo bc` `(output_size,)`, zero, but ones for
-    `bf`: a cell that remembers from the start learns long dependencies sooner (Jozefowicz, Zaremba
+    `bf`: a cell that remembers from the start learns long dependencies faster (Jozefowicz, Zaremba
     and Sutskever, ICML 2015).
 
     Args:
@@ -55,15 +45,16 @@ class CustomLSTM(keras.Layer):
         recurrent_dropout: share of h's values that the gates do not see in training, the same ones
             at every step (Gal and Ghahramani, NeurIPS 2016).
         seed: of the dropout; None: another one each time.
+        fused: run all steps in the fused loop, not one after another by `LSTMCell.step`.
 
     Raises:
-        ValueError: `output_size` is no positive integer; a dropout is not a share below 1; the
+        ValueError: `output_size` is not a positive integer; a dropout is not a share below 1; the
             input is not of rank 3, or its last axis is unknown or not the one the layer was built
             for; the mask is not of shape `(batch, time)`; `initial_state` is not two tensors of
             shape `(batch, output_size)`.
     """
 
-    # `keras.layers.Bidirectional` asks: every call starts anew.
+    # Read by `keras.layers.Bidirectional`: no state is kept from one call to the next.
     stateful = False
     states = None
 
@@ -76,15 +67,16 @@ class CustomLSTM(keras.Layer):
         dropout: float = 0.0,
         recurrent_dropout: float = 0.0,
         seed: int | None = None,
+        fused: bool = True,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        whole = isinstance(output_size, int | np.integer) and not isinstance(output_size, bool)
-        if not whole or output_size < 1:
+        is_integer = isinstance(output_size, int | np.integer) and not isinstance(output_size, bool)
+        if not is_integer or output_size < 1:
             raise ValueError(f"output_size must be a positive integer, but is {output_size!r}")
         for name, rate in (("dropout", dropout), ("recurrent_dropout", recurrent_dropout)):
-            number = isinstance(rate, int | float | np.floating) and not isinstance(rate, bool)
-            if not number or not 0 <= rate < 1:
+            is_number = isinstance(rate, int | float | np.floating) and not isinstance(rate, bool)
+            if not is_number or not 0 <= rate < 1:
                 raise ValueError(f"{name} must be a number from 0 to below 1, but is {rate!r}")
         self.output_size = int(output_size)
         self.return_sequence = return_sequence
@@ -93,9 +85,10 @@ class CustomLSTM(keras.Layer):
         self.dropout = float(dropout)
         self.recurrent_dropout = float(recurrent_dropout)
         self.seed = seed
+        self.fused = fused
         if dropout or recurrent_dropout:
             self.seed_generator = keras.random.SeedGenerator(seed)
-        # `keras.layers.Bidirectional` sets this: it joins two sequences that end at other places.
+        # Set by `keras.layers.Bidirectional`, whose two sequences end at different steps.
         self.zero_output_for_mask = False
         self.supports_masking = True
         self.input_spec = keras.InputSpec(ndim=3)
@@ -118,33 +111,23 @@ class CustomLSTM(keras.Layer):
                 f"{self.name}: the last axis of the input must be known, but its shape is "
                 f"{tuple(sequences_shape)}"
             )
-        for gate in "fioc":
-            setattr(self, f"w{gate}", self._weight(f"w{gate}", input_size, "glorot_uniform"))
-        for gate in "fioc":
-            setattr(self, f"u{gate}", self._weight(f"u{gate}", self.output_size, "orthogonal"))
-        for gate in "fioc":
-            setattr(
-                self, f"b{gate}", self._weight(f"b{gate}", None, "ones" if gate == "f" else "zeros")
-            )
+        rows = {"w": input_size, "u": self.output_size, "b": None}
+        initializers = {"w": "glorot_uniform", "u": "orthogonal", "b": "zeros", "bf": "ones"}
+        for kind in rows:
+            for gate in GATES:
+                name = f"{kind}{gate}"
+                initializer = initializers.get(name, initializers[kind])
+                setattr(self, name, self._weight(name, rows[kind], initializer))
         self.input_spec = keras.InputSpec(ndim=3, axes={-1: input_size})
 
     def _weight(self, name: str, rows: int | None, initializer: str) -> Tensor:
         shape = (self.output_size,) if rows is None else (rows, self.output_size)
         return self.add_weight(name=name, shape=shape, initializer=initializer)
 
-    def step(self, x: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
-        """One step, as in the textbook: x `(batch, input)`, h and c `(batch, output_size)`.
-
-        Gives the next h and c. `call` computes the same for a whole sequence, sooner; the tests
-        hold the two equal.
-        """
-        f = tf.sigmoid(x @ self.wf + h @ self.uf + self.bf)  # (batch, output_size), as all below
-        i = tf.sigmoid(x @ self.wi + h @ self.ui + self.bi)
-        o = tf.sigmoid(x @ self.wo + h @ self.uo + self.bo)
-        g = tf.tanh(x @ self.wc + h @ self.uc + self.bc)
-        c = f * c + i * g
-        h = o * tf.tanh(c)
-        return h, c
+    @property
+    def cell(self) -> LSTMCell:
+        """One step of this layer, with its weights."""
+        return LSTMCell(*(getattr(self, f"{kind}{gate}") for kind in "wub" for gate in GATES))
 
     def call(
         self,
@@ -159,37 +142,69 @@ class CustomLSTM(keras.Layer):
         h, c = self._initial_state(x, initial_state)
         if mask is None:  # Keras passes the one that comes with the input, but not with a state
             mask = getattr(sequences, "_keras_mask", None)
-        keep = None if mask is None else self._keep(x, mask)
+        if mask is not None:
+            mask = self._steps_of_mask(mask, x)  # (time, batch, 1)
         h_mask = None
         if training and self.dropout:
             x *= self._dropout_mask(self.dropout, (batch, 1, x.shape[2]))  # the same at every step
         if training and self.recurrent_dropout:
             h_mask = self._dropout_mask(self.recurrent_dropout, (batch, self.output_size))
 
-        # The four gates side by side: two products where the formulas have eight.
-        w = keras.ops.concatenate([self.wf, self.wi, self.wc, self.wo], axis=1)  # (input, 4*units)
-        u = keras.ops.concatenate([self.uf, self.ui, self.uc, self.uo], axis=1)  # (units, 4*units)
-        b = keras.ops.concatenate([self.bf, self.bi, self.bc, self.bo], axis=0)  # (4*units,)
-
-        # x(t) w + b waits for no earlier step, so it is one product over all of them. b is in it as
-        # the weights of an input that is always 1: the gradient of a sum in float16 is a sum in
-        # float16, of as many numbers as there are steps and rows, but a product adds in float32.
-        x1 = tf.pad(tf.transpose(x, (1, 0, 2)), [[0, 0], [0, 0], [0, 1]], constant_values=1)
-        wb = keras.ops.concatenate([w, b[None]], axis=0)  # (input + 1, 4*units)
-        xz = tf.tensordot(x1, wb, axes=1)  # (time, batch, 4*units)
-        if self.go_backwards:
-            xz = tf.reverse(xz, axis=[0])
-            keep = None if keep is None else tf.reverse(keep, axis=[0])
-
-        every_step = self.return_sequence
-        outputs, h, c = recurrence(xz, u, h, c, keep, h_mask, every_step)  # (time, batch, units)
+        run = self._fused_loop if self.fused else self._step_by_step
+        outputs, h, c = run(x, h, c, mask, h_mask)  # (time, batch, units)
         output = h  # (batch, units)
-        if every_step:
-            if keep is not None and self.zero_output_for_mask:
-                outputs = tf.where(keep, outputs, tf.zeros((), outputs.dtype))
+        if self.return_sequence:
+            if mask is not None and self.zero_output_for_mask:
+                outputs = tf.where(mask, outputs, tf.zeros((), outputs.dtype))
             output = tf.transpose(outputs, (1, 0, 2))  # (batch, time, units)
             output.set_shape((sequences.shape[0], sequences.shape[1], self.output_size))
         return (output, h, c) if self.return_state else output
+
+    def _step_by_step(
+        self, x: Tensor, h: Tensor, c: Tensor, mask: Tensor, h_mask: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """All steps by `LSTMCell.step`, differentiated by TensorFlow.
+
+        Takes x `(batch, time, input)`, the first h and c and the dropout of h `(batch, units)`, and
+        the mask `(time, batch, 1)`; gives outputs `(time, batch, units)`, and the last h and c.
+        Mask and outputs are in the order in which the steps are read.
+        """
+        x = tf.transpose(x, (1, 0, 2))  # (time, batch, input)
+        cell, time = self.cell, tf.shape(x)[0]
+        x_at = tf.TensorArray(x.dtype, size=time).unstack(
+            tf.reverse(x, axis=[0]) if self.go_backwards else x
+        )
+
+        def step(t: Tensor, h: Tensor, c: Tensor, outputs: Any) -> tuple[Any, ...]:
+            next_h, next_c = cell.step(x_at.read(t), h if h_mask is None else h * h_mask, c)
+            if mask is not None:
+                next_h, next_c = tf.where(mask[t], next_h, h), tf.where(mask[t], next_c, c)
+            return t + 1, next_h, next_c, outputs.write(t, next_h)
+
+        outputs = tf.TensorArray(x.dtype, size=time, element_shape=h.shape)
+        _, h, c, outputs = tf.while_loop(
+            lambda t, *_: t < time, step, (0, h, c, outputs), maximum_iterations=time
+        )
+        return outputs.stack(), h, c
+
+    def _fused_loop(
+        self, x: Tensor, h: Tensor, c: Tensor, mask: Tensor, h_mask: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """What `_step_by_step` computes, with two products for the eight of the formulas."""
+
+        def stacked(kind: str) -> Tensor:  # (…, 4*units)
+            gates = [getattr(self, f"{kind}{gate}") for gate in STACKED_GATES]
+            return keras.ops.concatenate(gates, axis=-1)
+
+        # x(t) w + b needs no earlier step, so it is one product over all of them. b is in it as
+        # the weights of an input that is always 1: the gradient of a sum in float16 is a sum in
+        # float16, of as many numbers as there are steps and rows, but a product adds in float32.
+        x1 = tf.pad(tf.transpose(x, (1, 0, 2)), [[0, 0], [0, 0], [0, 1]], constant_values=1)
+        wb = keras.ops.concatenate([stacked("w"), stacked("b")[None]], axis=0)
+        xz = tf.tensordot(x1, wb, axes=1)  # (time, batch, 4*units)
+        if self.go_backwards:
+            xz = tf.reverse(xz, axis=[0])
+        return recurrence(xz, stacked("u"), h, c, mask, h_mask, self.return_sequence)
 
     def _dropout_mask(self, rate: float, shape: tuple[Any, ...]) -> Tensor:
         ones = tf.ones(shape, dtype=self.compute_dtype)
@@ -209,14 +224,15 @@ class CustomLSTM(keras.Layer):
             )
         return states
 
-    def _keep(self, x: Tensor, mask: Tensor) -> Tensor:
+    def _steps_of_mask(self, mask: Tensor, x: Tensor) -> Tensor:
         mask = tf.cast(mask, tf.bool)
         if not mask.shape.is_compatible_with(x.shape[:2]):
             raise ValueError(
                 f"{self.name}: the mask must be of shape (batch, time), but its shape is "
                 f"{tuple(mask.shape)}, the input's {tuple(x.shape)}"
             )
-        return tf.transpose(mask)[:, :, None]  # (time, batch, 1)
+        steps = tf.transpose(mask)[:, :, None]
+        return tf.reverse(steps, axis=[0]) if self.go_backwards else steps
 
     def compute_mask(self, sequences: Tensor, mask: Tensor = None) -> Tensor:
         """The mask of the output: that of its steps where every step is given, else none."""
@@ -233,14 +249,7 @@ class CustomLSTM(keras.Layer):
         return (output, state, state) if self.return_state else output
 
     def get_config(self) -> dict[str, Any]:
-        """What `from_config` needs to make this layer again, without its weights."""
-        return {
-            **super().get_config(),
-            "output_size": self.output_size,
-            "return_sequence": self.return_sequence,
-            "go_backwards": self.go_backwards,
-            "return_state": self.return_state,
-            "dropout": self.dropout,
-            "recurrent_dropout": self.recurrent_dropout,
-            "seed": self.seed,
-        }
+        """All options, for `from_config`."""
+        names = ["output_size", "return_sequence", "go_backwards", "return_state", "dropout"]
+        names += ["recurrent_dropout", "seed", "fused"]
+        return {**super().get_config(), **{name: getattr(self, name) for name in names}}

@@ -1,4 +1,4 @@
-"""`LazyAdam`: Adam that moves only the rows of an embedding that the batch has used."""
+"""`LazyAdam`: Adam that updates only the rows of an embedding that the batch uses."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ Tensor = Any
 class LazyAdam(keras.optimizers.Adam):
     """Adam (Kingma and Ba, ICLR 2015), but lazy where a gradient has only some rows of a variable.
 
-    Adam moves every row at every step: that of a word that the batch lacks still moves by the
-    momentum of its last gradients, and both its moments decay. Here such a row and its moments stay
-    as they are, so that a step costs by the words of the batch and not by those of the vocabulary.
-    It is another optimiser and not a faster Adam: it ends with other weights. Where a gradient has
-    all rows, it is Adam.
+    Adam updates every row at every step: that of a word which is not in the batch still moves by
+    the momentum of its last gradients, and both its moments decay. Here such a row and its moments
+    stay as they are, so the cost of a step depends on the words of the batch, not of the
+    vocabulary. It is a different optimiser, not a faster Adam: it ends with other weights. Where a
+    gradient has all rows, it is Adam.
 
     It does not run under XLA, which has no `tf.unique`.
 
     Raises:
-        ValueError: `amsgrad` or `weight_decay`, which are not lazy, are asked for.
+        ValueError: `amsgrad` or `weight_decay`, which are not lazy, are set.
     """
 
     def build(self, variables: list[Any]) -> None:
@@ -35,13 +35,13 @@ class LazyAdam(keras.optimizers.Adam):
         super().build(variables)
 
     def update_step(self, gradient: Tensor, variable: Tensor, learning_rate: Tensor) -> None:
-        """Move `variable`, or those of its rows that `gradient` has."""
+        """Update `variable`, or those of its rows that `gradient` has."""
         if not isinstance(gradient, tf.IndexedSlices):
             super().update_step(gradient, variable, learning_rate)
             return
-        # A word that stands in the batch more than once is one row, with the sum of its gradients.
-        rows, place = tf.unique(gradient.indices)
-        g = tf.math.unsorted_segment_sum(gradient.values, place, tf.size(rows))  # (rows, width)
+        # A word that is in the batch more than once is one row, with the sum of its gradients.
+        rows, segments = tf.unique(gradient.indices)
+        g = tf.math.unsorted_segment_sum(gradient.values, segments, tf.size(rows))  # (rows, width)
 
         index = self._get_variable_index(variable)
         momentum, velocity = self._momentums[index].value, self._velocities[index].value

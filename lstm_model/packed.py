@@ -1,11 +1,11 @@
 """`PackedScorer`: the classifier in NumPy, without a step spent on padding.
 
-The Keras model multiplies every word's vector with the input weights, and steps every row to the
+The Keras model multiplies every word's vector with the input weights, and runs every row to the
 length of the longest. Here
-- the input projection is folded into the embedding once (see `folding`), and the table is mapped
-  from the bundle's file: processes that score with one model share it. Where it would be too large,
-  it is made of the words at hand alone, each of them once;
-- rows are sorted by length, the longest first, so that those still alive at a step are the first
+- the gate inputs of every word are computed once (see `gate_inputs`), and the table is mapped from
+  the bundle's file: processes that score with one model share it. Where it would be too large, the
+  gate inputs are computed for each word that the rows have, once;
+- rows are sorted by length, the longest first, so that those with a word at a step are the first
   ones, and only they are stepped.
 """
 
@@ -17,52 +17,53 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from lstm_model.bundle import Bundle, read_bundle, read_table
-from lstm_model.folding import TILE, fold, project, side_by_side, tiled
-from lstm_model.presets import CLASSES, EMBEDDINGS, Reader, readers, views
-from lstm_model.views import TokenLists, View, ids_of
+from lstm_model.architecture import CLASSES, EMBEDDINGS, Branch, branches
+from lstm_model.bundle import Bundle, read_bundle
+from lstm_model.bundle_arrays import read_table
+from lstm_model.gate_inputs import precompute_gate_inputs, stack_gates
+from lstm_model.inputs import InputName, TokenLists, input_ids
+from lstm_model.row_stable import TILE, Floats, round_up_to_tile, row_stable_affine
 from lstm_model.vocabulary import Vocabulary
 
-Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
 
-BLOCK = 1024  # rows worked on together: their state stays in the processor's cache
-GROUP = 8 * BLOCK  # rows whose words are looked up together
+STEP_ROWS = 1024  # stepped together: their state stays in the processor's cache
+LOOKUP_ROWS = 8 * STEP_ROWS  # whose words are looked up together
 
 
 class PackedScorer:
     """Probabilities of the classes, from a bundle, equal to those of the Keras model within 1e-5.
 
-    A row gets the same bits from run to run, and whatever its place and its neighbours are (where
+    A row gets the same bits from run to run, whatever its position and the other rows are (where
     NumPy's BLAS is not OpenBLAS on x86-64: the same within rounding). Threads may share a scorer.
 
     Attributes:
-        preset: what the classifier was trained with.
-        vocabularies: of each view, the words first.
-        calibration: how probabilities and labels come from the logits.
+        preset: the configuration of the classifier.
+        vocabularies: of each input, the words first.
+        calibration: from the logits to probabilities and labels.
     """
 
     def __init__(self, bundle: Bundle, table: Floats | None = None) -> None:
         """Prepare to score with `bundle`; `load` does so from a directory.
 
-        `table` is what `fold` makes of the bundle, if it is there already.
+        `table` is the result of `precompute_gate_inputs` for the bundle, if it is there already.
         """
         self.preset = bundle.preset
         self.vocabularies = bundle.vocabularies
         self.calibration = bundle.calibration
         if table is None:
-            table = fold(bundle.preset, bundle.weights)
-        self._views = [_View(bundle, view, table) for view in views(bundle.preset)]
+            table = precompute_gate_inputs(bundle.preset, bundle.weights)
+        self._inputs = [_Input(bundle, name, table) for name in bundle.preset.input_names]
 
     @classmethod
     def load(cls, bundle_dir: Path) -> PackedScorer:
         """Read a bundle and prepare to score with it.
 
         Raises:
-            BundleError: the bundle is missing, damaged or not one of ours.
+            BundleError: the bundle is missing, corrupt or not one of ours.
         """
         bundle = read_bundle(Path(bundle_dir))
-        return cls(bundle, read_table(Path(bundle_dir), bundle))
+        return cls(bundle, read_table(Path(bundle_dir), bundle.preset, bundle.vocabulary_sizes))
 
     @property
     def vocabulary(self) -> Vocabulary:
@@ -72,95 +73,96 @@ class PackedScorer:
     def predict(self, token_lists: TokenLists, contents: TokenLists | None = None) -> Floats:
         """Probabilities `(rows, 3)`, float32, in the order of `token_lists`.
 
-        A row without words gets what the Keras model gives for padding alone: an LSTM that has
-        read nothing shows zeros, which leaves the softmax of the last layers' biases.
+        A row without words gets the softmax of the last layers' biases, as from the Keras model.
 
         Args:
             token_lists: the words of each title.
-            contents: those of each article, where the preset reads them: of so many characters of
-                its beginning as it says; an empty list for a title without one.
+            contents: those of the beginning of each article, where the preset reads them, of as
+                many characters as it says; an empty list for a title without one.
 
         Raises:
-            ValueError: there are contents for a preset that reads none, or none for one that does.
+            ValueError: articles are missing or superfluous, or not as many as titles.
         """
         return self.predict_ids(self.ids(token_lists, contents))
 
     def ids(
         self, token_lists: TokenLists, contents: TokenLists | None = None
     ) -> list[tuple[Ints, Ints]]:
-        """What `predict_ids` wants of what `predict` is given."""
-        return ids_of(views(self.preset), self.vocabularies, token_lists, contents)
+        """The argument of `predict_ids` for the arguments of `predict`."""
+        return input_ids(self.preset.input_names, self.vocabularies, token_lists, contents)
 
     def predict_ids(self, ids: Sequence[tuple[Ints, Ints]]) -> Floats:
-        """What `predict` gives, of what `ids` gave: for each view, two arrays.
+        """Probabilities as from `predict`.
 
-        The ids of the words of all rows, shape (words,), and how many each row has, shape (rows,).
+        Args:
+            ids: for each input, the ids of the words of all rows, shape (words,), and how many each
+                row has, shape (rows,).
         """
-        logits = [view.logits(*one) for view, one in zip(self._views, ids, strict=True)]
-        readers = sum(len(view.readers) for view in self._views)
-        return self.calibration.probabilities(sum(logits[1:], logits[0]) / np.float32(readers))
+        logits = [one.logits(*of_input) for one, of_input in zip(self._inputs, ids, strict=True)]
+        count = sum(len(one.branches) for one in self._inputs)
+        return self.calibration.probabilities(sum(logits[1:], logits[0]) / np.float32(count))
 
     def labels(self, probabilities: Floats) -> NDArray[np.int8]:
-        """The label of each row of what `predict` gave: see `Calibration.labels`."""
+        """The label of each row of the result of `predict`: see `Calibration.labels`."""
         return self.calibration.labels(probabilities)
 
 
-class _View:
-    """All that reads one view."""
+class _Input:
+    """All branches that read one input."""
 
-    def __init__(self, bundle: Bundle, view: View, table: Floats | None) -> None:
-        """Prepare with the folded table, if there is one."""
+    def __init__(self, bundle: Bundle, name: InputName, table: Floats | None) -> None:
         self.padded_length = bundle.preset.padded_length
-        # Where there is no table, parts of it are made of these vectors.
-        self.embedding = bundle.weights[f"{EMBEDDINGS[view]}/embeddings"] if table is None else None
+        # Without a table, gate inputs are computed from these vectors.
+        self.embedding = bundle.weights[f"{EMBEDDINGS[name]}/embeddings"] if table is None else None
         tables = iter([] if table is None else table)
-        self.readers = [
-            _Reader(bundle, names, tables) for names in readers(bundle.preset) if names.view == view
+        self.branches = [
+            _Branch(bundle, branch, tables)
+            for branch in branches(bundle.preset)
+            if branch.input == name
         ]
 
     def logits(self, ids: Ints, steps: Ints) -> Floats:
-        """Sum of the readers' logits `(rows, classes)`; see `PackedScorer.predict_ids`."""
+        """Sum of the branches' logits `(rows, classes)`; see `PackedScorer.predict_ids`."""
         starts = np.cumsum(steps) - steps
         if self.padded_length:  # None: rows are never cut
             steps = np.minimum(steps, self.padded_length)
         longest_first = np.argsort(-steps, kind="stable")
         logits = np.empty((len(steps), CLASSES), dtype=np.float32)
-        for start in range(0, len(steps), GROUP):
-            group = longest_first[start : start + GROUP]
-            logits[group] = self._logits(ids, starts[group], steps[group])
+        for start in range(0, len(steps), LOOKUP_ROWS):
+            rows = longest_first[start : start + LOOKUP_ROWS]
+            logits[rows] = self._logits(ids, starts[rows], steps[rows])
         return logits
 
     def _logits(self, ids: Ints, starts: Ints, steps: Ints) -> Floats:
-        """Those of rows that begin in `ids` `(words,)` at `starts` `(rows,)`.
+        """Logits of rows that start in `ids` `(words,)` at `starts` `(rows,)`.
 
-        `steps` `(rows,)` has the words of each, and falls.
+        `steps` `(rows,)` is the number of words of each, descending.
         """
         vectors = None
         if self.embedding is not None:
             ends = np.cumsum(steps)
-            places = np.arange(steps.sum()) + np.repeat(starts - ends + steps, steps)
-            words, ids = np.unique(ids[places], return_inverse=True)
+            positions = np.arange(steps.sum()) + np.repeat(starts - ends + steps, steps)
+            words, ids = np.unique(ids[positions], return_inverse=True)
             starts, vectors = ends - steps, self.embedding[words]
-        logits = [reader.logits(ids, starts, steps, vectors) for reader in self.readers]
+        logits = [branch.logits(ids, starts, steps, vectors) for branch in self.branches]
         total: Floats = sum(logits[1:], logits[0])
         return total
 
 
-class _Reader:
-    """One reader of the classifier: one LSTM or two, and a last layer."""
+class _Branch:
+    """One branch of the classifier: one LSTM or two, and a last layer."""
 
-    def __init__(self, bundle: Bundle, names: Reader, tables: Iterator[Floats]) -> None:
-        """Take from `tables` those of its LSTMs, if there are any left."""
-        self.lstms = [_LSTM(bundle, name, next(tables, None)) for name in names.lstms]
-        self.kernel = bundle.weights[f"{names.dense}/kernel"]  # (features, classes)
-        self.bias = bundle.weights[f"{names.dense}/bias"]  # (classes,)
+    def __init__(self, bundle: Bundle, branch: Branch, tables: Iterator[Floats]) -> None:
+        """`tables`: the gate inputs of this branch's LSTMs and those of the next ones, or none."""
+        self.lstms = [_LSTM(bundle, name, next(tables, None)) for name in branch.lstms]
+        self.kernel = bundle.weights[f"{branch.dense}/kernel"]  # (features, classes)
+        self.bias = bundle.weights[f"{branch.dense}/bias"]  # (classes,)
 
     def logits(self, ids: Ints, starts: Ints, steps: Ints, vectors: Floats | None) -> Floats:
-        """Logits `(rows, classes)`; see `_View._logits`.
+        """Logits `(rows, classes)`; see `_Input._logits`.
 
         Args:
-            vectors: of the words that `ids` are of, `(n, embedding_size)`, where no table is folded
-                of all words.
+            vectors: `(n, embedding_size)` of the words that `ids` index, where there is no table.
         """
         first, stride = starts, 1
         pooled = []
@@ -171,65 +173,65 @@ class _Reader:
         features = np.concatenate(
             [part for parts in zip(*pooled, strict=True) for part in parts], 1
         )
-        return project(features, self.kernel, self.bias)
+        return row_stable_affine(features, self.kernel, self.bias)
 
 
 class _LSTM:
-    """One direction; the formulas are those of `layer.py`, the gates in the order f, i, o, c."""
+    """One direction; the formulas are those of `cell.py`, the gates as in `GATES`."""
 
     def __init__(self, bundle: Bundle, name: str, table: Floats | None) -> None:
         self.table = table  # gate inputs (words, 4*units), or none
-        self.w = side_by_side(bundle.weights, name, "w")  # (embedding_size, 4*units)
-        self.u = side_by_side(bundle.weights, name, "u")  # (units, 4*units)
-        self.b = side_by_side(bundle.weights, name, "b")  # (4*units,)
+        self.w = stack_gates(bundle.weights, name, "w")  # (embedding_size, 4*units)
+        self.u = stack_gates(bundle.weights, name, "u")  # (units, 4*units)
+        self.b = stack_gates(bundle.weights, name, "b")  # (4*units,)
         self.pool = _last if bundle.preset.pooling == "last" else _max_mean
 
     def pooled(
         self, ids: Ints, first: Ints, stride: int, steps: Ints, vectors: Floats | None
     ) -> list[Floats]:
-        """What the pooling makes of the outputs: arrays `(rows, units)`; see `_outputs`."""
-        table = self.table if vectors is None else project(vectors, self.w, self.b)
+        """The pooled outputs: arrays `(rows, units)`; see `_outputs`."""
+        table = self.table if vectors is None else row_stable_affine(vectors, self.w, self.b)
         assert table is not None
-        blocks = []
-        for start in range(0, len(steps), BLOCK):
-            block = slice(start, start + BLOCK)
-            outputs = self._outputs(table, ids, first[block], stride, steps[block])
-            shape = (len(steps[block]), len(self.u))
-            blocks.append(self.pool(outputs, shape, steps[block]))
-        return [np.concatenate(parts) for parts in zip(*blocks, strict=True)]
+        pooled = []
+        for start in range(0, len(steps), STEP_ROWS):
+            rows = slice(start, start + STEP_ROWS)
+            outputs = self._outputs(table, ids, first[rows], stride, steps[rows])
+            shape = (len(steps[rows]), len(self.u))
+            pooled.append(self.pool(outputs, shape, steps[rows]))
+        return [np.concatenate(arrays) for arrays in zip(*pooled, strict=True)]
 
     def _outputs(
         self, table: Floats, ids: Ints, first: Ints, stride: int, steps: Ints
     ) -> Iterator[Floats]:
-        """For each step, the outputs `(alive, units)` of the rows that still have a word there.
+        """For each step, the outputs `(active, units)` of the rows that have a word there.
 
-        `table` has the gate inputs of the word of each id. A row reads `ids` from its place in
-        `first` `(rows,)` on, by `stride` (1 or -1), as often as `steps` `(rows,)` says; `steps`
-        falls. An output is valid until the next one.
+        `table` has the gate inputs of the word of each id. A row reads `ids` from its position in
+        `first` `(rows,)` on, by `stride` (1 or -1), `steps` `(rows,)` times; `steps` descends. An
+        output is valid until the next one.
         """
         units, half = len(self.u), np.float32(0.5)
-        rows = tiled(len(steps))  # arrays of this height serve all steps: none is made anew
+        rows = round_up_to_tile(len(steps))  # arrays of this height serve all steps
         h = np.zeros((rows, units), dtype=np.float32)
         c = np.zeros((rows, units), dtype=np.float32)
         z = np.empty((rows, 4 * units), dtype=np.float32)
-        x, new = np.empty_like(z), np.empty_like(c)
+        x, candidate = np.empty_like(z), np.empty_like(c)
         h_tiles, z_tiles = h.reshape(-1, TILE, units), z.reshape(-1, TILE, 4 * units)
         f, i, o, g = np.split(z, 4, axis=1)  # (rows, units) each, views of z
         sigmoids = z[:, : 3 * units]
         longest = int(steps.max(initial=0))
-        for t, alive in enumerate(np.searchsorted(-steps, -np.arange(longest)).tolist()):
-            # `alive` rows have more than t steps; they are the first ones
-            n, tiles = slice(alive), slice(tiled(alive) // TILE)
+        for t, active in enumerate(np.searchsorted(-steps, -np.arange(longest)).tolist()):
+            # `active` rows have more than t steps; they are the first ones
+            n, tiles = slice(active), slice(round_up_to_tile(active) // TILE)
             np.matmul(h_tiles[tiles], self.u, out=z_tiles[tiles])
-            # The ids are the vocabulary's own; `clip` spares a copy that `raise` makes.
+            # All ids are valid; `clip` saves a copy that `raise` makes.
             table.take(ids[first[n] + stride * t], axis=0, out=x[n], mode="clip")
             z[n] += x[n]
             np.tanh(z[n], out=z[n])
             sigmoids[n] *= half
             sigmoids[n] += half
-            np.multiply(i[n], g[n], out=new[n])
+            np.multiply(i[n], g[n], out=candidate[n])
             c[n] *= f[n]
-            c[n] += new[n]
+            c[n] += candidate[n]
             np.tanh(c[n], out=h[n])
             h[n] *= o[n]
             yield h[n]

@@ -1,4 +1,4 @@
-"""`Vocabulary`: which word has which id, and the text rules that make words of tokens."""
+"""`Vocabulary`: the ids of words, and the text rules that turn tokens into words."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from numpy.typing import NDArray
 
 Rules = Literal["verbatim", "text_vectorization"]
 PADDING, UNKNOWN = 0, 1
-_NOT_ONE = -1  # in place of an id: the token becomes none, or several
+_NOT_ONE_WORD = -1  # in place of an id: the token becomes no word, or several
 RESERVED = ("", "[UNK]")  # the words of ids 0 and 1, as Keras `TextVectorization` writes them
 FILE_FORMAT = "lstm_model.vocabulary/1"
 
-# Keras lowers ASCII letters alone (`tf.strings.lower`) and splits at the whitespace of C, so that
-# the ideographic space U+3000 is a word: `str.lower` and `str.split` would do otherwise.
+# Keras lowers only ASCII letters (`tf.strings.lower`) and splits at the whitespace of C, so the
+# ideographic space U+3000 is a word: `str.lower` and `str.split` differ.
 _LOWER_AND_STRIP = str.maketrans(string.ascii_uppercase, string.ascii_lowercase, string.punctuation)
 _WHITESPACE = re.compile(r"[ \t\n\v\f\r]+")
 _NO_ASCII = re.compile(r"[^\x00-\x7f]+")
@@ -45,13 +45,13 @@ _RULES: dict[str, Callable[[Iterable[str]], list[str]]] = {
 
 
 class _IdOfToken(dict[str, int]):
-    """The id that a token becomes, or `_NOT_ONE`, worked out when it is first asked for.
+    """A cache of the id of each token, or `_NOT_ONE_WORD`.
 
-    No text rule joins two tokens, so a row's ids are those of its tokens; and applying the rules is
-    what encoding spends its time on, while most tokens come again.
+    No text rule joins two tokens, so a row's ids are those of its tokens. Encoding spends its time
+    on the rules, and most tokens come again.
     """
 
-    LIMIT = 200_000  # tokens remembered; those of many batches, in some 20 MB
+    MAX_TOKENS = 200_000  # in some 20 MB
 
     def __init__(self, ids_of_token: Callable[[str], list[int]]) -> None:
         super().__init__()
@@ -59,10 +59,10 @@ class _IdOfToken(dict[str, int]):
 
     def __missing__(self, token: str) -> int:
         ids = self._ids_of_token(token)
-        one = ids[0] if len(ids) == 1 else _NOT_ONE
-        if len(self) < self.LIMIT:
-            self[token] = one
-        return one
+        token_id = ids[0] if len(ids) == 1 else _NOT_ONE_WORD
+        if len(self) < self.MAX_TOKENS:
+            self[token] = token_id
+        return token_id
 
 
 @dataclass(frozen=True)
@@ -70,13 +70,13 @@ class Vocabulary:
     """Words in the order of their ids; id 0 is padding and id 1 every unknown word.
 
     Rules:
-        `verbatim`: tokens as they were cut; those of whitespace alone are dropped.
-        `text_vectorization`: what Keras `TextVectorization` makes of the tokens joined by spaces
-            (`lower_and_strip_punctuation`, split at whitespace): ASCII letters in lower case, ASCII
-            punctuation removed, so that a token of nothing else vanishes.
+        `verbatim`: tokens as they are; those of only whitespace are dropped.
+        `text_vectorization`: the result of Keras `TextVectorization` for the tokens joined by
+            spaces (`lower_and_strip_punctuation`, split at whitespace): ASCII letters in lower
+            case, ASCII punctuation removed, and with it tokens of nothing else.
 
     Raises:
-        ValueError: unknown rules, a word twice, or the first two words are not the reserved ones.
+        ValueError: unknown rules, a duplicate word, or the first two words are not `RESERVED`.
     """
 
     words: tuple[str, ...]
@@ -88,8 +88,8 @@ class Vocabulary:
         if self.words[:2] != RESERVED:
             raise ValueError(f"a vocabulary starts with {RESERVED}, not with {self.words[:2]}")
         if len(set(self.words)) != len(self.words):
-            twice = next(word for word, n in Counter(self.words).items() if n > 1)
-            raise ValueError(f"the word {twice!r} stands in the vocabulary more than once")
+            duplicate = next(word for word, n in Counter(self.words).items() if n > 1)
+            raise ValueError(f"the word {duplicate!r} is in the vocabulary more than once")
 
     @classmethod
     def build(
@@ -97,8 +97,8 @@ class Vocabulary:
     ) -> Vocabulary:
         """The words that occur at least `min_count` times, the most frequent first.
 
-        Words of equal count stand in falling code point order, as Keras `TextVectorization` has
-        them: so the ids are the same as there.
+        Words of equal count are in descending code point order, so that the ids are those of Keras
+        `TextVectorization`.
         """
         if rules not in _RULES:
             raise ValueError(f"text rules must be one of {get_args(Rules)}, not {rules!r}")
@@ -119,19 +119,19 @@ class Vocabulary:
         return _IdOfToken(self._ids_of_token)
 
     def _ids_of_token(self, token: str) -> list[int]:
-        if _NO_ASCII.fullmatch(token) and token.strip():  # no rule changes such a token
+        if _NO_ASCII.fullmatch(token) and token.strip():  # no rule changes it
             return [self._id_of_word.get(token, UNKNOWN)]
         return [self._id_of_word.get(word, UNKNOWN) for word in _RULES[self.rules]((token,))]
 
     def ids(
         self, token_lists: Sequence[Sequence[str]]
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """The ids of all rows, one behind the other `(words,)`, and how many each has `(rows,)`.
+        """The ids of all rows, concatenated `(words,)`, and how many each has `(rows,)`.
 
-        A row has as many as the text rules leave words of it.
+        A row has one for each word that the text rules leave of it.
 
         Raises:
-            TypeError: a row is a string, whose letters would pass for tokens.
+            TypeError: a row is a string, whose characters would pass for tokens.
         """
         for tokens in token_lists:
             if isinstance(tokens, str):
@@ -139,13 +139,13 @@ class Vocabulary:
         flat = list(chain.from_iterable(token_lists))
         ids = np.fromiter(map(self._id_of_token.__getitem__, flat), np.int64, len(flat))
         ends = np.cumsum(np.fromiter(map(len, token_lists), np.int64, len(token_lists)))
-        places = np.flatnonzero(ids == _NOT_ONE)
-        if len(places):
-            others = [self._ids_of_token(flat[place]) for place in places]
+        exceptions = np.flatnonzero(ids == _NOT_ONE_WORD)
+        if len(exceptions):
+            ids_of_each = [self._ids_of_token(flat[position]) for position in exceptions]
             counts = np.ones(len(flat), dtype=np.int64)
-            counts[places] = [len(other) for other in others]
+            counts[exceptions] = [len(token_ids) for token_ids in ids_of_each]
             ids = np.repeat(ids, counts)
-            ids[ids == _NOT_ONE] = list(chain.from_iterable(others))
+            ids[ids == _NOT_ONE_WORD] = list(chain.from_iterable(ids_of_each))
             ends = np.concatenate([[0], np.cumsum(counts)])[ends]
         return ids, np.diff(ends, prepend=0)
 
@@ -154,8 +154,8 @@ class Vocabulary:
     ) -> NDArray[np.int32]:
         """Ids `(rows, length)`, int32, padded on the right with 0.
 
-        `length` is `padded_length`, rows longer than that being cut behind it, or that of the
-        longest row where it is None (1 at least, so that a batch of empty rows has a step).
+        `length` is `padded_length`, and longer rows are cut there; or that of the longest row where
+        it is None (at least 1, so that a batch of empty rows has a step).
         """
         ids, lengths = self.ids(token_lists)
         starts = np.cumsum(lengths) - lengths
@@ -176,7 +176,7 @@ class Vocabulary:
 
         Raises:
             OSError: the file cannot be read.
-            ValueError: it is no vocabulary of this format; the message names the file.
+            ValueError: it is not a vocabulary of this format; the message names the file.
         """
         try:
             data = json.loads(path.read_text(encoding="utf-8"))

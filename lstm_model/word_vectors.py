@@ -1,12 +1,12 @@
-"""`learn_vectors`: what texts without labels tell of their words, as a vector for each.
+"""`learn_vectors`: a vector for each word, from texts without labels.
 
-Words that stand beside the same words get like vectors. Each pair of words is weighed by how much
-more often the two stand near each other than chance would have them (positive pointwise mutual
-information), and the matrix of all pairs is factored to as many columns as a vector is to have.
+Words that occur near the same words get similar vectors. Each pair of words is weighted by how much
+more often the two occur near each other than by chance (positive pointwise mutual information), and
+the matrix of all pairs is factored to as many columns as a vector has values.
 
 Sources: Levy and Goldberg, "Neural Word Embedding as Implicit Matrix Factorization", NeurIPS 2014;
-the smoothed contexts and the root of the singular values: Levy, Goldberg and Dagan, "Improving
-Distributional Similarity with Lessons Learned from Word Embeddings", TACL 3, 2015; the
+the smoothed contexts and the square roots of the singular values: Levy, Goldberg and Dagan,
+"Improving Distributional Similarity with Lessons Learned from Word Embeddings", TACL 3, 2015; the
 factorisation: Halko, Martinsson and Tropp, SIAM Review 53(2), 2011, algorithm 4.4.
 """
 
@@ -21,13 +21,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lstm_model.row_stable import Floats
 from lstm_model.vocabulary import UNKNOWN, Rules, Vocabulary
-
-Floats = NDArray[np.float32]
 
 WINDOW = 5  # words to each side that count as near; the nearest counts five times the farthest
 _SMOOTHING = 0.75  # exponent of the counts of contexts: rare ones would get too much weight
-_SPREAD = 0.3  # standard deviation of all values: that with which the LSTM was tried
+_STANDARD_DEVIATION = 0.3  # of all values: the one the LSTM was tried with
 _OVERSAMPLING, _ITERATIONS = 20, 4
 
 
@@ -46,9 +45,10 @@ class WordVectors:
 
     def digest(self) -> str:
         """SHA-256 of words and vectors."""
-        found = hashlib.sha256(json.dumps([self.vocabulary.rules, *self.vocabulary.words]).encode())
-        found.update(np.ascontiguousarray(self.vectors, "<f4").tobytes())
-        return found.hexdigest()
+        words = json.dumps([self.vocabulary.rules, *self.vocabulary.words]).encode()
+        sha256 = hashlib.sha256(words)
+        sha256.update(np.ascontiguousarray(self.vectors, "<f4").tobytes())
+        return sha256.hexdigest()
 
 
 def learn_vectors(
@@ -56,26 +56,26 @@ def learn_vectors(
 ) -> WordVectors:
     """Vectors of the words of `token_lists`, the same ones every time.
 
-    Of fewer words than a vector has values no more can be told than there are words: the last
-    values are zeros then.
+    With fewer words than a vector has values, the last values are zeros.
 
     Args:
-        token_lists: texts as they were cut.
+        token_lists: texts as tokens.
         rules: the text rules of the vocabulary.
         min_count: a word seen less often is an unknown word.
         size: length of a vector.
-        seed: of the directions from which the factorisation starts.
+        seed: of the random start of the factorisation.
     """
     from threadpoolctl import threadpool_limits
 
     vocabulary = Vocabulary.build(token_lists, rules, min_count)
-    with threadpool_limits(1):  # the order of sums, so the last bits, depends on the threads
-        found = _factored(_associations(*vocabulary.ids(token_lists), len(vocabulary)), size, seed)
+    with threadpool_limits(1):  # the order of sums, and so the last bits, depends on the threads
+        associations = _associations(*vocabulary.ids(token_lists), len(vocabulary))
+        factors = _factored(associations, size, seed)
     vectors = np.zeros((len(vocabulary), size), dtype=np.float32)
-    known = vectors[UNKNOWN + 1 :, : found.shape[1]]
+    known = vectors[UNKNOWN + 1 :, : factors.shape[1]]
     if len(known):
-        known[:] = found[UNKNOWN + 1 :]
-        known *= _SPREAD / (known.std() or 1)
+        known[:] = factors[UNKNOWN + 1 :]
+        known *= _STANDARD_DEVIATION / (known.std() or 1)
         vectors[UNKNOWN] = vectors[UNKNOWN + 1 :].mean(axis=0)
     return WordVectors(vocabulary, vectors)
 
@@ -84,9 +84,9 @@ def _associations(ids: NDArray[np.int64], lengths: NDArray[np.int64], words: int
     """Positive pointwise mutual information `(words, words)`, sparse, of each pair of words.
 
     Args:
-        ids: of the words of all texts, one behind the other.
-        lengths: how many of them each text has.
-        words: how many ids there are.
+        ids: of the words of all texts, concatenated.
+        lengths: number of words of each text.
+        words: size of the vocabulary.
     """
     from scipy.sparse import csr_array
 
@@ -102,7 +102,7 @@ def _associations(ids: NDArray[np.int64], lengths: NDArray[np.int64], words: int
     row, column = both_ways.coords
     of_word: NDArray[np.float64] = np.asarray(both_ways.sum(axis=1))  # (words,)
     of_context = of_word**_SMOOTHING
-    # Pairs that were seen have both words counted: nothing here is divided by zero.
+    # Both words of a pair that occurs are counted: no division by zero.
     information = np.log(both_ways.data * of_context.sum() / (of_word[row] * of_context[column]))
     above = information > 0
     data = information[above].astype(np.float32)
@@ -110,12 +110,12 @@ def _associations(ids: NDArray[np.int64], lengths: NDArray[np.int64], words: int
 
 
 def _factored(matrix: Any, size: int, seed: int) -> Floats:
-    """The left singular vectors of the largest singular values, times the values' roots.
+    """The left singular vectors of the largest singular values, times the values' square roots.
 
     Args:
         matrix: `(words, words)`, sparse.
-        size: how many, so the result is `(words, size)`, float32, or `(words, words)` if that is
-            less.
+        size: how many: the result is `(words, size)`, float32, or `(words, words)` if that is
+            smaller.
     """
     width = min(size + _OVERSAMPLING, matrix.shape[0])
     start = np.random.default_rng(seed).standard_normal((matrix.shape[0], width), np.float32)

@@ -32,10 +32,11 @@ def check_setup(*, lock: Path = LOCK) -> list[Check]:
     """
     before = run_checks({"Python": check_python, "packages": partial(check_packages, lock)})
     try:
-        settings, segmenter = Settings.from_environment(), Segmenter.from_environment()
+        settings = Settings.from_environment()
+        segmenter = Segmenter.from_settings(settings)
     except InputError as error:
         return [*before, Check("settings", False, str(error))]
-    catalog = Catalog(settings.data_root)
+    catalog = Catalog.open(settings)
     return before + run_checks(
         {
             "settings": partial(describe_settings, settings, segmenter),
@@ -96,15 +97,15 @@ def check_cluster(settings: Settings) -> str:
     if settings.runner != "dask":
         return f"not used (HEADLINES_RUNNER={settings.runner})"
     try:
-        pool = executors.cluster()
+        pool = executors.cluster(settings)
         workers = pool.on_every_worker(inspect_worker, str(settings.data_root))
     except ClusterError as error:
         raise InputError(
             str(error), f"HEADLINES_DASK={settings.scheduler or ''}", "restart the cluster"
         ) from error
-    in_bucket = Catalog(settings.data_root).address != str(settings.data_root)
+    in_bucket = Catalog.open(settings).address != str(settings.data_root)
     for worker, (workers_code, sees_data) in workers.items():
-        if difference := code().differs(workers_code):
+        if difference := workers_code.difference_from(code()):
             raise InputError(
                 f"it runs another version ({difference})",
                 f"worker {worker}",

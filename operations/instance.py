@@ -4,10 +4,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from headlines.errors import InputError
 from headlines.settings import Settings
 
-DEFAULT_PORT = 4200
 PROJECT = Path(__file__).parent.parent  # has `prefect.yaml`; server, worker and flows run here
 
 
@@ -24,19 +22,9 @@ class PrefectInstance:
     port: int
 
     @classmethod
-    def from_environment(cls) -> "PrefectInstance":
-        """Read `HEADLINES_DATA` and `HEADLINES_PORT` (default 4200).
-
-        Raises:
-            InputError: a variable holds a value that cannot be used.
-        """
-        root = Settings.from_environment().data_root
-        port = os.environ.get("HEADLINES_PORT") or str(DEFAULT_PORT)
-        if not port.isascii() or not port.isdecimal() or not 1024 <= int(port) <= 65535:
-            raise InputError(
-                f"{port!r} is not a port", "HEADLINES_PORT", "use a number from 1024 to 65535"
-            )
-        return cls(root, int(port))
+    def from_settings(cls, settings: Settings) -> "PrefectInstance":
+        """The instance of the data root that the settings name."""
+        return cls(settings.data_root, settings.port)
 
     @property
     def home(self) -> Path:

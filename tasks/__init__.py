@@ -1,1 +1,1 @@
-"""Prefect tasks, one stage a file: each adds to a plain function only what Prefect adds."""
+"""Prefect tasks, one stage a file: plain functions with names, retries, logs and artifacts."""

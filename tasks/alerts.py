@@ -1,4 +1,4 @@
-"""Events that call for a person, which an automation of the server may send on."""
+"""Events that need attention, which an automation of the server may send on."""
 
 from prefect.events import emit_event
 
@@ -6,12 +6,12 @@ ALERT = "headlines.alert"
 
 
 def alert(kind: str, what: str, detail: str) -> None:
-    """Tell the server of something that a person should know, though the run has not failed.
+    """Report something to the server that needs attention, though the run has not failed.
 
     Args:
         kind: `drift` or `no-batch`; the event is named `headlines.alert.<kind>`.
         what: in a few words.
-        detail: and what to do about it.
+        detail: more of it, and what to do.
     """
     emit_event(
         event=f"{ALERT}.{kind}",

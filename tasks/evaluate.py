@@ -14,7 +14,7 @@ _FIGURES = ("rows", "accuracy", "macro_f1")
 def evaluate_model(
     catalog: Catalog, version: str, model: Artifact, corpus: Artifact, tokens: Artifact
 ) -> Artifact:
-    """Evaluate a model, or reuse its evaluation."""
+    """Evaluate a model, unless that is up to date."""
     artifact = evaluate.evaluate(catalog, model, corpus, tokens)
     log_stage(f"evaluation of {version}", artifact, f"{artifact.counts['mistakes']} mistakes")
     rows = [
@@ -24,6 +24,6 @@ def evaluate_model(
     ]
     show_table("evaluation", rows, f"Figures of {version}")
     report = artifact.directory / "report.html"
-    what = f"Evaluation of {version}"
-    show_report("evaluation-report", evaluation_summary(artifact), report, what)
+    title = f"Evaluation of {version}"
+    show_report("evaluation-report", evaluation_summary(artifact), report, title)
     return artifact

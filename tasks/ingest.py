@@ -1,6 +1,6 @@
 """The task that ingests a corpus."""
 
-from headlines.corpus import ingest
+from headlines.corpus import dataset, ingest
 from headlines.storage.artifact import Artifact
 from headlines.storage.layout import Catalog
 from tasks.reporting import log_stage, show_table
@@ -9,14 +9,14 @@ from tasks.stage import stage
 
 @stage("ingest", run_name="ingest {name}", timeout_seconds=1800)
 def ingest_corpus(catalog: Catalog, name: str, source: str, encoding: str) -> Artifact:
-    """Make the corpus from its source, or reuse it where the source is unchanged."""
+    """Ingest a corpus, unless it is up to date with its source."""
     return _shown(name, ingest.ingest(catalog, name, source, encoding))
 
 
 @stage("corpus", run_name="corpus {name}", timeout_seconds=1800)
 def ensure_corpus(catalog: Catalog, name: str) -> Artifact:
-    """The corpus as it is there; the iNews corpus is made where it is missing."""
-    return _shown(name, ingest.ensure(catalog, name))
+    """The corpus as it is; the iNews corpus is ingested if it is missing."""
+    return _shown(name, dataset.ensure(catalog, name))
 
 
 def _shown(name: str, artifact: Artifact) -> Artifact:

@@ -1,17 +1,17 @@
-"""The task that learns vectors for a model to start from."""
+"""The task that pretrains word vectors."""
 
 from headlines.models.presets import resolve_preset
 from headlines.storage.artifact import Artifact
 from headlines.storage.layout import Catalog
 from headlines.training import pretrain
-from lstm_model.views import View
+from lstm_model.inputs import InputName
 from tasks.reporting import log_stage
 from tasks.stage import stage
 
 
 @stage("pretrain", run_name="pretrain {view} for {preset}", timeout_seconds=3600)
-def pretrain_vectors(catalog: Catalog, preset: str, corpus: Artifact, view: View) -> Artifact:
-    """Learn the vectors of a view that a preset starts from, or reuse them."""
+def pretrain_vectors(catalog: Catalog, preset: str, corpus: Artifact, view: InputName) -> Artifact:
+    """Learn the vectors of one input of a preset, unless they are up to date."""
     artifact = pretrain.pretrain_view(catalog, corpus, resolve_preset(preset), view)
     counts = artifact.counts
     log_stage(

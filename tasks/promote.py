@@ -14,11 +14,11 @@ from tasks.stage import stage
 def find_opponent(
     catalog: Catalog, model: Artifact, tokens: Artifact
 ) -> Artifact | PromotionDecision:
-    """The champion to compare a model with; the verdict where there is nothing to compare."""
-    found = promotion.champion_to_beat(catalog, model, tokens.manifest.config["segmenter"])
-    if isinstance(found, PromotionDecision):
-        _tell(found)
-    return found
+    """The champion to compare a model with, or the decision if there is nothing to compare."""
+    champion = promotion.champion_to_beat(catalog, model, tokens.manifest.config["segmenter"])
+    if isinstance(champion, PromotionDecision):
+        _log(champion)
+    return champion
 
 
 @stage("promote", run_name="judge {version}", timeout_seconds=600)
@@ -26,16 +26,16 @@ def promote_better(
     catalog: Catalog, version: str, challenger: Artifact, champion: Artifact
 ) -> PromotionDecision:
     """Promote a model if its evaluation is better than the champion's, by the rule."""
-    verdict = promotion.promote_better(catalog, challenger, champion)
-    _tell(verdict)
-    rows = [{"model": name, **figures} for name, figures in verdict.figures.items()]
-    show_table("promotion", rows, f"{version}: {verdict.summary}")
-    return verdict
+    decision = promotion.promote_better(catalog, challenger, champion)
+    _log(decision)
+    rows = [{"model": name, **figures} for name, figures in decision.figures.items()]
+    show_table("promotion", rows, f"{version}: {decision.summary}")
+    return decision
 
 
-def _tell(verdict: PromotionDecision) -> None:
-    if verdict.promoted:
-        get_run_logger().info("%s is the champion: %s", verdict.version, verdict.summary)
+def _log(decision: PromotionDecision) -> None:
+    if decision.promoted:
+        get_run_logger().info("%s is the champion: %s", decision.version, decision.summary)
     else:
-        reasons = "; ".join(verdict.reasons)
-        get_run_logger().info("%s is not promoted: %s", verdict.version, reasons)
+        reasons = "; ".join(decision.reasons)
+        get_run_logger().info("%s is not promoted: %s", decision.version, reasons)

@@ -12,8 +12,8 @@ from tasks.reporting import show_report, show_table
 from tasks.stage import stage
 
 _COLUMNS = ("batch", "outcome", "rows_in", "scored", "rejected", "message")
-_FIRST = {"stopped": 0, "waiting": 1}  # outcomes that call for a person
-_SHOWN = 200  # rows of the table in the Prefect UI at the most; the report has all
+_FIRST = {"stopped": 0, "waiting": 1}  # outcomes that need attention
+_MAX_ROWS = 200  # of the table in the Prefect UI; the report has all
 
 
 @stage("report", run_name="report of the night", timeout_seconds=600)
@@ -22,8 +22,8 @@ def report_night(catalog: Catalog, title: str, night: NightSummary) -> Path:
 
     Args:
         catalog: the data root.
-        title: of the night, which names the report: the same when the task is tried again.
-        night: what became of the inbox.
+        title: of the night, which names the report: the same when the task is retried.
+        night: results of the batches.
     """
     path = catalog.nightly_reports / f"{title}.html"
     write_nightly_report(catalog, path, title, night)
@@ -31,9 +31,9 @@ def report_night(catalog: Catalog, title: str, night: NightSummary) -> Path:
         if finding.level in ("warn", "stop"):
             get_run_logger().warning("%s", finding)
     batches = sorted(night.batches, key=lambda result: _FIRST.get(result.outcome, len(_FIRST)))
-    rows = [{name: asdict(result)[name] for name in _COLUMNS} for result in batches[:_SHOWN]]
+    rows = [{name: asdict(result)[name] for name in _COLUMNS} for result in batches[:_MAX_ROWS]]
     show_table("night", rows, f"{len(rows)} of {len(batches)} batches of the night {title}")
     show_report("night-report", night_summary(night, path), path, f"The night {title}")
-    # Last: a task that is tried again must not leave two nights of one.
+    # Last, so that a retried task does not record the night twice.
     save_night(catalog, path, night)
     return path

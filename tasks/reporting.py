@@ -1,4 +1,4 @@
-"""What the stages show of themselves: log lines, and artifacts in the Prefect UI."""
+"""What stages report: log lines, and artifacts in the Prefect UI."""
 
 import re
 from collections.abc import Sequence
@@ -16,19 +16,21 @@ from headlines.storage.artifact import Artifact
 
 
 def log_stage(what: str, artifact: Artifact, detail: str) -> None:
-    """Log what a stage made, or that it reused what was there.
+    """Log that a stage built an artifact, or that it is up to date.
 
-    Logs in JSON have its stage, path, seconds and counts besides.
+    JSON logs also have its stage, path, seconds and counts.
     """
-    manner = "reused" if artifact.reused else f"made in {artifact.manifest.seconds:.1f} s"
+    state = "up to date" if artifact.reused else f"built in {artifact.manifest.seconds:.1f} s"
     stage = {
         "stage": artifact.manifest.stage,
         "path": str(artifact.directory),
         "reused": artifact.reused,
         "seconds": artifact.manifest.seconds,
-        "counts": {n: value for n, value in artifact.counts.items() if isinstance(value, int)},
+        "counts": {
+            name: value for name, value in artifact.counts.items() if isinstance(value, int)
+        },
     }
-    get_run_logger().info("%s: %s (%s)", what, manner, detail, extra={"stage": stage})
+    get_run_logger().info("%s: %s (%s)", what, state, detail, extra={"stage": stage})
 
 
 def show_table(key: str, rows: Sequence[dict[str, Any]], description: str) -> None:
@@ -44,7 +46,7 @@ def show_report(key: str, summary: str, report: Path, description: str) -> None:
         key: of the summary; that of the link ends in `-file`.
         summary: markdown.
         report: the HTML file.
-        description: of what it is a report.
+        description: what it reports on.
     """
     create_markdown_artifact(markdown=summary, key=_slug(key), description=description)
     link, key = report.absolute().as_uri(), _slug(f"{key}-file")

@@ -9,10 +9,10 @@ from tasks.stage import stage
 
 @stage("segment", run_name="segment {name}", timeout_seconds=3600)
 def segment_corpus(catalog: Catalog, name: str, corpus: Artifact) -> Artifact:
-    """Make the token cache of a corpus, or reuse it."""
+    """Segment the headlines of a corpus, unless that is up to date."""
     artifact = tokens.segment_corpus(catalog, corpus)
     counts = artifact.counts
-    found = 0 if artifact.reused else counts["segmented"]
+    segmented = 0 if artifact.reused else counts["segmented"]
     cached = artifact.rows if artifact.reused else counts["reused"]
-    log_stage(f"tokens of {name}", artifact, f"{found} headlines segmented, {cached} reused")
+    log_stage(f"tokens of {name}", artifact, f"{segmented} headlines segmented, {cached} reused")
     return artifact

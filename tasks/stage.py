@@ -1,4 +1,4 @@
-"""What all stages share as Prefect tasks: how they are retried, and what is kept of them."""
+"""What all stages share as Prefect tasks: retries, and no result cache."""
 
 from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar
@@ -22,15 +22,15 @@ def stage(
     run_name: str | None = None,
     timeout_seconds: float | None = None,
 ) -> Callable[[Callable[P, R]], Task[P, R]]:
-    """A Prefect task that is tried again after 1, 2 and 4 seconds, give or take a half.
+    """A Prefect task that is retried after about 1, 2 and 4 seconds, unless its input is wrong.
 
-    It has no tags: for each of them a run asks the server for room under a limit, which an embedded
-    server on SQLite often answers two seconds later.
+    It has no tags: for each tag a run asks the server about its concurrency limit, which an
+    embedded server on SQLite often answers two seconds late.
 
     Args:
         name: of the task.
-        run_name: of each run, a template over the task's arguments that says what it works on.
-        timeout_seconds: for tasks that are called; Prefect cannot end one that was submitted.
+        run_name: of each run, a template over the task's arguments.
+        timeout_seconds: only for tasks that are called; Prefect cannot stop a submitted one.
     """
     return task(
         name=name,
@@ -40,11 +40,11 @@ def stage(
         retry_delay_seconds=exponential_backoff(backoff_factor=1),
         retry_jitter_factor=0.5,
         retry_condition_fn=_is_retryable,
-        # Not Prefect's result cache: it knows a file by its path alone. The artifacts are ours.
+        # Prefect's result cache knows a file by its path alone; artifacts are cached by content.
         cache_policy=NO_CACHE,
         persist_result=False,
     )
 
 
 def _is_retryable(_task: Any, _run: TaskRun, state: State[Any]) -> bool:
-    return not isinstance(state.data, InputError)  # wrong input stays wrong
+    return not isinstance(state.data, InputError)

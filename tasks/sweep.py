@@ -1,5 +1,6 @@
 """The tasks of a sweep: one trial, and the table of all."""
 
+from headlines.settings import Settings
 from headlines.storage.artifact import Artifact
 from headlines.storage.layout import Catalog
 from headlines.training import sweep
@@ -10,17 +11,19 @@ from tasks.reporting import log_stage, show_table
 from tasks.stage import stage
 
 
-# No timeout: it goes on from its last epoch when it is retried.
+# No timeout: a retry continues from the last epoch.
 @stage("trial", run_name="trial {number}")
 def run_trial(
     catalog: Catalog, number: int, trial: Trial, seeds: int, corpus: Artifact, tokens: Artifact
 ) -> TrialResult:
-    """Train by a trial's preset with each seed, or reuse what is there."""
-    outcome = trials.run_trial(catalog, corpus, tokens, trial, seeds)
+    """Train a trial's preset with each seed that is not up to date."""
+    # In a process of its own TensorFlow's memory, 20 to 50 MB of each training, is returned.
+    in_subprocess = Settings.from_environment().runner != "threads"
+    outcome = trials.run_trial(catalog, corpus, tokens, trial, seeds, in_subprocess)
     for seed, training in enumerate(outcome.trainings):
         counts = training.counts
-        told = counts["problem"] or f"dev macro-F1 {counts['macro_f1']:.3f}"
-        log_stage(f"trial {number}, seed {seed}", training, told)
+        detail = counts["problem"] or f"dev macro-F1 {counts['macro_f1']:.3f}"
+        log_stage(f"trial {number}, seed {seed}", training, detail)
     return outcome
 
 

@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 @stage("look-for-models", run_name="look for models")
 def no_models_yet(catalog: Catalog) -> bool:
-    """Whether there never was a model; completes the promotion of a first one if it was cut off."""
+    """Whether there never was a model; finishes an interrupted promotion of the first one."""
     champion.finish_first_promotion(catalog)
     return registry.is_empty(catalog)
 
 
-# No timeout: training is long on purpose, and goes on from its last epoch when it is retried.
+# No timeout: training takes long, and a retry continues from the last epoch.
 @stage("train", run_name="train {preset}")
 def train_model(
     catalog: Catalog,
@@ -33,7 +33,7 @@ def train_model(
     tokens: Artifact,
     pretrained: Sequence[Artifact],
 ) -> Artifact:
-    """Train a model, or reuse the one that is there."""
+    """Train a model, unless it is up to date."""
     logger = get_run_logger()
 
     def log_epoch(report: "EpochReport") -> None:
@@ -62,6 +62,6 @@ def train_model(
     )
     show_table("training", [{"model": artifact.directory.name, **dev}], "The trained model on dev")
     report = artifact.directory / "report.html"
-    what = f"Training of {artifact.directory.name}"
-    show_report("training-report", training_summary(artifact), report, what)
+    title = f"Training of {artifact.directory.name}"
+    show_report("training-report", training_summary(artifact), report, title)
     return artifact

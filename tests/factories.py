@@ -12,9 +12,10 @@ from headlines.segmentation import Segmenter
 from headlines.storage.artifact import Artifact, publish
 from headlines.storage.layout import Catalog
 from headlines.storage.manifest import Input, Recipe
+from lstm_model.architecture import weight_shapes
 from lstm_model.bundle import Bundle, write_bundle
-from lstm_model.presets import PRESETS, Preset, weight_shapes
-from lstm_model.views import pairs_of
+from lstm_model.inputs import char_bigrams
+from lstm_model.presets import PRESETS, Preset
 from lstm_model.vocabulary import Vocabulary
 
 # Words of headlines by label id. In the corpora they give the label away.
@@ -50,7 +51,7 @@ def random_bundle(
     texts = [list(words)]
     vocabularies = [Vocabulary.build(texts, preset.rules)]
     if preset.pairs:
-        vocabularies.append(Vocabulary.build(pairs_of(texts), "verbatim"))
+        vocabularies.append(Vocabulary.build(char_bigrams(texts), "verbatim"))
     if preset.contents:
         vocabularies.append(Vocabulary.build(texts, preset.rules))
     rng = np.random.default_rng(seed)

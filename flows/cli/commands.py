@@ -1,9 +1,8 @@
 """The command `headlines`: each verb runs the flow of the same name, or answers at once.
 
-Prefect and TensorFlow are imported only by the verb that needs them.
+Prefect and TensorFlow are imported only by the verbs that need them.
 """
 
-import argparse
 import contextlib
 import json
 import os
@@ -11,88 +10,113 @@ import re
 import shlex
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from datetime import date
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flows.cli.arguments import build_parser, fail
-from flows.cli.output import (
-    archive_lines,
-    cache_lines,
-    corpus_lines,
-    doctor_lines,
-    evaluation_lines,
-    export_lines,
-    lineage_lines,
-    models_lines,
-    night_lines,
-    prediction_line,
-    pretrained_lines,
-    promotion_lines,
-    score_lines,
-    stream_line,
-    sweep_lines,
-    tokens_lines,
-    train_lines,
+from flows.cli import output
+from flows.cli.arguments import (
+    CORPUS,
+    ENCODING,
+    MODEL,
+    READ_OPTIONS,
+    argument,
+    build_parser,
+    day,
+    duration,
+    fail,
+    flag,
+    number,
+    verb,
 )
 from flows.environment import configure, use_running_server
 from headlines.errors import InputError, RunNeedsAttention
+from headlines.settings import Settings
+from headlines.storage.layout import Catalog, validate_name
+from operations.instance import PrefectInstance
 
 if TYPE_CHECKING:
-    from headlines.readers import ReadOptions
     from headlines.scoring.options import ScoreOptions
+
+_FORMATS = ("csv", "tsv", "jsonl", "parquet")  # of standard input
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of the command: its settings, read when first needed, and how it prints.
+
+    Attributes:
+        data: the option `--data`.
+        json: whether results are printed as JSON.
+    """
+
+    data: str | None
+    json: bool
+
+    @cached_property
+    def settings(self) -> Settings:
+        """The settings of this call."""
+        return Settings.from_environment()
+
+    @cached_property
+    def catalog(self) -> Catalog:
+        """The data root."""
+        return Catalog.open(self.settings)
+
+    def check_corpus(self, corpus: str) -> None:
+        """Refuse at once what a flow on a corpus would refuse seconds later."""
+        from headlines.corpus.dataset import check_exists
+        from headlines.segmentation import Segmenter
+
+        self.catalog.require_writable()
+        Segmenter.from_settings(self.settings)
+        check_exists(self.catalog, corpus)
+
+    def score_options(self, max_reject_rate: float, read: dict[str, Any]) -> "ScoreOptions":
+        """How batches are scored; `read` has the fields of `ReadOptions`."""
+        from headlines.readers import ReadOptions
+        from headlines.scoring.options import ScoreOptions
+        from headlines.segmentation import Segmenter
+
+        segmenter = Segmenter.from_settings(self.settings)
+        return ScoreOptions(ReadOptions(**read), max_reject_rate, segmenter)
+
+    def show(self, result: Any, lines: Callable[[Any], Sequence[str]]) -> None:
+        """Print a result, for people as the lines that a function makes of it."""
+        if self.json:
+            print(_addressed(json.dumps(result, ensure_ascii=False, indent=2)))
+        else:
+            print(_addressed("\n".join(lines(result))))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and leave with its exit status: 0 done, 1 failed, 2 wrong input."""
-    options = build_parser(VERBS).parse_args(arguments)
+    options = vars(build_parser().parse_args(arguments))
+    run, call = options.pop("verb"), Call(options.pop("data"), options.pop("json"))
+    # By the environment, as flows read their settings themselves, here and on a server's worker.
+    if call.data:
+        os.environ["HEADLINES_DATA"] = call.data
+    if options.pop("json_logs"):
+        os.environ["HEADLINES_LOGS"] = "json"
     try:
-        if options.data:
-            os.environ["HEADLINES_DATA"] = options.data
-        if options.json_logs:
-            os.environ["HEADLINES_LOGS"] = "json"
         configure()
-        options.verb(options)
+        run(call, **options)
     except InputError as error:
         fail(_addressed(str(error)), 2)
     except RunNeedsAttention as failure:
-        of_a_night = "report" in failure.result
-        _show(options, failure.result, night_lines if of_a_night else score_lines)
-        fail(_addressed(str(failure)), 1 if of_a_night else 2)
+        is_night = "report" in failure.result
+        call.show(failure.result, output.night_lines if is_night else output.score_lines)
+        fail(_addressed(str(failure)), 1 if is_night else 2)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except KeyboardInterrupt:
-        fail("interrupted; the next run goes on from what is finished", 130)
+        fail("interrupted; the next run continues from what is finished", 130)
     except Exception as error:
         # A flow has logged the traceback already; the last line should still say what happened.
         fail(_addressed(f"{type(error).__name__}: {error}"), 1)
-
-
-def _reading(options: argparse.Namespace) -> "ReadOptions":
-    from headlines.readers import ReadOptions
-
-    return ReadOptions(
-        options.encoding,
-        options.title_column,
-        options.id_column,
-        options.long_titles,
-        options.content_column,
-    )
-
-
-def _score_options(options: argparse.Namespace) -> "ScoreOptions":
-    from headlines.scoring.options import ScoreOptions
-    from headlines.segmentation import Segmenter
-
-    return ScoreOptions(_reading(options), options.max_reject_rate, Segmenter.from_environment())
-
-
-def _show(options: argparse.Namespace, result: Any, lines: Callable[[Any], Sequence[str]]) -> None:
-    if options.json:
-        print(_addressed(json.dumps(result, ensure_ascii=False, indent=2)))
-    else:
-        print(_addressed("\n".join(lines(result))))
 
 
 def _addressed(text: str) -> str:
@@ -100,8 +124,6 @@ def _addressed(text: str) -> str:
 
     But reports are told by their paths here, where a browser opens them.
     """
-    from headlines.storage.layout import Catalog
-
     with contextlib.suppress(InputError):
         catalog = Catalog.from_environment()
         if catalog.address != str(catalog.root):
@@ -110,238 +132,281 @@ def _addressed(text: str) -> str:
     return text
 
 
+def _reject_options(reason: str, **options: Any) -> None:
+    for name, value in options.items():
+        if value:
+            option = f"--{name.replace('_', '-')}"
+            raise InputError(reason, option, f"remove {option}")
+
+
 # --- verbs that run a flow -----------------------------------------------------------------
 
 
-def _writable_root() -> None:
-    """Find out about a wrong data root before Prefect is started on it."""
-    from headlines.storage.layout import Catalog
-
-    Catalog.from_environment().require_writable()
-
-
-def _ingest(options: argparse.Namespace) -> None:
+@verb(
+    argument("source", "inews, or CSV, TSV, JSONL or Parquet", nargs="?", default="inews"),
+    argument("--name NAME", "of the corpus (default: the source's name)"),
+    ENCODING,
+)
+def ingest(call: Call, source: str, name: str | None, encoding: str) -> None:
+    """Ingest a labelled corpus to Parquet."""
     from headlines.corpus.ingest import check_reserved_name
-    from headlines.corpus.source_rows import CorpusFiles
-    from headlines.storage.layout import validate_name
+    from headlines.corpus.source_files import CorpusFiles
 
-    name = options.name or Path(options.source).stem
+    name = name or Path(source).stem
     validate_name(name, "corpus name")
-    check_reserved_name(name, options.source)
-    CorpusFiles.named(options.source, options.encoding).preflight()
-    _writable_root()
+    check_reserved_name(name, source)
+    CorpusFiles.resolve(source, encoding).preflight()
+    call.catalog.require_writable()
     use_running_server()
     from flows.ingest import ingest
 
-    _show(options, ingest(options.source, name, options.encoding), corpus_lines)
+    call.show(ingest(source, name, encoding), output.corpus_lines)
 
 
-def _segment(options: argparse.Namespace) -> None:
-    _preflight(options.corpus)
+@verb(CORPUS)
+def segment(call: Call, corpus: str) -> None:
+    """Segment the headlines of a corpus into words, once."""
+    call.check_corpus(corpus)
     use_running_server()
     from flows.segment import segment
 
-    _show(options, segment(options.corpus), tokens_lines)
+    call.show(segment(corpus), output.tokens_lines)
 
 
-def _pretrain(options: argparse.Namespace) -> None:
+@verb(argument("--preset NAME", "of the models that start from it", default="default"), CORPUS)
+def pretrain(call: Call, preset: str, corpus: str) -> None:
+    """Learn word vectors from a corpus without its labels."""
     from headlines.models.presets import resolve_preset
 
-    if not resolve_preset(options.preset).pretrained:
+    if not resolve_preset(preset).pretrained:
         raise InputError(
-            f"the preset {options.preset!r} starts from nothing that is learnt beforehand",
+            f"the preset {preset!r} does not use pretrained vectors",
             "--preset",
-            "train with it at once: `headlines train --preset " + options.preset + "`",
+            f"train with it directly: `headlines train --preset {preset}`",
         )
-    _preflight(options.corpus)
+    call.check_corpus(corpus)
     use_running_server()
     from flows.pretrain import pretrain
 
-    _show(options, pretrain(options.preset, options.corpus), pretrained_lines)
+    call.show(pretrain(preset, corpus), output.pretrained_lines)
 
 
-def _train(options: argparse.Namespace) -> None:
+@verb(
+    argument(
+        "--preset NAME", "default (default), fast, notebook, title-and-content or a FILE.json"
+    ),
+    argument("--sweep SPACE.toml", "instead, try the settings of a file and rank them"),
+    flag("--no-promote", "keep the champion, unless this is the first model"),
+    CORPUS,
+)
+def train(call: Call, preset: str | None, sweep: str | None, no_promote: bool, corpus: str) -> None:
+    """Train a model."""
     from headlines.models.presets import resolve_preset
 
-    if options.sweep is not None:
-        _sweep(options)
+    if sweep is not None:
+        _reject_options("the file of --sweep names the preset", preset=preset)
+        _reject_options("a sweep promotes nothing", no_promote=no_promote)
+        _sweep(call, sweep, corpus)
         return
-    preset = "default" if options.preset is None else options.preset
+    preset = "default" if preset is None else preset
     resolve_preset(preset)
-    _preflight(options.corpus)
+    call.check_corpus(corpus)
     use_running_server()
     from flows.train import train
 
-    result = train(preset, options.corpus, promote=not options.no_promote)
-    _show(options, result, train_lines)
+    call.show(train(preset, corpus, promote=not no_promote), output.train_lines)
 
 
-def _sweep(options: argparse.Namespace) -> None:
+def _sweep(call: Call, space: str, corpus: str) -> None:
     from headlines.training.search_space_file import read_space
 
-    _reject_options(options, "preset", reason="the file of --sweep names the preset")
-    _reject_options(options, "no-promote", reason="a sweep promotes nothing")
-    read_space(options.sweep)
-    _preflight(options.corpus)
+    read_space(space)
+    call.check_corpus(corpus)
     use_running_server()
     from flows.sweep import sweep
 
-    result = sweep(options.sweep, options.corpus)
-    if result["best"] and options.data:
-        result["train"] += " " + shlex.join(["--data", options.data])
-    _show(options, result, sweep_lines)
+    result = sweep(space, corpus)
+    if result["best"] and call.data:
+        result["train"] += " " + shlex.join(["--data", call.data])
+    call.show(result, output.sweep_lines)
     if result["best"] is None:
-        fail("no trial could be trained; the table says why", 1)
+        fail("no trial could be trained; the table shows why", 1)
 
 
-def _evaluate(options: argparse.Namespace) -> None:
+@verb(MODEL, CORPUS)
+def evaluate(call: Call, model: str, corpus: str) -> None:
+    """Evaluate a model on dev and test."""
     from headlines.models import champion
-    from headlines.storage.layout import Catalog
 
-    catalog = Catalog.from_environment()
-    champion.resolve(catalog, options.model)
-    _preflight(options.corpus)
+    champion.resolve(call.catalog, model)
+    call.check_corpus(corpus)
     use_running_server()
     from flows.evaluate import evaluate
 
-    _show(options, evaluate(options.model, options.corpus), evaluation_lines)
+    call.show(evaluate(model, corpus), output.evaluation_lines)
 
 
-def _score(options: argparse.Namespace) -> None:
+@verb(
+    argument("files FILE", "with a column title; - alone: standard input", nargs="+"),
+    argument("--batch NAME", "name of the batch; makes several FILEs one batch"),
+    flag("--rescore", "also batches that another model scored"),
+    flag("--release", "also batches that failed before"),
+    argument("--csv OUT.csv", "also write the predictions of one FILE as CSV"),
+    argument("--format", "of standard input (default: jsonl)", choices=_FORMATS),
+    argument("--rejects OUT.jsonl", "unusable rows of standard input (default: standard error)"),
+    *READ_OPTIONS,
+)
+def score(
+    call: Call,
+    files: list[str],
+    batch: str | None,
+    rescore: bool,
+    release: bool,
+    csv: str | None,
+    format: str | None,
+    rejects: str | None,
+    max_reject_rate: float,
+    **read_options: Any,
+) -> None:
+    """Score files of headlines with the champion."""
+    if "-" in files:
+        if files != ["-"]:
+            raise InputError(
+                "cannot be combined with other files", "-", "score them in a separate call"
+            )
+        _reject_options(
+            "standard input is not a batch", batch=batch, rescore=rescore, release=release, csv=csv
+        )
+        _reject_options("standard input gives JSON lines in any case", json=call.json)
+        _score_stream(
+            call, format or "jsonl", rejects, call.score_options(max_reject_rate, read_options)
+        )
+        return
+    _reject_options("only for standard input (FILE -)", format=format, rejects=rejects)
     from headlines.scoring.batch import resolve_batches
     from headlines.scoring.run_batch import preflight
-    from headlines.storage.layout import Catalog
     from headlines.storage.output_file import check_output_path
 
-    if "-" in options.files:
-        _score_stream(options)
-        return
-    _reject_options(options, "format", "rejects", reason="it goes with standard input")
-    reading = _reading(options)
-    catalog = Catalog.from_environment()
-    batches = resolve_batches(
-        catalog, [catalog.named(file) for file in options.files], options.batch
-    )
-    if options.csv is not None:
+    catalog = call.catalog
+    batches = resolve_batches(catalog, [catalog.named(file) for file in files], batch)
+    if csv is not None:
         if len(batches) > 1:
-            raise InputError("it is of one batch, and there are more", "--csv", "name one FILE")
-        check_output_path(catalog, Path(options.csv), "--csv")
-        if Path(options.csv).resolve() in (file.resolve() for file in batches[0].files):
-            raise InputError("it would replace the headlines", "--csv", "name another file")
-    for batch in batches:
-        preflight(catalog, batch, _score_options(options))
-    _writable_root()
+            raise InputError("only one batch can be written", "--csv", "name one FILE")
+        check_output_path(catalog, Path(csv), "--csv")
+        if Path(csv).resolve() in (file.resolve() for file in batches[0].files):
+            raise InputError("it would overwrite the headlines", "--csv", "name another file")
+    options = call.score_options(max_reject_rate, read_options)
+    for resolved in batches:
+        preflight(catalog, resolved, options)
+    catalog.require_writable()
     use_running_server()
     from flows.score import score
 
     result = score(
-        options.files,
-        options.batch,
-        max_reject_rate=options.max_reject_rate,
-        rescore=options.rescore,
-        release=options.release,
-        **asdict(reading),
+        files,
+        batch,
+        max_reject_rate=max_reject_rate,
+        rescore=rescore,
+        release=release,
+        **read_options,
     )
-    if options.csv is not None:
+    if csv is not None:
         from headlines.scoring.predictions_csv import write_predictions_csv
 
         [scored] = result["batches"]
-        write_predictions_csv(Path(options.csv), Path(scored["predictions"]), scored["batch"])
-        result["csv"] = str(Path(options.csv).absolute())
-    _show(options, result, score_lines)
+        write_predictions_csv(Path(csv), Path(scored["predictions"]), scored["batch"])
+        result["csv"] = str(Path(csv).absolute())
+    call.show(result, output.score_lines)
 
 
-def _score_stream(options: argparse.Namespace) -> None:
+def _score_stream(call: Call, format: str, rejects: str | None, options: "ScoreOptions") -> None:
     """Score standard input at once, without Prefect."""
     from headlines.scoring.stream import score_stream
-    from headlines.storage.layout import Catalog
     from headlines.storage.output_file import check_output_path
 
-    if options.files != ["-"]:
-        raise InputError("it stands alone", "-", "score files in a call of their own")
-    _reject_options(
-        options, "batch", "rescore", "release", "csv", reason="standard input is no batch"
-    )
-    _reject_options(
-        options, "json", reason="predictions of standard input are JSON lines in any case"
-    )
     if sys.stdin is None:
-        raise InputError("it is closed", "standard input", "give it headlines")
-    catalog = Catalog.from_environment()
-    if options.rejects is not None:
-        check_output_path(catalog, Path(options.rejects), "--rejects")
+        raise InputError("it is closed", "standard input", "redirect headlines to it")
+    if rejects is not None:
+        check_output_path(call.catalog, Path(rejects), "--rejects")
     counts = score_stream(
-        catalog,
+        call.catalog,
         sys.stdin.buffer,
         sys.stdout.buffer,
-        sys.stderr.buffer if options.rejects is None else Path(options.rejects),
-        options.format or "jsonl",
-        _score_options(options),
+        sys.stderr.buffer if rejects is None else Path(rejects),
+        format,
+        options,
     )
-    print(stream_line(counts), file=sys.stderr)
+    print(output.stream_line(counts), file=sys.stderr)
 
 
-def _reject_options(options: argparse.Namespace, *names: str, reason: str) -> None:
-    for name in names:
-        if getattr(options, name.replace("-", "_")):
-            raise InputError(reason, f"--{name}", "leave it away")
-
-
-def _nightly(options: argparse.Namespace) -> None:
+@verb(
+    argument("--preset NAME", "of a first champion", default="fast"),
+    argument(
+        "--settle SECONDS", "leave batches changed within this time", type=duration, default=0
+    ),
+    argument("--from DAY", "first day in the names of the batches", dest="first_day", type=day),
+    argument("--to DAY", "last day in the names of the batches", dest="last_day", type=day),
+    argument("--drift-warn PSI", "warn from this drift on", type=number, default=0.1),
+    argument("--drift-stop PSI", "fail, with all published, from this drift on", type=number),
+    CORPUS,
+    *READ_OPTIONS,
+)
+def nightly(
+    call: Call,
+    preset: str,
+    settle: float,
+    first_day: date | None,
+    last_day: date | None,
+    drift_warn: float,
+    drift_stop: float | None,
+    corpus: str,
+    **read_options: Any,
+) -> None:
+    """Build what is missing, then score all due batches."""
     from headlines.metrics.drift import DriftThresholds
     from headlines.models.presets import resolve_preset
     from headlines.nightly.day_range import DayRange
 
-    reading = _reading(options)
-    DayRange(options.first_day, options.last_day)  # refused at once if they are none
-    DriftThresholds(options.drift_warn, options.drift_stop)
-    resolve_preset(options.preset)
-    _preflight(options.corpus)
+    DayRange(first_day, last_day)  # they refuse wrong values at once
+    DriftThresholds(drift_warn, drift_stop)
+    resolve_preset(preset)
+    call.check_corpus(corpus)
     use_running_server()
     from flows.nightly import nightly
 
     result = nightly(
-        options.corpus,
-        options.preset,
-        max_reject_rate=options.max_reject_rate,
-        settle_seconds=options.settle,
-        first_day=options.first_day,
-        last_day=options.last_day,
-        drift_warn=options.drift_warn,
-        drift_stop=options.drift_stop,
-        **asdict(reading),
+        corpus,
+        preset,
+        settle_seconds=settle,
+        first_day=first_day,
+        last_day=last_day,
+        drift_warn=drift_warn,
+        drift_stop=drift_stop,
+        **read_options,
     )
-    _show(options, result, night_lines)
-
-
-def _preflight(corpus: str) -> None:
-    """Refuse at once what the flow would refuse seconds later."""
-    from headlines.corpus.ingest import check_exists
-    from headlines.segmentation import Segmenter
-    from headlines.storage.layout import Catalog
-
-    _writable_root()
-    Segmenter.from_environment()
-    check_exists(Catalog.from_environment(), corpus)
+    call.show(result, output.night_lines)
 
 
 # --- verbs that answer at once -------------------------------------------------------------
 
 
-def _predict(options: argparse.Namespace) -> None:
+@verb(
+    argument("titles 标题", "headlines", nargs="+"),
+    argument("--content TEXT", "the article of a single headline"),
+    MODEL,
+)
+def predict(call: Call, titles: list[str], content: str | None, model: str) -> None:
+    """Label headlines at once."""
     from headlines.labels import LABELS
     from headlines.scoring.predict import classify
 
-    contents = None
-    if options.content is not None:
-        if len(options.titles) > 1:
-            raise InputError(
-                "one article belongs to one headline",
-                "--content",
-                "give one headline, or score a file with a column content",
-            )
-        contents = [options.content]
-    labelled = classify(options.titles, options.model, contents)
+    if content is not None and len(titles) > 1:
+        raise InputError(
+            "one article belongs to one headline",
+            "--content",
+            "give one headline, or score a file with a column content",
+        )
+    labelled = classify(titles, model, None if content is None else [content])
     predictions = [
         {
             "title": title,
@@ -350,153 +415,151 @@ def _predict(options: argparse.Namespace) -> None:
             "probability": float(row[label]),
             **{f"p_{name}": float(value) for name, value in zip(LABELS, row, strict=True)},
         }
-        for title, row, label in zip(options.titles, *labelled, strict=True)
+        for title, row, label in zip(titles, *labelled, strict=True)
     ]
-    _show(options, predictions, lambda rows: [prediction_line(row) for row in rows])
+    call.show(predictions, lambda rows: [output.prediction_line(row) for row in rows])
 
 
-def _export(options: argparse.Namespace) -> None:
+@verb(
+    argument("directory DIRECTORY", "is created; may exist if empty"),
+    argument("--format", "to write", required=True, choices=("onnx", "saved_model")),
+    MODEL,
+)
+def export(call: Call, directory: str, format: str, model: str) -> None:
+    """Write a model for serving elsewhere."""
     from headlines.models.export import export
-    from headlines.storage.layout import Catalog
 
-    directory = Path(options.directory)
-    result = export(options.model, options.format, directory, Catalog.from_environment())
-    _show(options, result, export_lines)
+    call.show(export(model, format, Path(directory), call.catalog), output.export_lines)
 
 
-def _archive(options: argparse.Namespace) -> None:
+@verb(
+    argument("--older-than DAYS", "not changed for so long", type=duration, default=30),
+    flag("--dry-run", "only show what would be moved"),
+)
+def archive(call: Call, older_than: float, dry_run: bool) -> None:
+    """Move old batches that were scored out of the inbox."""
     from headlines.nightly.archive import archive
-    from headlines.storage.layout import Catalog
 
-    _writable_root()
-    archived = archive(Catalog.from_environment(), options.older_than, options.dry_run)
-    _show(options, asdict(archived), archive_lines)
+    call.catalog.require_writable()
+    call.show(asdict(archive(call.catalog, older_than, dry_run)), output.archive_lines)
 
 
-def _cache(options: argparse.Namespace) -> None:
-    from headlines.corpus import token_cache
-    from headlines.storage.layout import Catalog
-
-    catalog = Catalog.from_environment()
-    if options.prune is not None:
-        token_cache.prune(catalog, options.prune)
-    rows = [{**asdict(one), "days": one.days} for one in token_cache.cache_stats(catalog)]
-    _show(options, rows, cache_lines)
-
-
-def _models(options: argparse.Namespace) -> None:
+@verb()
+def models(call: Call) -> None:
+    """List the models."""
     from headlines.evaluation.leaderboard import list_models
     from headlines.models import champion, registry
-    from headlines.storage.layout import Catalog
 
-    catalog = Catalog.from_environment()
-    _show(options, [asdict(model) for model in list_models(catalog)], models_lines)
-    if not registry.is_empty(catalog):
-        champion.open_champion(catalog)  # what is wrong with the champion is told below the list
+    call.show([asdict(model) for model in list_models(call.catalog)], output.models_lines)
+    if not registry.is_empty(call.catalog):
+        champion.open_champion(call.catalog)  # what is wrong with it is reported below the list
 
 
-def _promote(options: argparse.Namespace) -> None:
-    if (options.version is None) is not options.rollback:
-        raise InputError("either a VERSION or --rollback is wanted", "promote", "name one of them")
-    if options.rollback:
-        _reject_options(options, "force", reason="it goes with a VERSION")
+@verb(
+    argument("version VERSION", "a model", nargs="?"),
+    flag("--force", "whatever its figures are"),
+    flag("--rollback", "back to the champion before this one"),
+    CORPUS,
+)
+def promote(call: Call, version: str | None, force: bool, rollback: bool, corpus: str) -> None:
+    """Make a model the champion if it is better."""
+    if (version is None) is not rollback:
+        raise InputError("needs either a VERSION or --rollback", "promote", "give one of them")
+    if rollback:
+        _reject_options("only with a VERSION", force=force)
     from headlines.evaluation.promotion import promote_by_force, promote_by_rule
     from headlines.models import champion
-    from headlines.storage.layout import Catalog
 
-    catalog = Catalog.from_environment()
-    if options.rollback:
-        step = champion.rollback(catalog)
-        _show(options, asdict(step), lambda step: [f"{step['version']} is the champion again"])
+    if version is None:
+        step = champion.rollback(call.catalog)
+        call.show(asdict(step), lambda step: [f"{step['version']} is the champion again"])
         return
-    if options.force:
-        verdict = promote_by_force(catalog, options.version)
+    if force:
+        decision = promote_by_force(call.catalog, version)
     else:
-        verdict = promote_by_rule(catalog, options.version, options.corpus)
-    _show(options, verdict.to_dict(), promotion_lines)
-    if not verdict.promoted:
+        decision = promote_by_rule(call.catalog, version, corpus)
+    call.show(decision.to_dict(), output.promotion_lines)
+    if not decision.promoted:
         raise InputError(
-            f"it is not promoted: {'; '.join(verdict.reasons)}",
-            options.version,
-            f"the champion is still {verdict.champion}; --force promotes it all the same",
+            f"not promoted: {'; '.join(decision.reasons)}",
+            version,
+            f"the champion is still {decision.champion}; --force promotes it anyway",
         )
 
 
-def _lineage(options: argparse.Namespace) -> None:
-    from headlines.storage.layout import Catalog
+@verb(argument("path PATH", "directory of an artifact"))
+def lineage(call: Call, path: str) -> None:
+    """Show what an artifact was made from."""
     from headlines.storage.lineage import lineage
 
-    catalog = Catalog.from_environment()
-    links = [asdict(link) for link in lineage(catalog, catalog.named(options.path))]
-    _show(options, links, lineage_lines)
-    broken = [link for link in links if link["problem"]]
-    if broken:
-        fail(f"{broken[0]['path']}: {broken[0]['problem']}", 1)
+    links = [asdict(link) for link in lineage(call.catalog, call.catalog.named(path))]
+    call.show(links, output.lineage_lines)
+    for link in links:
+        if link["problem"]:
+            fail(f"{link['path']}: {link['problem']}", 1)
 
 
-def _doctor(options: argparse.Namespace) -> None:
+@verb(argument("--prune NAME", "remove the tokens of one segmenter"))
+def cache(call: Call, prune: str | None) -> None:
+    """Show what the token cache holds, or remove some of it."""
+    from headlines.corpus import token_cache
+
+    if prune is not None:
+        token_cache.prune(call.catalog, prune)
+    stats = token_cache.cache_stats(call.catalog)
+    call.show([{**asdict(row), "days": row.days} for row in stats], output.cache_lines)
+
+
+@verb()
+def doctor(call: Call) -> None:
+    """Check the setup and say how to fix it."""
     from operations import service
     from operations.doctor import check_setup
-    from operations.instance import PrefectInstance
 
-    server_checks = service.status(PrefectInstance.from_environment())
+    server_checks = service.status(PrefectInstance.from_settings(call.settings))
     checks = [asdict(check) for check in (*check_setup(), *server_checks)]
-    _show(options, checks, doctor_lines)
+    call.show(checks, output.doctor_lines)
     if not all(check["good"] for check in checks):
         sys.exit(1)
 
 
-def _up(options: argparse.Namespace) -> None:
+@verb()
+def up(call: Call) -> None:
+    """Start the persistent server and its worker, and deploy prefect.yaml."""
     from operations import service
-    from operations.instance import PrefectInstance
 
-    _show(options, service.up(PrefectInstance.from_environment()), list)
+    call.show(service.up(PrefectInstance.from_settings(call.settings)), list)
 
 
-def _down(options: argparse.Namespace) -> None:
+@verb()
+def down(call: Call) -> None:
+    """Stop the server and the worker that `up` has started."""
     from operations import service
-    from operations.instance import PrefectInstance
 
-    _show(options, service.down(PrefectInstance.from_environment()), list)
+    call.show(service.down(PrefectInstance.from_settings(call.settings)), list)
 
 
-def _status(options: argparse.Namespace) -> None:
+@verb()
+def status(call: Call) -> None:
+    """Show server, schedule, worker and the last night."""
     from operations import service
-    from operations.instance import PrefectInstance
 
-    checks = [asdict(check) for check in service.status(PrefectInstance.from_environment())]
-    _show(options, checks, doctor_lines)
+    instance = PrefectInstance.from_settings(call.settings)
+    checks = [asdict(check) for check in service.status(instance)]
+    call.show(checks, output.doctor_lines)
     if len(checks) == 1 or not all(check["good"] for check in checks):
         sys.exit(1)
 
 
-def _alerts(options: argparse.Namespace) -> None:
+@verb(
+    argument("block TYPE/NAME", "a saved notification block", nargs="?"),
+    flag("--off", "send none"),
+)
+def alerts(call: Call, block: str | None, off: bool) -> None:
+    """Show or choose the notification block that alerts are sent by."""
     from operations import service
-    from operations.instance import PrefectInstance
 
-    instance = PrefectInstance.from_environment()
-    block = service.alerts(instance, options.block, off=options.off)
-    _show(options, {"alerts": block}, lambda _: [f"alerts: {block or 'off'}"])
-
-
-VERBS = {
-    "ingest": _ingest,
-    "segment": _segment,
-    "pretrain": _pretrain,
-    "train": _train,
-    "evaluate": _evaluate,
-    "score": _score,
-    "nightly": _nightly,
-    "predict": _predict,
-    "export": _export,
-    "archive": _archive,
-    "models": _models,
-    "promote": _promote,
-    "lineage": _lineage,
-    "cache": _cache,
-    "doctor": _doctor,
-    "up": _up,
-    "down": _down,
-    "status": _status,
-    "alerts": _alerts,
-}
+    if block:
+        _reject_options("cannot be combined with TYPE/NAME", off=off)
+    chosen = service.alerts(PrefectInstance.from_settings(call.settings), block, off=off)
+    call.show({"alerts": chosen}, lambda _: [f"alerts: {chosen or 'off'}"])

@@ -1,25 +1,25 @@
-"""What the command line shows people of a result, in lines of text."""
+"""Results as lines of text for people; `--json` prints the same results whole."""
 
-import itertools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 Result = dict[str, Any]
 
-_BATCHES = 20  # shown at the most, and of files that are none; the report has all
-_PREDICTIONS = 5  # shown of a batch
+_MAX_BATCHES = 20  # shown, and as many skipped files; the report has all
+_MAX_PREDICTIONS = 5  # shown of one batch
 
 
-def _manner(result: Result) -> str:
-    return "reused, nothing to do" if result["reused"] else f"made in {result['seconds']:.1f} s"
+def _artifact_line(what: str, result: Result) -> str:
+    state = "up to date" if result["reused"] else f"built in {result['seconds']:.1f} s"
+    return f"{what}: {_relative_path(result['artifact'])} ({state})"
 
 
 def corpus_lines(result: Result) -> list[str]:
     """A corpus: its rows by split and label."""
     counts = result["counts"]
     lines = [
-        f"corpus: {_relative_path(result['artifact'])} ({_manner(result)})",
+        _artifact_line("corpus", result),
         f"rows: {counts['rows_in']} in, {counts['rows']} kept, {counts['rejected']} rejected",
     ]
     lines += [f"  rejected: {rows} × {reason}" for reason, rows in counts["reasons"].items()]
@@ -37,25 +37,25 @@ def tokens_lines(result: Result) -> list[str]:
     counts = result["counts"]
     segmented = 0 if result["reused"] else counts["segmented"]
     return [
-        f"tokens: {_relative_path(result['artifact'])} ({_manner(result)})",
+        _artifact_line("tokens", result),
         f"headlines segmented: {segmented} of {counts['segmented'] + counts['reused']}",
     ]
 
 
 def pretrained_lines(result: Result) -> list[str]:
-    """Vectors of each view: of how many words, and from how many texts."""
+    """Pretrained vectors of each view, with the sizes of vocabulary and texts."""
     lines = []
-    for view, made in result.items():
-        counts = made["counts"]
+    for view, vectors in result.items():
+        counts = vectors["counts"]
         lines += [
-            f"vectors of {view}: {_relative_path(made['artifact'])} ({_manner(made)})",
+            _artifact_line(f"vectors of {view}", vectors),
             f"{view}: {counts['vocabulary']:,} in {counts['texts']:,} texts",
         ]
     return lines
 
 
 def cache_lines(rows: Sequence[Result]) -> list[str]:
-    """What the token cache holds, a line a segmenter."""
+    """The contents of the token cache, a line a segmenter."""
     from headlines.segmentation import describe
 
     lines = [
@@ -70,7 +70,7 @@ def model_lines(result: Result) -> list[str]:
     """A model: its size and its figures on dev."""
     counts = result["counts"]
     return [
-        f"model: {_relative_path(result['artifact'])} ({_manner(result)})",
+        _artifact_line("model", result),
         f"{counts['parameters']:,} parameters, vocabulary {counts['vocabulary']:,}, "
         f"epoch {counts['best_epoch']} of {counts['epochs']}",
         f"dev: accuracy {counts['dev']['accuracy']:.3f}, macro-F1 {counts['dev']['macro_f1']:.3f}",
@@ -80,7 +80,7 @@ def model_lines(result: Result) -> list[str]:
 def evaluation_lines(result: Result) -> list[str]:
     """An evaluation: its figures and its report."""
     return [
-        f"evaluation: {_relative_path(result['artifact'])} ({_manner(result)})",
+        _artifact_line("evaluation", result),
         *_figure_lines(result["counts"]["metrics"]),
         _baseline_line(result["counts"]),
         _behaviour_line(result["counts"]),
@@ -101,11 +101,11 @@ def _baseline_line(counts: Result) -> str:
 def _behaviour_line(counts: Result) -> str:
     checks, failed = counts["behaviour_checks"], counts["behaviour_failed"]
     if not checks:
-        return "behaviour: not judged, for want of headlines"
-    told = f"behaviour: {checks - len(failed)} of {checks} checks passed"
-    if blind := len(set(counts.get("behaviour_unknown", ())) - set(failed)):
-        told += f", {blind} of them with words unknown to the model"
-    return f"{told}; failed: {', '.join(failed)}" if failed else told
+        return "behaviour: skipped: too few headlines"
+    line = f"behaviour: {checks - len(failed)} of {checks} checks passed"
+    if unknown := len(set(counts.get("behaviour_unknown", ())) - set(failed)):
+        line += f", {unknown} of them with words unknown to the model"
+    return f"{line}; failed: {', '.join(failed)}" if failed else line
 
 
 def _figure_lines(metrics: Result) -> list[str]:
@@ -143,18 +143,17 @@ def _batch_lines(batches: Sequence[Result]) -> list[str]:
     from headlines.nightly.samples import first_predictions
 
     lines = []
-    for batch in batches[:_BATCHES]:
+    for batch in batches[:_MAX_BATCHES]:
         if not batch["predictions"]:
             lines.append(f"{batch['batch']}: {batch['outcome']}: {batch['message']}")
             continue
-        again = " (scored before, reused)" if batch["outcome"] == "reused" else ""
-        lines.append(f"{batch['batch']}: {_rows(batch)}{again}")
+        state = " (up to date)" if batch["outcome"] == "reused" else ""
+        lines.append(f"{batch['batch']}: {_rows(batch)}{state}")
         lines.append(f"  predictions: {_relative_path(batch['predictions'])}")
-    if len(batches) > _BATCHES:
-        lines.append(f"… and {len(batches) - _BATCHES} more batches")
-    with_predictions = (batch for batch in batches if batch["predictions"])
-    for batch in itertools.islice(with_predictions, 1):
-        rows = first_predictions(Path(batch["predictions"]), _PREDICTIONS)
+    if len(batches) > _MAX_BATCHES:
+        lines.append(f"… and {len(batches) - _MAX_BATCHES} more batches")
+    if directory := next((b["predictions"] for b in batches if b["predictions"]), None):
+        rows = first_predictions(Path(directory), _MAX_PREDICTIONS)
         lines += [f"  {prediction_line(row)}" for row in rows]
     return lines
 
@@ -170,7 +169,7 @@ def _rows(counts: Result) -> str:
 
 
 def _relative_path(path: str) -> str:
-    """The path from here, if it lies below."""
+    """The path relative to the working directory, if it is below it."""
     inside = Path(path).is_relative_to(Path.cwd())
     return str(Path(path).relative_to(Path.cwd())) if inside else path
 
@@ -178,8 +177,8 @@ def _relative_path(path: str) -> str:
 def night_lines(result: Result) -> list[str]:
     """A night: model, figures, batches, report."""
     skipped = [f"skipped {name}: {reason}" for name, reason in result["skipped"].items()]
-    if len(skipped) > _BATCHES:
-        skipped[_BATCHES:] = [f"… and {len(skipped) - _BATCHES} more files skipped"]
+    if len(skipped) > _MAX_BATCHES:
+        skipped[_MAX_BATCHES:] = [f"… and {len(skipped) - _MAX_BATCHES} more files skipped"]
     return [
         "",
         f"model: {result['model']}",
@@ -198,19 +197,19 @@ def _drift_lines(result: Result) -> list[str]:
     rows, findings = result["profile"]["rows"], [DriftFinding(**one) for one in result["drift"]]
     levels = {finding.level for finding in findings}
     if rows and "no reference" in levels:
-        return ["drift: not judged, as the corpus has no labelled headlines of dev to compare with"]
+        return ["drift: skipped: the corpus has no labelled headlines of dev to compare with"]
     if rows and "too few rows" in levels:
-        return [f"drift: not judged, as {rows} headlines are too few (below {MIN_ROWS})"]
+        return [f"drift: skipped: too few headlines ({rows}, at least {MIN_ROWS} needed)"]
     return [str(finding) for finding in findings if finding.level in ("warn", "stop")]
 
 
 def _inbox_lines(result: Result) -> list[str]:
     lines = _batch_lines(result["batches"])
     if result["reused"]:
-        lines.append(f"scored before, nothing to do: {_batches(result['reused'])}")
-    left_out = (f"{number} {why}" for why, number in result["left_out"].items() if number)
-    if told := ", ".join(left_out):
-        lines.append(f"left out: {told}")
+        lines.append(f"up to date: {_batches(result['reused'])}")
+    left_out = [f"{number} {why}" for why, number in result["left_out"].items() if number]
+    if left_out:
+        lines.append(f"left out: {', '.join(left_out)}")
     return lines
 
 
@@ -219,11 +218,11 @@ def _batches(number: int) -> str:
 
 
 def archive_lines(result: Result) -> list[str]:
-    """What was moved to the archive, and how much stays in the inbox."""
+    """What was moved to the archive, and how many batches stay in the inbox."""
     done = "would be moved" if result["dry_run"] else "moved"
     lines = [
-        f"{name}" + (f" as {place}" if place != name else "")
-        for name, place in result["moved"].items()
+        name if archived_as == name else f"{name} as {archived_as}"
+        for name, archived_as in result["moved"].items()
     ]
     lines.append(
         f"{_batches(len(result['moved']))} {done} to {_relative_path(result['directory'])}"
@@ -241,7 +240,7 @@ def prediction_line(row: Result) -> str:
 
 
 def export_lines(result: Result) -> list[str]:
-    """An export: what it is, and what its check found."""
+    """An export, and how closely it agrees with the model."""
     return [
         f"export: {_relative_path(result['directory'])} ({result['format']} of {result['model']})",
         f"checked on {result['checked']} headlines: probabilities differ from the model's by "
@@ -250,7 +249,7 @@ def export_lines(result: Result) -> list[str]:
 
 
 def train_lines(result: Result) -> list[str]:
-    """A training: the model, its evaluation, and whether it is the champion now."""
+    """A training: the model, its evaluation, and whether it became the champion."""
     return [
         *model_lines(result),
         *evaluation_lines(result["evaluation"]),
@@ -258,24 +257,24 @@ def train_lines(result: Result) -> list[str]:
     ]
 
 
-def promotion_lines(verdict: Result) -> list[str]:
-    """Whether a model is the champion now, and if not, what spoke against it."""
-    if verdict["promoted"]:
-        return [f"{verdict['version']} is the champion: {verdict['summary']}"]
-    against = [f"  {reason}" for reason in verdict["reasons"]]
-    return [f"{verdict['version']} is not promoted; {verdict['summary']}", *against]
+def promotion_lines(decision: Result) -> list[str]:
+    """Whether a model became the champion, and if not, why."""
+    if decision["promoted"]:
+        return [f"{decision['version']} is the champion: {decision['summary']}"]
+    reasons = [f"  {reason}" for reason in decision["reasons"]]
+    return [f"{decision['version']} is not promoted; {decision['summary']}", *reasons]
 
 
 def models_lines(rows: Sequence[Result]) -> list[str]:
-    """All models, the champion marked: figures with their intervals, and what each is made from."""
-    lines = list(itertools.chain.from_iterable(map(_listed_model_lines, rows)))
+    """All models, the champion marked: figures with intervals, and what each was made from."""
+    lines = [line for row in rows for line in _listed_model_lines(row)]
     return lines or ["no models yet; `headlines train` makes one"]
 
 
 def _listed_model_lines(row: Result) -> list[str]:
     start = f"{'*' if row['champion'] else ' '} {row['version']}"
     if row["damaged"]:
-        return [f"{start}  DAMAGED: {row['damaged']}"]
+        return [f"{start}  CORRUPT: {row['damaged']}"]
     lines = [f"{start}  {row['preset']}, {row['created_at'][:16]}, {row['bytes'] / 2**20:.1f} MiB"]
     lines += [
         f"    {split:<4}  accuracy {_figure(figures, 'accuracy')}, "
@@ -304,7 +303,7 @@ def lineage_lines(links: Sequence[Result]) -> list[str]:
 
 
 def doctor_lines(checks: Sequence[Result]) -> list[str]:
-    """What was looked at, and what is amiss."""
+    """The checks of a setup, and problems with it."""
     return [
         f"{'ok  ' if check['good'] else 'WRONG'} {check['name']}: {check['message']}"
         for check in checks
@@ -345,7 +344,7 @@ def _table(rows: Sequence[Result]) -> list[str]:
 
 
 def _setting(value: Any) -> str:
-    """A value as it is written in a space."""
+    """A value as it is written in the file of a search space."""
     if value is None:
         return "none"
     return str(value).lower() if isinstance(value, bool) else str(value)

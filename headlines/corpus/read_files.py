@@ -1,8 +1,7 @@
-"""Reads one file of a corpus into pieces of some thousand rows, and notes what flags need of each.
+"""Reads one file of a corpus into chunks of some thousand rows, and the keys of each row for flags.
 
-A file is read by one worker, from front to back: in CSV a quote may run over lines, a compressed
-file has no middle, and a pickle is one object. Of a corpus in several files several are read at a
-time.
+One worker reads a file from start to end: in CSV a quote may span lines, a compressed file has no
+middle, and a pickle is one object. Several files of a corpus are read in parallel.
 """
 
 import hashlib
@@ -14,7 +13,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from headlines.corpus.source_rows import SPLITS, Row, iter_records, validate_row
+from headlines.corpus.source_files import iter_records
+from headlines.corpus.source_rows import SPLITS, Row, validate_row
 from headlines.errors import InputError
 from headlines.hashing import file_sha256
 from headlines.readers.rejects import Reject, RejectWriter, read_rejects
@@ -23,12 +23,11 @@ from headlines.storage.layout import Catalog
 from headlines.storage.manifest import DataFile, Input, Recipe
 from headlines.storage.stages import STAGES
 
-PIECE_ROWS = 20_000
-_PIECE_SIGNS = 8 << 20  # characters, where there are whole articles
-MARKS = "marks.parquet"  # of the artifact of a file
-REJECTS = "rejects.parquet"
+_CHUNK_CHARS = 8 << 20  # limits chunks of long articles
+ROW_KEYS_FILE = "marks.parquet"
+REJECTS_FILE = "rejects.parquet"
 
-PIECE_SCHEMA = pa.schema(
+CHUNK_SCHEMA = pa.schema(
     [
         pa.field("row", pa.int64(), nullable=False),  # in the file
         pa.field("record_id", pa.string(), nullable=False),
@@ -37,12 +36,12 @@ PIECE_SCHEMA = pa.schema(
         pa.field("label", pa.int8()),
     ]
 )
-MARKS_SCHEMA = pa.schema(
+ROW_KEYS_SCHEMA = pa.schema(
     [
         pa.field("text_high", pa.uint64(), nullable=False),  # the two halves of the record id
         pa.field("text_low", pa.uint64(), nullable=False),
-        pa.field("title", pa.uint64(), nullable=False),  # digest of the title as it stands
-        pa.field("split", pa.int8(), nullable=False),  # its place in SPLITS
+        pa.field("title", pa.uint64(), nullable=False),  # digest of the title as it is in the file
+        pa.field("split", pa.int8(), nullable=False),  # index in SPLITS
         pa.field("label", pa.int8(), nullable=False),  # -1 for none
     ]
 )
@@ -50,136 +49,137 @@ MARKS_SCHEMA = pa.schema(
 
 @dataclass(frozen=True)
 class ReadJob:
-    """One file of a corpus, to be read: small plain data for another process.
+    """One source file to read, as small plain data for another process.
 
     Attributes:
         root: the data root.
-        place: below it, of the pieces until the corpus is published.
-        corpus: key of the corpus; its pieces are no other one's, which would take them away.
+        work_path: where intermediate artifacts are, relative to the root.
+        corpus: key of the corpus. It is part of the chunks' key: another corpus from the same file
+            would remove shared chunks.
         path: of the file.
         sha256: its digest.
         encoding: of text.
-        of_inews: whether it is a pickle of the iNews package.
-        piece_rows: how many rows of the file are in a piece at most.
+        of_inews: whether the file is a pickle of the iNews package.
+        chunk_rows: maximum rows of a chunk.
     """
 
     root: str
-    place: str
+    work_path: str
     corpus: str
     path: str
     sha256: str
     encoding: str
     of_inews: bool
-    piece_rows: int
+    chunk_rows: int
 
     @property
     def recipe(self) -> Recipe:
-        """All that decides its pieces."""
+        """Everything that decides the chunks."""
         return Recipe(
             "pieces of a corpus",
             STAGES["corpus"].version,
             (Input(self.path, self.sha256),),
-            {"corpus": self.corpus, "path": self.path, "piece": [self.piece_rows, _PIECE_SIGNS]},
+            {"corpus": self.corpus, "path": self.path, "piece": [self.chunk_rows, _CHUNK_CHARS]},
         )
 
     @property
     def directory(self) -> Path:
-        """Where its pieces lie until the corpus is published."""
-        return Path(self.root) / self.place / self.recipe.key[:16]
+        """Where the chunks are until the corpus is published."""
+        return Path(self.root) / self.work_path / self.recipe.key[:16]
 
 
-def read_file(file: ReadJob) -> Artifact:
-    """The usable rows of a file in pieces, each of one split, and the others as rejects.
+def read_file(job: ReadJob) -> Artifact:
+    """Publish the usable rows of a file as chunks by split, with their keys and the rejects.
 
     Runs in a worker, on the machine that has the file. The artifact's counts are `rows_in`, `rows`,
-    `contents` (how many rows have one), `rejected` and `reasons`; see `pieces_of`, `MARKS` and
-    `rejects_of`.
+    `contents` (rows with an article), `rejected` and `reasons`. `chunk_files` and `iter_rejects`
+    read it.
 
     Raises:
         InputError: the file cannot be read, or changed while it was read.
     """
 
-    def write_pieces(draft: Path) -> dict[str, Any]:
-        path = Path(file.path)
+    def write_chunks(draft: Path) -> dict[str, Any]:
+        path = Path(job.path)
         counts = {"rows_in": 0, "rows": 0, "contents": 0}
         with (
-            RejectWriter(draft / REJECTS) as rejects,
-            pq.ParquetWriter(draft / MARKS, MARKS_SCHEMA, compression="lz4") as marks,
+            RejectWriter(draft / REJECTS_FILE) as rejects,
+            pq.ParquetWriter(draft / ROW_KEYS_FILE, ROW_KEYS_SCHEMA, compression="lz4") as keys,
         ):
-            for number, piece in enumerate(_in_pieces(file, rejects, counts)):
-                for split, rows in piece.splits.items():
-                    table = pa.table(rows.columns, schema=PIECE_SCHEMA)
+            for number, chunk in enumerate(_chunks(job, rejects, counts)):
+                for split, rows in chunk.splits.items():
+                    table = pa.table(rows.columns, schema=CHUNK_SCHEMA)
                     name = f"{number:06d}-{split}.parquet"
                     pq.write_table(table, draft / name, compression="lz4")
-                marks.write_table(pa.table(piece.marks, schema=MARKS_SCHEMA))
-                counts["rows"] += len(piece.marks["split"])
-        if file_sha256(path) != file.sha256:  # it may have been replaced while it was read
-            raise InputError("a file changed while it was read", file.path, "ingest it again")
+                keys.write_table(pa.table(chunk.keys, schema=ROW_KEYS_SCHEMA))
+                counts["rows"] += len(chunk.keys["split"])
+        if file_sha256(path) != job.sha256:
+            raise InputError("the file changed while it was read", job.path, "ingest it again")
         return {**counts, "rejected": rejects.count, "reasons": dict(rejects.reasons)}
 
-    return publish(Catalog(Path(file.root)), file.directory, file.recipe, write_pieces)
+    return publish(Catalog(Path(job.root)), job.directory, job.recipe, write_chunks)
 
 
-def pieces_of(read: Artifact, split: str) -> list[DataFile]:
-    """The files of `PIECE_SCHEMA` with the rows of one split, in the order of their rows."""
-    return [one for one in read.manifest.files if one.path.endswith(f"-{split}.parquet")]
+def chunk_files(read: Artifact, split: str) -> list[DataFile]:
+    """The chunks (of `CHUNK_SCHEMA`) of one split, in the order of their rows."""
+    return [file for file in read.manifest.files if file.path.endswith(f"-{split}.parquet")]
 
 
-def rejects_of(read: Artifact) -> Iterator[Reject]:
-    """The rows of a file that cannot be used; `row` is the position in the file."""
-    for path in read.files(REJECTS):
+def iter_rejects(read: Artifact) -> Iterator[Reject]:
+    """Yield the rejects of a file; `row` is the position in the file."""
+    for path in read.files(REJECTS_FILE):
         yield from read_rejects(path)
 
 
-class _Rows:
-    """Rows of one split, as columns: Python's garbage collector looks through tuples, not text."""
+class _Columns:
+    """Rows of one split as columns: tuples would slow down Python's garbage collector."""
 
     def __init__(self) -> None:
-        self.columns: dict[str, list[Any]] = {name: [] for name in PIECE_SCHEMA.names}
+        self.columns: dict[str, list[Any]] = {name: [] for name in CHUNK_SCHEMA.names}
 
-    def append(self, row: int, one: Row) -> None:
-        values = (row, one.record_id, one.title, one.content, one.label)
+    def append(self, number: int, row: Row) -> None:
+        values = (number, row.record_id, row.title, row.content, row.label)
         for column, value in zip(self.columns.values(), values, strict=True):
             column.append(value)
 
 
 @dataclass
-class _Piece:
-    """Rows of a file that stand one after the other, by split, and the marks of all of them."""
+class _Chunk:
+    """Consecutive rows of a file by split, and the keys of all of them."""
 
-    splits: dict[str, _Rows] = field(default_factory=dict)
-    marks: dict[str, list[int]] = field(
-        default_factory=lambda: {name: [] for name in MARKS_SCHEMA.names}
+    splits: dict[str, _Columns] = field(default_factory=dict)
+    keys: dict[str, list[int]] = field(
+        default_factory=lambda: {name: [] for name in ROW_KEYS_SCHEMA.names}
     )
-    signs: int = 0
+    characters: int = 0
 
-    def append(self, row: int, one: Row) -> None:
-        self.splits.setdefault(one.split, _Rows()).append(row, one)
-        self.signs += len(one.title) + len(one.content or "")
-        title = hashlib.blake2b(one.title.encode(), digest_size=8).digest()
+    def append(self, number: int, row: Row) -> None:
+        self.splits.setdefault(row.split, _Columns()).append(number, row)
+        self.characters += len(row.title) + len(row.content or "")
+        title = hashlib.blake2b(row.title.encode(), digest_size=8).digest()
         values = (
-            int(one.record_id[:16], 16),
-            int(one.record_id[16:], 16),
+            int(row.record_id[:16], 16),
+            int(row.record_id[16:], 16),
             int.from_bytes(title),
-            SPLITS.index(one.split),
-            -1 if one.label is None else one.label,
+            SPLITS.index(row.split),
+            -1 if row.label is None else row.label,
         )
-        for column, value in zip(self.marks.values(), values, strict=True):
+        for column, value in zip(self.keys.values(), values, strict=True):
             column.append(value)
 
 
-def _in_pieces(file: ReadJob, rejects: RejectWriter, counts: dict[str, int]) -> Iterator[_Piece]:
-    piece = _Piece()
-    for record in iter_records(Path(file.path), file.encoding, of_inews=file.of_inews):
+def _chunks(job: ReadJob, rejects: RejectWriter, counts: dict[str, int]) -> Iterator[_Chunk]:
+    chunk = _Chunk()
+    for record in iter_records(Path(job.path), job.encoding, of_inews=job.of_inews):
         counts["rows_in"] += 1
         try:
-            one = validate_row(record)
+            row = validate_row(record)
         except ValueError as error:
             rejects.add(Reject(record.row, str(error), record.raw))
             continue
-        counts["contents"] += one.content is not None
-        if len(piece.marks["split"]) == file.piece_rows or piece.signs >= _PIECE_SIGNS:
-            yield piece
-            piece = _Piece()
-        piece.append(record.row, one)
-    yield piece
+        counts["contents"] += row.content is not None
+        if len(chunk.keys["split"]) == job.chunk_rows or chunk.characters >= _CHUNK_CHARS:
+            yield chunk
+            chunk = _Chunk()
+        chunk.append(record.row, row)
+    yield chunk

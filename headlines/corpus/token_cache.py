@@ -1,9 +1,8 @@
-"""The words of texts, kept by their content: a text that was cut before is not cut again.
+"""Caches the words of texts by content: texts that were cut before are not cut again.
 
-Texts are kept in chunks, not one by one: looking a single headline up takes longer than cutting it
-(see `benchmarks/segment.py`). Where a chunk ends depends on the texts, not on their places, so a
-text that is added, changed or taken out renews the chunk that holds it, seldom a next one too, and
-those behind stay as they are.
+Texts are cached in chunks, because looking up a single headline takes longer than cutting it (see
+`benchmarks/segment.py`). The texts themselves decide where a chunk ends, so adding, changing or
+removing a text renews only its own chunk, rarely the next one too.
 """
 
 import contextlib
@@ -27,22 +26,34 @@ from headlines.storage.manifest import Recipe
 from headlines.storage.stages import STAGES
 
 SCHEMA = pa.schema([pa.field("tokens", pa.list_(pa.string()), nullable=False)])
-# Rows of a chunk. Without a least number, a headline that ends one and comes often would make many.
-_LEAST_ROWS, _MOST_ROWS = 500, 8_000
-_ONE_IN = 1_500  # texts ends a chunk that has its least: it has 2,000 rows in the mean
+
+
+@dataclass(frozen=True)
+class ChunkSizes:
+    """When a chunk ends; with the default sizes, after 2,000 rows on average.
+
+    Attributes:
+        min_rows: a frequent headline at which chunks end would make many small ones.
+        max_rows: a chunk always ends there.
+        one_in: in between, one in so many texts ends a chunk.
+    """
+
+    min_rows: int = 500
+    max_rows: int = 8_000
+    one_in: int = 1_500
 
 
 @dataclass(frozen=True)
 class CacheStats:
-    """What the cache holds of one segmenter.
+    """The cached words of one segmenter.
 
     Attributes:
         segmenter: its fingerprint.
-        name: the directory below `tokens/by-content`, to prune it by.
+        name: the directory below `tokens/by-content`, and the argument of `prune`.
         chunks: how many there are.
         rows: how many texts they hold.
         bytes: their size on disk.
-        newest: when the newest was made, ISO 8601 in UTC.
+        newest: when the newest chunk was created, ISO 8601 in UTC.
     """
 
     segmenter: dict[str, Any]
@@ -54,19 +65,19 @@ class CacheStats:
 
     @property
     def days(self) -> int:
-        """Whole days since the newest was made."""
+        """Whole days since the newest chunk was created."""
         return (datetime.now(UTC) - datetime.fromisoformat(self.newest)).days
 
 
-def is_chunk_boundary(text: str, rows: int) -> bool:
-    """Whether the chunk of so many rows ends behind this text, its last."""
-    if not _LEAST_ROWS <= rows < _MOST_ROWS:
-        return rows >= _MOST_ROWS
-    return zlib.crc32(text.encode("utf-8", "surrogatepass")) % _ONE_IN == 0
+def is_chunk_boundary(text: str, rows: int, sizes: ChunkSizes = ChunkSizes()) -> bool:
+    """Whether a chunk of `rows` rows ends after `text`, its last one."""
+    if not sizes.min_rows <= rows < sizes.max_rows:
+        return rows >= sizes.max_rows
+    return zlib.crc32(text.encode("utf-8", "surrogatepass")) % sizes.one_in == 0
 
 
 def tokens_for(catalog: Catalog, segmenter: Segmenter, texts: list[str]) -> Artifact:
-    """The words of a chunk of texts, in their order: cut, or found."""
+    """The words of a chunk of texts, in order, from the cache or cut now."""
     fingerprint = segmenter.fingerprint()
     texts_digest = hashlib.sha256()
     for text in texts:
@@ -84,22 +95,22 @@ def tokens_for(catalog: Catalog, segmenter: Segmenter, texts: list[str]) -> Arti
         pq.write_table(table, draft / "words.parquet", compression="zstd")
         return {"rows": len(texts)}
 
-    place = catalog.words / json_digest(fingerprint)[:16] / recipe.key[:16]
-    return publish(catalog, place, recipe, write)
+    target = catalog.words / json_digest(fingerprint)[:16] / recipe.key[:16]
+    return publish(catalog, target, recipe, write)
 
 
 def read_token_lists(artifact: Artifact) -> pa.ChunkedArray:
-    """The lists of words of a chunk, in the order of its texts."""
+    """The words of each text of a chunk, in order."""
     return pq.read_table(artifact.files(".parquet")[0], schema=SCHEMA).column("tokens")
 
 
 def cache_stats(catalog: Catalog) -> list[CacheStats]:
-    """What the cache holds, the words made last first."""
-    found = []
+    """The cached words of each segmenter, the newest first."""
+    stats = []
     for directory in _directories(catalog):
         manifests = [manifest for manifest in _manifests(directory) if manifest]
         if manifests:
-            found.append(
+            stats.append(
                 CacheStats(
                     segmenter=manifests[0].config["segmenter"],
                     name=directory.name,
@@ -109,21 +120,21 @@ def cache_stats(catalog: Catalog) -> list[CacheStats]:
                     newest=max(manifest.created_at for manifest in manifests),
                 )
             )
-    return sorted(found, key=lambda one: one.newest, reverse=True)
+    return sorted(stats, key=lambda cached: cached.newest, reverse=True)
 
 
 def prune(catalog: Catalog, name: str) -> None:
-    """Remove the words of one segmenter, by the `name` that `kept` gives.
+    """Remove the words of one segmenter, by the `name` in its `CacheStats`.
 
     Raises:
-        InputError: there is none of that name.
+        InputError: there is no such name.
     """
-    directory = next((one for one in _directories(catalog) if one.name == name), None)
+    directory = next((path for path in _directories(catalog) if path.name == name), None)
     if directory is None:
         raise InputError(
-            f"there are no words of {name!r}",
+            f"there are no cached words {name!r}",
             str(catalog.words),
-            "`headlines cache` lists what is there",
+            "run `headlines cache` for a list",
         )
     remove(catalog, directory)
 
@@ -135,7 +146,7 @@ def _directories(catalog: Catalog) -> list[Path]:
 
 
 def _manifests(directory: Path) -> Iterator[Any]:
-    with contextlib.suppress(FileNotFoundError):  # pruned by someone else meanwhile
+    with contextlib.suppress(FileNotFoundError):  # pruned by another process
         for chunk in directory.iterdir():
-            with contextlib.suppress(DamagedArtifact):  # the next run that needs it sets it aside
+            with contextlib.suppress(DamagedArtifact):  # the next run that needs it rebuilds it
                 yield read_manifest(chunk)

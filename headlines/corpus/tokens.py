@@ -1,4 +1,4 @@
-"""The words of every headline of a corpus, in the corpus's own files and order."""
+"""Segments a corpus: the words of every headline, in the same parts and order as the corpus."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,8 +10,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from headlines.compute import executors
-from headlines.compute.executors import wait_until_visible
-from headlines.corpus.token_cache import is_chunk_boundary, read_token_lists, tokens_for
+from headlines.compute.visibility import wait_until_visible
+from headlines.corpus.token_cache import (
+    ChunkSizes,
+    is_chunk_boundary,
+    read_token_lists,
+    tokens_for,
+)
 from headlines.errors import DamagedArtifact, InputError
 from headlines.hashing import file_sha256
 from headlines.segmentation import Segmenter, compatible, describe
@@ -28,35 +33,37 @@ SCHEMA = pa.schema(
         pa.field("tokens", pa.list_(pa.string()), nullable=False),
     ]
 )
-_READ_ROWS = 4_000  # read from the corpus at once
-_WORDS = "words.parquet"  # of the artifact of a part
+_READ_ROWS = 4_000  # read from the corpus at once, and enough for each worker
+_PART_FILE = "words.parquet"  # in the artifact of a part
 
 
 @dataclass(frozen=True)
 class SegmentJob:
-    """One file of a corpus, to be segmented: small plain data for another process.
+    """One part of a corpus to segment, as small plain data for another process.
 
     Attributes:
         root: the data root.
-        place: below it, of the words of parts until those of the whole corpus are published.
-        corpus: directory of the corpus, relative to the data root.
-        name: of the file in it.
-        sha256: digest of the file.
+        work_path: where intermediate artifacts are, relative to the root.
+        corpus: directory of the corpus, relative to the root.
+        name: of the part in the corpus.
+        sha256: its digest.
         rows: how many it has.
-        segmenter: what cuts its headlines.
+        segmenter: cuts its headlines.
+        sizes: of the chunks in the token cache.
     """
 
     root: str
-    place: str
+    work_path: str
     corpus: str
     name: str
     sha256: str
     rows: int
     segmenter: Segmenter
+    sizes: ChunkSizes
 
     @property
     def recipe(self) -> Recipe:
-        """All that decides its words."""
+        """Everything that decides its words."""
         return Recipe(
             "words of a part",
             STAGES["tokens"].version,
@@ -66,24 +73,28 @@ class SegmentJob:
 
     @property
     def directory(self) -> Path:
-        """Where its words lie until those of the whole corpus are published."""
-        return Path(self.root) / self.place / self.recipe.key[:16]
+        """Where its words are until those of the whole corpus are published."""
+        return Path(self.root) / self.work_path / self.recipe.key[:16]
 
 
 @dataclass(frozen=True)
 class _Chunk:
-    """Headlines whose words the cache keeps together."""
+    """Headlines whose words are cached together."""
 
     row: list[int]
     record_id: list[str]
     title: list[str]
 
 
-def segment_corpus(catalog: Catalog, corpus: Artifact) -> Artifact:
-    """Segment the headlines of a corpus, file by file, or reuse the words that are there.
+def segment_corpus(
+    catalog: Catalog,
+    corpus: Artifact,
+    sizes: ChunkSizes = ChunkSizes(),  # immutable  # noqa: B008
+) -> Artifact:
+    """Segment the headlines of a corpus part by part, or reuse its words.
 
-    Headlines that another corpus, or an earlier state of this one, had too are found in the token
-    cache. The counts say how many were `segmented` and how many `reused`.
+    Words of headlines from other corpora, or from an earlier version of this one, come from the
+    token cache. The counts say how many headlines were `segmented` and how many `reused`.
     """
     segmenter = Segmenter.from_environment()
     recipe = Recipe(
@@ -92,69 +103,68 @@ def segment_corpus(catalog: Catalog, corpus: Artifact) -> Artifact:
         (corpus.as_source(catalog),),
         {"segmenter": segmenter.fingerprint()},
     )
-    parts = _parts_of(catalog, corpus, segmenter)
-    made: list[Artifact] = []
+    jobs = _segment_jobs(catalog, corpus, segmenter, sizes)
+    parts: list[Artifact] = []
 
     def write_tokens(draft: Path) -> dict[str, Any]:
         counts = {"segmented": 0, "reused": 0, "tokens": 0}
-        pool = executors.executor(min(len(parts), -(-corpus.rows // _READ_ROWS)))
-        done = executors.bounded_map(pool, segment_part, parts, executors.max_in_flight())
-        for part, words in zip(parts, done, strict=True):
-            target = draft / part.name
+        pool = executors.executor(min(len(jobs), -(-corpus.rows // _READ_ROWS)))
+        results = executors.bounded_map(pool, segment_part, jobs, executors.max_in_flight())
+        for job, part in zip(jobs, results, strict=True):
+            target = draft / job.name
             target.parent.mkdir(exist_ok=True)
-            copy_file(wait_until_visible(words), _WORDS, target)
-            counts = {name: counts[name] + words.counts[name] for name in counts}
-            made.append(words)
+            copy_file(wait_until_visible(part), _PART_FILE, target)
+            counts = {name: counts[name] + part.counts[name] for name in counts}
+            parts.append(part)
         return counts
 
-    # One segmentation of a recipe at a time: another one would take the words of its parts away.
+    # One segmentation of a recipe at a time: a second one would remove the first one's parts.
     with file_lock(catalog, f"segmenting-{recipe.key[:16]}"):
         tokens = publish(catalog, catalog.tokens(recipe.key), recipe, write_tokens)
-        for words in made:
-            remove(catalog, words.directory)
+        for part in parts:
+            remove(catalog, part.directory)
     return tokens
 
 
-def segment_part(part: SegmentJob) -> Artifact:
-    """The words of one file of a corpus, cut or found; runs in a worker.
+def segment_part(job: SegmentJob) -> Artifact:
+    """Segment one part of a corpus; runs in a worker.
 
     Raises:
-        DamagedArtifact: the file is not what it was when the corpus was opened.
+        DamagedArtifact: the part changed since the corpus was opened.
     """
-    catalog = Catalog(Path(part.root))
-    path = catalog.root / part.corpus / part.name
-    have_here(catalog.root / part.corpus, part.name)
+    catalog = Catalog(Path(job.root))
+    path = catalog.root / job.corpus / job.name
+    have_here(catalog.root / job.corpus, job.name)
 
     def write_words(draft: Path) -> dict[str, Any]:
-        if file_sha256(path) != part.sha256:
-            raise DamagedArtifact(part.corpus, f"{part.name} is not what the manifest says")
+        if file_sha256(path) != job.sha256:
+            raise DamagedArtifact(job.corpus, f"{job.name} is not what the manifest says")
         counts = {"segmented": 0, "reused": 0, "tokens": 0}
-        with pq.ParquetWriter(draft / _WORDS, SCHEMA, compression="zstd") as writer:
-            for chunk in _chunks(path):
-                table, reused = _segmented(catalog, part.segmenter, chunk)
+        with pq.ParquetWriter(draft / _PART_FILE, SCHEMA, compression="zstd") as writer:
+            for chunk in _chunks(path, job.sizes):
+                table, reused = _segment_chunk(catalog, job.segmenter, chunk)
                 writer.write_table(table)
                 counts["reused" if reused else "segmented"] += len(table)
                 counts["tokens"] += len(table.column("tokens").combine_chunks().flatten())
         return counts
 
-    return publish(catalog, part.directory, part.recipe, write_words)
+    return publish(catalog, job.directory, job.recipe, write_words)
 
 
 def require_segmenter(tokens: Artifact) -> Segmenter:
-    """The segmenter of the present settings, if these words are its.
+    """The segmenter of the present settings, which must give the same words as `tokens`.
 
     Raises:
-        InputError: another one has cut them.
+        InputError: it does not.
     """
     segmenter = Segmenter.from_environment()
-    before = tokens.manifest.config["segmenter"]
-    if not compatible(segmenter.fingerprint(), before):
+    recorded = tokens.manifest.config["segmenter"]
+    if not compatible(segmenter.fingerprint(), recorded):
         raise InputError(
-            f"another segmenter has cut the words ({describe(before)}; now "
+            f"the words were cut by a different segmenter ({describe(recorded)}; now "
             f"{describe(segmenter.fingerprint())})",
             str(tokens.directory),
-            "set HEADLINES_ENGINE and HEADLINES_DICTIONARY as they were, or segment anew "
-            "(`headlines segment`)",
+            "restore HEADLINES_ENGINE and HEADLINES_DICTIONARY, or run `headlines segment` again",
         )
     return segmenter
 
@@ -170,23 +180,26 @@ def read_tokens(artifact: Artifact, split: str) -> pd.DataFrame:
     return frame.sort_values("row", ignore_index=True)
 
 
-def _parts_of(catalog: Catalog, corpus: Artifact, segmenter: Segmenter) -> list[SegmentJob]:
+def _segment_jobs(
+    catalog: Catalog, corpus: Artifact, segmenter: Segmenter, sizes: ChunkSizes
+) -> list[SegmentJob]:
     return [
         SegmentJob(
             root=str(catalog.root),
-            place=catalog.relative(catalog.pieces / "chunks"),
+            work_path=catalog.relative(catalog.pieces / "chunks"),
             corpus=catalog.relative(corpus.directory),
-            name=entry.path,
-            sha256=entry.sha256,
-            rows=entry.rows or 0,
+            name=file.path,
+            sha256=file.sha256,
+            rows=file.rows or 0,
             segmenter=segmenter,
+            sizes=sizes,
         )
-        for entry in corpus.manifest.files
-        if entry.path.endswith(".parquet")
+        for file in corpus.manifest.files
+        if file.path.endswith(".parquet")
     ]
 
 
-def _chunks(path: Path) -> Iterator[_Chunk]:
+def _chunks(path: Path, sizes: ChunkSizes) -> Iterator[_Chunk]:
     chunk = _Chunk([], [], [])
     with pq.ParquetFile(path) as file:
         for batch in file.iter_batches(_READ_ROWS, columns=["row", "record_id", "title"]):
@@ -195,18 +208,19 @@ def _chunks(path: Path) -> Iterator[_Chunk]:
                 chunk.row.append(row)
                 chunk.record_id.append(record_id)
                 chunk.title.append(title)
-                if is_chunk_boundary(title, len(chunk.title)):
+                if is_chunk_boundary(title, len(chunk.title), sizes):
                     yield chunk
                     chunk = _Chunk([], [], [])
     if chunk.title:
         yield chunk
 
 
-def _segmented(catalog: Catalog, segmenter: Segmenter, chunk: _Chunk) -> tuple[pa.Table, bool]:
-    words = tokens_for(catalog, segmenter, chunk.title)
+def _segment_chunk(catalog: Catalog, segmenter: Segmenter, chunk: _Chunk) -> tuple[pa.Table, bool]:
+    """The words of a chunk, and whether they come from the cache."""
+    cached = tokens_for(catalog, segmenter, chunk.title)
     try:
-        tokens = read_token_lists(words)
-    except FileNotFoundError:  # the cache was pruned this moment
+        tokens = read_token_lists(cached)
+    except FileNotFoundError:  # the cache was pruned at this moment
         tokens = pa.chunked_array([segmenter.cut(chunk.title)], type=SCHEMA.field("tokens").type)
     columns = {"row": chunk.row, "record_id": chunk.record_id, "tokens": tokens}
-    return pa.table(columns, schema=SCHEMA), words.reused
+    return pa.table(columns, schema=SCHEMA), cached.reused

@@ -1,8 +1,8 @@
-"""Writes the files of a corpus, each from the pieces that hold its rows, with their flags."""
+"""Writes the parts of a corpus from the chunks that hold their rows, and adds the flags."""
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from headlines.corpus.flags import Flags, RowKeys
-from headlines.corpus.read_files import pieces_of
+from headlines.corpus.read_files import chunk_files
 from headlines.corpus.source_rows import SPLITS
 from headlines.errors import DamagedArtifact
 from headlines.hashing import file_sha256, json_digest
@@ -33,22 +33,22 @@ SCHEMA = pa.schema(
         pa.field("leaked", pa.bool_(), nullable=False),
     ]
 )
-ROWS = "rows.parquet"  # of the artifact of a part
+PART_FILE = "rows.parquet"  # in the artifact of a part
 _FLAGS = ("duplicate", "label_conflict", "leaked")
-_GROUP_BYTES = 32 << 20  # of text: a file of whole articles has several row groups
+_ROW_GROUP_BYTES = 32 << 20  # of text: parts with articles have several row groups
 
 
 @dataclass(frozen=True)
-class Slice:
-    """Rows of one piece.
+class ChunkRange:
+    """A range of rows of one chunk.
 
     Attributes:
-        path: of the file of the piece, relative to the data root.
+        path: of the chunk, relative to the data root.
         sha256: its digest.
-        start: the first of the rows.
-        stop: behind the last one.
-        source: name of the file that the piece was read from.
-        rows_before: how many rows the files before that one have.
+        start: the first row.
+        stop: the row after the last one.
+        source: name of the source file of the chunk.
+        rows_before: rows of the source files before that one.
     """
 
     path: str
@@ -61,161 +61,161 @@ class Slice:
 
 @dataclass(frozen=True)
 class WriteJob:
-    """One file of a corpus, to be written: small plain data for another process.
+    """One part of a corpus to write, as small plain data for another process.
 
     Attributes:
         root: the data root.
-        place: below it, of the file until the corpus is published.
+        work_path: where intermediate artifacts are, relative to the root.
         corpus: key of the corpus.
-        name: of the file in it.
-        slices: its rows, in their order.
-        flags: three bits a row, all `duplicate`, then all `label_conflict`, then all `leaked`.
-        pandas_note: what pandas is to know of the columns, which it reads from the file.
+        name: of the part in the corpus.
+        ranges: its rows, in order.
+        flags: packed bits: `duplicate` of all rows, then `label_conflict`, then `leaked`.
+        pandas_metadata: what pandas stores in a Parquet file about its columns, as JSON.
     """
 
     root: str
-    place: str
+    work_path: str
     corpus: str
     name: str
-    slices: tuple[Slice, ...]
+    ranges: tuple[ChunkRange, ...]
     flags: bytes
-    pandas_note: str
+    pandas_metadata: str
 
     @property
     def rows(self) -> int:
-        """How many rows it has."""
-        return sum(one.stop - one.start for one in self.slices)
+        """The number of rows."""
+        return sum(rows.stop - rows.start for rows in self.ranges)
 
     @property
     def recipe(self) -> Recipe:
-        """All that decides its content."""
+        """Everything that decides the part."""
         return Recipe(
             "part of a corpus",
             STAGES["corpus"].version,
-            tuple(Input(one.path, one.sha256, one.stop - one.start) for one in self.slices),
+            tuple(Input(rows.path, rows.sha256, rows.stop - rows.start) for rows in self.ranges),
             {
                 "corpus": self.corpus,
                 "name": self.name,
-                "slices": json_digest([asdict(one) for one in self.slices]),
+                "slices": json_digest([asdict(rows) for rows in self.ranges]),
                 "flags": hashlib.sha256(self.flags).hexdigest(),
-                "pandas": self.pandas_note,
+                "pandas": self.pandas_metadata,
             },
         )
 
     @property
     def directory(self) -> Path:
-        """Where the file lies until the corpus is published."""
-        return Path(self.root) / self.place / self.recipe.key[:16]
+        """Where the part is until the corpus is published."""
+        return Path(self.root) / self.work_path / self.recipe.key[:16]
 
 
-def parts_of(
+def write_jobs(
     catalog: Catalog,
     corpus: str,
     read: Sequence[Artifact],
-    marks: RowKeys,
+    keys: RowKeys,
     flags: Flags,
     part_rows: int,
 ) -> Iterator[WriteJob]:
-    """The files of a corpus, split by split, each of so many rows but the last ones.
+    """Yield the parts of a corpus, split by split.
 
     Args:
         catalog: the data root.
         corpus: key of the corpus.
-        read: what `read_file` gave of each of its sources, in their order.
-        marks: of all rows.
+        read: the results of `read_file` for the sources, in order.
+        keys: of all rows.
         flags: of all rows.
-        part_rows: rows of a file.
+        part_rows: rows of a part; the last one of a split may have fewer.
     """
-    note = _pandas_note(contents=any(one.counts["contents"] for one in read))
+    pandas_metadata = _pandas_metadata(contents=any(file.counts["contents"] for file in read))
     for split in sorted(SPLITS):
-        there = np.flatnonzero(marks.split == SPLITS.index(split))
-        slices = list(_slices(catalog, read, split))
-        for number, start in enumerate(range(0, len(there), part_rows)):
-            rows = there[start : start + part_rows]
+        split_rows = np.flatnonzero(keys.split == SPLITS.index(split))
+        chunks = list(_chunk_ranges(catalog, read, split))
+        for number, start in enumerate(range(0, len(split_rows), part_rows)):
+            rows = split_rows[start : start + part_rows]
             yield WriteJob(
                 root=str(catalog.root),
-                place=catalog.relative(catalog.pieces / "chunks"),
+                work_path=catalog.relative(catalog.pieces / "chunks"),
                 corpus=corpus,
                 name=f"split={split}/part-{number:05d}.parquet",
-                slices=tuple(_cut(slices, start, start + len(rows))),
+                ranges=tuple(_intersect(chunks, start, start + len(rows))),
                 flags=np.packbits(
                     np.concatenate([getattr(flags, name)[rows] for name in _FLAGS])
                 ).tobytes(),
-                pandas_note=note,
+                pandas_metadata=pandas_metadata,
             )
 
 
-def write_part(part: WriteJob) -> Artifact:
-    """Write one file of a corpus; runs in a worker.
+def write_part(job: WriteJob) -> Artifact:
+    """Write one part of a corpus; runs in a worker.
 
     Raises:
-        DamagedArtifact: a piece is not what was read.
+        DamagedArtifact: a chunk is not what was read.
     """
 
     def write_rows(draft: Path) -> dict[str, Any]:
-        schema = SCHEMA.with_metadata({"pandas": part.pandas_note})
-        with pq.ParquetWriter(draft / ROWS, schema, compression="zstd") as writer:
-            for group in _row_groups(part):
-                writer.write_table(group)
+        schema = SCHEMA.with_metadata({"pandas": job.pandas_metadata})
+        with pq.ParquetWriter(draft / PART_FILE, schema, compression="zstd") as writer:
+            for row_group in _row_groups(job):
+                writer.write_table(row_group)
         return {}
 
-    return publish(Catalog(Path(part.root)), part.directory, part.recipe, write_rows)
+    return publish(Catalog(Path(job.root)), job.directory, job.recipe, write_rows)
 
 
-def _row_groups(part: WriteJob) -> Iterator[pa.Table]:
-    held: list[pa.Table] = []
-    for table in _tables(part):
-        if held and sum(one.nbytes for one in (*held, table)) > _GROUP_BYTES:
-            yield pa.concat_tables(held).combine_chunks()
-            held.clear()
-        held.append(table)
-    yield pa.concat_tables(held).combine_chunks()
+def _row_groups(job: WriteJob) -> Iterator[pa.Table]:
+    tables: list[pa.Table] = []
+    for table in _tables(job):
+        if tables and sum(held.nbytes for held in (*tables, table)) > _ROW_GROUP_BYTES:
+            yield pa.concat_tables(tables).combine_chunks()
+            tables.clear()
+        tables.append(table)
+    yield pa.concat_tables(tables).combine_chunks()
 
 
-def _tables(part: WriteJob) -> Iterator[pa.Table]:
-    bits = np.unpackbits(np.frombuffer(part.flags, np.uint8), count=len(_FLAGS) * part.rows)
-    flags = bits.astype(bool).reshape(len(_FLAGS), part.rows)
+def _tables(job: WriteJob) -> Iterator[pa.Table]:
+    bits = np.unpackbits(np.frombuffer(job.flags, np.uint8), count=len(_FLAGS) * job.rows)
+    flags = bits.astype(bool).reshape(len(_FLAGS), job.rows)
     done = 0
-    for one in part.slices:
-        path = Path(part.root) / one.path
+    for rows in job.ranges:
+        path = Path(job.root) / rows.path
         have_here(path.parent, path.name)
-        if file_sha256(path) != one.sha256:
+        if file_sha256(path) != rows.sha256:
             raise DamagedArtifact(str(path.parent), f"{path.name} is not what was read")
-        piece = pq.read_table(path, partitioning=None).slice(one.start, one.stop - one.start)
-        columns = {name: piece.column(name) for name in piece.column_names}
-        columns["row"] = pa.array(columns["row"].to_numpy() + one.rows_before)
-        columns["source"] = pa.repeat(one.source, len(piece))
+        table = pq.read_table(path, partitioning=None).slice(rows.start, rows.stop - rows.start)
+        columns = {name: table.column(name) for name in table.column_names}
+        columns["row"] = pa.array(columns["row"].to_numpy() + rows.rows_before)
+        columns["source"] = pa.repeat(rows.source, len(table))
         for name, values in zip(_FLAGS, flags, strict=True):
-            columns[name] = values[done : done + len(piece)]
-        done += len(piece)
+            columns[name] = values[done : done + len(table)]
+        done += len(table)
         yield pa.table({name: columns[name] for name in SCHEMA.names}, schema=SCHEMA)
 
 
-def _slices(catalog: Catalog, read: Sequence[Artifact], split: str) -> Iterator[Slice]:
-    """All pieces of a split, as a whole."""
+def _chunk_ranges(catalog: Catalog, read: Sequence[Artifact], split: str) -> Iterator[ChunkRange]:
+    """Yield all chunks of a split, each as a whole."""
     rows_before = 0
-    for one in read:
-        [source] = one.manifest.inputs
-        for piece in pieces_of(one, split):
-            path = catalog.relative(one.directory / piece.path)
-            name, rows = Path(source.path).name, piece.rows or 0
-            yield Slice(path, piece.sha256, 0, rows, name, rows_before)
-        rows_before += one.counts["rows_in"]
+    for file in read:
+        [source] = file.manifest.inputs
+        for chunk in chunk_files(file, split):
+            path = catalog.relative(file.directory / chunk.path)
+            name, rows = Path(source.path).name, chunk.rows or 0
+            yield ChunkRange(path, chunk.sha256, 0, rows, name, rows_before)
+        rows_before += file.counts["rows_in"]
 
 
-def _cut(slices: Sequence[Slice], start: int, stop: int) -> Iterator[Slice]:
-    """What of pieces that stand one after the other lies between two rows."""
-    first = 0
-    for one in slices:
-        inside = max(start - first, 0), min(stop - first, one.stop)
-        if inside[0] < inside[1]:
-            yield Slice(one.path, one.sha256, *inside, one.source, one.rows_before)
-        first += one.stop
+def _intersect(chunks: Sequence[ChunkRange], start: int, stop: int) -> Iterator[ChunkRange]:
+    """Yield the ranges of consecutive chunks between two rows of their split."""
+    offset = 0
+    for chunk in chunks:
+        first, last = max(start - offset, 0), min(stop - offset, chunk.stop)
+        if first < last:
+            yield replace(chunk, start=first, stop=last)
+        offset += chunk.stop
 
 
-def _pandas_note(*, contents: bool) -> str:
-    """What pandas writes of the columns of a corpus, with contents or without any."""
-    import pandas as pd  # workers can do without
+def _pandas_metadata(*, contents: bool) -> str:
+    """What pandas writes about the columns of a corpus, with articles or without."""
+    import pandas as pd  # not needed by workers
 
     text = pd.Series([], dtype="str")
     columns = {
@@ -226,5 +226,5 @@ def _pandas_note(*, contents: bool) -> str:
         **{name: pd.Series([], dtype="bool") for name in _FLAGS},
     }
     table = pa.Table.from_pandas(pd.DataFrame(columns), schema=SCHEMA, preserve_index=False)
-    note: bytes = table.schema.metadata[b"pandas"]
-    return note.decode()
+    metadata: bytes = table.schema.metadata[b"pandas"]
+    return metadata.decode()

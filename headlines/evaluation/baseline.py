@@ -17,8 +17,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from headlines.corpus.dataset import read_corpus
 from headlines.corpus.examples import examples
-from headlines.corpus.ingest import read_corpus
 from headlines.corpus.tokens import read_tokens, require_segmenter
 from headlines.errors import InputError
 from headlines.metrics.bootstrap import bootstrap_intervals, paired_bootstrap
@@ -86,7 +86,7 @@ def fit_baseline(catalog: Catalog, corpus: Artifact, tokens: Artifact, preset: P
     def write_predictions(draft: Path) -> dict[str, Any]:
         held_out = _held_out_rows(corpus, tokens, preset)
         held_out["prediction"] = fit_and_predict(
-            join_contents(train.token_lists, train.contents),
+            join_contents(train.token_lists, train.articles),
             train.labels,
             held_out["tokens"].to_list(),
         )

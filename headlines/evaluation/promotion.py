@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
-from headlines.corpus.ingest import ensure
+from headlines.corpus.dataset import ensure
 from headlines.corpus.tokens import segment_corpus
 from headlines.errors import InputError
 from headlines.evaluation.evaluate import evaluate

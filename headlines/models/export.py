@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import lstm_model.export
 from headlines.corpus.examples import examples
 from headlines.errors import DamagedArtifact, InputError
 from headlines.labels import LABELS
@@ -16,13 +15,19 @@ from headlines.storage.artifact import Artifact, open_artifact
 from headlines.storage.atomic import fsync_directory, fsync_tree
 from headlines.storage.layout import Catalog
 from headlines.storage.manifest import Input
-from lstm_model.export import FORMATS, INSTALL, MissingPackage
+from lstm_model.export.export import (
+    FORMATS,
+    INSTALL,
+    MissingPackage,
+    export_model,
+    require_format,
+)
 
 
 def export(model: str, format: str, directory: Path, catalog: Catalog) -> dict[str, Any]:
     """Write a model in another format to a new directory, completely or not at all.
 
-    The files are those that `lstm_model.export` names.
+    `lstm_model.export.export` lists the files.
 
     Args:
         model: a version, or `champion`.
@@ -38,7 +43,7 @@ def export(model: str, format: str, directory: Path, catalog: Catalog) -> dict[s
         InputError: there is no such model or format, a package that the format needs is not
             installed, the corpus or the tokens that the model was made from are missing, or the
             directory exists or cannot be written.
-        lstm_model.export.ExportError: the export does not compute what the model computes.
+        lstm_model.export.export.ExportError: the export does not compute what the model computes.
     """
     if format not in FORMATS:
         raise InputError(
@@ -50,7 +55,7 @@ def export(model: str, format: str, directory: Path, catalog: Catalog) -> dict[s
     artifact = champion.resolve(catalog, model)
     bundle = registry.load_bundle(artifact)
     try:
-        lstm_model.export.require(format)
+        require_format(format)
     except MissingPackage as missing:
         raise InputError(
             f"the package {missing.package} is not installed",
@@ -67,9 +72,7 @@ def export(model: str, format: str, directory: Path, catalog: Catalog) -> dict[s
         "segmenter": tokens.manifest.config["segmenter"],
     }
     with _staged(target) as draft:
-        difference = lstm_model.export.export(
-            bundle, draft, dev.token_lists, format, about, dev.contents
-        )
+        difference = export_model(bundle, draft, dev.token_lists, format, about, dev.articles)
     return {
         "model": version,
         "format": format,

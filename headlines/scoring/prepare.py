@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from headlines.compute import executors
-from headlines.compute.executors import wait_until_visible
+from headlines.compute.visibility import wait_until_visible
 from headlines.errors import InputError
 from headlines.readers.rejects import RejectWriter, read_rejects
 from headlines.scoring.batch import Batch

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from headlines.compute import executors
-from headlines.compute.executors import wait_until_visible
+from headlines.compute.visibility import wait_until_visible
 from headlines.labels import LABELS
 from headlines.metrics.profile import BINS, EMPTY_PROFILE, Profile, oov_rates, profile_of
 from headlines.models import registry

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headlines.segmentation.lac_weights import LAYERS, LacModel, lac_directory, read_lac
-from lstm_model.folding import TILE, project, tiled
+from lstm_model.row_stable import TILE, round_up_to_tile, row_stable_affine
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
@@ -124,7 +124,7 @@ class Lac:
         for layer in self._layers:
             features = layer.outputs(layer.gate_inputs(features), indices, steps)
             indices = np.arange(len(ids))  # the next layer's for each position
-        return project(features, self._kernel, self._bias)
+        return row_stable_affine(features, self._kernel, self._bias)
 
 
 class _BiGru:
@@ -155,7 +155,7 @@ class _BiGru:
         for start in range(0, len(features), AFFINE_ROWS):
             rows = slice(start, start + AFFINE_ROWS)
             for direction, (w, b) in enumerate(zip(self.w, self.b, strict=True)):
-                table[direction, rows] = project(features[rows], w, b)
+                table[direction, rows] = row_stable_affine(features[rows], w, b)
         return table
 
     def outputs(self, gate_inputs: Floats, indices: Ints, steps: Ints) -> Floats:
@@ -164,7 +164,7 @@ class _BiGru:
         `indices` `(characters,)` are the rows of `gate_inputs` for each character.
         """
         units, half = self.units, np.float32(0.5)
-        height = tiled(len(steps))  # all steps reuse arrays of this height
+        height = round_up_to_tile(len(steps))  # all steps reuse arrays of this height
         h = np.zeros((2, height, units), dtype=np.float32)
         gates = np.empty((2, height, 2 * units), dtype=np.float32)
         candidate, reset_h = np.empty_like(h), np.zeros_like(h)
@@ -175,7 +175,7 @@ class _BiGru:
         result = np.empty((len(indices), 2, units), dtype=np.float32)
         ends = np.cumsum(steps)
         for t, active in enumerate(active_rows(steps)):
-            n, tiles = np.s_[:, :active], np.s_[:, : tiled(active) // TILE]
+            n, tiles = np.s_[:, :active], np.s_[:, : round_up_to_tile(active) // TILE]
             positions = (ends - steps)[:active] + t, ends[:active] - 1 - t
             for inputs, position, out in zip(gate_inputs, positions, x, strict=True):
                 # "clip" avoids a copy

@@ -3,7 +3,6 @@
 import importlib.metadata
 import importlib.util
 import logging
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from headlines.errors import InputError
 from headlines.hashing import file_sha256
 from headlines.segmentation import python_jieba, rust_jieba
+from headlines.settings import Settings
 
 if TYPE_CHECKING:
     from headlines.segmentation.lac import Lac
@@ -47,27 +47,31 @@ class Segmenter:
     digest: str | None = field(init=False, default=None)
 
     @classmethod
-    def from_environment(cls) -> "Segmenter":
-        """What the pipeline cuts with: `HEADLINES_ENGINE` and `HEADLINES_DICTIONARY`.
+    def from_settings(cls, settings: Settings) -> "Segmenter":
+        """The pipeline's segmenter, of `HEADLINES_ENGINE` and `HEADLINES_DICTIONARY`.
 
         Raises:
-            InputError: a variable holds a value that cannot be used.
+            InputError: a variable has an invalid value.
         """
-        engine = os.environ.get("HEADLINES_ENGINE") or "fast"
+        engine, dictionary = settings.engine, settings.dictionary
         if engine not in ENGINES:
             raise InputError(
                 f"there is no engine {engine!r}", "HEADLINES_ENGINE", f"use {_one_of(ENGINES)}"
             )
-        dictionary = os.environ.get("HEADLINES_DICTIONARY")
         try:
             path = Path(dictionary).expanduser().resolve() if dictionary else None
-        except RuntimeError as error:  # no such user, or a circle of links
+        except RuntimeError as error:  # no such user, or a loop of symbolic links
             raise InputError(
-                f"{dictionary!r} is no path ({error})",
+                f"{dictionary!r} is not a path ({error})",
                 "HEADLINES_DICTIONARY",
                 "give the path of a file",
             ) from error
         return cls(engine, dictionary=path)
+
+    @classmethod
+    def from_environment(cls) -> "Segmenter":
+        """The same, of the settings in the environment."""
+        return cls.from_settings(Settings.from_environment())
 
     def __post_init__(self) -> None:
         for name, value, known in (("engine", self.engine, ENGINES), ("mode", self.mode, MODES)):

@@ -29,9 +29,14 @@ class Catalog:
     root: Path
 
     @classmethod
-    def from_environment(cls) -> "Catalog":
+    def open(cls, settings: Settings) -> "Catalog":
         """The catalog of the data root that the settings name."""
-        return cls(Settings.from_environment().data_root)
+        return cls(settings.data_root)
+
+    @classmethod
+    def from_environment(cls) -> "Catalog":
+        """The same, of the settings in the environment."""
+        return cls.open(Settings.from_environment())
 
     @property
     def inbox(self) -> Path:

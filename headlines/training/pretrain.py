@@ -8,14 +8,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from headlines.corpus.ingest import read_corpus
+from headlines.corpus.dataset import read_corpus
 from headlines.segmentation import Segmenter
 from headlines.storage.artifact import Artifact, publish
 from headlines.storage.layout import Catalog
 from headlines.storage.manifest import Recipe
 from headlines.storage.stages import STAGES
-from lstm_model.presets import Preset, embedding_sizes, min_counts, rules, views
-from lstm_model.views import View, pairs_of
+from lstm_model.inputs import InputName, char_bigrams
+from lstm_model.presets import Preset
 
 if TYPE_CHECKING:
     from lstm_model.word_vectors import WordVectors
@@ -27,19 +27,18 @@ def pretrain(catalog: Catalog, corpus: Artifact, preset: Preset) -> list[Artifac
     """The vectors for each input of a preset; none if it does not use pretrained vectors."""
     if not preset.pretrained:
         return []
-    return [pretrain_view(catalog, corpus, preset, view) for view in views(preset)]
+    return [pretrain_view(catalog, corpus, preset, view) for view in preset.input_names]
 
 
-def pretrain_view(catalog: Catalog, corpus: Artifact, preset: Preset, view: View) -> Artifact:
+def pretrain_view(catalog: Catalog, corpus: Artifact, preset: Preset, view: InputName) -> Artifact:
     """Learn the vectors for one input of a preset, or reuse existing ones.
 
     The texts are the titles and articles of the training rows, without rows whose title is also
     held out unless the preset trains on them.
     """
     segmenter = Segmenter.from_environment()
-    index = views(preset).index(view)
-    text_rules = rules(preset)[index]
-    min_count, size = min_counts(preset)[index], embedding_sizes(preset)[index]
+    [text_input] = [text_input for text_input in preset.inputs if text_input.name == view]
+    rules, min_count, size = text_input.rules, text_input.min_count, text_input.embedding_size
     kind = "pairs" if view == "pairs" else "words"
     recipe = Recipe(
         "pretrained",
@@ -48,7 +47,7 @@ def pretrain_view(catalog: Catalog, corpus: Artifact, preset: Preset, view: View
         {
             "view": kind,
             "segmenter": segmenter.fingerprint(),
-            "rules": text_rules,
+            "rules": rules,
             "min_count": min_count,
             "size": size,
             "seed": preset.seed,
@@ -64,8 +63,8 @@ def pretrain_view(catalog: Catalog, corpus: Artifact, preset: Preset, view: View
         texts = _texts(corpus, keep_leaked=preset.keep_leaked_titles)
         token_lists = segmenter.cut(texts)
         if kind == "pairs":
-            token_lists = pairs_of(token_lists)
-        vectors = learn_vectors(token_lists, text_rules, min_count, size, preset.seed)
+            token_lists = char_bigrams(token_lists)
+        vectors = learn_vectors(token_lists, rules, min_count, size, preset.seed)
         vectors.vocabulary.save(draft / _VOCABULARY)
         # Not `save_file`, which raises no OSError on a full disk.
         content = safetensors.numpy.save({"vectors": vectors.vectors})

@@ -77,7 +77,7 @@ def train(
             on_epoch,
             read_vectors(pretrained),
         )
-        uncalibrated = PackedScorer(trained).predict(dev.token_lists, dev.contents)
+        uncalibrated = PackedScorer(trained).predict(dev.token_lists, dev.articles)
         calibration = Calibration.fitted(log_probabilities(uncalibrated), dev.labels)
         write_bundle(draft, dataclasses.replace(trained, calibration=calibration))
         metrics = {"dev": _dev_metrics(PackedScorer.load(draft), dev)}
@@ -111,7 +111,7 @@ def train(
 
 def _dev_metrics(scorer: "PackedScorer", dev: "Examples") -> dict[str, Any]:
     """Metrics, with the calibration error before and after the temperature was applied."""
-    probabilities = scorer.predict(dev.token_lists, dev.contents)
+    probabilities = scorer.predict(dev.token_lists, dev.articles)
     predictions = scorer.labels(probabilities)
     before = scorer.calibration.at_temperature_1(probabilities)
     return {

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from headlines.compute.executors import run_in_subprocess
+from headlines.compute.run_in_subprocess import run_in_subprocess
 from headlines.corpus.examples import examples
 from headlines.metrics.classification import classification_metrics
 from headlines.storage.artifact import Artifact, publish
@@ -86,9 +86,16 @@ class TrialResult:
 
 
 def run_trial(
-    catalog: Catalog, corpus: Artifact, tokens: Artifact, trial: Trial, seeds: int
+    catalog: Catalog,
+    corpus: Artifact,
+    tokens: Artifact,
+    trial: Trial,
+    seeds: int,
+    in_subprocess: bool = False,
 ) -> TrialResult:
     """Train a trial with each seed, up to the first that fails, or reuse existing trainings.
+
+    A training `in_subprocess` returns its memory.
 
     Raises:
         InputError: the corpus has no labelled headlines in train, or none in dev that are not
@@ -96,13 +103,19 @@ def run_trial(
     """
     trainings: list[Artifact] = []
     for preset in trial.with_seeds(seeds):
-        trainings.append(train_trial(catalog, corpus, tokens, preset))
+        trainings.append(train_trial(catalog, corpus, tokens, preset, in_subprocess))
         if trainings[-1].counts["problem"]:
             break
     return TrialResult(trial, tuple(trainings))
 
 
-def train_trial(catalog: Catalog, corpus: Artifact, tokens: Artifact, preset: Preset) -> Artifact:
+def train_trial(
+    catalog: Catalog,
+    corpus: Artifact,
+    tokens: Artifact,
+    preset: Preset,
+    in_subprocess: bool = False,
+) -> Artifact:
     """Train as `headlines.training.train.train` does, but keep only the metrics on dev.
 
     Leaked titles are excluded from them. A failed training is a result too, with the reason as
@@ -126,8 +139,11 @@ def train_trial(catalog: Catalog, corpus: Artifact, tokens: Artifact, preset: Pr
     checkpoints = catalog.work / f"trial-{recipe.key[:16]}"
 
     def write_metrics(draft: Path) -> dict[str, Any]:
-        metrics, counts = run_in_subprocess(
-            _train_and_measure, corpus, tokens, preset, vectors, checkpoints
+        arguments = (corpus, tokens, preset, vectors, checkpoints)
+        metrics, counts = (
+            run_in_subprocess(_train_and_measure, *arguments)
+            if in_subprocess
+            else _train_and_measure(*arguments)
         )
         text = json.dumps(metrics, ensure_ascii=False, indent=2) + "\n"
         (draft / "figures.json").write_text(text, encoding="utf-8")
@@ -151,7 +167,8 @@ def _train_and_measure(
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """The metrics on dev after a training (empty if it fails), and the counts of its manifest."""
     from lstm_model.packed import PackedScorer
-    from lstm_model.training import TrainingError, train
+    from lstm_model.trainer import TrainingError
+    from lstm_model.training import train
 
     # First, so that missing rows are reported before the training.
     dev = examples(corpus, tokens, "dev", preset, keep_leaked=False)
@@ -166,7 +183,7 @@ def _train_and_measure(
     except TrainingError as error:
         return {}, {"problem": f"seed {preset.seed}: {error}"}
     scorer = PackedScorer(trained)
-    probabilities = scorer.predict(dev.token_lists, dev.contents)
+    probabilities = scorer.predict(dev.token_lists, dev.articles)
     if not np.isfinite(probabilities).all():  # possible even with a finite loss
         return {}, {"problem": f"seed {preset.seed}: its probabilities are not finite"}
     metrics = classification_metrics(dev.labels, scorer.labels(probabilities))

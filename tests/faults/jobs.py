@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from headlines.corpus import ingest, tokens
+from headlines.corpus import dataset, ingest, tokens
 from headlines.models import champion
 from headlines.readers import ReadOptions, read_records
 from headlines.scoring import rows
@@ -81,7 +81,7 @@ def ingest_corpus(root: str) -> None:
 def segment_corpus(root: str) -> None:
     """Cut the headlines of that corpus; made anew where it is damaged."""
     catalog = Catalog(Path(root))
-    tokens.segment_corpus(catalog, ingest.ensure(catalog, "news"))
+    tokens.segment_corpus(catalog, dataset.ensure(catalog, "news"))
 
 
 def read(root: str, name: str) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from headlines.corpus.tokens import segment_corpus
 from headlines.storage.layout import Catalog
 
 
-def test_it_shows_and_removes_the_words_of_a_segmenter(
+def test_the_cache_is_shown_and_pruned(
     catalog: Catalog,
     corpus_file: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -40,4 +40,4 @@ def test_it_shows_and_removes_the_words_of_a_segmenter(
     with pytest.raises(SystemExit) as left_with:
         main(["cache", "--prune", "../corpus"])
     assert left_with.value.code == 2
-    assert "`headlines cache` lists" in capsys.readouterr().err
+    assert "run `headlines cache`" in capsys.readouterr().err

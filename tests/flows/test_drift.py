@@ -1,4 +1,4 @@
-"""Nights whose headlines are unlike those the model was evaluated on."""
+"""Nights whose headlines differ from those that the model was evaluated on."""
 
 import json
 import logging
@@ -28,7 +28,7 @@ def corpus(catalog: Catalog, corpus_file: Path) -> str:
     return "news"
 
 
-def test_a_night_of_other_headlines_warns_and_the_next_one_sees_it(
+def test_a_night_with_drift_warns_and_is_remembered(
     catalog: Catalog,
     corpus: str,
     small_preset: str,
@@ -39,7 +39,7 @@ def test_a_night_of_other_headlines_warns_and_the_next_one_sees_it(
 
     write_batch(catalog.inbox / "small.csv", ENGLISH[:5])
     small = nightly(corpus, small_preset)
-    assert {found["level"] for found in small["drift"]} == {"too few rows", "not judged"}
+    assert {finding["level"] for finding in small["drift"]} == {"too few rows", "not judged"}
     assert small["before"] == []
 
     write_batch(catalog.inbox / "other.csv", [*ENGLISH, ""])
@@ -47,9 +47,9 @@ def test_a_night_of_other_headlines_warns_and_the_next_one_sees_it(
         other = nightly(corpus, small_preset)
 
     assert [batch["scored"] for batch in other["batches"]] == [600]
-    found = {one["name"]: one for one in other["drift"]}
-    assert found["length"]["level"] == found["unknown"]["level"] == "warn"
-    assert found["length"]["psi"] > found["length"]["warn"]
+    findings = {finding["name"]: finding for finding in other["drift"]}
+    assert findings["length"]["level"] == findings["unknown"]["level"] == "warn"
+    assert findings["length"]["psi"] > findings["length"]["warn"]
     assert "drift of length" in caplog.text
     assert other["profile"]["rows"] == 600
     assert [night["profile"]["rows"] for night in other["before"]] == [5]
@@ -58,11 +58,11 @@ def test_a_night_of_other_headlines_warns_and_the_next_one_sees_it(
     assert other["reference"]["rows"] == Profile.from_dict(reference).rows == 18
 
     third = nightly(corpus, small_preset)  # nothing is due
-    assert {one["psi"] for one in third["drift"]} == {None}
+    assert {finding["psi"] for finding in third["drift"]} == {None}
     assert [night["profile"]["rows"] for night in third["before"]] == [5, 600]
 
 
-def test_too_high_a_drift_fails_the_night_when_all_is_scored_and_told(
+def test_too_much_drift_fails_the_night_after_scoring(
     catalog: Catalog,
     corpus: str,
     small_preset: str,
@@ -91,7 +91,7 @@ def test_too_high_a_drift_fails_the_night_when_all_is_scored_and_told(
     assert str(report) in last
     assert open_artifact(catalog.prediction("other.csv")) is not None
 
-    # A batch that is stopped and a drift that is too high are both told.
+    # Both the stopped batch and the drift are reported.
     write_batch(catalog.inbox / "again.csv", ENGLISH[::-1])
     write_batch(catalog.inbox / "bad.csv", ["", ""])
     with pytest.raises(BatchesStopped, match=r"stopped: bad\.csv; drift of .*length") as stopped:

@@ -29,7 +29,7 @@ def test_the_result_as_json_and_for_people(
 ) -> None:
     for format in ("onnx", "saved_model"):
         main(["export", "--format", format, str(tmp_path / format), "--json"])
-        result = json.loads(capfd.readouterr().out)  # and nothing besides
+        result = json.loads(capfd.readouterr().out)  # and nothing else
         assert result.pop("largest_difference") <= 1e-5
         assert result == {
             "model": model.directory.name,
@@ -48,7 +48,7 @@ def test_the_result_as_json_and_for_people(
     assert again.read_bytes() == first.read_bytes()
 
 
-def test_a_new_process_exports_to_onnx_without_prefect_and_tensorflow(
+def test_export_to_onnx_loads_no_prefect_or_tensorflow(
     model: Artifact, catalog: Catalog, tmp_path: Path
 ) -> None:
     code = (

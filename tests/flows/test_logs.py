@@ -12,7 +12,7 @@ def record(message: str, *values: object, **more: object) -> logging.LogRecord:
     return made
 
 
-def test_an_event_is_one_line_with_what_prefect_and_the_stage_know() -> None:
+def test_an_event_is_one_line_with_run_and_stage() -> None:
     line = JsonLines("default", None, "%").format(
         record(
             "%s: 大涨\n%d",

@@ -1,4 +1,4 @@
-"""`headlines models`, `promote` and `lineage`: what people see, and the exit status. No Prefect."""
+"""`headlines models`, `promote` and `lineage`: output and exit status, without Prefect."""
 
 import dataclasses
 import json
@@ -21,7 +21,7 @@ from lstm_model.presets import PRESETS
 
 @pytest.fixture
 def models(catalog: Catalog, corpus_file: Path, small_preset: str) -> list[Artifact]:
-    """A champion that learnt nothing and was not evaluated, and a better model that was."""
+    """A champion that learned nothing and was not evaluated, and a better model that was."""
     corpus = ingest(catalog, "news", str(corpus_file))
     tokens = segment_corpus(catalog, corpus)
     lazy = dataclasses.replace(PRESETS[small_preset], epochs=1, learning_rate=1e-6)
@@ -36,15 +36,15 @@ def shown(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     return capsys.readouterr().out
 
 
-def left(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[Any, str, str]:
-    """Exit status, standard output and standard error of a call that leaves."""
+def exit_of(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[Any, str, str]:
+    """Exit status, standard output and standard error of a call that exits."""
     with pytest.raises(SystemExit) as exit:
         main(arguments)
     said = capsys.readouterr()
     return exit.value.code, said.out, said.err
 
 
-def test_models_are_listed_with_figures_and_what_they_were_made_from(
+def test_models_are_listed_with_figures_and_inputs(
     catalog: Catalog, models: list[Artifact], capsys: pytest.CaptureFixture[str]
 ) -> None:
     first, second = (model.directory.name for model in models)
@@ -70,19 +70,19 @@ def test_models_are_listed_with_figures_and_what_they_were_made_from(
     assert rows[first]["corpus"] == {"name": "news", "digest": models[0].manifest.inputs[0].sha256}
     assert rows[first]["bytes"] == sum(path.stat().st_size for path in models[0].files())
 
-    weights.write_bytes(b"")  # it is told, and the other one is still there
-    status, out, error = left(capsys, "models")
+    weights.write_bytes(b"")  # it is reported, and the other one is still listed
+    status, out, error = exit_of(capsys, "models")
     assert status == 2
     assert "the model is damaged (weights.safetensors is not what" in error
-    damaged = f"* {first}  DAMAGED: weights.safetensors is not what the manifest says"
+    damaged = f"* {first}  CORRUPT: weights.safetensors is not what the manifest says"
     assert damaged in out.splitlines()
-    rows = {row["version"]: row for row in json.loads(left(capsys, "models", "--json")[1])}
+    rows = {row["version"]: row for row in json.loads(exit_of(capsys, "models", "--json")[1])}
     assert "weights.safetensors" in rows[first]["damaged"]
     assert rows[first]["preset"] == "small"
     assert rows[second]["damaged"] == ""
 
     catalog.champion.write_text("{}")  # who has to choose another champion needs the list
-    status, out, error = left(capsys, "models")
+    status, out, error = exit_of(capsys, "models")
     assert status == 2
     assert error.count("\n") == 1
     assert "the champion pointer cannot be read" in error
@@ -90,14 +90,14 @@ def test_models_are_listed_with_figures_and_what_they_were_made_from(
     assert all(version in out for version in rows)
 
 
-def test_a_champion_that_is_missing_is_told_below_the_list(
+def test_a_missing_champion_is_reported_below_the_list(
     catalog: Catalog, models: list[Artifact], capsys: pytest.CaptureFixture[str]
 ) -> None:
     first, second = models
     first.directory.rename(catalog.root / "moved")
-    status, out, error = left(capsys, "models")
+    status, out, error = exit_of(capsys, "models")
     assert status == 2
-    assert f"* {first.directory.name}  DAMAGED: it is missing" in out.splitlines()
+    assert f"* {first.directory.name}  CORRUPT: it is missing" in out.splitlines()
     assert f"  {second.directory.name}  small, " in out
     assert error.count("\n") == 1
     assert f"there is no model '{first.directory.name}', which is the champion" in error
@@ -105,7 +105,7 @@ def test_a_champion_that_is_missing_is_told_below_the_list(
     assert "restore it from a copy, or choose another one" in error
 
     catalog.champion.unlink()
-    status, out, error = left(capsys, "models")
+    status, out, error = exit_of(capsys, "models")
     assert status == 2
     assert "*" not in out
     assert "no champion.json says which one scores" in error
@@ -117,7 +117,7 @@ def test_without_a_model_the_list_says_so(
     assert shown(capsys, "models") == "no models yet; `headlines train` makes one\n"
 
 
-def test_a_corpus_without_dev_leaves_the_champion_and_names_it(
+def test_no_promotion_on_a_corpus_without_dev(
     catalog: Catalog,
     corpus_file: Path,
     tmp_path: Path,
@@ -128,21 +128,21 @@ def test_a_corpus_without_dev_leaves_the_champion_and_names_it(
     frame = pd.read_csv(corpus_file)
     frame[frame["split"] != "dev"].to_csv(tmp_path / "no-dev.csv", index=False)
     ingest(catalog, "no-dev", str(tmp_path / "no-dev.csv"))
-    status, _, error = left(capsys, "promote", second, "--corpus", "no-dev")
+    status, _, error = exit_of(capsys, "promote", second, "--corpus", "no-dev")
     assert status == 2
     assert "there are no dev headlines to compare it on" in error
-    assert f"the champion is still {first}; --force promotes it all the same" in error
+    assert f"the champion is still {first}; --force promotes it anyway" in error
 
 
-def test_the_help_says_that_no_promote_does_not_hold_for_a_first_model(
+def test_help_says_a_first_model_is_always_promoted(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    status, out, _ = left(capsys, "train", "--help")
+    status, out, _ = exit_of(capsys, "train", "--help")
     assert status == 0
-    assert "(a first model becomes it all the same)" in " ".join(out.split())
+    assert "keep the champion, unless this is the first model" in " ".join(out.split())
 
 
-def test_a_model_is_promoted_by_rule_by_force_and_rolled_back(
+def test_promotion_by_rule_and_by_force_and_rollback(
     catalog: Catalog, models: list[Artifact], capsys: pytest.CaptureFixture[str]
 ) -> None:
     first, second = (model.directory.name for model in models)
@@ -152,7 +152,7 @@ def test_a_model_is_promoted_by_rule_by_force_and_rolled_back(
     )
     assert champion.open_champion(catalog).directory.name == second
 
-    status, out, error = left(capsys, "promote", first, "--corpus", "news", "--json")
+    status, out, error = exit_of(capsys, "promote", first, "--corpus", "news", "--json")
     verdict = json.loads(out)
     assert status == 2
     assert error.count("\n") == 1
@@ -160,7 +160,7 @@ def test_a_model_is_promoted_by_rule_by_force_and_rolled_back(
     for reason in verdict["reasons"]:
         assert reason in error
     assert "is not shown to be better than the champion's" in error
-    assert f"the champion is still {second}; --force promotes it all the same" in error
+    assert f"the champion is still {second}; --force promotes it anyway" in error
     assert champion.open_champion(catalog).directory.name == second
 
     assert f"{first} is the champion: forced: dev macro-F1" in shown(
@@ -172,11 +172,11 @@ def test_a_model_is_promoted_by_rule_by_force_and_rolled_back(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "expected"),
     [
         ((), "either a VERSION or --rollback"),
         (("one", "--rollback"), "either a VERSION or --rollback"),
-        (("--rollback", "--force"), "it goes with a VERSION"),
+        (("--rollback", "--force"), "only with a VERSION"),
         (("--rollback",), "there is no champion"),
         (("--force", "one"), "there is no model 'one'"),
         (("one",), "there is no model 'one'"),
@@ -187,23 +187,23 @@ def test_a_wrong_promotion_is_one_line_and_status_2(
     catalog: Catalog,
     capsys: pytest.CaptureFixture[str],
     arguments: tuple[str, ...],
-    said: str,
+    expected: str,
 ) -> None:
-    status, out, error = left(capsys, "promote", *arguments)
+    status, out, error = exit_of(capsys, "promote", *arguments)
     assert (status, out) == (2, "")
     assert error.count("\n") == 1
-    assert said in error
+    assert expected in error
     assert not list(catalog.root.rglob("*.json"))
 
 
-def test_a_broken_link_of_the_lineage_is_named_and_leaves_with_1(
+def test_a_broken_link_of_the_lineage_exits_with_1(
     catalog: Catalog, corpus_file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     tokens = segment_corpus(catalog, ingest(catalog, "news", str(corpus_file)))
     place = str(tokens.directory)
     assert f"file {corpus_file}" in shown(capsys, "lineage", place)
     corpus_file.write_text("title\n", encoding="utf-8")
-    status, out, error = left(capsys, "lineage", place)
+    status, out, error = exit_of(capsys, "lineage", place)
     assert status == 1
     assert out.count("!! its bytes have changed since") == 1
     assert error == f"headlines: {corpus_file}: its bytes have changed since\n"

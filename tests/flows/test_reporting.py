@@ -10,7 +10,7 @@ from tasks.reporting import show_report
 
 
 @pytest.mark.usefixtures("prefect_server")
-def test_a_report_is_shown_as_its_summary_and_a_link_to_the_file(tmp_path: Path) -> None:
+def test_a_report_is_shown_as_summary_and_link(tmp_path: Path) -> None:
     report = tmp_path / "报告 1.html"
 
     @flow

@@ -14,7 +14,7 @@ TITLES = ["=警方通报一起案件", "小学生获奖", "天气变化早知道
 
 
 @pytest.mark.usefixtures("prefect_server")
-def test_a_batch_is_written_as_csv_when_it_is_scored_and_when_it_is_reused(
+def test_csv_of_a_scored_and_of_a_reused_batch(
     catalog: Catalog,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
@@ -47,11 +47,11 @@ def test_a_batch_is_written_as_csv_when_it_is_scored_and_when_it_is_reused(
     ("csv_file", "said"),
     [
         ("none/out.csv", "no file can be written"),
-        ("news.csv", "would replace the headlines"),
+        ("news.csv", "would overwrite the headlines"),
         ("data/inbox/out.csv", "data root"),
     ],
 )
-def test_a_place_for_the_csv_is_refused_before_anything_is_scored(
+def test_an_invalid_csv_path_is_refused_before_scoring(
     catalog: Catalog,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
@@ -80,5 +80,5 @@ def test_the_csv_is_of_one_batch(
     with pytest.raises(SystemExit) as left:
         main(["score", *files, "--csv", str(tmp_path / "out.csv")])
     assert left.value.code == 2
-    assert "--csv: it is of one batch" in capsys.readouterr().err
+    assert "--csv: only one batch can be written" in capsys.readouterr().err
     assert not catalog.root.exists()

@@ -1,4 +1,4 @@
-"""The flow `sweep`: a table, a preset to train with, and nothing done twice."""
+"""The flow `sweep`: a table, a preset to train with, and no trial run twice."""
 
 import json
 import shlex
@@ -32,7 +32,7 @@ def space(tmp_path: Path) -> Path:
 
 
 @pytest.mark.usefixtures("prefect_server", "small_preset")
-def test_a_sweep_is_told_and_reused_and_its_best_preset_trains(
+def test_a_sweep_is_reused_and_its_best_preset_trains(
     catalog: Catalog, corpus_file: Path, space: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from prefect.artifacts import Artifact
@@ -80,7 +80,7 @@ def test_a_sweep_is_told_and_reused_and_its_best_preset_trains(
         (("--preset", ""), "there is no preset ''"),
     ],
 )
-def test_what_cannot_be_tried_leaves_with_2_and_one_line(
+def test_an_invalid_space_exits_with_2_and_one_line(
     catalog: Catalog,
     space: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -98,7 +98,7 @@ def test_what_cannot_be_tried_leaves_with_2_and_one_line(
     assert not [path for path in catalog.root.rglob("*") if path.is_file()]
 
 
-def test_the_table_stands_in_columns_with_every_trial() -> None:
+def test_the_table_has_every_trial_in_columns() -> None:
     def row(number: int, problem: str, **values: Any) -> dict[str, Any]:
         figures = {"mean": 0.5, "deviation": 0.125} if not problem else None
         return {

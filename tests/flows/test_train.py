@@ -1,4 +1,4 @@
-"""The flow `train`: a better model becomes the champion, any other one does not, and says why."""
+"""The flow `train`: only a better model becomes the champion; others give the reasons."""
 
 import dataclasses
 from pathlib import Path
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.usefixtures("prefect_server")
 
 @pytest.fixture
 def presets(small_preset: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One that learns the corpus by heart, and one that learns nothing."""
+    """One that memorizes the corpus, and one that learns nothing."""
     small = PRESETS[small_preset]
     for name, fields in {
         "learnt": {"epochs": 30, "learning_rate": 0.02},

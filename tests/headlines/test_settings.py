@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -5,35 +6,56 @@ import pytest
 from headlines.errors import InputError
 from headlines.settings import Settings
 
+VARIABLES = tuple(
+    f"HEADLINES_{name}"
+    for name in (
+        "DATA", "CACHE", "CONDITIONAL_WRITES", "RUNNER", "WORKERS", "DASK", "ENGINE", "DICTIONARY",
+        "PORT", "LOGS",
+    )
+)  # fmt: skip
+
 
 @pytest.fixture(autouse=True)
 def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("HEADLINES_DATA", "HEADLINES_RUNNER", "HEADLINES_WORKERS", "HEADLINES_DASK"):
+    for name in VARIABLES:
         monkeypatch.delenv(name, raising=False)
 
 
 def test_defaults(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     settings = Settings.from_environment()
+    assert settings == Settings(workers=os.cpu_count() or 1)
     assert settings.data_root == tmp_path / "data"
-    assert settings.runner == "processes"
-    assert settings.workers >= 1
 
 
 def test_an_empty_variable_counts_as_unset(monkeypatch: pytest.MonkeyPatch) -> None:
     expected = Settings.from_environment()
-    for name in ("HEADLINES_DATA", "HEADLINES_RUNNER", "HEADLINES_WORKERS", "HEADLINES_DASK"):
+    for name in VARIABLES:
         monkeypatch.setenv(name, "")
     assert Settings.from_environment() == expected
 
 
-def test_values_are_taken_from_the_environment(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setenv("HEADLINES_DATA", str(tmp_path))
-    monkeypatch.setenv("HEADLINES_RUNNER", "threads")
-    monkeypatch.setenv("HEADLINES_WORKERS", "256")
-    assert Settings.from_environment() == Settings(tmp_path, "threads", 256)
+def test_every_variable_is_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    values = (
+        str(tmp_path), "/cache", "off", "dask", "256", "tls://h:8786", "jieba", "w.txt", "5000",
+        "json",
+    )  # fmt: skip
+    for name, value in zip(VARIABLES, values, strict=True):
+        monkeypatch.setenv(name, value)
+    assert Settings.from_environment() == Settings(
+        data=str(tmp_path),
+        cache=Path("/cache"),
+        conditional_writes=False,
+        runner="dask",
+        workers=256,
+        scheduler="tls://h:8786",
+        engine="jieba",
+        dictionary="w.txt",
+        port=5000,
+        json_logs=True,
+    )
+    assert Settings.from_environment().data_root == tmp_path
 
 
 @pytest.mark.parametrize(
@@ -50,14 +72,16 @@ def test_values_are_taken_from_the_environment(
         ("HEADLINES_WORKERS", "zwei"),
         ("HEADLINES_WORKERS", "٣"),
         ("HEADLINES_WORKERS", "²"),
+        *(("HEADLINES_PORT", port) for port in ("0", "80", "70000", "x", "４２００", "-1")),
+        ("HEADLINES_CONDITIONAL_WRITES", "yes"),
     ],
 )
-def test_a_bad_value_is_refused_by_the_name_of_its_variable(
+def test_an_invalid_value_names_its_variable(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str
 ) -> None:
     monkeypatch.setenv(name, value)
     with pytest.raises(InputError) as caught:
-        Settings.from_environment()
+        _ = Settings.from_environment().data_root
     assert caught.value.location == name
     assert repr(value) in caught.value.problem
 
@@ -83,10 +107,10 @@ def test_a_scheduler_is_on_this_machine_or_has_tls(
 @pytest.mark.parametrize(
     ("address", "reason"),
     [
-        ("tcp://192.168.1.7:8786", "beyond this machine and has no TLS"),
-        ("tcp://scheduler.lan:8786", "beyond this machine and has no TLS"),
-        ("tcp://localhost.evil.org:8786", "beyond this machine and has no TLS"),
-        ("tcp://0.0.0.0:8786", "beyond this machine and has no TLS"),
+        ("tcp://192.168.1.7:8786", "on another machine and has no TLS"),
+        ("tcp://scheduler.lan:8786", "on another machine and has no TLS"),
+        ("tcp://localhost.evil.org:8786", "on another machine and has no TLS"),
+        ("tcp://0.0.0.0:8786", "on another machine and has no TLS"),
         ("127.0.0.1:8786", "not the address"),
         ("tcp://127.0.0.1", "not the address"),
         ("tcp://127.0.0.1:port", "not the address"),
@@ -100,7 +124,7 @@ def test_any_other_scheduler_is_refused(
     monkeypatch: pytest.MonkeyPatch, address: str, reason: str
 ) -> None:
     monkeypatch.setenv("HEADLINES_DASK", address)
-    Settings.from_environment()  # nobody asks it
+    Settings.from_environment()  # not used
     monkeypatch.setenv("HEADLINES_RUNNER", "dask")
     with pytest.raises(InputError, match=reason) as caught:
         Settings.from_environment()

@@ -1,17 +1,19 @@
-"""Small data and classifiers that the tests of this room share."""
+"""Small presets and random classifiers for the tests of `lstm_model`."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from lstm_model.bundle import Bundle
-from lstm_model.presets import PRESETS, Preset, weight_shapes
-from lstm_model.views import pairs_of
+from lstm_model.architecture import weight_shapes
+from lstm_model.bundle import Bundle, write_bundle
+from lstm_model.inputs import char_bigrams
+from lstm_model.presets import PRESETS, Preset
 from lstm_model.vocabulary import Vocabulary
 
 WORDS = ["股市", "大涨", "下跌", "地震", "伤亡", "夺冠", "天气", "晴", "AI", "5G", "!", "《", "》"]
@@ -19,7 +21,7 @@ WORDS = ["股市", "大涨", "下跌", "地震", "伤亡", "夺冠", "天气", "
 
 @pytest.fixture
 def make_preset() -> Callable[..., Preset]:
-    """A preset small enough to train in a second; any field can be set otherwise."""
+    """A preset small enough to train in a second; `fields` overrides its fields."""
 
     def make(**fields: Any) -> Preset:
         small: dict[str, Any] = {
@@ -45,13 +47,13 @@ def make_preset() -> Callable[..., Preset]:
 
 @pytest.fixture
 def make_bundle(make_preset: Callable[..., Preset]) -> Callable[..., Bundle]:
-    """A classifier with random weights, large enough that its probabilities differ."""
+    """A classifier with random weights large enough for different probabilities."""
 
     def make(**fields: Any) -> Bundle:
         preset = make_preset(**fields)
         vocabularies = [Vocabulary.build([WORDS], preset.rules)]
         if preset.pairs:
-            pairs = pairs_of([WORDS, WORDS[::-1], [*WORDS[3:], *WORDS[:3]]])
+            pairs = char_bigrams([WORDS, WORDS[::-1], [*WORDS[3:], *WORDS[:3]]])
             vocabularies.append(Vocabulary.build(pairs, "verbatim"))
         if preset.contents:
             vocabularies.append(Vocabulary.build([WORDS[::-1]], preset.rules))
@@ -64,3 +66,16 @@ def make_bundle(make_preset: Callable[..., Preset]) -> Callable[..., Bundle]:
         return Bundle(preset, vocabularies, weights, history, best_epoch=1)
 
     return make
+
+
+@pytest.fixture
+def bundle(make_bundle: Callable[..., Bundle]) -> Bundle:
+    """One of `make_bundle`."""
+    return make_bundle()
+
+
+@pytest.fixture
+def stored(tmp_path: Path, bundle: Bundle) -> Path:
+    """The directory of a written `bundle`."""
+    write_bundle(tmp_path / "model", bundle)
+    return tmp_path / "model"

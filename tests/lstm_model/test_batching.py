@@ -8,7 +8,7 @@ from lstm_model.batching import batches
 
 
 @given(st.lists(st.integers(0, 60), max_size=400), st.integers(1, 20), st.integers(0, 5))
-def test_every_row_stands_in_one_batch(lengths, size, seed) -> None:
+def test_every_row_is_in_one_batch(lengths, size, seed) -> None:
     found = batches(np.array(lengths, dtype=int), size, np.random.default_rng(seed))
     assert sorted(row for batch in found for row in batch) == list(range(len(lengths)))
     assert sorted((len(batch) for batch in found), reverse=True) == [
@@ -24,13 +24,13 @@ def drawn(*seed: int) -> list[np.ndarray]:
     return batches(LENGTHS, 32, np.random.default_rng(seed))
 
 
-def test_the_seed_decides() -> None:
+def test_seed_determines_the_batches() -> None:
     for one, other in zip(drawn(1, 2), drawn(1, 2), strict=True):
         np.testing.assert_array_equal(one, other)
     assert [list(batch) for batch in drawn(1, 2)] != [list(batch) for batch in drawn(1, 3)]
 
 
-def test_little_is_padded() -> None:
+def test_batches_have_little_padding() -> None:
     def steps(found: list[np.ndarray]) -> int:
         return sum(len(batch) * LENGTHS[batch].max() for batch in found)
 
@@ -38,7 +38,7 @@ def test_little_is_padded() -> None:
     assert steps(drawn(0)) < 1.15 * LENGTHS.sum() < steps(at_random)
 
 
-def test_rows_meet_others_in_the_next_epoch() -> None:
+def test_next_epoch_mixes_rows_differently() -> None:
     def neighbours(epoch: int) -> dict[int, set[int]]:
         return {row: set(batch) for batch in drawn(0, epoch) for row in batch}
 
@@ -47,7 +47,7 @@ def test_rows_meet_others_in_the_next_epoch() -> None:
     assert again < 4  # of 31; sorting all rows by length alone would leave most together
 
 
-def test_short_and_long_batches_come_mixed() -> None:
+def test_short_and_long_batches_are_mixed() -> None:
     means = np.array([LENGTHS[batch].mean() for batch in drawn(0)])
     # Within a window they were sorted; shuffled, the next batch is longer as often as shorter.
     rising = np.mean(np.diff(means) > 0)

@@ -18,13 +18,13 @@ def softmax(logits: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize("temperature", [0.5, 1, 3.0])
-def test_probabilities_are_the_softmax_of_the_divided_logits(temperature) -> None:
+def test_probabilities_are_the_softmax_at_temperature(temperature) -> None:
     probabilities = Calibration(temperature).probabilities(LOGITS)
     assert probabilities.dtype == np.float32
     np.testing.assert_allclose(probabilities, softmax(LOGITS / temperature), atol=1e-6)
 
 
-def test_a_higher_temperature_is_less_sure_and_says_the_same() -> None:
+def test_higher_temperature_lowers_confidence_not_labels() -> None:
     cold, warm = Calibration(1.0), Calibration(2.0)
     before, after = cold.probabilities(LOGITS), warm.probabilities(LOGITS)
     assert np.all(after.max(axis=1) < before.max(axis=1))
@@ -37,7 +37,7 @@ def test_huge_logits_do_not_overflow() -> None:
     np.testing.assert_allclose(probabilities, [[1, 0, 0], [1 / 3] * 3], atol=1e-6)
 
 
-def test_the_label_is_the_most_probable_class() -> None:
+def test_label_is_the_most_probable_class() -> None:
     probabilities = softmax(LOGITS).astype(np.float32)
     labels = Calibration().labels(probabilities)
     assert labels.dtype == np.int8
@@ -45,7 +45,7 @@ def test_the_label_is_the_most_probable_class() -> None:
     assert Calibration().labels(np.full((1, 3), 1 / 3, np.float32)) == [0]  # level: the first
 
 
-def test_a_lower_threshold_has_the_class_chosen_sooner() -> None:
+def test_lower_threshold_favours_its_class() -> None:
     probabilities = np.array([[0.3, 0.5, 0.2], [0.2, 0.5, 0.3], [0.1, 0.8, 0.1]], np.float32)
     # Multiples of the thresholds: (1.2, 1, 0.2), (0.8, 1, 0.3), (0.4, 1.6, 0.1).
     calibration = Calibration(thresholds=(0.25, 0.5, 1.0))
@@ -59,7 +59,7 @@ def test_no_rows() -> None:
 
 
 @pytest.mark.parametrize("bad", [0, -1.0, 1e-39, 1e9, 10**400, math.inf, math.nan, "1", None, True])
-def test_bad_numbers_are_refused(bad) -> None:
+def test_bad_numbers_are_rejected(bad) -> None:
     with pytest.raises(ValueError, match=r"must be from 0\.001 to 1000"):
         Calibration(temperature=bad)
     with pytest.raises(ValueError, match=r"must be from 0\.001 to 1000"):
@@ -81,7 +81,7 @@ def nll(logits: np.ndarray, labels: np.ndarray, temperature: float) -> float:
 
 
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 2.5])
-def test_a_known_temperature_is_found_again(temperature) -> None:
+def test_fit_recovers_a_known_temperature(temperature) -> None:
     rng = np.random.default_rng(1)
     logits = rng.normal(0, 2, (20_000, 3)).astype(np.float32)
     chances = softmax(logits / temperature).cumsum(axis=1)
@@ -100,7 +100,7 @@ ROWS = st.tuples(*[st.floats(-8, 8)] * 3, st.integers(0, 2))
 
 @settings(deadline=None, derandomize=True)
 @given(st.lists(ROWS, max_size=30))
-def test_no_other_temperature_is_better_on_the_rows_it_was_fitted_on(rows) -> None:
+def test_fitted_temperature_is_optimal_on_its_rows(rows) -> None:
     table = np.array(rows).reshape(-1, 4)
     logits, labels = table[:, :3], table[:, 3].astype(int)
     fitted = Calibration.fitted(logits, labels).temperature
@@ -121,11 +121,11 @@ def test_no_other_temperature_is_better_on_the_rows_it_was_fitted_on(rows) -> No
     ],
     ids=["no rows", "level logits", "every label the most probable"],
 )
-def test_rows_that_tell_nothing_leave_the_temperature_at_1(logits, labels) -> None:
+def test_undecided_temperature_stays_at_1(logits, labels) -> None:
     assert Calibration.fitted(np.array(logits), np.array(labels, int)) == Calibration()
 
 
-def test_a_fitted_temperature_has_bounds() -> None:
+def test_fitted_temperature_is_bounded() -> None:
     always_wrong = Calibration.fitted(np.array([[5.0, 1, 0]] * 3), np.array([2, 2, 2]))
     assert always_wrong.temperature == pytest.approx(20)
     hardly_apart = np.array([[1e-4, 0, 0]] * 10)
@@ -134,13 +134,13 @@ def test_a_fitted_temperature_has_bounds() -> None:
 
 
 @pytest.mark.parametrize("temperature", [0.7, 1.0, 3.0])
-def test_a_temperature_can_be_taken_back(temperature) -> None:
+def test_temperature_can_be_undone(temperature) -> None:
     calibration = Calibration(temperature)
     again = calibration.at_temperature_1(calibration.probabilities(LOGITS))
     np.testing.assert_allclose(again, softmax(LOGITS), atol=1e-5)
 
 
-def test_the_logarithm_of_a_lost_probability_is_finite() -> None:
+def test_logarithm_of_a_zero_probability_is_finite() -> None:
     lost = Calibration().probabilities(np.array([[0, -300, -400]], np.float32))
     assert lost[0, 1] == 0
     assert np.isfinite(log_probabilities(lost)).all()

@@ -17,7 +17,7 @@ def checkpoint(epoch: int, configuration: str = "c") -> Checkpoint:
     )
 
 
-def test_the_newest_is_found_as_it_was_written(tmp_path) -> None:
+def test_newest_checkpoint_is_read_back(tmp_path) -> None:
     for epoch in (1, 2, 3):
         write_checkpoint(tmp_path / "new", checkpoint(epoch))
     found = latest_checkpoint(tmp_path / "new", "c")
@@ -34,7 +34,7 @@ def test_the_newest_is_found_as_it_was_written(tmp_path) -> None:
     ]
 
 
-def test_none_where_there_is_none(tmp_path) -> None:
+def test_no_checkpoint_of_this_configuration(tmp_path) -> None:
     assert latest_checkpoint(tmp_path / "missing", "c") is None
     write_checkpoint(tmp_path, checkpoint(4, configuration="other"))
     assert latest_checkpoint(tmp_path, "c") is None
@@ -47,7 +47,7 @@ def test_none_where_there_is_none(tmp_path) -> None:
 
 @pytest.mark.parametrize("name", ["epoch-0002.json", "epoch-0002.safetensors"])
 @pytest.mark.parametrize("damage", ["truncate", "flip", "empty", "garbage", "remove"])
-def test_a_damaged_one_is_passed_over(tmp_path, caplog, name, damage) -> None:
+def test_corrupt_checkpoint_is_skipped(tmp_path, caplog, name, damage) -> None:
     write_checkpoint(tmp_path, checkpoint(1))
     write_checkpoint(tmp_path, checkpoint(2))
     path = tmp_path / name
@@ -69,10 +69,10 @@ def test_a_damaged_one_is_passed_over(tmp_path, caplog, name, damage) -> None:
     assert found is not None
     assert found.progress.epoch == 1
     if not (damage == "remove" and name.endswith("json")):  # then there is nothing to warn of
-        assert "epoch-0002.json is damaged" in caplog.text
+        assert "epoch-0002.json is corrupt" in caplog.text
 
 
-def test_what_a_kill_leaves_behind_is_no_checkpoint(tmp_path) -> None:
+def test_partial_checkpoint_is_ignored(tmp_path) -> None:
     write_checkpoint(tmp_path, checkpoint(1))
     (tmp_path / "epoch-0002.safetensors").write_bytes(b"arrays, but not yet their progress")
     (tmp_path / ".epoch-0002.json.tmp").write_bytes(b"{")

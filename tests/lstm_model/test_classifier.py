@@ -6,11 +6,13 @@ import keras
 import numpy as np
 import pytest
 
+from lstm_model.architecture import weight_shapes
+from lstm_model.branch_config import ArticleConfig, BigramConfig
 from lstm_model.classifier import MaxMeanPooling, build_classifier
-from lstm_model.presets import PRESETS, Contents, Pairs, weight_shapes
+from lstm_model.presets import PRESETS
 
 
-def test_the_notebooks_classifier_has_2348771_weights() -> None:
+def test_notebook_classifier_has_2348771_weights() -> None:
     assert build_classifier(PRESETS["notebook"], 18_188).count_params() == 2_348_771
 
 
@@ -23,16 +25,14 @@ def test_the_notebooks_classifier_has_2348771_weights() -> None:
             ["last", "max_mean"],
             [2],
             [
-                {"pairs": Pairs(2, 1, 4)},
-                {"contents": Contents(2, 1, 7, 50)},
-                {"pairs": Pairs(2, 1, 4), "contents": Contents(1, 1, 7, 50)},
+                {"pairs": BigramConfig(2, 1, 4)},
+                {"contents": ArticleConfig(2, 1, 7, 50)},
+                {"pairs": BigramConfig(2, 1, 4), "contents": ArticleConfig(1, 1, 7, 50)},
             ],
         ),
     ],
 )
-def test_the_weights_are_those_of_the_preset(
-    make_preset, bidirectional, pooling, readers, beside
-) -> None:
+def test_weights_match_weight_shapes(make_preset, bidirectional, pooling, readers, beside) -> None:
     preset = make_preset(bidirectional=bidirectional, pooling=pooling, readers=readers, **beside)
     sizes = (11, 17, 13)[: 1 + len(beside)]
     model = build_classifier(preset, *sizes)
@@ -46,7 +46,7 @@ def test_the_weights_are_those_of_the_preset(
     np.testing.assert_allclose(longer[0], probabilities[0], atol=1e-6)
 
 
-def test_each_reader_is_a_classifier_and_the_whole_has_the_mean_of_their_logits(make_preset):
+def test_logits_are_the_mean_of_the_branches(make_preset):
     ids = np.array([[2, 3, 4], [5, 6, 0]])
     three = build_classifier(make_preset(readers=3), 11)
     weights = {weight.path: np.asarray(weight) for weight in three.weights}
@@ -64,7 +64,7 @@ def test_each_reader_is_a_classifier_and_the_whole_has_the_mean_of_their_logits(
     np.testing.assert_allclose(three.predict(ids, verbose=0), expected, atol=1e-6)
 
 
-def test_pooling_sees_the_kept_steps_alone() -> None:
+def test_pooling_ignores_masked_steps() -> None:
     steps = np.array([[[1.0, -4], [3, -2], [9, 9]], [[5, 5], [5, 5], [5, 5]]], dtype=np.float32)
     mask = np.array([[True, True, False], [False, False, False]])
     pooled = MaxMeanPooling()(steps, mask=mask)

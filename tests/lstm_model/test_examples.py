@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import f1_score
 
-from lstm_model.examples import Examples, check, digest, macro_f1, split
+from lstm_model.examples import Examples, digest, macro_f1, split, validate
 
 
 def examples(*labels: int) -> Examples:
@@ -22,12 +22,12 @@ def examples(*labels: int) -> Examples:
         (examples(0, -1), "dev: the label of row 1 is -1"),
     ],
 )
-def test_what_cannot_be_learned_from_is_refused(bad: Examples, message: str) -> None:
+def test_bad_examples_are_rejected(bad: Examples, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        check("dev", bad)
+        validate("dev", bad)
 
 
-def test_the_last_rows_are_split_off_as_keras_does(make_preset) -> None:
+def test_last_rows_are_split_off_as_in_keras(make_preset) -> None:
     preset = make_preset(validation_split=0.1)
     for rows, kept in ((5355, 4819), (10, 9), (15, 13)):
         train, dev = split(preset, examples(*[0] * rows), None)
@@ -36,7 +36,7 @@ def test_the_last_rows_are_split_off_as_keras_does(make_preset) -> None:
         assert dev.token_lists[0] == [f"w{kept}"]
 
 
-def test_dev_is_given_or_split_off_never_both(make_preset) -> None:
+def test_dev_is_either_given_or_split_off(make_preset) -> None:
     rows = examples(0, 1, 2)
     assert split(make_preset(), rows, rows) == (rows, rows)
     with pytest.raises(ValueError, match="dev must be given"):
@@ -47,7 +47,7 @@ def test_dev_is_given_or_split_off_never_both(make_preset) -> None:
         split(make_preset(validation_split=0.9), rows, None)
 
 
-def test_the_digest_sees_every_change() -> None:
+def test_digest_depends_on_every_value() -> None:
     a, b = examples(0, 1), examples(0, 2)
     others = [
         digest(a, b),
@@ -60,7 +60,7 @@ def test_the_digest_sees_every_change() -> None:
     assert digest(a) == digest(Examples([("w0",), ("w1",)], np.array([0, 1], dtype=np.int8)))
 
 
-def test_macro_f1_is_that_of_scikit_learn() -> None:
+def test_macro_f1_matches_scikit_learn() -> None:
     rng = np.random.default_rng(0)
     for _ in range(20):
         labels, predicted = rng.integers(0, 3, 30), rng.integers(0, 3, 30)

@@ -12,9 +12,16 @@ import onnxruntime
 import pytest
 
 from lstm_model import PackedScorer
+from lstm_model.branch_config import ArticleConfig, BigramConfig
 from lstm_model.calibration import Calibration
-from lstm_model.export import FORMATS, ExportError, MissingPackage, check, export, require
-from lstm_model.presets import Contents, Pairs
+from lstm_model.export.export import (
+    FORMATS,
+    ExportError,
+    MissingPackage,
+    export_model,
+    require_format,
+    validate_export,
+)
 from lstm_model.vocabulary import Vocabulary
 
 WORDS = ["股市", "大涨", "下跌", "地震", "AI", "Ai!", "!", " ", "没见过"]
@@ -45,14 +52,14 @@ def run_onnx(directory, ids):
 
 @pytest.mark.parametrize("readers", [1, 3])
 @pytest.mark.parametrize(("bidirectional", "pooling", "length"), ARCHITECTURES)
-def test_onnx_gives_the_probabilities_of_the_model(
+def test_onnx_matches_the_scorer(
     make_bundle, tmp_path, bidirectional, pooling, length, readers
 ) -> None:
     bundle = make_bundle(
         bidirectional=bidirectional, pooling=pooling, padded_length=length, readers=readers
     )
     rows = ROWS + random_rows(600)
-    largest = export(bundle, tmp_path, rows, "onnx")
+    largest = export_model(bundle, tmp_path, rows, "onnx")
     ids = Vocabulary.load(tmp_path / "vocabulary.json").encode(rows)  # rows are not cut
     expected = PackedScorer(bundle).predict(rows)
     found = run_onnx(tmp_path, ids)
@@ -68,14 +75,14 @@ def test_onnx_gives_the_probabilities_of_the_model(
 
 
 @pytest.mark.parametrize(("bidirectional", "pooling", "length"), ARCHITECTURES)
-def test_a_saved_model_gives_the_probabilities_of_the_model(
+def test_saved_model_matches_the_scorer(
     make_bundle, tmp_path, bidirectional, pooling, length
 ) -> None:
     import tensorflow as tf
 
     bundle = make_bundle(bidirectional=bidirectional, pooling=pooling, padded_length=length)
     rows = ROWS + random_rows(300)
-    largest = export(bundle, tmp_path, rows, "saved_model")
+    largest = export_model(bundle, tmp_path, rows, "saved_model")
     expected = PackedScorer(bundle).predict(rows)
     loaded = tf.saved_model.load(str(tmp_path / "saved_model"))
     ids = tf.constant(bundle.vocabulary.encode(rows))
@@ -85,31 +92,29 @@ def test_a_saved_model_gives_the_probabilities_of_the_model(
 
 
 @pytest.mark.parametrize("format", FORMATS)
-def test_several_readers_of_words_and_of_pairs_at_a_temperature(
-    make_bundle, tmp_path, format
-) -> None:
-    plain = make_bundle(readers=2, pairs=Pairs(2, 1, 4))
+def test_export_of_several_branches_at_a_temperature(make_bundle, tmp_path, format) -> None:
+    plain = make_bundle(readers=2, pairs=BigramConfig(2, 1, 4))
     bundle = dataclasses.replace(plain, calibration=Calibration(2.5, (1.0, 1.0, 1.0)))
-    assert export(bundle, tmp_path, ROWS + random_rows(300), format) <= 1e-5
+    assert export_model(bundle, tmp_path, ROWS + random_rows(300), format) <= 1e-5
     inputs = json.loads((tmp_path / "export.json").read_text("utf-8"))["inputs"]
     assert [one["name"] for one in inputs] == ["ids", "pair_ids"]
 
 
 @pytest.mark.parametrize("format", FORMATS)
-def test_readers_of_contents(make_bundle, tmp_path, format) -> None:
-    bundle = make_bundle(contents=Contents(2, 1, 7, 90))
+def test_export_of_article_branches(make_bundle, tmp_path, format) -> None:
+    bundle = make_bundle(contents=ArticleConfig(2, 1, 7, 90))
     titles = ROWS + random_rows(300)
     contents = [*titles[1:], []]
-    assert export(bundle, tmp_path, titles, format, contents=contents) <= 1e-5
+    assert export_model(bundle, tmp_path, titles, format, articles=contents) <= 1e-5
     description = json.loads((tmp_path / "export.json").read_text("utf-8"))
     assert [one["name"] for one in description["inputs"]] == ["ids", "content_ids"]
     assert description["words"]["content_characters"] == 90
     assert (tmp_path / "content_vocabulary.json").exists()
 
 
-def test_a_saved_model_runs_where_this_package_is_not(make_bundle, tmp_path) -> None:
+def test_saved_model_runs_without_this_package(make_bundle, tmp_path) -> None:
     bundle = make_bundle(padded_length=5)
-    export(bundle, tmp_path, ROWS, "saved_model")
+    export_model(bundle, tmp_path, ROWS, "saved_model")
     np.save(tmp_path / "ids.npy", bundle.vocabulary.encode(ROWS))
     done = subprocess.run(
         [sys.executable, "-c", SERVE], cwd=tmp_path, capture_output=True, text=True, check=True
@@ -121,12 +126,12 @@ def test_a_saved_model_runs_where_this_package_is_not(make_bundle, tmp_path) -> 
 
 
 @pytest.mark.parametrize("format", FORMATS)
-def test_the_logits_are_divided_by_the_temperature(make_bundle, tmp_path, format) -> None:
+def test_export_divides_logits_by_the_temperature(make_bundle, tmp_path, format) -> None:
     plain = make_bundle()
     bundle = dataclasses.replace(plain, calibration=Calibration(2.5, (1.0, 1.0, 0.5)))
-    export(bundle, tmp_path, ROWS, format)
+    export_model(bundle, tmp_path, ROWS, format)
     with pytest.raises(ExportError):
-        check(plain, tmp_path, ROWS, format)
+        validate_export(plain, tmp_path, ROWS, format)
     output = json.loads((tmp_path / "export.json").read_text("utf-8"))["output"]
     assert output["thresholds"] == [1.0, 1.0, 0.5]
 
@@ -134,42 +139,42 @@ def test_the_logits_are_divided_by_the_temperature(make_bundle, tmp_path, format
 @pytest.mark.parametrize(
     ("format", "pooling"), [("onnx", "max_mean"), ("onnx", "last"), ("saved_model", "max_mean")]
 )
-def test_an_export_with_another_weight_is_found_out(make_bundle, tmp_path, format, pooling) -> None:
+def test_export_with_a_changed_weight_is_rejected(make_bundle, tmp_path, format, pooling) -> None:
     bundle = make_bundle(pooling=pooling)
-    export(bundle, tmp_path, ROWS, format)
-    assert check(bundle, tmp_path, ROWS, format) <= 1e-5
+    export_model(bundle, tmp_path, ROWS, format)
+    assert validate_export(bundle, tmp_path, ROWS, format) <= 1e-5
     # One number of each kind of weight: of the gates alike, of both directions, of every layer.
     for name in ("embedding/embeddings", "forward/wi", "backward/uo", "forward/bc", "dense/bias"):
         changed = bundle.weights[name].copy()
         changed[-1] += 0.1
         other = dataclasses.replace(bundle, weights=bundle.weights | {name: changed})
         with pytest.raises(ExportError, match=r"headline \d of the check"):
-            check(other, tmp_path, ROWS, format)
+            validate_export(other, tmp_path, ROWS, format)
 
 
-def test_an_export_with_another_vocabulary_is_found_out(make_bundle, tmp_path) -> None:
+def test_export_with_another_vocabulary_is_rejected(make_bundle, tmp_path) -> None:
     bundle = make_bundle()
-    export(bundle, tmp_path, ROWS, "onnx")
+    export_model(bundle, tmp_path, ROWS, "onnx")
     words = bundle.vocabulary.words
     swapped = Vocabulary((*words[:2], *reversed(words[2:])), bundle.vocabulary.rules)
     swapped.save(tmp_path / "vocabulary.json")
     with pytest.raises(ExportError):
-        check(bundle, tmp_path, ROWS, "onnx")
+        validate_export(bundle, tmp_path, ROWS, "onnx")
 
 
-def test_what_is_no_number_is_no_equal_one(make_bundle, tmp_path) -> None:
+def test_export_with_nan_is_rejected(make_bundle, tmp_path) -> None:
     bundle = make_bundle()
     bundle.weights["dense/bias"][0] = np.nan
     with pytest.raises(ExportError, match="nan"):
-        export(bundle, tmp_path, ROWS, "onnx")
+        export_model(bundle, tmp_path, ROWS, "onnx")
     assert not (tmp_path / "export.json").exists()
 
 
 @pytest.mark.parametrize("format", FORMATS)
-def test_the_description(make_bundle, tmp_path, format) -> None:
+def test_export_json_describes_the_model(make_bundle, tmp_path, format) -> None:
     bundle = make_bundle(padded_length=5, rules="text_vectorization")
     directory = tmp_path / "new" / "one"
-    largest = export(bundle, directory, ROWS, format, {"version": "v1"})
+    largest = export_model(bundle, directory, ROWS, format, {"version": "v1"})
     described = json.loads((directory / "export.json").read_text("utf-8"))
     assert described["version"] == "v1"
     assert described["model"]["format"] == format
@@ -190,7 +195,7 @@ def test_the_description(make_bundle, tmp_path, format) -> None:
 
 
 def test_runtimes_of_2022_read_the_onnx_file(make_bundle, tmp_path) -> None:
-    export(make_bundle(), tmp_path, ROWS, "onnx")
+    export_model(make_bundle(), tmp_path, ROWS, "onnx")
     model = onnx.load(tmp_path / "model.onnx")
     assert model.ir_version == 8
     assert [(opset.domain, opset.version) for opset in model.opset_import] == [("", 17)]
@@ -198,29 +203,29 @@ def test_runtimes_of_2022_read_the_onnx_file(make_bundle, tmp_path) -> None:
     assert constants <= {name for node in model.graph.node for name in node.input}
 
 
-def test_the_same_model_gives_the_same_onnx_bytes(make_bundle, tmp_path) -> None:
+def test_same_model_gives_the_same_onnx_bytes(make_bundle, tmp_path) -> None:
     for name in ("one", "two"):
-        export(make_bundle(), tmp_path / name, ROWS, "onnx")
+        export_model(make_bundle(), tmp_path / name, ROWS, "onnx")
     assert len({(tmp_path / name / "model.onnx").read_bytes() for name in ("one", "two")}) == 1
 
 
 @pytest.mark.parametrize("package", ["onnx", "onnxruntime"])
-def test_a_missing_package_is_named(make_bundle, tmp_path, monkeypatch, package) -> None:
+def test_missing_package_is_named(make_bundle, tmp_path, monkeypatch, package) -> None:
     monkeypatch.setitem(sys.modules, package, None)
-    monkeypatch.delitem(sys.modules, "lstm_model.export_onnx", raising=False)
+    monkeypatch.delitem(sys.modules, "lstm_model.export.onnx", raising=False)
     with pytest.raises(MissingPackage, match=rf"{package} .*pip install onnx onnxruntime"):
-        export(make_bundle(), tmp_path / "new", ROWS, "onnx")
+        export_model(make_bundle(), tmp_path / "new", ROWS, "onnx")
     assert not (tmp_path / "new").exists()
 
 
-def test_the_other_format_needs_no_onnx(monkeypatch) -> None:
+def test_saved_model_needs_no_onnx(monkeypatch) -> None:
     for package in ("onnx", "onnxruntime"):
         monkeypatch.setitem(sys.modules, package, None)
-    require("saved_model")
+    require_format("saved_model")
 
 
-def test_what_cannot_be_asked_for(make_bundle, tmp_path) -> None:
+def test_unknown_format_and_empty_check_are_rejected(make_bundle, tmp_path) -> None:
     with pytest.raises(ValueError, match="onnx, saved_model, not 'tflite'"):
-        export(make_bundle(), tmp_path, ROWS, "tflite")
+        export_model(make_bundle(), tmp_path, ROWS, "tflite")
     with pytest.raises(ValueError, match="there are none"):
-        export(make_bundle(), tmp_path, [], "onnx")
+        export_model(make_bundle(), tmp_path, [], "onnx")

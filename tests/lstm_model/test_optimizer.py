@@ -43,13 +43,13 @@ def lazy_by_the_book(rate: float) -> np.ndarray:
     return weights
 
 
-def test_only_the_rows_of_the_gradient_move_and_by_adams_formulas() -> None:
+def test_rows_of_the_gradient_move_by_the_adam_formulas() -> None:
     after = moved(LazyAdam(0.1), gradients())
     np.testing.assert_allclose(after, lazy_by_the_book(0.1), atol=1e-5)
     np.testing.assert_array_equal(after[5], START[5])
 
 
-def test_it_is_not_adam_for_rows_that_a_step_lacks() -> None:
+def test_missing_rows_do_not_move_as_in_adam() -> None:
     lazy, eager = moved(LazyAdam(0.1), gradients()), moved(keras.optimizers.Adam(0.1), gradients())
     assert np.abs(lazy - eager)[3].max() > 0.01  # Adam moves on by momentum
     # Not a step with a row twice: there Keras' Adam squares the parts and not their sum.
@@ -59,14 +59,14 @@ def test_it_is_not_adam_for_rows_that_a_step_lacks() -> None:
     )
 
 
-def test_it_is_adam_where_the_gradient_has_all_rows() -> None:
+def test_dense_gradient_gives_adam() -> None:
     dense = [tf.convert_to_tensor(gradient) for gradient in gradients()]
     np.testing.assert_array_equal(
         moved(LazyAdam(0.1), dense), moved(keras.optimizers.Adam(0.1), dense)
     )
 
 
-def test_in_a_compiled_model_it_leaves_unused_words_alone(tmp_path) -> None:
+def test_compiled_model_leaves_unused_words_unchanged(tmp_path) -> None:
     keras.utils.set_random_seed(0)
     model = keras.Sequential(
         [keras.layers.Embedding(9, 4), keras.layers.GlobalAveragePooling1D(), keras.layers.Dense(1)]
@@ -86,6 +86,6 @@ def test_in_a_compiled_model_it_leaves_unused_words_alone(tmp_path) -> None:
 
 
 @pytest.mark.parametrize("option", [{"amsgrad": True}, {"weight_decay": 0.1}])
-def test_what_is_not_lazy_is_refused(option) -> None:
+def test_amsgrad_and_weight_decay_are_rejected(option) -> None:
     with pytest.raises(ValueError, match="no amsgrad and no weight_decay"):
         LazyAdam(**option).build([keras.Variable(START)])

@@ -21,7 +21,7 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
     assert loaded_after("import lstm_model") == []
 
 
-def test_the_packed_scorer_needs_no_tensorflow() -> None:
+def test_packed_scorer_needs_no_tensorflow() -> None:
     assert loaded_after("from lstm_model import PackedScorer; PackedScorer.load") == []
 
 
@@ -36,7 +36,7 @@ def test_scoring_needs_no_tensorflow(tmp_path, make_bundle) -> None:
     assert loaded_after(statements) == []
 
 
-def test_the_names_it_offers() -> None:
+def test_public_names() -> None:
     assert {"CustomLSTM", "PackedScorer"} <= set(dir(lstm_model))
     with pytest.raises(AttributeError, match=r"lstm_model.*no attribute 'LSTM'"):
         lstm_model.LSTM  # noqa: B018

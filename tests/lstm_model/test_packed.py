@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lstm_model import PackedScorer, folding
+from lstm_model import PackedScorer, gate_inputs
+from lstm_model.branch_config import ArticleConfig, BigramConfig
 from lstm_model.bundle import write_bundle
 from lstm_model.bundle_files import BundleError
 from lstm_model.calibration import Calibration
 from lstm_model.classifier import build_classifier
-from lstm_model.packed import BLOCK, GROUP
-from lstm_model.presets import Contents, Pairs, views
-from lstm_model.views import encode
+from lstm_model.inputs import padded_ids
+from lstm_model.packed import LOOKUP_ROWS, STEP_ROWS
 
 WORDS = ["股市", "大涨", "下跌", "地震", "AI", "!", " ", "没见过"]
 ROWS = [
@@ -35,7 +35,7 @@ ARCHITECTURES = list(
 
 @pytest.mark.parametrize("readers", [1, 3])
 @pytest.mark.parametrize(("bidirectional", "pooling", "length", "rules"), ARCHITECTURES)
-def test_the_probabilities_are_those_of_the_keras_model(
+def test_probabilities_match_the_keras_model(
     make_bundle, bidirectional, pooling, length, rules, readers
 ) -> None:
     bundle = make_bundle(
@@ -48,7 +48,7 @@ def test_the_probabilities_are_those_of_the_keras_model(
     model = build_classifier(bundle.preset, *bundle.vocabulary_sizes)
     for weight in model.weights:
         weight.assign(bundle.weights[weight.path])
-    ids = encode(["words"], bundle.vocabularies, ROWS, padded_length=length)
+    ids = padded_ids(["words"], bundle.vocabularies, ROWS, padded_length=length)
     expected = model.predict(ids, verbose=0)
     probabilities = PackedScorer(bundle).predict(ROWS)
     assert probabilities.dtype == np.float32
@@ -57,12 +57,12 @@ def test_the_probabilities_are_those_of_the_keras_model(
 
 
 @pytest.mark.parametrize("pooling", ["last", "max_mean"])
-def test_readers_of_pairs_count_as_much_as_those_of_words(make_bundle, tmp_path, pooling) -> None:
-    bundle = make_bundle(readers=2, pairs=Pairs(3, 1, 4), pooling=pooling)
+def test_bigram_branches_match_the_keras_model(make_bundle, tmp_path, pooling) -> None:
+    bundle = make_bundle(readers=2, pairs=BigramConfig(3, 1, 4), pooling=pooling)
     model = build_classifier(bundle.preset, *bundle.vocabulary_sizes)
     for weight in model.weights:
         weight.assign(bundle.weights[weight.path])
-    ids = encode(["words", "pairs"], bundle.vocabularies, ROWS)
+    ids = padded_ids(["words", "pairs"], bundle.vocabularies, ROWS)
     expected = model.predict(ids, verbose=0)
     write_bundle(tmp_path, bundle)
     for scorer in (PackedScorer(bundle), PackedScorer.load(tmp_path)):
@@ -72,16 +72,18 @@ def test_readers_of_pairs_count_as_much_as_those_of_words(make_bundle, tmp_path,
     assert scorer.predict([]).shape == (0, 3)
 
 
-@pytest.mark.parametrize(("pooling", "pairs"), [("last", None), ("max_mean", Pairs(1, 1, 4))])
-def test_readers_of_contents_count_as_much_as_those_of_titles(
-    make_bundle, tmp_path, pooling, pairs
-) -> None:
-    bundle = make_bundle(readers=2, pairs=pairs, contents=Contents(2, 1, 7, 90), pooling=pooling)
+@pytest.mark.parametrize(
+    ("pooling", "pairs"), [("last", None), ("max_mean", BigramConfig(1, 1, 4))]
+)
+def test_article_branches_match_the_keras_model(make_bundle, tmp_path, pooling, pairs) -> None:
+    bundle = make_bundle(
+        readers=2, pairs=pairs, contents=ArticleConfig(2, 1, 7, 90), pooling=pooling
+    )
     contents = [*ROWS[1:], []]  # others than the titles, and none for the last one
     model = build_classifier(bundle.preset, *bundle.vocabulary_sizes)
     for weight in model.weights:
         weight.assign(bundle.weights[weight.path])
-    ids = encode(views(bundle.preset), bundle.vocabularies, ROWS, contents)
+    ids = padded_ids(bundle.preset.input_names, bundle.vocabularies, ROWS, contents)
     expected = model.predict(ids, verbose=0)
     write_bundle(tmp_path, bundle)
     for scorer in (PackedScorer(bundle), PackedScorer.load(tmp_path)):
@@ -93,7 +95,7 @@ def test_readers_of_contents_count_as_much_as_those_of_titles(
     assert (np.abs(without - expected).max(axis=1) > 1e-4).tolist() == with_words
 
 
-def test_loaded_from_disk_it_gives_the_same_bits(make_bundle, tmp_path) -> None:
+def test_loaded_scorer_gives_the_same_bits(make_bundle, tmp_path) -> None:
     write_bundle(tmp_path, make_bundle())
     first = PackedScorer.load(tmp_path).predict(ROWS)
     np.testing.assert_array_equal(first, PackedScorer(make_bundle()).predict(ROWS))
@@ -104,19 +106,19 @@ def test_loaded_from_disk_it_gives_the_same_bits(make_bundle, tmp_path) -> None:
 
 @pytest.mark.parametrize("readers", [1, 2])
 @pytest.mark.parametrize("bidirectional", [False, True])
-def test_without_a_table_it_scores_the_same(
+def test_scorer_without_a_table_gives_the_same(
     make_bundle, tmp_path, monkeypatch, bidirectional, readers
 ):
     bundle = make_bundle(bidirectional=bidirectional, readers=readers)
     expected = PackedScorer(bundle).predict(ROWS)
-    monkeypatch.setattr(folding, "LIMIT", 100)
+    monkeypatch.setattr(gate_inputs, "MAX_TABLE_BYTES", 100)
     write_bundle(tmp_path, bundle)
     for scorer in (PackedScorer(bundle), PackedScorer.load(tmp_path)):
         probabilities = scorer.predict(ROWS)
         np.testing.assert_allclose(probabilities, expected, rtol=0, atol=1e-6)
         alone = np.concatenate([scorer.predict([row]) for row in ROWS])
         np.testing.assert_allclose(alone, probabilities, rtol=0, atol=1e-6)
-        many = scorer.predict([ROWS[n % len(ROWS)] for n in range(2 * GROUP + 3)])
+        many = scorer.predict([ROWS[n % len(ROWS)] for n in range(2 * LOOKUP_ROWS + 3)])
         np.testing.assert_allclose(
             many, probabilities[np.arange(len(many)) % len(ROWS)], rtol=0, atol=1e-6
         )
@@ -140,11 +142,11 @@ rows = st.lists(st.lists(st.sampled_from(WORDS), max_size=12), min_size=1, max_s
     ("bidirectional", "pooling"), list(product([False, True], ["last", "max_mean"]))
 )
 @pytest.mark.parametrize("folded", [True, False])
-def test_neighbours_and_order_do_not_matter(
+def test_row_does_not_depend_on_other_rows_or_order(
     make_bundle, monkeypatch, bidirectional, pooling, folded
 ) -> None:
     if not folded:
-        monkeypatch.setattr(folding, "LIMIT", 100)
+        monkeypatch.setattr(gate_inputs, "MAX_TABLE_BYTES", 100)
     scorer = PackedScorer(make_bundle(bidirectional=bidirectional, pooling=pooling, units=32))
 
     @settings(max_examples=40, deadline=None)
@@ -166,9 +168,9 @@ def test_neighbours_and_order_do_not_matter(
     holds()
 
 
-def test_more_rows_than_a_block(make_bundle) -> None:
+def test_more_rows_than_are_stepped_together(make_bundle) -> None:
     scorer = PackedScorer(make_bundle())
-    many = [ROWS[n % len(ROWS)] for n in range(2 * BLOCK + 3)]
+    many = [ROWS[n % len(ROWS)] for n in range(2 * STEP_ROWS + 3)]
     expected = scorer.predict(ROWS)
     np.testing.assert_allclose(
         scorer.predict(many),
@@ -178,14 +180,14 @@ def test_more_rows_than_a_block(make_bundle) -> None:
     )
 
 
-def test_one_endless_row_costs_its_own_words_alone(make_bundle) -> None:
+def test_very_long_row_does_not_slow_the_others(make_bundle) -> None:
     scorer = PackedScorer(make_bundle())
     batch = [["股市"] * 20_000, *[["大涨"]] * 2000]
     probabilities = scorer.predict(batch)
     np.testing.assert_allclose(probabilities[1:], scorer.predict(batch[1:]), rtol=0, atol=1e-6)
 
 
-def test_rows_are_cut_at_the_length_of_the_training(make_bundle) -> None:
+def test_rows_are_cut_at_padded_length(make_bundle) -> None:
     scorer = PackedScorer(make_bundle(padded_length=3))
     long, cut = ["股市", "大涨", "下跌", "地震"], ["股市", "大涨", "下跌"]
     probabilities = scorer.predict([long, cut])

@@ -4,17 +4,18 @@ import json
 
 import pytest
 
-from lstm_model.presets import PRESETS, Preset, weight_shapes
+from lstm_model.architecture import weight_shapes
+from lstm_model.presets import PRESETS, Preset
 
 
 @pytest.mark.parametrize("name", sorted(PRESETS))
-def test_a_preset_survives_json(name: str) -> None:
+def test_preset_survives_json(name: str) -> None:
     preset = PRESETS[name]
     assert preset.name == name
     assert Preset.from_dict(json.loads(json.dumps(preset.to_dict()))) == preset
 
 
-def test_the_notebook_has_the_notebooks_sizes() -> None:
+def test_notebook_preset_has_the_sizes_of_the_notebook() -> None:
     notebook = PRESETS["notebook"]
     sizes = weight_shapes(notebook, 18_188)
     assert sum(_product(shape) for shape in sizes.values()) == 2_348_771
@@ -70,12 +71,12 @@ def _product(shape: tuple[int, ...]) -> int:
         ("seed", -1),
     ],
 )
-def test_a_bad_value_is_refused_by_name(field: str, value: object) -> None:
+def test_bad_value_is_rejected_and_named(field: str, value: object) -> None:
     with pytest.raises(ValueError, match=rf"preset: {field}"):
         Preset.from_dict({**PRESETS["notebook"].to_dict(), field: value})
 
 
-def test_unknown_and_missing_fields_are_refused_by_name() -> None:
+def test_unknown_and_missing_fields_are_named() -> None:
     data = PRESETS["default"].to_dict()
     with pytest.raises(ValueError, match="unknown field 'unit'"):
         Preset.from_dict({**data, "unit": 3})

@@ -1,4 +1,4 @@
-"""`recurrence`, whose gradient is derived by hand, against the formulas differentiated by TF."""
+"""`recurrence` and its gradient match the formulas, differentiated by TensorFlow."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hypothesis.extra import numpy as arrays
 from lstm_model.recurrence import recurrence
 
 BATCH, TIME, UNITS = 5, 7, 3
-KEEP = np.array(  # a row each: everything, nothing, padding left, padding right, gaps
+MASK = np.array(  # a row each: all steps, none, padding left, padding right, gaps
     [[1] * 7, [0] * 7, [0, 0, 0, 1, 1, 1, 1], [1, 1, 1, 1, 0, 0, 0], [1, 0, 1, 1, 0, 0, 1]], bool
 ).T[:, :, None]
 MODES = {
@@ -24,16 +24,16 @@ MODES = {
 }
 
 
-def formulas(xz, u, h, c, keep=None, h_mask=None, every_step=False):
-    """What `recurrence` computes, one formula a line, step after step in Python."""
+def formulas(xz, u, h, c, mask=None, h_mask=None, every_step=False):
+    """The results of `recurrence`, formula by formula, step by step."""
     outputs = [tf.zeros((0, *h.shape), h.dtype)]
     for t in range(xz.shape[0]):
         seen = h if h_mask is None else h * h_mask
-        f, i, g, o = tf.split(xz[t] + seen @ u, 4, axis=1)
+        f, i, g, o = tf.split(xz[t] + seen @ u, 4, axis=1)  # as in STACKED_GATES
         next_c = tf.sigmoid(f) * c + tf.sigmoid(i) * tf.tanh(g)
         next_h = tf.sigmoid(o) * tf.tanh(next_c)
-        h = next_h if keep is None else tf.where(keep[t], next_h, h)
-        c = next_c if keep is None else tf.where(keep[t], next_c, c)
+        h = next_h if mask is None else tf.where(mask[t], next_h, h)
+        c = next_c if mask is None else tf.where(mask[t], next_c, c)
         outputs.append(h[None])
     return tf.concat(outputs if every_step else outputs[:1], axis=0), h, c
 
@@ -46,7 +46,7 @@ def arguments(batch: int = BATCH, time: int = TIME, units: int = UNITS, seed: in
 
 
 def loss(results) -> Any:
-    """A sum in which every number of the outputs, of h and of c has a weight of its own."""
+    """A sum in which every number of the outputs, of h and of c has a different weight."""
     flat = tf.concat([tf.reshape(result, [-1]) for result in results], axis=0)
     return tf.reduce_sum(flat * tf.cos(tf.range(1.0, tf.size(flat) + 1, dtype=flat.dtype)))
 
@@ -81,10 +81,10 @@ def assert_equal(ours, expected, tolerance: float = 1e-10) -> None:
 @st.composite
 def cases(draw) -> tuple[list[Any], dict[str, Any]]:
     batch, time, units = draw(st.integers(1, 4)), draw(st.integers(0, 6)), draw(st.integers(1, 4))
-    keeps = arrays.arrays(bool, (time, batch, 1))
+    masks = arrays.arrays(bool, (time, batch, 1))
     h_masks = arrays.arrays(float, (batch, units), elements=st.sampled_from([0.0, 1.25]))
     options = {
-        "keep": draw(st.none() | keeps),
+        "mask": draw(st.none() | masks),
         "h_mask": draw(st.none() | h_masks),
         "every_step": draw(st.booleans()),
     }
@@ -93,7 +93,7 @@ def cases(draw) -> tuple[list[Any], dict[str, Any]]:
 
 @given(cases())
 @settings(max_examples=60, deadline=None)
-def test_results_and_gradients_are_those_of_the_formulas(case) -> None:
+def test_results_and_gradients_match_the_formulas(case) -> None:
     given, options = case
     assert_equal(
         results_and_gradients(recurrence, given, **options),
@@ -103,10 +103,10 @@ def test_results_and_gradients_are_those_of_the_formulas(case) -> None:
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("every_step", [False, True])
-def test_the_gradient_has_the_right_gradient_too(every_step, mode) -> None:
+def test_second_gradient_matches_the_formulas(every_step, mode) -> None:
     values = np.random.default_rng(2)
     options = {
-        "keep": tf.constant(KEEP),
+        "mask": tf.constant(MASK),
         "h_mask": tf.constant(values.integers(0, 2, (BATCH, UNITS)) * 2.0),
         "every_step": every_step,
     }
@@ -116,9 +116,9 @@ def test_the_gradient_has_the_right_gradient_too(every_step, mode) -> None:
 
 
 @pytest.mark.parametrize("only", [0, 1, 2])
-def test_each_of_the_three_results_has_its_gradient_alone(only) -> None:
+def test_each_result_alone_has_the_right_gradient(only) -> None:
     def one(function):
-        return lambda *given: [function(*given, keep=tf.constant(KEEP), every_step=True)[only]]
+        return lambda *given: [function(*given, mask=tf.constant(MASK), every_step=True)[only]]
 
     given = arguments()
     assert_equal(
@@ -126,19 +126,19 @@ def test_each_of_the_three_results_has_its_gradient_alone(only) -> None:
     )
 
 
-def test_what_stands_at_a_skipped_step_does_not_matter() -> None:
+def test_values_at_masked_steps_have_no_effect() -> None:
     xz, *others = arguments()
-    spoilt = tf.where(KEEP, xz, np.nan)
-    options = {"keep": tf.constant(KEEP), "every_step": True}
+    spoilt = tf.where(MASK, xz, np.nan)
+    options = {"mask": tf.constant(MASK), "every_step": True}
     assert_equal(
         results_and_gradients(recurrence, [spoilt, *others], **options),
         results_and_gradients(recurrence, [xz, *others], **options),
         tolerance=0,
     )
     by_xz = results_and_gradients(recurrence, [xz, *others], **options)[3].numpy()
-    assert not by_xz[~KEEP[:, :, 0]].any()
-    assert by_xz[KEEP[:, :, 0]].all()
+    assert not by_xz[~MASK[:, :, 0]].any()
+    assert by_xz[MASK[:, :, 0]].all()
 
 
-def test_without_every_step_no_outputs_are_given() -> None:
+def test_no_outputs_without_every_step() -> None:
     assert recurrence(*arguments())[0].shape == (0, BATCH, UNITS)

@@ -13,20 +13,19 @@ import pytest
 import tensorflow as tf
 
 from lstm_model import PackedScorer
+from lstm_model.architecture import weight_shapes
+from lstm_model.branch_config import ArticleConfig, BigramConfig
 from lstm_model.bundle import read_bundle, write_bundle
 from lstm_model.classifier import build_network
 from lstm_model.examples import Examples, macro_f1
-from lstm_model.presets import PRESETS, Contents, Pairs, Preset, views, weight_shapes
+from lstm_model.inputs import char_bigrams, padded_ids
+from lstm_model.presets import PRESETS, Preset
+from lstm_model.trainer import TrainingError, adversarial_step, learning_rate, mean_loss
 from lstm_model.training import (
     EpochReport,
     Trained,
-    TrainingError,
-    _along,
-    _mean_loss,
-    learning_rate,
     train,
 )
-from lstm_model.views import encode, pairs_of
 from lstm_model.word_vectors import WordVectors, learn_vectors
 
 
@@ -91,7 +90,7 @@ def stop_after(epoch: int):
     return on_epoch
 
 
-def test_it_learns(undisturbed: Trained, preset: Preset) -> None:
+def test_training_learns(undisturbed: Trained, preset: Preset) -> None:
     assert undisturbed.history[-1]["dev_accuracy"] > 0.6
     assert [epoch["epoch"] for epoch in undisturbed.history] == [1, 2, 3, 4]
     assert undisturbed.best_epoch == 4  # without patience, the last
@@ -100,19 +99,17 @@ def test_it_learns(undisturbed: Trained, preset: Preset) -> None:
     assert {weight.dtype for weight in undisturbed.weights.values()} == {np.dtype(np.float32)}
 
 
-def test_two_runs_end_with_the_same_bits(undisturbed, preset, tmp_path) -> None:
+def test_two_runs_give_the_same_bits(undisturbed, preset, tmp_path) -> None:
     assert_same(train(preset, TRAIN, DEV, tmp_path), undisturbed)
 
 
-def test_another_seed_ends_elsewhere(undisturbed, preset, tmp_path) -> None:
+def test_another_seed_gives_another_history(undisturbed, preset, tmp_path) -> None:
     other = train(dataclasses.replace(preset, seed=9, epochs=1), TRAIN, DEV, tmp_path)
     assert other.history[0] != undisturbed.history[0]
 
 
 @pytest.mark.parametrize("epoch", [1, 3])
-def test_stopped_and_started_again_it_ends_with_the_same_bits(
-    undisturbed, preset, tmp_path, epoch
-) -> None:
+def test_stopped_training_resumes_to_the_same_bits(undisturbed, preset, tmp_path, epoch) -> None:
     with pytest.raises(Stopped):
         train(preset, TRAIN, DEV, tmp_path, stop_after(epoch))
     seen: list[int] = []
@@ -143,7 +140,7 @@ train(
 """
 
 
-def test_killed_and_started_again_it_ends_with_the_same_bits(undisturbed, preset, tmp_path) -> None:
+def test_killed_training_resumes_to_the_same_bits(undisturbed, preset, tmp_path) -> None:
     given = [preset.to_dict(), str(tmp_path)]
     for examples in (TRAIN, DEV):
         given += [examples.token_lists, examples.labels.tolist()]
@@ -157,7 +154,7 @@ def test_killed_and_started_again_it_ends_with_the_same_bits(undisturbed, preset
     assert_same(resumed, undisturbed)
 
 
-def test_with_patience_the_best_epoch_is_kept_over_a_stop(preset, tmp_path) -> None:
+def test_patience_keeps_the_best_epoch_when_resumed(preset, tmp_path) -> None:
     # So high a learning rate that the macro-F1 goes up and down.
     restless = dataclasses.replace(preset, patience=2, epochs=12, learning_rate=0.1)
     expected = train(restless, TRAIN, DEV, tmp_path / "undisturbed")
@@ -176,7 +173,7 @@ def test_with_patience_the_best_epoch_is_kept_over_a_stop(preset, tmp_path) -> N
     assert macro_f1(DEV.labels, predicted) == pytest.approx(best["dev_macro_f1"])
 
 
-def test_a_finished_training_is_not_run_again(undisturbed, preset, tmp_path) -> None:
+def test_finished_training_is_not_run_again(undisturbed, preset, tmp_path) -> None:
     train(preset, TRAIN, DEV, tmp_path)
     stored = {path: path.read_bytes() for path in tmp_path.iterdir()}
     again = train(preset, TRAIN, DEV, tmp_path, stop_after(1))
@@ -184,7 +181,7 @@ def test_a_finished_training_is_not_run_again(undisturbed, preset, tmp_path) -> 
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == stored
 
 
-def test_another_training_in_the_directory_is_not_resumed(undisturbed, preset, tmp_path) -> None:
+def test_checkpoint_of_another_training_is_not_resumed(undisturbed, preset, tmp_path) -> None:
     with pytest.raises(Stopped):
         train(dataclasses.replace(preset, dropout=0.1), TRAIN, DEV, tmp_path, stop_after(3))
     with pytest.raises(Stopped):
@@ -195,7 +192,7 @@ def test_another_training_in_the_directory_is_not_resumed(undisturbed, preset, t
 
 
 @pytest.mark.parametrize("damaged", [1, 2])
-def test_from_a_damaged_checkpoint_it_falls_back(
+def test_corrupt_checkpoint_falls_back_to_an_older_one(
     undisturbed, preset, tmp_path, caplog, damaged
 ) -> None:
     with pytest.raises(Stopped):
@@ -207,12 +204,12 @@ def test_from_a_damaged_checkpoint_it_falls_back(
     seen: list[int] = []
     with caplog.at_level(logging.WARNING):
         resumed = train(preset, TRAIN, DEV, tmp_path, lambda report: seen.append(report.epoch))
-    assert "epoch-0003.json is damaged" in caplog.text
+    assert "epoch-0003.json is corrupt" in caplog.text
     assert seen == ([3, 4] if damaged == 1 else [1, 2, 3, 4])
     assert_same(resumed, undisturbed)
 
 
-def test_reports_tell_how_far_it_is(preset, tmp_path) -> None:
+def test_epoch_reports(preset, tmp_path) -> None:
     reports: list[EpochReport] = []
     trained = train(dataclasses.replace(preset, epochs=2), TRAIN, DEV, tmp_path, reports.append)
     assert [(report.epoch, report.epochs) for report in reports] == [(1, 2), (2, 2)]
@@ -222,14 +219,14 @@ def test_reports_tell_how_far_it_is(preset, tmp_path) -> None:
         assert all(getattr(report, name) == value for name, value in epoch.items())
 
 
-def test_the_loss_on_dev_is_the_cross_entropy_of_the_scorer(undisturbed) -> None:
+def test_dev_loss_is_the_cross_entropy_of_the_scorer(undisturbed) -> None:
     probabilities = PackedScorer(undisturbed).predict(DEV.token_lists)
     right = probabilities[np.arange(len(DEV.labels)), DEV.labels]
     expected = -np.log(right).mean()
     assert undisturbed.history[-1]["dev_loss"] == pytest.approx(expected, abs=1e-5)
 
 
-def test_the_last_rows_serve_as_dev(preset, tmp_path) -> None:
+def test_last_rows_serve_as_dev(preset, tmp_path) -> None:
     split = dataclasses.replace(preset, validation_split=0.2, padded_length=6, epochs=1)
     trained = train(split, TRAIN, None, tmp_path)
     predicted = PackedScorer(trained).predict(TRAIN.token_lists[48:]).argmax(axis=1)
@@ -237,13 +234,13 @@ def test_the_last_rows_serve_as_dev(preset, tmp_path) -> None:
     assert trained.history[0]["dev_accuracy"] == pytest.approx(expected)
 
 
-def test_rows_without_words_do_not_disturb(preset, tmp_path) -> None:
+def test_training_with_rows_without_words(preset, tmp_path) -> None:
     rows = Examples([[], [" "], *TRAIN.token_lists], np.append([0, 1], TRAIN.labels))
     trained = train(dataclasses.replace(preset, batch_size=1, epochs=1), rows, DEV, tmp_path)
     assert np.isfinite(trained.history[0]["loss"])
 
 
-def test_what_it_gives_is_a_bundle(undisturbed, tmp_path) -> None:
+def test_result_is_a_bundle(undisturbed, tmp_path) -> None:
     write_bundle(tmp_path, undisturbed)
     again = read_bundle(tmp_path)
     assert again.vocabulary == undisturbed.vocabulary
@@ -253,7 +250,7 @@ def test_what_it_gives_is_a_bundle(undisturbed, tmp_path) -> None:
     )
 
 
-def test_bad_examples_are_refused_before_anything_is_written(preset, tmp_path: Path) -> None:
+def test_bad_examples_are_rejected_before_any_write(preset, tmp_path: Path) -> None:
     directory = tmp_path / "checkpoints"
     with pytest.raises(ValueError, match="train: the label of row 1 is 3"):
         train(preset, Examples([["a"], ["b"]], np.array([0, 3])), DEV, directory)
@@ -264,23 +261,21 @@ def test_bad_examples_are_refused_before_anything_is_written(preset, tmp_path: P
     assert not directory.exists()
 
 
-def test_a_loss_that_is_no_number_ends_the_training(preset, tmp_path) -> None:
+def test_non_finite_loss_ends_the_training(preset, tmp_path) -> None:
     with pytest.raises(TrainingError, match=r"the loss is nan in epoch 1, batch \d+"):
         train(dataclasses.replace(preset, learning_rate=1e38), TRAIN, DEV, tmp_path)
     assert not list(tmp_path.iterdir())
 
 
-def test_the_adversarial_step_goes_where_the_loss_grows_fastest() -> None:
+def test_adversarial_step_follows_the_gradient() -> None:
     # Two titles of two words: the second one's gradient is nothing.
     gradient = tf.constant([[[3.0, 0.0], [0.0, 4.0]], [[0.0, 0.0], [0.0, 0.0]]])
-    step = _along(gradient, 0.5)
+    step = adversarial_step(gradient, 0.5)
     np.testing.assert_allclose(step[0], [[0.3, 0.0], [0.0, 0.4]], atol=1e-7)
     np.testing.assert_array_equal(step[1], np.zeros((2, 2)))
 
 
-def test_adversarial_training_withstands_the_step_that_it_was_trained_against(
-    preset: Preset, tmp_path: Path
-) -> None:
+def test_adversarial_training_lowers_the_adversarial_loss(preset: Preset, tmp_path: Path) -> None:
     preset = dataclasses.replace(preset, dropout=0.0, label_smoothing=0.0, epochs=12)
 
     def loss_beside(adversarial: float) -> tuple[float, float]:
@@ -293,16 +288,16 @@ def test_adversarial_training_withstands_the_step_that_it_was_trained_against(
             weight.assign(trained.weights[weight.path])
         ids = [
             tf.constant(one)
-            for one in encode(views(preset), trained.vocabularies, TRAIN.token_lists)
+            for one in padded_ids(preset.input_names, trained.vocabularies, TRAIN.token_lists)
         ]
         target = tf.one_hot(TRAIN.labels, 3)
         vectors = network.embed(ids)
         with tf.GradientTape() as tape:
             tape.watch(vectors)
-            loss = _mean_loss(target, network.read([*vectors, *ids]))
+            loss = mean_loss(target, network.read([*vectors, *ids]))
         gradients = tape.gradient(loss, vectors)
-        moved = [one + _along(g, 0.5) for one, g in zip(vectors, gradients, strict=True)]
-        return float(loss), float(_mean_loss(target, network.read([*moved, *ids])))
+        moved = [one + adversarial_step(g, 0.5) for one, g in zip(vectors, gradients, strict=True)]
+        return float(loss), float(mean_loss(target, network.read([*moved, *ids])))
 
     plain, plain_moved = loss_beside(0.0)
     _, hardened_moved = loss_beside(0.5)
@@ -310,22 +305,22 @@ def test_adversarial_training_withstands_the_step_that_it_was_trained_against(
     assert hardened_moved < plain_moved
 
 
-def test_what_the_titles_do_not_tell_is_learnt_of_the_contents(preset, tmp_path: Path) -> None:
-    preset = dataclasses.replace(preset, contents=Contents(1, 1, 6, 100), epochs=20)
+def test_training_learns_from_articles(preset, tmp_path: Path) -> None:
+    preset = dataclasses.replace(preset, contents=ArticleConfig(1, 1, 6, 100), epochs=20)
     titles = [["公告"]] * len(TRAIN.labels)
     given = Examples(titles, TRAIN.labels, TRAIN.token_lists)
     trained = train(preset, given, given, tmp_path)
     found = PackedScorer(trained).predict(titles, TRAIN.token_lists)
     assert np.mean(found.argmax(axis=1) == TRAIN.labels) > 0.9
-    with pytest.raises(ValueError, match="reads contents, but none are given"):
+    with pytest.raises(ValueError, match="reads articles, but none are given"):
         train(preset, TRAIN, DEV, tmp_path / "without")
     others = Examples(titles, TRAIN.labels, [list(reversed(one)) for one in TRAIN.token_lists])
     assert train(preset, others, others, tmp_path).history != trained.history  # is no resumption
 
 
-@pytest.mark.parametrize(("readers", "pairs"), [(1, None), (3, None), (2, Pairs(2, 1, 4))])
-def test_several_readers_are_trained_and_go_on_where_they_were_cut_off(
-    preset: Preset, tmp_path: Path, readers: int, pairs: Pairs | None
+@pytest.mark.parametrize(("readers", "pairs"), [(1, None), (3, None), (2, BigramConfig(2, 1, 4))])
+def test_training_of_several_branches_is_resumed(
+    preset: Preset, tmp_path: Path, readers: int, pairs: BigramConfig | None
 ) -> None:
     def cut(report: EpochReport) -> None:
         if report.epoch == 2:
@@ -343,7 +338,7 @@ def vectors_of(preset: Preset) -> WordVectors:
     return learn_vectors(TRAIN.token_lists, preset.rules, 1, preset.embedding_size, seed=0)
 
 
-def test_it_starts_from_pretrained_vectors(preset: Preset, tmp_path: Path) -> None:
+def test_training_starts_from_pretrained_vectors(preset: Preset, tmp_path: Path) -> None:
     preset = dataclasses.replace(preset, pretrained=True, epochs=1, learning_rate=1e-9)
     vectors = vectors_of(preset)
     trained = train(preset, TRAIN, DEV, tmp_path, pretrained=[vectors])
@@ -353,9 +348,7 @@ def test_it_starts_from_pretrained_vectors(preset: Preset, tmp_path: Path) -> No
     )
 
 
-def test_a_training_from_vectors_that_was_cut_off_goes_on_from_them(
-    preset: Preset, tmp_path: Path
-) -> None:
+def test_training_from_vectors_is_resumed(preset: Preset, tmp_path: Path) -> None:
     def cut(report: EpochReport) -> None:
         if report.epoch == 1:
             raise KeyboardInterrupt
@@ -372,24 +365,24 @@ def test_a_training_from_vectors_that_was_cut_off_goes_on_from_them(
     assert other.history != whole.history
 
 
-def test_each_view_starts_from_its_own_vectors(preset: Preset, tmp_path: Path) -> None:
+def test_each_input_starts_from_its_vectors(preset: Preset, tmp_path: Path) -> None:
     preset = dataclasses.replace(
-        preset, pretrained=True, epochs=1, learning_rate=1e-9, pairs=Pairs(1, 1, 4)
+        preset, pretrained=True, epochs=1, learning_rate=1e-9, pairs=BigramConfig(1, 1, 4)
     )
-    pairs = pairs_of(TRAIN.token_lists)
+    pairs = char_bigrams(TRAIN.token_lists)
     vectors = [vectors_of(preset), learn_vectors(pairs, "verbatim", 1, 4, seed=0)]
     trained = train(preset, TRAIN, DEV, tmp_path, pretrained=vectors)
     assert trained.vocabularies == [one.vocabulary for one in vectors]
     for name, one in zip(("embedding", "pair_embedding"), vectors, strict=True):
         found = trained.weights[f"{name}/embeddings"]
         np.testing.assert_allclose(found, one.vectors, atol=1e-6, rtol=0)
-    with pytest.raises(ValueError, match="reads words and pairs, and needs vectors of each"):
+    with pytest.raises(ValueError, match="needs vectors of each input: words, pairs"):
         train(preset, TRAIN, DEV, tmp_path, pretrained=vectors[:1])
 
 
-def test_vectors_that_do_not_fit_the_preset_are_refused(preset: Preset, tmp_path: Path) -> None:
+def test_vectors_that_do_not_fit_are_rejected(preset: Preset, tmp_path: Path) -> None:
     vectors = vectors_of(preset)
-    with pytest.raises(ValueError, match="takes no pretrained vectors"):
+    with pytest.raises(ValueError, match="does not use pretrained vectors"):
         train(preset, TRAIN, DEV, tmp_path, pretrained=[vectors])
     wanting = dataclasses.replace(preset, pretrained=True)
     with pytest.raises(ValueError, match="needs pretrained vectors"):
@@ -399,7 +392,7 @@ def test_vectors_that_do_not_fit_the_preset_are_refused(preset: Preset, tmp_path
         train(longer, TRAIN, DEV, tmp_path, pretrained=[vectors])
 
 
-def test_the_learning_rate_falls_in_the_second_half(preset: Preset) -> None:
+def test_learning_rate_falls_in_the_second_half(preset: Preset) -> None:
     falling = dataclasses.replace(preset, decay=True, epochs=4, learning_rate=0.1)
     rates = [learning_rate(falling, epoch) for epoch in (1, 2, 3, 4)]
     assert rates == pytest.approx([0.1, 0.1, 0.1, 0.05])
@@ -407,9 +400,7 @@ def test_the_learning_rate_falls_in_the_second_half(preset: Preset) -> None:
     assert {learning_rate(steady, epoch) for epoch in (1, 2, 3, 4)} == {0.1}
 
 
-def test_the_learning_rate_that_falls_is_the_one_that_is_used(
-    preset: Preset, tmp_path: Path
-) -> None:
+def test_falling_learning_rate_is_used(preset: Preset, tmp_path: Path) -> None:
     falling = dataclasses.replace(preset, decay=True)
     histories = [
         train(one, TRAIN, DEV, tmp_path / str(one.decay)).history for one in (preset, falling)

@@ -18,7 +18,7 @@ tokens = st.lists(
 token_lists = st.lists(tokens, min_size=1, max_size=6)
 
 
-def test_words_stand_by_falling_count_then_falling_code_point() -> None:
+def test_words_are_sorted_by_count_then_code_point() -> None:
     vocabulary = Vocabulary.build([["b", "a", "c"], ["c", "d", "a"], ["c"]], "verbatim")
     assert vocabulary.words == ("", "[UNK]", "c", "a", "d", "b")
     assert len(vocabulary) == 6
@@ -30,12 +30,12 @@ def test_rare_words_are_unknown() -> None:
     assert vocabulary.ids([["大涨", "股市", "地震"]])[0].tolist() == [UNKNOWN, 2, UNKNOWN]
 
 
-def test_verbatim_drops_whitespace_alone() -> None:
+def test_verbatim_drops_only_whitespace() -> None:
     vocabulary = Vocabulary.build([["A", " ", "\u3000", "", "!", "a b"]], "verbatim")
     assert set(vocabulary.words[2:]) == {"A", "!", "a b"}
 
 
-def test_text_vectorization_lowers_ascii_and_strips_ascii_punctuation() -> None:
+def test_text_vectorization_changes_only_ascii() -> None:
     row = ["NBA", "!!", "《", "iPhone-X", "É", "\u3000", "a b"]
     vocabulary = Vocabulary.build([row], "text_vectorization")
     assert set(vocabulary.words[2:]) == {"nba", "《", "iphonex", "É", "\u3000", "a", "b"}
@@ -43,7 +43,7 @@ def test_text_vectorization_lowers_ascii_and_strips_ascii_punctuation() -> None:
 
 @settings(max_examples=40, deadline=None)
 @given(token_lists)
-def test_text_vectorization_is_that_of_keras(rows: list[list[str]]) -> None:
+def test_text_vectorization_matches_keras(rows: list[list[str]]) -> None:
     reference = keras.layers.TextVectorization(output_mode="int", output_sequence_length=5)
     texts = [" ".join(row) for row in [*rows, ["股市"]]]
     reference.adapt(texts)
@@ -55,7 +55,7 @@ def test_text_vectorization_is_that_of_keras(rows: list[list[str]]) -> None:
 
 
 @given(token_lists, st.integers(1, 10))
-def test_encoded_rows_are_cut_or_padded_on_the_right(rows: list[list[str]], length: int) -> None:
+def test_encode_cuts_or_pads_on_the_right(rows: list[list[str]], length: int) -> None:
     vocabulary = Vocabulary.build(rows[::2], "verbatim")
     encoded = vocabulary.encode(rows, length)
     assert encoded.shape == (len(rows), length)
@@ -66,7 +66,7 @@ def test_encoded_rows_are_cut_or_padded_on_the_right(rows: list[list[str]], leng
         assert 0 not in words
 
 
-def test_without_a_length_rows_are_as_long_as_the_longest() -> None:
+def test_rows_are_padded_to_the_longest() -> None:
     vocabulary = Vocabulary.build([["a", "b"]], "verbatim")
     assert vocabulary.encode([["a"], ["a", "b", "c"]]).shape == (2, 3)
     assert vocabulary.encode([[], []]).tolist() == [[0], [0]]
@@ -81,13 +81,13 @@ def test_every_word_of_the_rows_is_known(rows: list[list[str]]) -> None:
 
 
 @pytest.mark.parametrize("rules", ["verbatim", "text_vectorization"])
-def test_reserved_words_in_the_text_are_unknown_words(rules: str) -> None:
+def test_reserved_words_in_the_text_are_unknown(rules: str) -> None:
     vocabulary = Vocabulary.build([["[UNK]", "", "x"]], rules)
     assert len(set(vocabulary.words)) == len(vocabulary.words)
     assert 0 not in vocabulary.ids([["[UNK]", "", "x"]])[0]
 
 
-def test_a_string_is_no_row_of_tokens() -> None:
+def test_string_is_rejected_as_a_row() -> None:
     with pytest.raises(TypeError, match=r"list of tokens.*股市大涨"):
         Vocabulary.build([["股市"]], "verbatim").encode(["股市大涨"])  # type: ignore[list-item]
 
@@ -109,12 +109,12 @@ GOOD = {"format": "lstm_model.vocabulary/1", "rules": "verbatim", "words": ["", 
         ({"rules": "none"}, "text rules.*none"),
         ({"rules": ["verbatim"]}, "text rules"),
         ({"words": ["a", "b", "c"]}, "starts with"),
-        ({"words": ["", "[UNK]", "a", "a"]}, "'a' stands in the vocabulary more than once"),
+        ({"words": ["", "[UNK]", "a", "a"]}, "'a' is in the vocabulary more than once"),
         ({"words": ["", "[UNK]", 7]}, "list of strings"),
         ({"words": None}, "list of strings"),
     ],
 )
-def test_a_bad_file_is_refused_by_name(tmp_path, change: dict, message: str) -> None:
+def test_bad_file_is_rejected_and_named(tmp_path, change: dict, message: str) -> None:
     path = tmp_path / "v.json"
     path.write_text(json.dumps({**GOOD, **change}))
     with pytest.raises(ValueError, match=message) as caught:
@@ -123,19 +123,19 @@ def test_a_bad_file_is_refused_by_name(tmp_path, change: dict, message: str) -> 
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff\xfe", b"null"])
-def test_what_is_no_vocabulary_is_refused(tmp_path, content: bytes) -> None:
+def test_file_without_a_vocabulary_is_rejected(tmp_path, content: bytes) -> None:
     (tmp_path / "v.json").write_bytes(content)
     with pytest.raises(ValueError, match=r"v\.json is not a vocabulary"):
         Vocabulary.load(tmp_path / "v.json")
 
 
-def test_unknown_rules() -> None:
+def test_unknown_rules_are_rejected() -> None:
     with pytest.raises(ValueError, match="text rules must be one of"):
         Vocabulary.build([["a"]], "loose")  # type: ignore[arg-type]
 
 
 @given(st.lists(st.text(max_size=6), max_size=12))
-def test_a_row_has_the_ids_of_what_the_rules_make_of_it(tokens) -> None:
+def test_ids_of_a_row_follow_the_text_rules(tokens) -> None:
     for rules in ("verbatim", "text_vectorization"):
         # Words as a file may hold them, though no rule would give them.
         vocabulary = Vocabulary(("", "[UNK]", "Ab", "ab", "股市", "\u3000", " ", "!"), rules)

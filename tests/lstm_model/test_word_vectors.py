@@ -36,7 +36,7 @@ def cosine(learnt: WordVectors, first: str, second: str) -> float:
     return float(a @ b / np.sqrt((a @ a) * (b @ b)))
 
 
-def test_words_that_stand_beside_the_same_words_are_alike(learnt: WordVectors) -> None:
+def test_words_in_the_same_contexts_are_similar(learnt: WordVectors) -> None:
     for one in ANIMALS:
         for other in ANIMALS:
             assert cosine(learnt, one, other) > 0.8
@@ -44,7 +44,7 @@ def test_words_that_stand_beside_the_same_words_are_alike(learnt: WordVectors) -
             assert cosine(learnt, one, tool) < 0.3
 
 
-def test_padding_is_zero_and_the_unknown_word_the_mean(learnt: WordVectors) -> None:
+def test_vectors_of_padding_and_unknown_word(learnt: WordVectors) -> None:
     assert learnt.vectors.dtype == np.float32
     assert learnt.vectors.shape == (len(learnt.vocabulary), 4)
     assert not learnt.vectors[0].any()
@@ -70,7 +70,7 @@ def associations_by_hand(ids: list[list[int]], words: int) -> NDArray[np.float64
     return found
 
 
-def test_associations_are_those_of_the_formula() -> None:
+def test_associations_match_the_formula() -> None:
     rng = np.random.default_rng(3)
     ids = [rng.integers(1, 9, rng.integers(0, 12)).tolist() for _ in range(20)]
     flat = np.array([one for text in ids for one in text])
@@ -79,7 +79,7 @@ def test_associations_are_those_of_the_formula() -> None:
     np.testing.assert_allclose(found, associations_by_hand(ids, 9), atol=1e-6)
 
 
-def test_the_factors_are_those_of_the_whole_decomposition() -> None:
+def test_factors_match_the_full_decomposition() -> None:
     from scipy.sparse import csr_array
 
     rng = np.random.default_rng(5)
@@ -92,7 +92,7 @@ def test_the_factors_are_those_of_the_whole_decomposition() -> None:
     np.testing.assert_allclose(found * signs, wanted, atol=1e-3)
 
 
-def test_of_few_words_the_last_values_are_zeros() -> None:
+def test_few_words_leave_the_last_values_zero() -> None:
     learnt = learn_vectors(texts(), "verbatim", min_count=1, size=128, seed=0)
     words = len(learnt.vocabulary)  # with the two reserved ones, which no pair has
     assert learnt.vectors.shape == (words, 128)
@@ -101,7 +101,7 @@ def test_of_few_words_the_last_values_are_zeros() -> None:
 
 
 @pytest.mark.parametrize("few", [[], [[]], [["孤"]], [["孤"], ["独"]]])
-def test_texts_that_tell_nothing_give_zeros(few: list[list[str]]) -> None:
+def test_texts_without_word_pairs_give_zeros(few: list[list[str]]) -> None:
     learnt = learn_vectors(few, "verbatim", min_count=1, size=3, seed=0)
     assert learnt.vectors.shape == (len(learnt.vocabulary), 3)
     assert np.isfinite(learnt.vectors).all()
@@ -117,7 +117,7 @@ print(learn_vectors(texts(), "verbatim", 1, 4, 0).digest())
 """
 
 
-def test_another_process_with_other_threads_learns_the_same_bits(learnt: WordVectors) -> None:
+def test_vectors_do_not_depend_on_process_or_threads(learnt: WordVectors) -> None:
     for threads in ("1", "2"):
         environment = os.environ | {"OPENBLAS_NUM_THREADS": threads, "PYTHONHASHSEED": threads}
         found = subprocess.run(

@@ -90,10 +90,3 @@ def test_a_process_that_does_not_get_ready_is_an_error(instance: PrefectInstance
     with pytest.raises(InputError, match="is not ready after 0 s"):
         processes.wait_until_ready(instance, "test", process, 0, lambda: False)
     processes.stop(instance, "test", 10)
-
-
-@pytest.mark.parametrize("port", ["0", "80", "70000", "x", "４２００", "-1"])
-def test_an_invalid_port_is_rejected(monkeypatch: pytest.MonkeyPatch, port: str) -> None:
-    monkeypatch.setenv("HEADLINES_PORT", port)
-    with pytest.raises(InputError, match="is not a port"):
-        PrefectInstance.from_environment()

@@ -185,7 +185,7 @@ def test_a_killed_flow_crashes_and_its_retry_completes(trained: Service) -> None
     retry(trained, run)
     assert rows_of(trained, "killed.csv") == list(range(120_000))
     assert not (trained.catalog.root / "superseded" / "predictions").exists()
-    assert re.search(r"predictions of killed\.csv \d: reused", trained.worker_log())
+    assert re.search(r"predictions of killed\.csv \d: up to date", trained.worker_log())
 
 
 @pytest.mark.slow

@@ -14,6 +14,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from flows.cli.commands import main
 from flows.environment import use_running_server
+from headlines.settings import Settings
 from operations import processes, server
 from operations.instance import PrefectInstance
 from tests.operations.conftest import free_port
@@ -28,7 +29,7 @@ def instance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PrefectInstance
     monkeypatch.setenv("HEADLINES_DATA", str(tmp_path))
     monkeypatch.setenv("HEADLINES_PORT", str(free_port()))
     monkeypatch.delenv("PREFECT_API_URL", raising=False)
-    return PrefectInstance.from_environment()
+    return PrefectInstance.from_settings(Settings.from_environment())
 
 
 @pytest.fixture

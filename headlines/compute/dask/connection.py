@@ -1,7 +1,7 @@
-"""The connection to a scheduler: where it may be, and by what it is secured.
+"""The connection to a scheduler, secured by TLS beyond this machine.
 
-Whoever reaches a scheduler, or stands between it and its workers, can have them run any code. So
-beyond this machine everything goes by TLS, where both sides show a certificate.
+Whoever reaches a scheduler, or sits between it and its workers, can run any code on them. So
+connections between machines need TLS with certificates on both sides.
 """
 
 import logging
@@ -19,48 +19,48 @@ if TYPE_CHECKING:
     from distributed import Client
     from distributed.security import Security
 
-CONNECT_SECONDS = 10  # to connect, and to connect again before what is under way counts as lost
-_WORKERS_SECONDS = 60  # for the first worker to be there
+CONNECT_SECONDS = 10  # to connect, and to reconnect before calls in flight count as lost
+_WORKERS_SECONDS = 60  # for the first worker
 
-_TLS = ("ca-file", "client.cert", "client.key")  # below distributed.comm.tls; the last may be none
+_TLS = ("ca-file", "client.cert", "client.key")  # in distributed.comm.tls; the key may be absent
 
 
 def connect(address: str) -> ClusterExecutor:
-    """The workers of a cluster that is there.
+    """Connect to a running cluster.
 
     Args:
         address: of its scheduler: `tcp://` or `tls://`, host and port.
 
     Raises:
-        InputError: certificates are missing, or a part of the cluster can be reached without.
+        InputError: certificates are missing, or a part of the cluster is reachable without TLS.
         ClusterError: the scheduler does not answer, or has no workers.
     """
-    return ClusterExecutor(_connected(address, _security(address)), address)
+    return ClusterExecutor(_client(address, _security(address)), address)
 
 
 def start_local(workers: int, environment: Mapping[str, str]) -> ClusterExecutor:
-    """The workers of a cluster that is started for this process, and ends with it.
+    """Start a cluster that ends with this process, and connect to it.
 
     Args:
         workers: how many processes, of one thread each.
-        environment: variables that they have beside those of this process.
+        environment: variables that they get in addition to those of this process.
 
     Raises:
-        ClusterError: it does not come up.
+        ClusterError: it does not start.
     """
     from distributed.security import Security
 
     cluster = local_cluster.start(workers, environment)
     try:
-        client = _connected(cluster.address, Security(**cluster.credentials))
+        client = _client(cluster.address, Security(**cluster.credentials))
     except BaseException:
         cluster.close()
         raise
     return ClusterExecutor(client, cluster.address, cluster.close)
 
 
-def _connected(address: str, security: "Security") -> "Client":
-    _keep_quiet()
+def _client(address: str, security: "Security") -> "Client":
+    _silence_logs()
     from distributed import Client
 
     try:
@@ -92,7 +92,7 @@ def _security(address: str) -> "Security":
     [ca, certificate, key] = [dask.config.get(f"distributed.comm.tls.{name}") for name in _TLS]
     if not ca or not certificate:
         raise InputError(
-            "there is no certificate for the connection by TLS",
+            "no certificate for the TLS connection",
             f"HEADLINES_DASK={address}",
             "set DASK_DISTRIBUTED__COMM__TLS__CA_FILE, …__TLS__CLIENT__CERT and "
             "…__TLS__CLIENT__KEY, or the same in ~/.config/dask",
@@ -100,35 +100,34 @@ def _security(address: str) -> "Security":
     security = Security(require_encryption=True)
     try:
         security.get_connection_args("client")
-    except OSError as error:  # ssl.SSLError is one
+    except OSError as error:  # ssl.SSLError among them
         raise InputError(
             f"a certificate cannot be used ({error})",
             ", ".join(str(path) for path in (ca, certificate, key) if path),
-            "give PEM files: the certificate of the authority, yours, and its key",
+            "give PEM files: the authority's certificate, yours, and its key",
         ) from error
     return security
 
 
 def _require_tls(client: "Client") -> None:
-    """See that the scheduler and its workers, as they call themselves, are not open to others.
+    """Check the addresses that the scheduler and its workers listen on.
 
-    A scheduler that is asked by 127.0.0.1 may well listen on all of a machine's addresses.
+    A scheduler reached at 127.0.0.1 may listen on all of a machine's addresses.
     """
-    found: Any = client.scheduler_info(n_workers=-1)
-    for address in (found["address"], *found["workers"]):
+    info: Any = client.scheduler_info(n_workers=-1)
+    for address in (info["address"], *info["workers"]):
         parts = urlsplit(address)
         if parts.scheme != "tls" and not is_loopback(parts.hostname or ""):
             raise InputError(
-                "it can be reached from beyond this machine without TLS, and whoever reaches it "
-                "can run code",
+                "other machines can reach it without TLS, and anyone who reaches it can run code",
                 address,
                 "start scheduler and workers with --host 127.0.0.1, or with certificates, as "
                 "docs/scaling.md says",
             )
 
 
-def _keep_quiet() -> None:
-    """Keep Dask's log lines out of ours: what goes wrong is told as an error."""
+def _silence_logs() -> None:
+    """Keep Dask's log lines out of ours: problems are raised as errors."""
     import dask
 
     if not dask.config.get("logging", None):

@@ -1,11 +1,10 @@
-"""A cluster of processes on this machine, for one caller, which it does not outlive.
+"""A cluster on this machine for one process, to try Dask without setting one up.
 
     python -m headlines.compute.dask.local_cluster WORKERS
 
-It runs as a program of its own: what Dask starts imports the main module of the process that
-starts it, and that may be a Prefect worker. It ends when its standard input does. Certificates made
-for this one cluster keep other users of the machine out: whoever reaches a scheduler can have it
-run code.
+It is a program of its own, which exits when its standard input closes: Dask's worker processes
+import the main module of the process that starts them, and that may be a Prefect worker. Temporary
+certificates keep other users of the machine out, who could run code otherwise.
 """
 
 import json
@@ -15,26 +14,22 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
 
 from headlines.errors import ClusterError
 
-if TYPE_CHECKING:
-    from distributed.security import Security
-
 _START_SECONDS = 60
-_QUIET = {"DASK_LOGGING__DISTRIBUTED": "critical"}  # the caller tells what matters
-_CREDENTIALS = ("tls_ca_file", "tls_client_cert", "tls_client_key")  # texts, not files
+_QUIET = {"DASK_LOGGING__DISTRIBUTED": "critical"}  # the caller reports errors
+_CREDENTIALS = ("tls_ca_file", "tls_client_cert", "tls_client_key")  # PEM texts, not files
 
 
 @dataclass(frozen=True)
 class LocalCluster:
-    """A cluster of processes on this machine.
+    """A running cluster.
 
     Attributes:
-        process: the program; its end is the end of the cluster.
+        process: the program.
         address: of the scheduler.
-        credentials: what a client needs to be let in, as arguments of `Security`.
+        credentials: arguments of `Security` for a client.
     """
 
     process: subprocess.Popen[str]
@@ -42,7 +37,7 @@ class LocalCluster:
     credentials: Mapping[str, str]
 
     def close(self) -> None:
-        """End the cluster, and wait until it is gone."""
+        """Stop the cluster, and wait until it has exited."""
         assert self.process.stdin is not None
         self.process.stdin.close()
         try:
@@ -53,14 +48,14 @@ class LocalCluster:
 
 
 def start(workers: int, environment: Mapping[str, str]) -> LocalCluster:
-    """Start a cluster of so many workers with one thread each, and wait until it is ready.
+    """Start a cluster of workers with one thread each, and wait until it is ready.
 
     Args:
         workers: how many.
-        environment: variables that its processes have beside those of this one.
+        environment: variables that its processes get in addition to those of this one.
 
     Raises:
-        ClusterError: it does not come up.
+        ClusterError: it does not start.
     """
     process = subprocess.Popen(
         [sys.executable, "-m", "headlines.compute.dask.local_cluster", str(workers)],
@@ -75,20 +70,14 @@ def start(workers: int, environment: Mapping[str, str]) -> LocalCluster:
     if not line:
         process.kill()
         process.wait()
-        raise ClusterError(f"the cluster of {workers} workers on this machine did not come up")
-    told = json.loads(line)
-    return LocalCluster(process, told["address"], told["credentials"])
+        raise ClusterError(f"could not start a cluster of {workers} workers on this machine")
+    return LocalCluster(process, **json.loads(line))
 
 
 def _serve(workers: int) -> None:
     import dask
 
-    dask.config.set(
-        {
-            "distributed.scheduler.http.routes": [],
-            "distributed.worker.http.routes": [],
-        }
-    )
+    dask.config.set({f"distributed.{part}.http.routes": [] for part in ("scheduler", "worker")})
     from distributed import LocalCluster as DaskCluster
     from distributed.security import Security
 
@@ -101,13 +90,10 @@ def _serve(workers: int) -> None:
         dashboard_address="127.0.0.1:0",
         worker_dashboard_address="127.0.0.1:0",
     ) as cluster:
-        _tell(cluster.scheduler_address, security)
+        credentials = {name: getattr(security, name) for name in _CREDENTIALS}
+        ready = {"address": cluster.scheduler_address, "credentials": credentials}
+        print(json.dumps(ready), flush=True)
         sys.stdin.read()
-
-
-def _tell(address: str, security: "Security") -> None:
-    credentials: dict[str, Any] = {name: getattr(security, name) for name in _CREDENTIALS}
-    print(json.dumps({"address": address, "credentials": credentials}), flush=True)
 
 
 if __name__ == "__main__":

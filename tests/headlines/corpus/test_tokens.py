@@ -6,13 +6,16 @@ import pytest
 from headlines.compute import executors
 from headlines.corpus import token_cache
 from headlines.corpus import tokens as module
-from headlines.corpus.ingest import ingest, read_corpus
+from headlines.corpus.dataset import read_corpus
+from headlines.corpus.ingest import ingest
+from headlines.corpus.token_cache import ChunkSizes
 from headlines.corpus.tokens import SCHEMA, read_tokens, segment_corpus
 from headlines.segmentation import Segmenter
 from headlines.storage.artifact import Artifact
 from headlines.storage.layout import Catalog
 
 ROWS = 60
+SMALL = ChunkSizes(min_rows=1, one_in=7)
 
 
 @pytest.fixture
@@ -24,16 +27,14 @@ def corpus(catalog: Catalog, tmp_path: Path) -> Artifact:
 
 
 @pytest.fixture
-def _small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Several chunks a file, and several reads a chunk."""
-    monkeypatch.setattr(token_cache, "_LEAST_ROWS", 1)
-    monkeypatch.setattr(token_cache, "_ONE_IN", 7)
+def _small_reads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Several reads a chunk."""
     monkeypatch.setattr(module, "_READ_ROWS", 3)
     monkeypatch.setenv("HEADLINES_RUNNER", "threads")
 
 
 def check_tokens(tokens: Artifact, corpus: Artifact, segmenter: Segmenter) -> None:
-    """The tokens are the words of every headline, in its place."""
+    """The tokens are the words of every headline, in order."""
     for split in ("train", "dev", "test"):
         headlines = read_corpus(corpus, ["row", "record_id", "title", "split"])
         headlines = headlines[headlines["split"] == split]
@@ -44,14 +45,14 @@ def check_tokens(tokens: Artifact, corpus: Artifact, segmenter: Segmenter) -> No
         assert [list(words) for words in found["tokens"]] == expected
 
 
-@pytest.mark.usefixtures("_small_chunks")
+@pytest.mark.usefixtures("_small_reads")
 @pytest.mark.parametrize("kind", ["threads", "processes"])
-def test_the_tokens_are_those_of_every_headline_in_its_place(
+def test_tokens_are_the_words_of_every_headline_in_order(
     monkeypatch: pytest.MonkeyPatch, catalog: Catalog, corpus: Artifact, kind: str
 ) -> None:
     monkeypatch.setenv("HEADLINES_RUNNER", kind)
     monkeypatch.setenv("HEADLINES_WORKERS", "2")
-    artifact = segment_corpus(catalog, corpus)
+    artifact = segment_corpus(catalog, corpus, SMALL)
     assert not artifact.reused
     check_tokens(artifact, corpus, Segmenter())
     assert artifact.rows == corpus.rows == artifact.counts["segmented"] == ROWS
@@ -62,24 +63,23 @@ def test_the_tokens_are_those_of_every_headline_in_its_place(
     assert [path.relative_to(artifact.directory) for path in artifact.files()] == [
         path.relative_to(corpus.directory) for path in corpus.files()
     ]
-    if kind == "threads":  # other processes do not know of the small chunks
-        [kept] = token_cache.cache_stats(catalog)
-        assert kept.chunks > 4
+    [cached] = token_cache.cache_stats(catalog)
+    assert cached.chunks > 4
     assert not list((catalog.work / "chunks").iterdir())
 
 
-def test_the_files_have_the_schema(catalog: Catalog, corpus: Artifact) -> None:
+def test_parts_have_the_schema(catalog: Catalog, corpus: Artifact) -> None:
     for path in segment_corpus(catalog, corpus).files(".parquet"):
         assert pq.read_schema(path).equals(SCHEMA)
 
 
-def test_a_split_without_headlines_has_no_tokens(catalog: Catalog, corpus: Artifact) -> None:
+def test_split_without_headlines_has_no_tokens(catalog: Catalog, corpus: Artifact) -> None:
     found = read_tokens(segment_corpus(catalog, corpus), "test")
     assert list(found.columns) == ["row", "record_id", "tokens"]
     assert len(found) == 0
 
 
-def test_the_second_run_makes_nothing(catalog: Catalog, corpus: Artifact) -> None:
+def test_second_run_writes_nothing(catalog: Catalog, corpus: Artifact) -> None:
     first = segment_corpus(catalog, corpus)
     before = {path: path.stat().st_mtime_ns for path in (catalog.root / "tokens").rglob("*")}
     second = segment_corpus(catalog, corpus)
@@ -89,7 +89,7 @@ def test_the_second_run_makes_nothing(catalog: Catalog, corpus: Artifact) -> Non
     assert after == before
 
 
-def test_every_segmenter_has_tokens_of_its_own(
+def test_each_segmenter_has_its_own_tokens(
     monkeypatch: pytest.MonkeyPatch, catalog: Catalog, corpus: Artifact, tmp_path: Path
 ) -> None:
     dictionary = tmp_path / "words.txt"
@@ -110,7 +110,7 @@ def test_every_segmenter_has_tokens_of_its_own(
     assert len({tokens.directory for tokens in found}) == 3
 
 
-def test_damaged_tokens_are_made_anew(catalog: Catalog, corpus: Artifact) -> None:
+def test_damaged_tokens_are_rebuilt(catalog: Catalog, corpus: Artifact) -> None:
     first = segment_corpus(catalog, corpus)
     path = first.files(".parquet")[0]
     path.write_bytes(path.read_bytes()[:-1])
@@ -120,7 +120,7 @@ def test_damaged_tokens_are_made_anew(catalog: Catalog, corpus: Artifact) -> Non
     assert (second.counts["segmented"], second.counts["reused"]) == (0, ROWS)
 
 
-def test_titles_of_any_form_are_cut(catalog: Catalog, tmp_path: Path) -> None:
+def test_unusual_titles_are_cut(catalog: Catalog, tmp_path: Path) -> None:
     source = tmp_path / "odd.jsonl"
     titles = ["\\u3000\\u4e2d", "a\\tb\\r\\nc", "\\u3400\\ud83d\\ude00", "x" * 500, "text-indent"]
     lines = [f'{{"title":"{title}","split":"train"}}' for title in titles * 2]
@@ -130,8 +130,8 @@ def test_titles_of_any_form_are_cut(catalog: Catalog, tmp_path: Path) -> None:
     check_tokens(segment_corpus(catalog, corpus), corpus, Segmenter("jieba"))
 
 
-@pytest.mark.usefixtures("_small_chunks")
-def test_a_failure_half_way_leaves_no_tokens_and_the_chunks_that_were_done(
+@pytest.mark.usefixtures("_small_reads")
+def test_failure_leaves_no_tokens_but_the_finished_chunks(
     monkeypatch: pytest.MonkeyPatch, catalog: Catalog, corpus: Artifact
 ) -> None:
     cut, cut_rows = Segmenter.cut, []
@@ -146,12 +146,12 @@ def test_a_failure_half_way_leaves_no_tokens_and_the_chunks_that_were_done(
     with monkeypatch.context() as broken:
         broken.setattr(Segmenter, "cut", fail_late)
         with pytest.raises(RuntimeError, match="out of memory"):
-            segment_corpus(catalog, corpus)
-        executors.executor(1).submit(int).result()  # the worker is done with what it had begun
+            segment_corpus(catalog, corpus, SMALL)
+        executors.executor(1).submit(int).result()  # waits until the worker is idle
     assert list((catalog.root / "tokens").iterdir()) == [catalog.words]
     assert list(catalog.work.glob("draft-*")) == []
 
-    tokens = segment_corpus(catalog, corpus)
+    tokens = segment_corpus(catalog, corpus, SMALL)
     done = sum(cut_rows)
     assert 0 < done < ROWS
     assert (tokens.counts["reused"], tokens.counts["segmented"]) == (done, ROWS - done)

@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from headlines.corpus.ingest import ingest, read_corpus
+from headlines.corpus.dataset import read_corpus
+from headlines.corpus.ingest import ingest
 from headlines.corpus.tokens import segment_corpus
 from headlines.evaluation.baseline import (
     Baseline,
@@ -159,7 +160,7 @@ from pathlib import Path
 sys.modules["sklearn"] = None  # imports fail as if it were not installed
 from headlines.evaluation import evaluate; from headlines.models import registry
 from headlines.storage.layout import Catalog
-from headlines.corpus.ingest import ensure
+from headlines.corpus.dataset import ensure
 from headlines.corpus.tokens import segment_corpus
 
 catalog = Catalog(Path(sys.argv[1]))

@@ -7,8 +7,8 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from headlines.corpus import ingest as ingest_module
-from headlines.corpus.ingest import ingest, read_corpus
+from headlines.corpus.dataset import read_corpus
+from headlines.corpus.ingest import IngestSizes, ingest
 from headlines.corpus.tokens import segment_corpus
 from headlines.errors import DamagedArtifact
 from headlines.evaluation import held_out as module
@@ -50,8 +50,7 @@ def make(
 
     def of(name: str, part_rows: int) -> tuple[Catalog, Artifact, Artifact, Artifact]:
         catalog = Catalog(tmp_path / name)
-        monkeypatch.setattr(ingest_module, "_PART_ROWS", part_rows)
-        corpus = ingest(catalog, "news", str(source))
+        corpus = ingest(catalog, "news", str(source), sizes=IngestSizes(part_rows=part_rows))
         return catalog, publish_model(catalog, "m"), corpus, segment_corpus(catalog, corpus)
 
     return of

@@ -16,7 +16,7 @@ from headlines.models import champion
 from headlines.models.export import export
 from headlines.storage.artifact import Artifact
 from headlines.storage.layout import Catalog
-from lstm_model.export import ExportError
+from lstm_model.export.export import ExportError
 from lstm_model.vocabulary import Vocabulary
 
 VERSION = "2026-11-20-00000000"
@@ -144,7 +144,7 @@ def test_a_missing_package_can_be_installed(
     made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    monkeypatch.delitem(sys.modules, "lstm_model.export_onnx", raising=False)
+    monkeypatch.delitem(sys.modules, "lstm_model.export.onnx", raising=False)
     said = refusal(made, tmp_path / "new")
     assert "onnxruntime is not installed" in said
     assert "pip install onnx onnxruntime" in said
@@ -176,7 +176,7 @@ def test_a_corpus_rebuilt_from_other_data_is_refused(made: Made, tmp_path: Path)
 def test_a_wrong_export_is_not_published(
     made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lstm_model.export.TOLERANCE", -1.0)  # not even equality is enough
+    monkeypatch.setattr("lstm_model.export.export.TOLERANCE", -1.0)  # not even equality is enough
     with pytest.raises(ExportError, match="of the check"):
         export("champion", "onnx", tmp_path / "new", made.catalog)
     assert not (tmp_path / "new").exists()

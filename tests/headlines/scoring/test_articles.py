@@ -32,7 +32,8 @@ from headlines.storage.artifact import Artifact
 from headlines.storage.layout import Catalog
 from headlines.training.pretrain import pretrain
 from headlines.training.train import train
-from lstm_model.presets import PRESETS, Contents
+from lstm_model.branch_config import ArticleConfig
+from lstm_model.presets import PRESETS
 from tests.score import run, score_options
 
 ARTICLES = ("昨日获奖，喜讯传来。", "今日天气晴。", "车祸致两人身亡。")
@@ -49,7 +50,7 @@ PRESET = dataclasses.replace(
     batch_size=8,
     adversarial=0.0,
     dropout=0.0,
-    contents=Contents(readers=2, min_count=1, embedding_size=8, characters=40),
+    contents=ArticleConfig(readers=2, min_count=1, embedding_size=8, characters=40),
 )
 
 
@@ -127,13 +128,13 @@ def test_the_baseline_reads_what_the_network_reads(made: Made) -> None:
 
 def test_a_corpus_without_articles_is_refused(catalog: Catalog, tmp_path: Path) -> None:
     corpus = ingest(catalog, "bare", news(tmp_path / "bare.csv", contents=False))
-    with pytest.raises(InputError, match="reads contents, and no headline of dev has one"):
+    with pytest.raises(InputError, match="reads articles, and no headline of dev has one"):
         train(catalog, corpus, segment_corpus(catalog, corpus), PRESET)
 
 
 def test_articles_are_cut_as_the_titles_were(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HEADLINES_ENGINE", "paddle")
-    with pytest.raises(InputError, match="another segmenter has cut the words"):
+    with pytest.raises(InputError, match="cut by a different segmenter"):
         examples(made.corpus, made.tokens, "train", PRESET)
 
 

@@ -32,9 +32,10 @@ from headlines.segmentation import Segmenter, segment
 from headlines.storage.artifact import Artifact, publish, remove
 from headlines.storage.layout import Catalog
 from headlines.storage.manifest import MANIFEST, Recipe
+from lstm_model.architecture import weight_shapes
 from lstm_model.bundle import Bundle, write_bundle
 from lstm_model.packed import PackedScorer
-from lstm_model.presets import PRESETS, Preset, weight_shapes
+from lstm_model.presets import PRESETS, Preset
 from lstm_model.vocabulary import Vocabulary
 from tests.score import OPTIONS, make_jobs, run, score, score_options
 

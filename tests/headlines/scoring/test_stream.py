@@ -389,7 +389,7 @@ def test_a_broken_pipe_ends_the_command_quietly(root: Catalog) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("-", "a.csv"), "it stands alone"),
+        (("-", "a.csv"), "cannot be combined with other files"),
         (("-", "--rescore"), "--rescore"),
         (("-", "--batch", "a.csv"), "--batch"),
         (("-", "--csv", "a.csv"), "--csv"),

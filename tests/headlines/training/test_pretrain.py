@@ -14,8 +14,9 @@ from headlines.storage.layout import Catalog
 from headlines.storage.lineage import lineage
 from headlines.training.pretrain import pretrain, pretrain_view, read_vectors
 from headlines.training.train import train
+from lstm_model.branch_config import ArticleConfig, BigramConfig
 from lstm_model.bundle import read_bundle
-from lstm_model.presets import PRESETS, Contents, Pairs, Preset
+from lstm_model.presets import PRESETS, Preset
 
 ROWS = [
     ("某地火灾", "消防队员赶到现场灭火，火灾没有造成伤亡。", "2", "train"),
@@ -62,7 +63,7 @@ def test_it_learns_from_training_titles_and_articles_only(
 def test_bigram_vectors_are_learnt_if_the_preset_reads_them(
     catalog: Catalog, corpus: Artifact, preset: Preset
 ) -> None:
-    both = dataclasses.replace(preset, pairs=Pairs(1, 1, 3))
+    both = dataclasses.replace(preset, pairs=BigramConfig(1, 1, 3))
     words, pairs = pretrain(catalog, corpus, both)
     assert words.directory == pretrain(catalog, corpus, preset)[0].directory  # shared
     assert {"火灾", "消防", "防队", "队员"} <= words_of(pairs)
@@ -78,7 +79,7 @@ def test_contents_start_from_the_vectors_of_words(
     catalog: Catalog, corpus: Artifact, preset: Preset
 ) -> None:
     size = preset.embedding_size
-    reading = dataclasses.replace(preset, contents=Contents(1, preset.min_count, size, 9))
+    reading = dataclasses.replace(preset, contents=ArticleConfig(1, preset.min_count, size, 9))
     words, contents = pretrain(catalog, corpus, reading)
     assert contents.directory == words.directory
     assert contents.reused

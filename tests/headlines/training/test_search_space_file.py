@@ -9,7 +9,8 @@ from headlines.errors import InputError
 from headlines.models.presets import preset_json
 from headlines.training.search_space import Choice, Range
 from headlines.training.search_space_file import read_space
-from lstm_model.presets import PRESETS, Pairs
+from lstm_model.branch_config import BigramConfig
+from lstm_model.presets import PRESETS
 
 EXAMPLE = Path(__file__).parents[3] / "docs" / "sweep.toml"
 
@@ -68,7 +69,7 @@ def alone(tmp_path: Path) -> str:
 def test_a_value_may_be_a_table(tmp_path: Path, alone: str) -> None:
     text = f"{alone}pairs = ['none', {PAIRS}, {PAIRS}]\n"
     trials = read_space(written(tmp_path, text)).trials()
-    assert [trial.preset.pairs for trial in trials] == [None, Pairs(1, 2, 4)]
+    assert [trial.preset.pairs for trial in trials] == [None, BigramConfig(1, 2, 4)]
 
 
 def test_invalid_combinations_of_values_are_refused(tmp_path: Path, alone: str) -> None:

@@ -26,10 +26,7 @@ from headlines.training.trial import MeanStd, TrialResult, run_trial
 from lstm_model.checkpoint import Checkpoint, write_checkpoint
 from lstm_model.presets import PRESETS
 
-
-@pytest.fixture(autouse=True)
-def in_this_process(small_preset: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HEADLINES_RUNNER", "threads")
+pytestmark = pytest.mark.usefixtures("small_preset")
 
 
 def prepared(catalog: Catalog, corpus_file: Path) -> tuple[Artifact, Artifact]:

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from headlines.corpus.dataset import read_corpus
 from headlines.corpus.examples import examples
-from headlines.corpus.ingest import ingest, read_corpus
+from headlines.corpus.ingest import ingest
 from headlines.corpus.tokens import segment_corpus
 from headlines.errors import InputError
 from headlines.metrics.calibration import calibration_metrics

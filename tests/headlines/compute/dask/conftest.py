@@ -17,7 +17,6 @@ import pytest
 from distributed import Client
 from distributed.security import Security
 
-from headlines.compute import executors
 from headlines.models import champion
 from headlines.scoring.batch import Batch
 from headlines.scoring.options import ScoreOptions
@@ -156,7 +155,6 @@ def start_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable
         return cluster.start()
 
     yield start
-    executors.leave_cluster()
     for cluster in started:
         cluster.kill()
 

@@ -1,4 +1,4 @@
-"""Nobody reaches a cluster's scheduler unless he may have it run code."""
+"""Only those who may run code reach a cluster's scheduler."""
 
 import json
 import os
@@ -48,11 +48,11 @@ def write_certificates(folder: Path) -> dict[str, str]:
         ("tls://192.0.2.1:1", "tcp://192.0.2.2:2", "tcp://192.0.2.2:2"),
     ],
 )
-def test_all_of_a_cluster_is_on_this_machine_or_has_tls(
+def test_every_address_is_on_this_machine_or_has_tls(
     scheduler: str, worker: str, refused: str | None
 ) -> None:
-    told = {"address": scheduler, "workers": {"tls://127.0.0.1:3": {}, worker: {}}}
-    client = SimpleNamespace(scheduler_info=lambda n_workers: told)
+    info = {"address": scheduler, "workers": {"tls://127.0.0.1:3": {}, worker: {}}}
+    client = SimpleNamespace(scheduler_info=lambda n_workers: info)
     if refused is None:
         _require_tls(client)
     else:
@@ -62,34 +62,37 @@ def test_all_of_a_cluster_is_on_this_machine_or_has_tls(
 
 
 @pytest.mark.parametrize("missing", list(VARIABLES)[:2])
-def test_without_certificates_nobody_is_asked(tmp_path: Path, missing: str) -> None:
+def test_no_connection_without_certificates(tmp_path: Path, missing: str) -> None:
     variables = write_certificates(tmp_path / "tls")
     del variables[missing]
-    told = f"InputError: HEADLINES_DASK={BEYOND}: there is no certificate for the connection by TLS"
-    assert told in connecting(variables)
+    message = f"InputError: HEADLINES_DASK={BEYOND}: no certificate for the TLS connection"
+    assert message in connecting(variables)
 
 
-def test_a_key_that_is_none_is_named_and_not_shown(tmp_path: Path) -> None:
+def test_an_invalid_key_is_named_and_not_shown(tmp_path: Path) -> None:
     variables = write_certificates(tmp_path / "tls")
     key = tmp_path / "tls" / "key.pem"
     key.write_text("hush")
-    told = connecting(variables)
-    assert "a certificate cannot be used" in told
-    assert str(key) in told
-    assert "hush" not in told
+    error = connecting(variables)
+    assert "a certificate cannot be used" in error
+    assert str(key) in error
+    assert "hush" not in error
 
 
 def connecting(variables: dict[str, str]) -> str:
-    """What a process says that is to use a cluster which is beyond this machine."""
-    environment = os.environ | variables | {"HEADLINES_RUNNER": "dask", "HEADLINES_DASK": BEYOND}
-    command = "from headlines.compute.executors import executor; executor(2)"
+    """What a process prints that connects to a cluster on another machine."""
+    environment = os.environ | variables
+    command = (
+        "from headlines.compute.executors import executor; from headlines.settings import Settings;"
+        f"executor(2, Settings(runner='dask', scheduler={BEYOND!r}))"
+    )
     return subprocess.run(
         [sys.executable, "-c", command], env=environment, capture_output=True, text=True, timeout=60
     ).stderr
 
 
 @pytest.mark.slow
-def test_a_batch_scored_by_tls_from_the_command_line(
+def test_the_command_scores_over_tls(
     start_cluster: Callable[..., Cluster],
     job: Job,
     expected: dict[str, str],

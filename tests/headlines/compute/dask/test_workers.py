@@ -1,6 +1,5 @@
-"""Work on a real cluster: the same bytes as anywhere; a clear word where a worker is not right."""
+"""Work on a real cluster: the same bytes as anywhere, and clear errors about bad workers."""
 
-import os
 import shutil
 import signal
 import subprocess
@@ -12,8 +11,7 @@ import pytest
 from distributed import Client
 
 from headlines.compute import executors
-from headlines.corpus import ingest as ingest_module
-from headlines.corpus.ingest import ingest
+from headlines.corpus.ingest import IngestSizes, ingest
 from headlines.corpus.tokens import segment_corpus
 from headlines.errors import InputError
 from headlines.evaluation import held_out
@@ -33,7 +31,7 @@ from .conftest import CHUNK_ROWS, Cluster, Job, digests, lines, until
 __all__ = ["publish_model"]
 
 
-def test_four_workers_make_the_bytes_of_one_process_without_prefect_and_tensorflow(
+def test_workers_give_the_same_bytes_without_prefect(
     cluster: Cluster, use: Callable[[Cluster], None], job: Job, expected: dict[str, str]
 ) -> None:
     use(cluster)
@@ -49,7 +47,7 @@ def test_four_workers_make_the_bytes_of_one_process_without_prefect_and_tensorfl
         )
 
 
-def test_files_of_a_batch_that_workers_read_are_scored_to_the_same_bytes(
+def test_files_that_workers_read_give_the_same_bytes(
     cluster: Cluster, use: Callable[[Cluster], None], job: Job, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     header, *rows = lines()
@@ -68,7 +66,7 @@ def test_files_of_a_batch_that_workers_read_are_scored_to_the_same_bytes(
     assert digests(job.run()) == found
 
 
-def test_the_words_of_a_corpus_in_parts_are_the_same(
+def test_tokens_of_a_corpus_in_parts_are_the_same(
     cluster: Cluster,
     use: Callable[[Cluster], None],
     job: Job,
@@ -90,7 +88,7 @@ def test_the_words_of_a_corpus_in_parts_are_the_same(
     assert len(again.manifest.files) == 3
 
 
-def test_a_corpus_and_an_evaluation_in_parts_are_the_same(
+def test_corpus_and_evaluation_in_parts_are_the_same(
     cluster: Cluster,
     use: Callable[[Cluster], None],
     tmp_path: Path,
@@ -98,8 +96,6 @@ def test_a_corpus_and_an_evaluation_in_parts_are_the_same(
     publish_model: Callable[..., Artifact],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(ingest_module, "_PART_ROWS", 10)
-    monkeypatch.setattr(ingest_module, "_WRITE_ROWS", 1)  # small parts are worth a worker too
     monkeypatch.setattr(held_out, "_MIN_WORKER_ROWS", 1)
     catalog = Catalog(tmp_path / "data")
     model = publish_model(catalog, "m")
@@ -110,7 +106,9 @@ def test_a_corpus_and_an_evaluation_in_parts_are_the_same(
             use(cluster)
             for artifact in made[0]:
                 shutil.rmtree(artifact.directory)
-        corpus = ingest(catalog, "small", str(corpus_file))
+        # Parts small enough to be worth a worker each.
+        sizes = IngestSizes(part_rows=10, worker_rows=1)
+        corpus = ingest(catalog, "small", str(corpus_file), sizes=sizes)
         words = segment_corpus(catalog, corpus)
         made.append((corpus, evaluate(catalog, model, corpus, words)))
     for before, again in zip(*made, strict=True):
@@ -120,7 +118,7 @@ def test_a_corpus_and_an_evaluation_in_parts_are_the_same(
     assert not list(catalog.work.glob("chunks/*"))
 
 
-def test_the_same_call_is_made_again_as_files_may_have_changed(
+def test_the_same_call_again_sees_changed_files(
     cluster: Cluster, use: Callable[[Cluster], None], tmp_path: Path
 ) -> None:
     use(cluster)
@@ -133,23 +131,23 @@ def test_the_same_call_is_made_again_as_files_may_have_changed(
     assert (first.result(), second.result()) == ("old", "new")
 
 
-def test_a_worker_with_other_code_is_named_before_it_scores(
+def test_a_worker_with_other_code_is_refused(
     cluster: Cluster, use: Callable[[Cluster], None], job: Job, expected: dict[str, str]
 ) -> None:
     use(cluster)
     order = cluster.order("other-code-w2")
-    with pytest.raises(InputError, match="another version than the run") as caught:
+    with pytest.raises(InputError, match="differs from the run") as caught:
         job.run()
     assert "code 00000000 instead of" in caught.value.problem
     assert "rjieba 0.0.1 instead of" in caught.value.problem
     assert "worker tcp://127.0.0.1:" in caught.value.location
-    assert "start the worker again" in caught.value.hint
+    assert "restart the worker" in caught.value.hint
     assert not job.catalog.prediction("news.csv").exists()
     order.unlink()  # it was started again
     assert digests(job.run()) == expected
 
 
-def test_a_worker_with_another_model_of_the_same_name_is_refused(
+def test_a_worker_with_a_different_model_is_refused(
     cluster: Cluster,
     use: Callable[[Cluster], None],
     job: Job,
@@ -168,7 +166,7 @@ def test_a_worker_with_another_model_of_the_same_name_is_refused(
     assert digests(job.run()) == expected
 
 
-def test_a_worker_killed_in_the_midst_of_a_piece_costs_nothing(
+def test_a_worker_killed_during_a_chunk_costs_nothing(
     cluster: Cluster, use: Callable[[Cluster], None], job: Job, expected: dict[str, str]
 ) -> None:
     use(cluster)
@@ -177,7 +175,7 @@ def test_a_worker_killed_in_the_midst_of_a_piece_costs_nothing(
     assert not order.exists()
 
 
-def test_the_scheduler_holds_no_more_than_a_window_and_nothing_in_the_end(
+def test_the_scheduler_holds_at_most_a_window(
     cluster: Cluster, use: Callable[[Cluster], None]
 ) -> None:
     use(cluster)
@@ -199,7 +197,7 @@ def test_the_scheduler_holds_no_more_than_a_window_and_nothing_in_the_end(
         until(lambda: held() == 0)
 
 
-def test_the_doctor_looks_at_every_worker(
+def test_the_doctor_checks_every_worker(
     cluster: Cluster, use: Callable[[Cluster], None], job: Job, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HEADLINES_DATA", str(job.catalog.root))
@@ -222,19 +220,18 @@ def test_the_doctor_looks_at_every_worker(
 ENDED = """
 import os, signal
 from headlines.compute.executors import executor
-pools = [executor(2) for _ in range(2)]
+from headlines.settings import Settings
+settings = Settings(runner="dask", workers=2)
+pools = [executor(2, settings) for _ in range(2)]
 assert pools[0] is pools[1]
 print(pools[0].submit(eval, "__import__('headlines').segment(['股市大涨'])").result(), flush=True)
 os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
-def test_a_cluster_on_this_machine_ends_with_the_process_that_it_works_for() -> None:
-    environment = {**os.environ, "HEADLINES_RUNNER": "dask", "HEADLINES_WORKERS": "2"}
-    environment.pop("HEADLINES_DASK", None)
+def test_a_local_cluster_ends_with_its_process() -> None:
     process = subprocess.run(
         [sys.executable, "-c", ENDED],
-        env=environment,
         capture_output=True,  # scheduler and workers hold the pipe too: it ends when all are gone
         text=True,
         timeout=120,

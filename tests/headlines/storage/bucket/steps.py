@@ -3,7 +3,7 @@
 import csv
 from pathlib import Path
 
-from headlines.corpus import ingest, tokens
+from headlines.corpus import dataset, ingest, tokens
 from headlines.errors import InputError
 from headlines.evaluation import evaluate
 from headlines.models import presets
@@ -26,7 +26,7 @@ def train_first(catalog: Catalog, corpus_file: Path, preset: str) -> Artifact:
 
 def evaluate_model(catalog: Catalog, model: Artifact) -> Artifact:
     """The evaluation of a model on that corpus."""
-    ingested = ingest.ensure(catalog, "news")
+    ingested = dataset.ensure(catalog, "news")
     return evaluate.evaluate(catalog, model, ingested, tokens.segment_corpus(catalog, ingested))
 
 

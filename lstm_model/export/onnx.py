@@ -12,27 +12,28 @@ import onnxruntime
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from lstm_model.presets import CLASSES, EMBEDDINGS, Preset, Reader, readers, views
-from lstm_model.views import INPUTS, View
+from lstm_model.architecture import CLASSES, EMBEDDINGS, Branch, branches
+from lstm_model.inputs import ID_INPUTS, InputName
+from lstm_model.presets import Preset
+from lstm_model.row_stable import Floats
 
 MODEL = "model.onnx"
 OUTPUT = "probabilities"
 OPSET, IR_VERSION = 17, 8  # ONNX 1.12 of 2022: runtimes that are a few years old read them
 DETAILS = {"opset": OPSET, "ir_version": IR_VERSION}
-
-Floats = NDArray[np.float32]
+ONNX_GATES = "iofc"  # the order that ONNX prescribes
 
 
 def write(preset: Preset, weights: Mapping[str, Floats], path: Path) -> None:
     """Write the classifier of `preset` with these weights to `path`."""
     inputs = [
-        helper.make_tensor_value_info(INPUTS[view], TensorProto.INT32, ["batch", view])
-        for view in views(preset)
+        helper.make_tensor_value_info(ID_INPUTS[name], TensorProto.INT32, ["batch", name])
+        for name in preset.input_names
     ]
     outputs = [helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, ["batch", CLASSES])]
     nodes = _nodes(preset)
-    used = {name for node in nodes for name in node.input}  # runtimes warn of what is not
-    arrays = _weights(preset, weights) | _numbers(preset, weights)
+    used = {name for node in nodes for name in node.input}  # runtimes warn of unused constants
+    arrays = _weights(preset, weights) | _constants(preset, weights)
     constants = [numpy_helper.from_array(arrays[name], name) for name in arrays if name in used]
     graph = helper.make_graph(nodes, "classifier", inputs, outputs, constants)
     model = helper.make_model(
@@ -46,9 +47,9 @@ def write(preset: Preset, weights: Mapping[str, Floats], path: Path) -> None:
 
 
 def load(path: Path) -> Callable[[Sequence[NDArray[np.int32]]], Floats]:
-    """What `write` wrote, as a function from ids `(batch, time)` of each view to probabilities."""
+    """The written model as a function from ids `(batch, time)` of each input to probabilities."""
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    names = [one.name for one in session.get_inputs()]  # in the order in which they were written
+    names = [graph_input.name for graph_input in session.get_inputs()]  # in the order of writing
 
     def predict(ids: Sequence[NDArray[np.int32]]) -> Floats:
         inputs = dict(zip(names, ids, strict=True))
@@ -59,35 +60,40 @@ def load(path: Path) -> Callable[[Sequence[NDArray[np.int32]]], Floats]:
 
 
 def _weights(preset: Preset, weights: Mapping[str, Floats]) -> dict[str, Floats]:
-    """The weights by the names that the graph has for them."""
-    found = {  # (words, input)
-        f"embeddings_{view}": weights[f"{EMBEDDINGS[view]}/embeddings"] for view in views(preset)
+    """The weights by their names in the graph."""
+    arrays = {  # (words, input)
+        f"embeddings_{name}": weights[f"{EMBEDDINGS[name]}/embeddings"]
+        for name in preset.input_names
     }
-    for number, reader in enumerate(readers(preset)):
-        arrays = _weights_of_reader(reader, weights)
-        found |= {f"{name}_{number}": array for name, array in arrays.items()}
-    return found
+    for number, branch in enumerate(branches(preset)):
+        of_branch = _branch_weights(branch, weights)
+        arrays |= {f"{name}_{number}": array for name, array in of_branch.items()}
+    return arrays
 
 
-def _weights_of_reader(reader: Reader, weights: Mapping[str, Floats]) -> dict[str, Floats]:
-    """As ONNX wants them: all directions in one array, transposed, gates i, o, f, c."""
+def _branch_weights(branch: Branch, weights: Mapping[str, Floats]) -> dict[str, Floats]:
+    """As ONNX prescribes: all directions in one array, transposed."""
 
-    def joined(kind: str) -> Floats:  # (directions, 4*units, …)
-        gates = [[weights[f"{name}/{kind}{gate}"].T for gate in "iofc"] for name in reader.lstms]
-        return np.stack([np.concatenate(one) for one in gates])
+    def stacked(kind: str) -> Floats:  # (directions, 4*units, …)
+        return np.stack(
+            [
+                np.concatenate([weights[f"{lstm}/{kind}{gate}"].T for gate in ONNX_GATES])
+                for lstm in branch.lstms
+            ]
+        )
 
-    b = joined("b")  # (directions, 4*units)
+    b = stacked("b")  # (directions, 4*units)
     return {
-        "w": joined("w"),  # (directions, 4*units, input)
-        "u": joined("u"),  # (directions, 4*units, units)
+        "w": stacked("w"),  # (directions, 4*units, input)
+        "u": stacked("u"),  # (directions, 4*units, units)
         "b": np.concatenate([b, np.zeros_like(b)], axis=1),  # ONNX has two biases, and adds them
-        "kernel": weights[f"{reader.dense}/kernel"],  # (features, classes)
-        "bias": weights[f"{reader.dense}/bias"],  # (classes,)
+        "kernel": weights[f"{branch.dense}/kernel"],  # (features, classes)
+        "bias": weights[f"{branch.dense}/bias"],  # (classes,)
     }
 
 
-def _numbers(preset: Preset, weights: Mapping[str, Floats]) -> dict[str, NDArray[Any]]:
-    """What the graph needs of axes, shapes and plain numbers."""
+def _constants(preset: Preset, weights: Mapping[str, Floats]) -> dict[str, NDArray[Any]]:
+    """Axes, shapes and numbers of the graph."""
     return {
         "0": np.array(0, dtype=np.int32),
         "1": np.array(1, dtype=np.int32),
@@ -96,13 +102,13 @@ def _numbers(preset: Preset, weights: Mapping[str, Floats]) -> dict[str, NDArray
         "axis_0": np.array([0]),
         "axis_1": np.array([1]),
         "axes_1_3": np.array([1, 3]),
-        "features": np.array([0, len(weights["dense/kernel"])]),  # 0: as many as there are
+        "features": np.array([0, len(weights["dense/kernel"])]),  # 0: unchanged
         "padded_length": np.array([preset.padded_length or 0]),
     }
 
 
 class _Nodes(list[Any]):
-    """The nodes of the graph, in the order of their work."""
+    """The nodes of the graph, in the order of execution."""
 
     def add(self, operator: str, inputs: str, outputs: str, **attributes: Any) -> None:
         """Add a node; `inputs` and `outputs` are names with spaces between."""
@@ -111,32 +117,33 @@ class _Nodes(list[Any]):
 
 def _nodes(preset: Preset) -> list[Any]:
     nodes = _Nodes()
-    for view in views(preset):
-        _add_view(nodes, preset, view)
-    for number, reader in enumerate(readers(preset)):
-        _add_reader(nodes, preset, reader.view, str(number))
-    nodes.add("Mean", " ".join(f"logits_{n}" for n in range(len(readers(preset)))), "logits")
+    for name in preset.input_names:
+        _add_input(nodes, preset, name)
+    all_branches = branches(preset)
+    for number, branch in enumerate(all_branches):
+        _add_branch(nodes, preset, branch.input, str(number))
+    nodes.add("Mean", " ".join(f"logits_{n}" for n in range(len(all_branches))), "logits")
     nodes.add("Softmax", "logits", OUTPUT, axis=-1)
     return nodes
 
 
-def _add_view(nodes: _Nodes, preset: Preset, view: View) -> None:
-    """The vectors of a view, how long its rows are, and which steps are kept."""
+def _add_input(nodes: _Nodes, preset: Preset, name: InputName) -> None:
+    """The vectors of an input, the lengths of its rows, and its mask. `@` stands for its name."""
 
     def add(operator: str, inputs: str, outputs: str, **attributes: Any) -> None:
-        nodes.add(operator, inputs.replace("@", view), outputs.replace("@", view), **attributes)
+        nodes.add(operator, inputs.replace("@", name), outputs.replace("@", name), **attributes)
 
-    cut = INPUTS[view]
+    cut = ID_INPUTS[name]
     if preset.padded_length is not None:
         cut = "cut"
-        add("Slice", f"{INPUTS[view]} axis_0 padded_length axis_1", cut)
+        add("Slice", f"{ID_INPUTS[name]} axis_0 padded_length axis_1", cut)
     add("Transpose", cut, "steps_@", perm=[1, 0])  # (time, batch)
     add("Equal", "steps_@ 0", "padding_@")
     add("Not", "padding_@", "kept_@")
     add("Cast", "kept_@", "kept_1_@", to=TensorProto.INT32)
     add("ReduceSum", "kept_1_@ axis_0", "words_@", keepdims=0)  # (batch,)
-    # Runtimes do not agree on what a row of length 0 is: some refuse it. So such a row reads one
-    # step of padding, and its state is replaced by zeros.
+    # Some runtimes reject rows of length 0. So such a row reads one step of padding, and its state
+    # is replaced by zeros.
     add("Equal", "words_@ 0", "wordless_@")
     add("Unsqueeze", "wordless_@ axis_1", "without_words_@")  # (batch, 1)
     add("Max", "words_@ 1", "length_@")
@@ -147,11 +154,11 @@ def _add_view(nodes: _Nodes, preset: Preset, view: View) -> None:
         add("Unsqueeze", "float_length_@ axis_1", "divisor_@")  # (batch, 1)
 
 
-def _add_reader(nodes: _Nodes, preset: Preset, view: View, number: str) -> None:
-    """The logits of a reader."""
+def _add_branch(nodes: _Nodes, preset: Preset, name: InputName, number: str) -> None:
+    """The logits of a branch. `@` stands for its input, `#` for its number."""
 
     def add(operator: str, inputs: str, outputs: str, **attributes: Any) -> None:
-        inputs = inputs.replace("@", view).replace("#", number)
+        inputs = inputs.replace("@", name).replace("#", number)
         nodes.add(operator, inputs, outputs.replace("#", number), **attributes)
 
     add(

@@ -1,12 +1,12 @@
-"""Export of a trained classifier, for those who serve it elsewhere.
+"""`export_model`: a trained classifier for serving elsewhere.
 
     model.onnx or saved_model/   word ids in, the probabilities of the classes out
     vocabulary.json              the words in the order of their ids, and the text rules
-    pair_vocabulary.json         the same of pairs of characters, for a model that reads them too
-    content_vocabulary.json      the same of the words of articles, for a model that reads them too
-    export.json                  what goes in, what comes out, and how the two were found equal
+    pair_vocabulary.json         the same of character bigrams, for a model that reads them
+    content_vocabulary.json      the same of the words of articles, for a model that reads them
+    export.json                  inputs, output, and the result of the check
 
-What was written is read back and run on headlines beside `PackedScorer`, before it is handed out.
+The export is read back, run on headlines and compared with `PackedScorer`.
 """
 
 from __future__ import annotations
@@ -19,36 +19,36 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from lstm_model.architecture import CLASSES, branches
 from lstm_model.bundle import Bundle
 from lstm_model.bundle_files import VOCABULARIES
+from lstm_model.inputs import ID_INPUTS, InputName, TokenLists, padded_ids
 from lstm_model.packed import PackedScorer
-from lstm_model.presets import CLASSES, readers, views
-from lstm_model.views import INPUTS, TokenLists, View, encode
+from lstm_model.row_stable import Floats
 from lstm_model.vocabulary import Vocabulary
 
-FORMATS = {"onnx": "lstm_model.export_onnx", "saved_model": "lstm_model.export_saved_model"}
+FORMATS = {"onnx": "lstm_model.export.onnx", "saved_model": "lstm_model.export.saved_model"}
 INSTALL = "pip install onnx onnxruntime"
 DESCRIPTION = "export.json"
 FILE_FORMAT = "lstm_model.export/1"
 TOLERANCE = 1e-5  # of a probability
-_BLOCK = 256  # rows run together; decides memory and nothing else
-_OF: dict[View, str] = {
+CHUNK_ROWS = 256  # run together; affects memory only
+_INPUT_TEXTS: dict[InputName, str] = {
     "words": "the words of a title",
-    "pairs": "all two characters that follow one another in the words of a title put together, "
-    "pairs of whitespace alone left out",
+    "pairs": "all pairs of adjacent characters of a title, its words joined, except pairs of "
+    "whitespace",
     "contents": "the words of the beginning of the article below the title",
 }
 _RULES = {
-    "verbatim": "tokens as they were cut; those of whitespace alone are dropped",
+    "verbatim": "tokens as they are; those of only whitespace are dropped",
     "text_vectorization": "the tokens joined by spaces, ASCII letters in lower case and without "
     "ASCII punctuation, split at ASCII whitespace",
 }
 
 
 class ExportError(RuntimeError):
-    """An export does not compute what the model computes."""
+    """The export and the model give different probabilities."""
 
 
 class MissingPackage(RuntimeError):
@@ -59,8 +59,8 @@ class MissingPackage(RuntimeError):
         self.package = package
 
 
-def require(format: str) -> None:
-    """See that a format can be written here.
+def require_format(format: str) -> None:
+    """Check that a format can be written here.
 
     Raises:
         MissingPackage: a package that it needs is not installed.
@@ -69,31 +69,31 @@ def require(format: str) -> None:
     _module(format)
 
 
-def export(
+def export_model(
     bundle: Bundle,
     directory: Path,
     token_lists: TokenLists,
     format: str,
     about: Mapping[str, Any] | None = None,
-    contents: TokenLists | None = None,
+    articles: TokenLists | None = None,
 ) -> float:
     """Write a classifier into `directory`, made if missing, and check it.
 
-    Durability and publishing at once are the caller's.
+    The caller makes it durable and publishes it as a whole.
 
     Args:
         bundle: the classifier.
-        directory: where the files named above go.
-        token_lists: the headlines to check with, as words.
+        directory: gets the files named above.
+        token_lists: the words of the headlines to check with.
         format: one of `FORMATS`.
-        about: plain data that `export.json` is to hold besides, such as the model's name.
-        contents: the words of the headlines' articles, where the preset reads them.
+        about: further fields of `export.json`, such as the model's name.
+        articles: the words of the headlines' articles, where the preset reads them.
 
     Returns:
         The largest difference of a probability between the export and `PackedScorer`.
 
     Raises:
-        ExportError: the two differ by more than `TOLERANCE`; what was written stays, without
+        ExportError: the two differ by more than `TOLERANCE`; the files stay, without
             `export.json`.
         MissingPackage: a package that the format needs is not installed.
         ValueError: there is no such format, or there are no headlines.
@@ -101,34 +101,34 @@ def export(
     module = _module(format)
     directory.mkdir(parents=True, exist_ok=True)
     module.write(bundle.preset, _tempered(bundle), directory / module.MODEL)
-    for view, one in zip(views(bundle.preset), bundle.vocabularies, strict=True):
-        one.save(directory / VOCABULARIES[view])
-    difference = check(bundle, directory, token_lists, format, contents)
+    for name, vocabulary in zip(bundle.preset.input_names, bundle.vocabularies, strict=True):
+        vocabulary.save(directory / VOCABULARIES[name])
+    difference = validate_export(bundle, directory, token_lists, format, articles)
     description = {
         "format": FILE_FORMAT,
         **(about or {}),
         "model": {"format": format, "path": module.MODEL, **module.DETAILS},
         "inputs": [
             {
-                "name": INPUTS[view],
+                "name": ID_INPUTS[name],
                 "dtype": "int32",
-                "shape": ["batch", f"{view}"],
-                "meaning": f"ids of the {view} by {VOCABULARIES[view]}: their places in `words`, 1 "
-                "for one that is not there; shorter rows are padded on the right with 0; batch and "
-                "time are 1 or more",
-                "of": _OF[view],
+                "shape": ["batch", name],
+                "meaning": f"ids by {VOCABULARIES[name]}: positions in its `words`, 1 for one that "
+                "is not there; shorter rows are padded on the right with 0; batch and time are at "
+                "least 1",
+                "of": _INPUT_TEXTS[name],
             }
-            for view in views(bundle.preset)
+            for name in bundle.preset.input_names
         ],
         "words": {
             "text_rules": bundle.preset.rules,
             "text_rules_meaning": _RULES[bundle.preset.rules],
             "padded_length": bundle.preset.padded_length,
-            "padded_length_meaning": "the model reads so many words of a row and no more; null: "
+            "padded_length_meaning": "the model reads this many words of a row at most; null: "
             "all of them",
             "content_characters": bundle.preset.contents and bundle.preset.contents.characters,
-            "content_characters_meaning": "so many characters of the beginning of an article are "
-            "cut into words; null: none",
+            "content_characters_meaning": "number of characters of the beginning of an article "
+            "that are cut into words; null: none",
         },
         "output": {
             "name": module.OUTPUT,
@@ -150,14 +150,14 @@ def export(
     return difference
 
 
-def check(
+def validate_export(
     bundle: Bundle,
     directory: Path,
     token_lists: TokenLists,
     format: str,
-    contents: TokenLists | None = None,
+    articles: TokenLists | None = None,
 ) -> float:
-    """The largest difference between an export and the classifier it is to be, on headlines.
+    """The largest difference between an export and its classifier, on headlines.
 
     Raises:
         ExportError: a probability differs by more than `TOLERANCE`.
@@ -165,36 +165,36 @@ def check(
         ValueError: there is no such format, or there are no headlines.
     """
     if not token_lists:
-        raise ValueError("an export is checked with headlines, but there are none")
+        raise ValueError("an export is checked on headlines, but there are none")
     module = _module(format)
     path = directory / module.MODEL
     predict = module.load(path)
-    names = views(bundle.preset)
-    vocabularies = [Vocabulary.load(directory / VOCABULARIES[view]) for view in names]
+    names = bundle.preset.input_names
+    vocabularies = [Vocabulary.load(directory / VOCABULARIES[name]) for name in names]
 
-    def of_block(rows: slice) -> NDArray[np.float32]:
-        # Not cut to the preset's `padded_length`: that is for the exported model to do.
-        block = contents[rows] if contents is not None else None
-        found: NDArray[np.float32] = predict(encode(names, vocabularies, token_lists[rows], block))
-        return found
+    def exported(rows: slice) -> Floats:
+        # Not cut to the preset's `padded_length`: the exported model does that.
+        chunk = articles[rows] if articles is not None else None
+        probabilities: Floats = predict(padded_ids(names, vocabularies, token_lists[rows], chunk))
+        return probabilities
 
-    blocks = (slice(n, n + _BLOCK) for n in range(0, len(token_lists), _BLOCK))
-    found = np.concatenate([of_block(rows) for rows in blocks])
-    expected = PackedScorer(bundle).predict(token_lists, contents)  # (rows, classes), as found
-    differences = np.abs(found - expected).max(axis=1)  # (rows,)
-    worst = int(differences.argmax())  # numpy takes NaN for the largest
+    chunks = (slice(n, n + CHUNK_ROWS) for n in range(0, len(token_lists), CHUNK_ROWS))
+    actual = np.concatenate([exported(rows) for rows in chunks])  # (rows, classes)
+    expected = PackedScorer(bundle).predict(token_lists, articles)  # (rows, classes)
+    differences = np.abs(actual - expected).max(axis=1)  # (rows,)
+    worst = int(differences.argmax())  # NumPy takes NaN for the largest
     if not differences[worst] <= TOLERANCE:
         raise ExportError(
-            f"{path}: for headline {worst} of the check it gives {found[worst].tolist()}, and the "
-            f"model {expected[worst].tolist()}; they may differ by {TOLERANCE:g}"
+            f"{path}: for headline {worst} of the check it gives {actual[worst].tolist()}, and the "
+            f"model {expected[worst].tolist()}; the tolerance is {TOLERANCE:g}"
         )
     return float(differences[worst])
 
 
-def _tempered(bundle: Bundle) -> dict[str, NDArray[np.float32]]:
+def _tempered(bundle: Bundle) -> dict[str, Floats]:
     """The weights, the last layers' divided by the temperature, and so the logits."""
     temperature = np.float32(bundle.calibration.temperature)
-    layers = [reader.dense for reader in readers(bundle.preset)]
+    layers = [branch.dense for branch in branches(bundle.preset)]
     last = [f"{layer}/{kind}" for layer in layers for kind in ("kernel", "bias")]
     return bundle.weights | {name: bundle.weights[name] / temperature for name in last}
 

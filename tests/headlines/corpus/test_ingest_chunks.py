@@ -1,4 +1,4 @@
-"""A corpus made in pieces: the same bytes by any runner, after a failure, and in bounded memory."""
+"""An ingest in chunks gives the same bytes by any runner and after a failure, in bounded memory."""
 
 import os
 import subprocess
@@ -11,13 +11,15 @@ import pyarrow.parquet as pq
 import pytest
 
 from headlines.corpus import ingest, read_files, write_files
-from headlines.corpus.ingest import read_corpus
+from headlines.corpus.dataset import read_corpus
+from headlines.corpus.ingest import IngestSizes
 from headlines.errors import InputError
 from headlines.storage.artifact import Artifact
 from headlines.storage.layout import Catalog
 
 ROWS = 40  # of each file
 SPLITS = ("train", "train", "dev", "test", "")
+SMALL = IngestSizes(chunk_rows=7, part_rows=25, worker_bytes=1, worker_rows=1)
 
 
 def lines(file: int) -> Iterator[str]:
@@ -40,31 +42,21 @@ def source(tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.fixture
-def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Several pieces a source, several sources and pieces a part; each worth a worker."""
-    for name, value in (
-        ("PIECE_ROWS", 7),
-        ("_PART_ROWS", 25),
-        ("_READ_BYTES", 1),
-        ("_WRITE_ROWS", 1),
-    ):
-        monkeypatch.setattr(ingest, name, value)
+@pytest.fixture(autouse=True)
+def _two_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HEADLINES_RUNNER", "threads")
     monkeypatch.setenv("HEADLINES_WORKERS", "2")
 
 
 @pytest.fixture
-def expected(tmp_path: Path, source: Path, monkeypatch: pytest.MonkeyPatch) -> Artifact:
-    """The corpus as one piece for each source makes it."""
-    with monkeypatch.context() as patch:
-        patch.setenv("HEADLINES_RUNNER", "threads")
-        patch.setattr(ingest, "_PART_ROWS", 25)
-        return ingest.ingest(Catalog(tmp_path / "expected"), "mine", str(source))
+def expected(tmp_path: Path, source: Path) -> Artifact:
+    """The corpus from one chunk per source."""
+    one_chunk = IngestSizes(part_rows=SMALL.part_rows)
+    return ingest.ingest(Catalog(tmp_path / "expected"), "mine", str(source), sizes=one_chunk)
 
 
 def failing(work: Callable[..., Any], after: int) -> Callable[..., Any]:
-    """The work, which fails from some call on."""
+    """The function `work`, but failing after some calls."""
     calls = []
 
     def fail_late(*arguments: Any) -> Any:
@@ -77,11 +69,11 @@ def failing(work: Callable[..., Any], after: int) -> Callable[..., Any]:
 
 
 def never(*_: Any, **__: Any) -> Any:
-    raise AssertionError("this was done before")
+    raise AssertionError("this should not run again")
 
 
 def check_same(catalog: Catalog, made: Artifact, expected: Artifact) -> None:
-    """The same corpus and rejects, and nothing is left of the pieces."""
+    """The same corpus and rejects, and no chunks are left."""
     assert not made.reused
     assert made.manifest.files == expected.manifest.files
     assert made.counts == expected.counts
@@ -94,13 +86,12 @@ def check_same(catalog: Catalog, made: Artifact, expected: Artifact) -> None:
     assert list((catalog.work / "chunks").iterdir()) == []
 
 
-@pytest.mark.usefixtures("small")
 @pytest.mark.parametrize("kind", ["threads", "processes"])
-def test_small_pieces_give_the_bytes_of_large_ones_by_threads_and_processes(
+def test_small_chunks_give_the_bytes_of_large_ones(
     monkeypatch: pytest.MonkeyPatch, catalog: Catalog, source: Path, expected: Artifact, kind: str
 ) -> None:
     monkeypatch.setenv("HEADLINES_RUNNER", kind)
-    made = ingest.ingest(catalog, "mine", str(source))
+    made = ingest.ingest(catalog, "mine", str(source), sizes=SMALL)
     check_same(catalog, made, expected)
     names = [path.relative_to(made.directory).as_posix() for path in made.files()]
     assert [name for name in names if "train" in name] == [
@@ -113,27 +104,25 @@ def test_small_pieces_give_the_bytes_of_large_ones_by_threads_and_processes(
     assert (with_body["content"].str.startswith("第")).all()
 
 
-@pytest.mark.usefixtures("small")
 @pytest.mark.parametrize("step", ["read_file", "write_part"])
-def test_an_ingest_that_failed_half_way_goes_on(
+def test_failed_ingest_resumes(
     monkeypatch: pytest.MonkeyPatch, catalog: Catalog, source: Path, expected: Artifact, step: str
 ) -> None:
     monkeypatch.setenv("HEADLINES_WORKERS", "1")
     with monkeypatch.context() as patch:
         patch.setattr(ingest, step, failing(getattr(ingest, step), after=2))
         with pytest.raises(RuntimeError, match="out of memory"):
-            ingest.ingest(catalog, "mine", str(source))
+            ingest.ingest(catalog, "mine", str(source), sizes=SMALL)
     assert not catalog.corpus("mine").exists()
-    pieces = {path.name for path in (catalog.work / "chunks").iterdir()}
-    assert len(pieces) == (2 if step == "read_file" else 5)
+    finished = {path.name for path in (catalog.work / "chunks").iterdir()}
+    assert len(finished) == (2 if step == "read_file" else 5)
     with monkeypatch.context() as patch:
         if step == "write_part":
             patch.setattr(read_files, "iter_records", never)
-        check_same(catalog, ingest.ingest(catalog, "mine", str(source)), expected)
+        check_same(catalog, ingest.ingest(catalog, "mine", str(source), sizes=SMALL), expected)
 
 
-@pytest.mark.usefixtures("small")
-def test_a_piece_that_was_damaged_meanwhile_is_read_again(
+def test_damaged_chunk_is_read_again(
     monkeypatch: pytest.MonkeyPatch,
     catalog: Catalog,
     source: Path,
@@ -142,20 +131,20 @@ def test_a_piece_that_was_damaged_meanwhile_is_read_again(
 ) -> None:
     write = ingest.write_part
 
-    def harm(part: write_files.WriteJob) -> Artifact:
-        path = catalog.root / part.slices[0].path
+    def damage(job: write_files.WriteJob) -> Artifact:
+        path = catalog.root / job.ranges[0].path
         path.write_bytes(path.read_bytes()[:-1] + b"2")
-        return write(part)
+        return write(job)
 
     with monkeypatch.context() as patch:
-        patch.setattr(ingest, "write_part", harm)
+        patch.setattr(ingest, "write_part", damage)
         with pytest.raises(Exception, match="is not what was read"):
-            ingest.ingest(catalog, "mine", str(source))
-    check_same(catalog, ingest.ingest(catalog, "mine", str(source)), expected)
+            ingest.ingest(catalog, "mine", str(source), sizes=SMALL)
+    check_same(catalog, ingest.ingest(catalog, "mine", str(source), sizes=SMALL), expected)
     assert "is damaged" in caplog.text
 
 
-def test_a_source_that_changes_while_it_is_read_is_refused(
+def test_source_that_changes_while_read_is_refused(
     monkeypatch: pytest.MonkeyPatch, catalog: Catalog, source: Path
 ) -> None:
     read = read_files.iter_records
@@ -165,19 +154,17 @@ def test_a_source_that_changes_while_it_is_read_is_refused(
         path.write_text("title\n好\n", encoding="utf-8")
 
     monkeypatch.setattr(read_files, "iter_records", read_and_replace)
-    monkeypatch.setenv("HEADLINES_RUNNER", "threads")
     with pytest.raises(InputError, match="changed while it was read") as caught:
-        ingest.ingest(catalog, "mine", str(source))
+        ingest.ingest(catalog, "mine", str(source), sizes=SMALL)
     assert Path(caught.value.location).parent == source
     assert not catalog.corpus("mine").exists()
 
 
-@pytest.mark.usefixtures("small")
-def test_whole_articles_make_several_row_groups_and_the_same_rows(
+def test_articles_give_several_row_groups(
     monkeypatch: pytest.MonkeyPatch, catalog: Catalog, source: Path, expected: Artifact
 ) -> None:
-    monkeypatch.setattr(write_files, "_GROUP_BYTES", 1_000)
-    made = ingest.ingest(catalog, "mine", str(source))
+    monkeypatch.setattr(write_files, "_ROW_GROUP_BYTES", 1_000)
+    made = ingest.ingest(catalog, "mine", str(source), sizes=SMALL)
     for ours, theirs in zip(made.files(), expected.files(), strict=True):
         assert pq.read_table(ours).equals(pq.read_table(theirs))
     assert max(pq.read_metadata(path).num_row_groups for path in made.files()) > 2
@@ -187,28 +174,27 @@ def test_whole_articles_make_several_row_groups_and_the_same_rows(
 MEASURED = """
 import resource, sys
 from pathlib import Path
-from headlines.corpus import ingest
+from headlines.corpus.ingest import IngestSizes, ingest
 from headlines.storage.layout import Catalog
-ingest.PIECE_ROWS, ingest._PART_ROWS = 2_000, 10_000
 folder, rows = Path(sys.argv[1]), int(sys.argv[2])
 source = folder / f"{rows}.csv"
 with source.open("w", encoding="utf-8") as file:
     file.write("title,label,content\\n")
     for row in range(rows):
         file.write(f"第{row}条新闻：某地小学生获奖，家长喜讯,{row % 3},{row} {'正文' * 60}\\n")
-made = ingest.ingest(Catalog(folder / "data"), "news", str(source))
+sizes = IngestSizes(chunk_rows=2_000, part_rows=10_000)
+made = ingest(Catalog(folder / "data"), "news", str(source), sizes=sizes)
 assert made.rows == rows
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
 
 
-def test_the_memory_of_an_ingest_hardly_grows_with_the_corpus(tmp_path: Path) -> None:
+def test_memory_of_an_ingest_hardly_grows_with_the_corpus(tmp_path: Path) -> None:
     environment = {**os.environ, "HEADLINES_RUNNER": "threads", "HEADLINES_WORKERS": "1"}
-    most = {}
+    peak = {}
     for rows in (20_000, 200_000):
         command = [sys.executable, "-c", MEASURED, str(tmp_path), str(rows)]
-        shown = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-        most[rows] = int(shown.stdout) * 1024
-    assert (
-        most[200_000] - most[20_000] < 180_000 * 400
-    )  # bytes; held as a whole they take 1,700 each
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+        peak[rows] = int(done.stdout) * 1024
+    # In bytes; whole rows in memory would take 1,700 each.
+    assert peak[200_000] - peak[20_000] < 180_000 * 400

@@ -10,44 +10,45 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from lstm_model.architecture import EMBEDDINGS
 from lstm_model.classifier import build_classifier
-from lstm_model.presets import EMBEDDINGS, Preset, views
-from lstm_model.views import INPUTS
+from lstm_model.inputs import ID_INPUTS
+from lstm_model.presets import Preset
+from lstm_model.row_stable import Floats
 
 MODEL = "saved_model"
 OUTPUT = "probabilities"
 DETAILS = {"signatures": ["serve", "serving_default"]}
 
-Floats = NDArray[np.float32]
-
 
 def write(preset: Preset, weights: Mapping[str, Floats], path: Path) -> None:
     """Write the classifier of `preset` with these weights into the directory `path`."""
-    names = views(preset)
-    sizes = (len(weights[f"{EMBEDDINGS[view]}/embeddings"]) for view in names)
+    names = preset.input_names
+    sizes = (len(weights[f"{EMBEDDINGS[name]}/embeddings"]) for name in names)
     model = build_classifier(preset, *sizes)
     for weight in model.weights:
         weight.assign(weights[weight.path])
 
     def predict(*ids: Any) -> dict[str, Any]:
-        return {OUTPUT: model([one[:, : preset.padded_length] for one in ids], training=False)}
+        cut = [of_input[:, : preset.padded_length] for of_input in ids]
+        return {OUTPUT: model(cut, training=False)}
 
-    inputs = [tf.TensorSpec((None, None), tf.int32, name=INPUTS[view]) for view in names]
+    inputs = [tf.TensorSpec((None, None), tf.int32, name=ID_INPUTS[name]) for name in names]
     serve = tf.function(predict, input_signature=inputs, autograph=False)
-    # Not Keras's own export: it stores every weight twice.
+    # Not the export of Keras: it stores every weight twice.
     module = tf.Module()
     module.weights = [weight.value for weight in model.weights]
     tf.saved_model.save(module, str(path), signatures=dict.fromkeys(DETAILS["signatures"], serve))
 
 
 def load(path: Path) -> Callable[[Sequence[NDArray[np.int32]]], Floats]:
-    """What `write` wrote, as a function from ids `(batch, time)` of each view to probabilities."""
+    """The written model as a function from ids `(batch, time)` of each input to probabilities."""
     loaded = tf.saved_model.load(str(path))
-    _, wanted = loaded.signatures["serving_default"].structured_input_signature
-    names = [name for name in INPUTS.values() if name in wanted]
+    _, signature = loaded.signatures["serving_default"].structured_input_signature
+    names = [name for name in ID_INPUTS.values() if name in signature]
 
     def predict(ids: Sequence[NDArray[np.int32]]) -> Floats:
-        inputs = {name: tf.constant(one) for name, one in zip(names, ids, strict=True)}
+        inputs = {name: tf.constant(array) for name, array in zip(names, ids, strict=True)}
         # From `loaded` at every call: a signature alone does not keep the weights alive.
         outputs = loaded.signatures["serving_default"](**inputs)
         return np.asarray(outputs[OUTPUT], dtype=np.float32)

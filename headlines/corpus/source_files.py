@@ -1,0 +1,85 @@
+"""The files a corpus is made from, and the records in them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from headlines.corpus import inews
+from headlines.errors import InputError
+from headlines.readers import SUPPORTED_SUFFIXES, ReadOptions, Record, data_suffix, read_records
+
+
+@dataclass(frozen=True)
+class CorpusFiles:
+    """The files a corpus is made from.
+
+    Attributes:
+        paths: in the order in which their rows are numbered.
+        encoding: of the text files.
+        of_inews: whether they are the pickles of the iNews package.
+    """
+
+    paths: tuple[Path, ...]
+    encoding: str
+    of_inews: bool
+
+    @classmethod
+    def resolve(cls, source: str, encoding: str) -> "CorpusFiles":
+        """The files of a source: `inews`, a file, or a folder of files.
+
+        Raises:
+            InputError: the source has no files.
+        """
+        if source == inews.NAME:
+            return cls(tuple(inews.split_paths().values()), "utf-8", of_inews=True)
+        path = Path(source)
+        if not path.is_dir():
+            return cls((path,), encoding, of_inews=False)
+        paths = tuple(
+            sorted(p for p in path.rglob("*") if data_suffix(p.name) and _is_data(p, path))
+        )
+        if not paths:
+            raise InputError(
+                f"the folder has no file with a supported suffix ({SUPPORTED_SUFFIXES})",
+                str(path),
+                "check the path",
+            )
+        return cls(paths, encoding, of_inews=False)
+
+    def preflight(self) -> None:
+        """Read the first row of every file.
+
+        Raises:
+            InputError: a file cannot be read.
+        """
+        for path in self.paths:
+            if not path.is_file():
+                raise InputError("no such file or folder", str(path), "check the path")
+            if not self.of_inews:
+                next(read_records(path, ReadOptions(self.encoding)))
+
+
+def iter_records(path: Path, encoding: str, *, of_inews: bool) -> Iterator[Record]:
+    """Yield every row of a file, numbered from 0.
+
+    Rows of a file in a folder `split=…`, as in a partitioned dataset, get that split.
+    """
+    if of_inews:
+        records = inews.read_split(path, path.stem)
+    else:
+        records = read_records(path, ReadOptions(encoding))
+    split = _split_of_folder(path)
+    for record in records:
+        if split and not record.problem:
+            record.fields.setdefault("split", split)
+        yield record
+
+
+def _is_data(path: Path, folder: Path) -> bool:
+    names = path.relative_to(folder).parts
+    return path.is_file() and not any(name.startswith((".", "_")) for name in names)
+
+
+def _split_of_folder(path: Path) -> str | None:
+    names = (name for name in reversed(path.parts) if name.startswith("split="))
+    return next((name.removeprefix("split=") for name in names), None)

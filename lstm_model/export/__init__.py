@@ -1,0 +1,1 @@
+"""Export of a trained classifier as ONNX or a TensorFlow SavedModel."""

@@ -1,0 +1,199 @@
+"""`Trainer`: a network, its optimiser, and one epoch of training."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from lstm_model.architecture import CLASSES
+from lstm_model.batching import batches
+from lstm_model.classifier import Tensor, build_network, mean_probabilities
+from lstm_model.examples import Examples, macro_f1
+from lstm_model.inputs import padded_ids
+from lstm_model.optimizer import LazyAdam
+from lstm_model.presets import Preset
+from lstm_model.vocabulary import Vocabulary
+from lstm_model.word_vectors import WordVectors
+
+DEV_BATCH = 256  # rows; affects memory only
+
+
+class TrainingError(RuntimeError):
+    """The training cannot continue: the loss is not finite."""
+
+
+class Trainer:
+    """A network in training.
+
+    Making one sets the process's random seeds and turns TensorFlow's deterministic operations on.
+    """
+
+    def __init__(
+        self, preset: Preset, vocabularies: list[Vocabulary], train: Examples, dev: Examples
+    ) -> None:
+        keras.utils.set_random_seed(preset.seed)
+        tf.config.experimental.enable_op_determinism()
+        self.preset = preset
+        self.network = build_network(preset, *map(len, vocabularies))
+        self.optimizer = LazyAdam(preset.learning_rate)
+        self.optimizer.build(self.network.weights)
+        self.best_weights = self._weights()
+        self.train_ids, self.dev_ids = (
+            padded_ids(
+                preset.input_names,
+                vocabularies,
+                examples.token_lists,
+                examples.articles,
+                preset.padded_length,
+            )
+            for examples in (train, dev)
+        )
+        self.train_labels = np.asarray(train.labels, dtype=np.int32)
+        self.dev_labels = np.asarray(dev.labels, dtype=np.int32)
+        # One trace for batches of every height and length.
+        ids = [tf.TensorSpec((None, None), tf.int32)] * len(vocabularies)
+        labels = tf.TensorSpec((None,), tf.int32)
+        self.learn = tf.function(self._learn, input_signature=[ids, labels])
+        self.predict = tf.function(self._predict, input_signature=[ids])
+
+    def start_from(self, pretrained: Sequence[WordVectors]) -> None:
+        """Set the embedding of each input."""
+        for embedding, word_vectors in zip(self.network.embeddings, pretrained, strict=True):
+            embedding.set_weights([word_vectors.vectors])
+        self.best_weights = self._weights()
+
+    def epoch(self, epoch: int) -> dict[str, float]:
+        """Train on every row once, then measure on dev.
+
+        Raises:
+            TrainingError: the loss is not finite.
+        """
+        rows = len(self.train_labels)
+        rng = np.random.default_rng([self.preset.seed, epoch])
+        longest_input = self.train_ids[-1 if self.preset.contents else 0]
+        lengths = np.count_nonzero(longest_input, axis=1)
+        order = batches(lengths, self.preset.batch_size, rng)
+        self.optimizer.learning_rate.assign(learning_rate(self.preset, epoch))
+        loss = correct = 0.0
+        for number, batch in enumerate(order, start=1):
+            batch_loss, batch_correct = self.learn(
+                _trimmed(self.train_ids, batch), self.train_labels[batch]
+            )
+            if not math.isfinite(batch_loss):
+                raise TrainingError(
+                    f"the loss is {float(batch_loss)} in epoch {epoch}, batch {number}: "
+                    f"a lower learning_rate than {self.preset.learning_rate} may help"
+                )
+            loss += float(batch_loss) * len(batch)
+            correct += float(batch_correct)
+        return {"loss": loss / rows, "accuracy": correct / rows, **self._measure_on_dev()}
+
+    def _measure_on_dev(self) -> dict[str, float]:
+        probabilities = np.concatenate(
+            [
+                self.predict(_trimmed(self.dev_ids, slice(at, at + DEV_BATCH))).numpy()
+                for at in range(0, len(self.dev_labels), DEV_BATCH)
+            ]
+        )  # (rows, classes)
+        of_labels = np.take_along_axis(probabilities, self.dev_labels[:, None], axis=1)
+        predicted = probabilities.argmax(axis=1)
+        return {
+            "dev_loss": float(-np.log(np.maximum(of_labels, 1e-7)).mean(dtype=np.float64)),
+            "dev_accuracy": float(np.mean(predicted == self.dev_labels)),
+            "dev_macro_f1": macro_f1(self.dev_labels, predicted),
+        }
+
+    def _learn(self, ids: list[Tensor], labels: Tensor) -> tuple[Tensor, Tensor]:
+        """One step of the optimiser; the loss, and the number of correct predictions."""
+        smoothing = self.preset.label_smoothing
+        target = tf.one_hot(labels, CLASSES) * (1 - smoothing) + smoothing / CLASSES
+        with tf.GradientTape() as tape:
+            vectors = self.network.embed(ids)  # (batch, time, embedding_size) each
+            with tf.GradientTape() as vector_tape:
+                vector_tape.watch(vectors)
+                logits = self.network.read([*vectors, *ids], training=True)
+                loss = mean_loss(target, logits)
+            total_loss = loss
+            if self.preset.adversarial:
+                gradients = vector_tape.gradient(loss, vectors)
+                moved = [
+                    of_input + adversarial_step(gradient, self.preset.adversarial)
+                    for of_input, gradient in zip(vectors, gradients, strict=True)
+                ]
+                logits_there = self.network.read([*moved, *ids], training=True)
+                total_loss += mean_loss(target, logits_there)
+        weights = self.network.weights
+        self.optimizer.apply(tape.gradient(total_loss, weights), weights)
+        predicted = tf.argmax(mean_probabilities(logits), axis=1, output_type=tf.int32)
+        return loss, tf.reduce_sum(tf.cast(predicted == labels, tf.float32))
+
+    def _predict(self, ids: list[Tensor]) -> Tensor:
+        logits = self.network.read([*self.network.embed(ids), *ids], training=False)
+        return mean_probabilities(logits)
+
+    def _weights(self) -> dict[str, NDArray[Any]]:
+        return {weight.path: np.array(weight) for weight in self.network.weights}
+
+    def keep_weights(self) -> None:
+        """Take the weights of this epoch for the result."""
+        self.best_weights = self._weights()
+
+    def _variables(self) -> dict[str, Any]:
+        """All that an epoch changes, the dropout's and the optimiser's state included."""
+        return {
+            **{f"network/{n:03d}": v for n, v in enumerate(self.network.variables)},
+            **{f"optimizer/{n:03d}": v for n, v in enumerate(self.optimizer.variables)},
+        }
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """For a checkpoint: the variables, and the weights kept for the result by their names."""
+        return {
+            **{name: np.asarray(variable) for name, variable in self._variables().items()},
+            **{f"kept/{name}": weight for name, weight in self.best_weights.items()},
+        }
+
+    def restore(self, arrays: dict[str, NDArray[Any]]) -> None:
+        """Continue from what `arrays` gave."""
+        for name, variable in self._variables().items():
+            variable.assign(arrays[name])
+        self.best_weights = {name: arrays[f"kept/{name}"] for name in self.best_weights}
+
+
+def learning_rate(preset: Preset, epoch: int) -> float:
+    """The learning rate of an epoch, counted from 1."""
+    left = (preset.epochs - epoch + 1) / preset.epochs
+    return preset.learning_rate * min(1.0, 2 * left) if preset.decay else preset.learning_rate
+
+
+def mean_loss(target: Tensor, logits: Tensor) -> Tensor:
+    """Cross-entropy, in nats, mean over branches and batch.
+
+    Args:
+        target: probabilities `(batch, CLASSES)`.
+        logits: `(branches, batch, CLASSES)`.
+    """
+    target = tf.broadcast_to(target, tf.shape(logits))
+    return tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(target, logits))
+
+
+def adversarial_step(gradient: Tensor, length: float) -> Tensor:
+    """For each title, the step of that length along its gradient `(batch, time, size)`.
+
+    Source: Miyato, Dai and Goodfellow, "Adversarial Training Methods for Semi-Supervised Text
+    Classification", ICLR 2017, equation 5. A title without a gradient stays where it is.
+    """
+    gradient = tf.stop_gradient(gradient)
+    size = tf.sqrt(tf.reduce_sum(tf.square(gradient), axis=[1, 2], keepdims=True))
+    return tf.math.divide_no_nan(length * gradient, size)
+
+
+def _trimmed(ids: list[NDArray[np.int32]], rows: Any) -> list[NDArray[np.int32]]:
+    """Some rows of each input `(rows, length)`, without the padding that all of them have."""
+    chosen = [of_input[rows] for of_input in ids]
+    return [of_input[:, : max(1, np.count_nonzero(of_input.any(axis=0)))] for of_input in chosen]
