@@ -274,7 +274,7 @@ def test_a_worker_elsewhere_scores_a_chunk(
     cache = here.root.parent
     cache.rename(tmp_path / "client's disk")
     monkeypatch.setenv("HEADLINES_RUNNER", "threads")  # a worker need not know of it
-    scorers._scorer.cache_clear()
+    scorers._load_scorer.cache_clear()
     parts = [score_chunks.score_chunk(job) for job in jobs]
     cache.rename(tmp_path / "worker's disk")
     (tmp_path / "client's disk").rename(cache)
