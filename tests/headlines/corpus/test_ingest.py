@@ -40,16 +40,16 @@ def test_corpus_from_a_file(catalog: Catalog, tmp_path: Path, suffix: str) -> No
         }
     )
     artifact = ingest(catalog, "mine", str(write_source(tmp_path, suffix, frame)))
-    found = read_corpus(artifact, ALL_COLUMNS)
-    assert found["title"].tolist() == frame["title"].tolist()
-    assert found["label"].tolist() == [0, 2, 1, 2]
-    assert found["content"].fillna("").tolist() == frame["content"].tolist()
-    assert found["split"].tolist() == frame["split"].tolist()
-    assert found["leaked"].tolist() == [True, False, False, True]
-    assert found["label_conflict"].tolist() == [True, False, False, True]
-    assert not found["duplicate"].any()
+    frame = read_corpus(artifact, ALL_COLUMNS)
+    assert frame["title"].tolist() == frame["title"].tolist()
+    assert frame["label"].tolist() == [0, 2, 1, 2]
+    assert frame["content"].fillna("").tolist() == frame["content"].tolist()
+    assert frame["split"].tolist() == frame["split"].tolist()
+    assert frame["leaked"].tolist() == [True, False, False, True]
+    assert frame["label_conflict"].tolist() == [True, False, False, True]
+    assert not frame["duplicate"].any()
     assert not catalog.rejected("corpus:mine").exists()
-    assert set(found["source"]) == {f"source{suffix}"}
+    assert set(frame["source"]) == {f"source{suffix}"}
 
 
 def test_corpus_from_a_folder_numbers_rows_through(catalog: Catalog, tmp_path: Path) -> None:
@@ -60,10 +60,10 @@ def test_corpus_from_a_folder_numbers_rows_through(catalog: Catalog, tmp_path: P
     (folder / "more" / "c.tsv").write_text("title\tlabel\n四\t2\n", encoding="utf-8")
     (folder / "notes.txt").write_text("not headlines", encoding="utf-8")
     artifact = ingest(catalog, "mine", str(folder))
-    found = read_corpus(artifact, ["row", "title", "source", "label"])
-    assert found["title"].tolist() == ["一", "二", "三", "四"]
-    assert found["row"].tolist() == [0, 1, 3, 4]
-    assert found["source"].tolist() == ["a.jsonl", "b.csv", "b.csv", "c.tsv"]
+    frame = read_corpus(artifact, ["row", "title", "source", "label"])
+    assert frame["title"].tolist() == ["一", "二", "三", "四"]
+    assert frame["row"].tolist() == [0, 1, 3, 4]
+    assert frame["source"].tolist() == ["a.jsonl", "b.csv", "b.csv", "c.tsv"]
     assert [row["row"] for row in rejected_rows(catalog, "mine")] == [2]
 
 
@@ -130,18 +130,18 @@ def test_labels_are_read_from_any_spelling(
 ) -> None:
     path = tmp_path / "a.jsonl"
     path.write_text(json.dumps({"title": "好", "label": value}) + "\n", encoding="utf-8")
-    [found] = read_corpus(ingest(catalog, "mine", str(path)), ["label"])["label"]
-    assert found == label or (label is None and pd.isna(found))
+    [read_label] = read_corpus(ingest(catalog, "mine", str(path)), ["label"])["label"]
+    assert read_label == label or (label is None and pd.isna(read_label))
 
 
 def test_rows_without_a_split_are_assigned_by_text(catalog: Catalog, tmp_path: Path) -> None:
     titles = [f"第{n}条新闻" for n in range(2_000)]
     path = tmp_path / "a.csv"
     path.write_text("\n".join(["title", *titles, *titles[:50]]), encoding="utf-8")
-    found = read_corpus(ingest(catalog, "mine", str(path)), ["title", "split", "leaked"])
-    assert not found["leaked"].any()
-    assert found.groupby("title")["split"].nunique().max() == 1
-    shares = found["split"].value_counts(normalize=True)
+    frame = read_corpus(ingest(catalog, "mine", str(path)), ["title", "split", "leaked"])
+    assert not frame["leaked"].any()
+    assert frame.groupby("title")["split"].nunique().max() == 1
+    shares = frame["split"].value_counts(normalize=True)
     assert shares["train"] == pytest.approx(0.8, abs=0.03)
     assert shares["dev"] == pytest.approx(0.1, abs=0.03)
 
@@ -262,10 +262,10 @@ def test_parquet_source_with_dictionaries_and_floats(catalog: Catalog, tmp_path:
         }
     )
     pq.write_table(table, tmp_path / "a.parquet")
-    found = read_corpus(ingest(catalog, "mine", str(tmp_path / "a.parquet")), ["label", "split"])
-    assert found["label"].isna().tolist() == [False, True, False]
-    assert found["label"].dropna().tolist() == [1, 2]
-    assert found["split"].tolist()[:2] == ["train", "dev"]
+    frame = read_corpus(ingest(catalog, "mine", str(tmp_path / "a.parquet")), ["label", "split"])
+    assert frame["label"].isna().tolist() == [False, True, False]
+    assert frame["label"].dropna().tolist() == [1, 2]
+    assert frame["split"].tolist()[:2] == ["train", "dev"]
 
 
 def test_folder_partitioned_by_split_keeps_its_splits(catalog: Catalog, tmp_path: Path) -> None:

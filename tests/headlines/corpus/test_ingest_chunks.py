@@ -72,11 +72,11 @@ def never(*_: Any, **__: Any) -> Any:
     raise AssertionError("this should not run again")
 
 
-def check_same(catalog: Catalog, made: Artifact, expected: Artifact) -> None:
+def check_same(catalog: Catalog, corpus: Artifact, expected: Artifact) -> None:
     """The same corpus and rejects, and no chunks are left."""
-    assert not made.reused
-    assert made.manifest.files == expected.manifest.files
-    assert made.counts == expected.counts
+    assert not corpus.reused
+    assert corpus.manifest.files == expected.manifest.files
+    assert corpus.counts == expected.counts
     rejects = "part-00000.parquet"
     ours, theirs = (
         Catalog(root).rejected("corpus:mine") / rejects
@@ -91,13 +91,13 @@ def test_small_chunks_give_the_bytes_of_large_ones(
     monkeypatch: pytest.MonkeyPatch, catalog: Catalog, source: Path, expected: Artifact, kind: str
 ) -> None:
     monkeypatch.setenv("HEADLINES_RUNNER", kind)
-    made = ingest.ingest(catalog, "mine", str(source), sizes=SMALL)
-    check_same(catalog, made, expected)
-    names = [path.relative_to(made.directory).as_posix() for path in made.files()]
+    corpus = ingest.ingest(catalog, "mine", str(source), sizes=SMALL)
+    check_same(catalog, corpus, expected)
+    names = [path.relative_to(corpus.directory).as_posix() for path in corpus.files()]
     assert [name for name in names if "train" in name] == [
         f"split=train/part-{number:05d}.parquet" for number in range(3)
     ]
-    frame = read_corpus(made, ["row", "source", "split", "content"])
+    frame = read_corpus(corpus, ["row", "source", "split", "content"])
     assert frame["row"].is_monotonic_increasing
     assert (frame["source"] == (frame["row"] // ROWS).astype(str) + ".csv").all()
     with_body = frame[frame["row"] % ROWS % 3 != 0]
@@ -164,11 +164,11 @@ def test_articles_give_several_row_groups(
     monkeypatch: pytest.MonkeyPatch, catalog: Catalog, source: Path, expected: Artifact
 ) -> None:
     monkeypatch.setattr(write_files, "_ROW_GROUP_BYTES", 1_000)
-    made = ingest.ingest(catalog, "mine", str(source), sizes=SMALL)
-    for ours, theirs in zip(made.files(), expected.files(), strict=True):
+    corpus = ingest.ingest(catalog, "mine", str(source), sizes=SMALL)
+    for ours, theirs in zip(corpus.files(), expected.files(), strict=True):
         assert pq.read_table(ours).equals(pq.read_table(theirs))
-    assert max(pq.read_metadata(path).num_row_groups for path in made.files()) > 2
-    assert made.counts == expected.counts
+    assert max(pq.read_metadata(path).num_row_groups for path in corpus.files()) > 2
+    assert corpus.counts == expected.counts
 
 
 MEASURED = """
@@ -183,8 +183,8 @@ with source.open("w", encoding="utf-8") as file:
     for row in range(rows):
         file.write(f"第{row}条新闻：某地小学生获奖，家长喜讯,{row % 3},{row} {'正文' * 60}\\n")
 sizes = IngestSizes(chunk_rows=2_000, part_rows=10_000)
-made = ingest(Catalog(folder / "data"), "news", str(source), sizes=sizes)
-assert made.rows == rows
+corpus = ingest(Catalog(folder / "data"), "news", str(source), sizes=sizes)
+assert corpus.rows == rows
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
 

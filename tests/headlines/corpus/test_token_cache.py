@@ -69,15 +69,15 @@ def chunks(titles: Rows, sizes: ChunkSizes = SMALL) -> list[tuple[str, ...]]:
     return [*finished, tuple(chunk)] if chunk else finished
 
 
-def rows_of(tokens_made: Artifact) -> tuple[int, int]:
+def rows_of(tokens: Artifact) -> tuple[int, int]:
     """How many rows were segmented and how many reused."""
-    counts = tokens_made.counts
-    assert counts["segmented"] + counts["reused"] == tokens_made.rows
+    counts = tokens.counts
+    assert counts["segmented"] + counts["reused"] == tokens.rows
     return counts["segmented"], counts["reused"]
 
 
-def words(tokens_made: Artifact) -> list[list[str]]:
-    return [list(row) for row in read_tokens(tokens_made, "train")["tokens"]]
+def words(tokens: Artifact) -> list[list[str]]:
+    return [list(row) for row in read_tokens(tokens, "train")["tokens"]]
 
 
 def forget_tokens(catalog: Catalog) -> None:
@@ -202,10 +202,10 @@ def test_changed_row_renews_only_its_chunk(
     renewed = [chunk for chunk in chunks(titles) if chunk not in chunks(TITLES)]
     assert len(renewed) == count
 
-    made = segment_corpus(catalog, corpus_of(titles, "changed"), SMALL)
+    tokens = segment_corpus(catalog, corpus_of(titles, "changed"), SMALL)
 
-    assert rows_of(made)[0] == sum(map(len, renewed)) < 80
-    assert words(made) == Segmenter().cut(titles)
+    assert rows_of(tokens)[0] == sum(map(len, renewed)) < 80
+    assert words(tokens) == Segmenter().cut(titles)
 
 
 def test_corpora_with_the_same_titles_share_their_words(
@@ -231,9 +231,9 @@ def test_another_dictionary_renews_all(
     monkeypatch.setenv("HEADLINES_DICTIONARY", str(dictionary))
     for number, word in enumerate(("科技大会", "技大会在"), 1):
         dictionary.write_text(f"{word} 900000\n", encoding="utf-8")
-        made = segment_corpus(catalog, corpus, SMALL)
-        assert rows_of(made) == (200, 0)
-        assert words(made) == Segmenter(dictionary=dictionary).cut(TITLES) != words(plain)
+        tokens = segment_corpus(catalog, corpus, SMALL)
+        assert rows_of(tokens) == (200, 0)
+        assert words(tokens) == Segmenter(dictionary=dictionary).cut(TITLES) != words(plain)
         assert len(cache_stats(catalog)) == 1 + number
     monkeypatch.delenv("HEADLINES_DICTIONARY")
     forget_tokens(catalog)
@@ -244,9 +244,9 @@ def test_chunk_is_identified_by_its_texts_in_order(
     catalog: Catalog,
 ) -> None:
     lists = [["甲乙", "丙"], ["甲", "乙丙"], ["甲乙丙"], ["丙", "甲乙"], ["甲乙", "丙", ""], []]
-    made = [tokens_for(catalog, Segmenter(), texts) for texts in lists]
-    assert not any(artifact.reused for artifact in made)
-    for texts, artifact in zip(lists, made, strict=True):
+    tokens = [tokens_for(catalog, Segmenter(), texts) for texts in lists]
+    assert not any(artifact.reused for artifact in tokens)
+    for texts, artifact in zip(lists, tokens, strict=True):
         assert read_token_lists(artifact).to_pylist() == Segmenter().cut(texts)
         assert tokens_for(catalog, Segmenter(), texts).reused
 
@@ -277,20 +277,20 @@ def test_damaged_chunk_is_quarantined_and_rebuilt(
     first = segment_corpus(catalog, corpus, SMALL)
     forget_tokens(catalog)
     chunk = sorted(catalog.words.glob("*/*"))[3]
-    found = open_artifact(chunk)
-    assert found is not None
+    original = open_artifact(chunk)
+    assert original is not None
     harm(chunk / name)
 
     again = segment_corpus(catalog, corpus, SMALL)
 
-    assert rows_of(again) == (found.rows, 200 - found.rows)
+    assert rows_of(again) == (original.rows, 200 - original.rows)
     assert again.manifest.files == first.manifest.files
     [warning] = [record for record in caplog.records if record.levelname == "WARNING"]
     assert f"{chunk} is damaged" in warning.getMessage()
     assert len([*(catalog.work / "damaged" / "tokens" / "by-content").glob("*/*~1")]) == 1
     rebuilt = open_artifact(chunk)
     assert rebuilt is not None
-    assert rebuilt.manifest.files == found.manifest.files
+    assert rebuilt.manifest.files == original.manifest.files
 
 
 # Several processes, and killed ones
@@ -316,8 +316,8 @@ catalog = Catalog.from_environment()
 corpus = open_artifact(catalog.corpus("small"))
 print("ready", flush=True)
 sys.stdin.readline()
-made = segment_corpus(catalog, corpus, ChunkSizes(min_rows=1, one_in=20))
-print(json.dumps([made.counts, [entry.sha256 for entry in made.manifest.files]]))
+tokens = segment_corpus(catalog, corpus, ChunkSizes(min_rows=1, one_in=20))
+print(json.dumps([tokens.counts, [entry.sha256 for entry in tokens.manifest.files]]))
 """
 
 
@@ -341,12 +341,12 @@ def test_concurrent_runs_agree(catalog: Catalog, corpus_of: Callable[..., Artifa
     for process in processes:
         assert process.stdin is not None
         print(file=process.stdin, flush=True)
-    found = [json.loads(process.communicate()[0]) for process in processes]
+    results = [json.loads(process.communicate()[0]) for process in processes]
     assert [process.returncode for process in processes] == [0, 0, 0]
-    assert all(counts["segmented"] + counts["reused"] == 200 for counts, _ in found)
+    assert all(counts["segmented"] + counts["reused"] == 200 for counts, _ in results)
     mine = segment_corpus(catalog, corpus, SMALL)
     assert mine.reused
-    assert [files for _, files in found] == [[e.sha256 for e in mine.manifest.files]] * 3
+    assert [files for _, files in results] == [[e.sha256 for e in mine.manifest.files]] * 3
     assert words(mine) == Segmenter().cut(TITLES)
     [cached] = cache_stats(catalog)
     assert (cached.chunks, cached.rows) == (len(chunks(TITLES)), 200)
@@ -362,13 +362,13 @@ def test_chunks_of_a_killed_run_are_reused(
     process = started(catalog, finished + 1, HEADLINES_WORKERS="1")
     assert process.communicate("\n") == ("", None)
     assert process.returncode == -signal.SIGKILL
-    assert sum(one.chunks for one in cache_stats(catalog)) == finished
+    assert sum(stats.chunks for stats in cache_stats(catalog)) == finished
 
-    made = segment_corpus(catalog, corpus, SMALL)
+    tokens = segment_corpus(catalog, corpus, SMALL)
 
     reused = sum(map(len, chunks(TITLES)[:finished]))
-    assert rows_of(made) == (200 - reused, reused)
-    assert words(made) == Segmenter().cut(TITLES)
+    assert rows_of(tokens) == (200 - reused, reused)
+    assert words(tokens) == Segmenter().cut(TITLES)
     assert clean_drafts(catalog) >= 1
 
 
@@ -396,7 +396,9 @@ def test_pruning_while_texts_are_cut(catalog: Catalog) -> None:
 def cached_name(catalog: Catalog, segmenter: Segmenter) -> str:
     """Cuts a text and returns the name of the segmenter's cache."""
     tokens_for(catalog, segmenter, ["某地大雨"])
-    [name] = [one.name for one in cache_stats(catalog) if one.segmenter == segmenter.fingerprint()]
+    [name] = [
+        stats.name for stats in cache_stats(catalog) if stats.segmenter == segmenter.fingerprint()
+    ]
     return name
 
 
@@ -404,12 +406,12 @@ def test_cache_stats(catalog: Catalog, corpus_of: Callable[..., Artifact]) -> No
     assert cache_stats(catalog) == []
     before = datetime.now(UTC).replace(microsecond=0)
     segment_corpus(catalog, corpus_of(TITLES), SMALL)
-    [one] = cache_stats(catalog)
-    assert one.segmenter == Segmenter().fingerprint()
-    assert (one.chunks, one.rows, one.days) == (len(chunks(TITLES)), 200, 0)
-    assert one.bytes == sum(path.stat().st_size for path in catalog.words.rglob("*.parquet"))
-    assert before <= datetime.fromisoformat(one.newest) <= datetime.now(UTC)
-    assert [path.name for path in catalog.words.iterdir()] == [one.name]
+    [stats] = cache_stats(catalog)
+    assert stats.segmenter == Segmenter().fingerprint()
+    assert (stats.chunks, stats.rows, stats.days) == (len(chunks(TITLES)), 200, 0)
+    assert stats.bytes == sum(path.stat().st_size for path in catalog.words.rglob("*.parquet"))
+    assert before <= datetime.fromisoformat(stats.newest) <= datetime.now(UTC)
+    assert [path.name for path in catalog.words.iterdir()] == [stats.name]
 
 
 def test_cache_stats_list_the_newest_first(catalog: Catalog) -> None:
@@ -418,10 +420,10 @@ def test_cache_stats_list_the_newest_first(catalog: Catalog) -> None:
         for name, days in ((old, 10), (new, 3)):
             for path in catalog.words.glob(f"{name}/*/{MANIFEST}"):
                 data = load_signed(path.read_text(encoding="utf-8"))
-                made = datetime.now(UTC) - timedelta(days=days, minutes=1)
-                data["created_at"] = made.isoformat(timespec="seconds")
+                created = datetime.now(UTC) - timedelta(days=days, minutes=1)
+                data["created_at"] = created.isoformat(timespec="seconds")
                 path.write_text(dump_signed(data), encoding="utf-8")
-        assert [(one.name, one.days) for one in cache_stats(catalog)] == [(new, 3), (old, 10)]
+        assert [(stats.name, stats.days) for stats in cache_stats(catalog)] == [(new, 3), (old, 10)]
 
 
 def test_unreadable_chunks_are_not_counted(catalog: Catalog) -> None:
@@ -430,9 +432,9 @@ def test_unreadable_chunks_are_not_counted(catalog: Catalog) -> None:
     (catalog.words / ".DS_Store").write_bytes(b"")
     (catalog.words / name / ".DS_Store").write_bytes(b"")
     (catalog.words / "empty").mkdir()
-    assert [(one.name, one.rows) for one in cache_stats(catalog)] == [(name, 3)]
+    assert [(stats.name, stats.rows) for stats in cache_stats(catalog)] == [(name, 3)]
     (harmed.directory / MANIFEST).write_text("{}")
-    assert [(one.name, one.rows) for one in cache_stats(catalog)] == [(name, 1)]
+    assert [(stats.name, stats.rows) for stats in cache_stats(catalog)] == [(name, 1)]
     prune(catalog, name)
     assert cache_stats(catalog) == []
 
@@ -441,14 +443,14 @@ def test_prune_removes_the_words_of_one_segmenter(
     catalog: Catalog, corpus_of: Callable[..., Artifact], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     corpus = corpus_of(TITLES)
-    made = segment_corpus(catalog, corpus, SMALL)
+    tokens = segment_corpus(catalog, corpus, SMALL)
     other = cached_name(catalog, Segmenter("jieba"))
     prune(catalog, cached_name(catalog, Segmenter()))
-    assert [one.name for one in cache_stats(catalog)] == [other]
+    assert [stats.name for stats in cache_stats(catalog)] == [other]
     assert [path.name for path in catalog.words.iterdir()] == [other]
     assert not [*catalog.work.glob("draft-*")]
     # Tokens are not part of the cache.
-    assert segment_corpus(catalog, corpus, SMALL).manifest == made.manifest
+    assert segment_corpus(catalog, corpus, SMALL).manifest == tokens.manifest
     forget_tokens(catalog)
     assert rows_of(segment_corpus(catalog, corpus, SMALL)) == (200, 0)
 
@@ -458,13 +460,13 @@ def test_only_listed_names_can_be_pruned(
 ) -> None:
     with pytest.raises(InputError):
         prune(catalog, "anything")
-    made = segment_corpus(catalog, corpus_of(TITLES), SMALL)
+    tokens = segment_corpus(catalog, corpus_of(TITLES), SMALL)
     name = cached_name(catalog, Segmenter())
     (catalog.words / "file").write_text("none of ours")
     before = sorted(catalog.root.rglob("*"))
     for trick in (
         *("", ".", "..", "../by-content", f"../by-content/{name}", f"./{name}", f"{name}/", "*"),
-        *(f"../{made.directory.name}", str(catalog.words / name), str(made.directory), "file"),
+        *(f"../{tokens.directory.name}", str(catalog.words / name), str(tokens.directory), "file"),
         *(name[:-1], name.upper() + "0", next((catalog.words / name).iterdir()).name, "a\0b"),
     ):
         with pytest.raises(InputError) as refusal:

@@ -38,11 +38,11 @@ def check_tokens(tokens: Artifact, corpus: Artifact, segmenter: Segmenter) -> No
     for split in ("train", "dev", "test"):
         headlines = read_corpus(corpus, ["row", "record_id", "title", "split"])
         headlines = headlines[headlines["split"] == split]
-        found = read_tokens(tokens, split)
-        assert found["row"].tolist() == headlines["row"].tolist()
-        assert found["record_id"].tolist() == headlines["record_id"].tolist()
+        frame = read_tokens(tokens, split)
+        assert frame["row"].tolist() == headlines["row"].tolist()
+        assert frame["record_id"].tolist() == headlines["record_id"].tolist()
         expected = segmenter.cut(headlines["title"].tolist())
-        assert [list(words) for words in found["tokens"]] == expected
+        assert [list(words) for words in frame["tokens"]] == expected
 
 
 @pytest.mark.usefixtures("_small_reads")
@@ -74,9 +74,9 @@ def test_parts_have_the_schema(catalog: Catalog, corpus: Artifact) -> None:
 
 
 def test_split_without_headlines_has_no_tokens(catalog: Catalog, corpus: Artifact) -> None:
-    found = read_tokens(segment_corpus(catalog, corpus), "test")
-    assert list(found.columns) == ["row", "record_id", "tokens"]
-    assert len(found) == 0
+    frame = read_tokens(segment_corpus(catalog, corpus), "test")
+    assert list(frame.columns) == ["row", "record_id", "tokens"]
+    assert len(frame) == 0
 
 
 def test_second_run_writes_nothing(catalog: Catalog, corpus: Artifact) -> None:
@@ -94,7 +94,7 @@ def test_each_segmenter_has_its_own_tokens(
 ) -> None:
     dictionary = tmp_path / "words.txt"
     dictionary.write_text("科技大会 9000\n", encoding="utf-8")
-    found = []
+    by_segmenter = []
     for engine, named in (("fast", ""), ("jieba", ""), ("fast", str(dictionary))):
         monkeypatch.setenv("HEADLINES_ENGINE", engine)
         monkeypatch.setenv("HEADLINES_DICTIONARY", named)
@@ -104,10 +104,12 @@ def test_each_segmenter_has_its_own_tokens(
         assert tokens.counts["segmented"] == ROWS
         assert tokens.manifest.config["segmenter"] == segmenter.fingerprint()
         check_tokens(tokens, corpus, segmenter)
-        found.append(tokens)
-    fast, stock, own = ([entry.sha256 for entry in tokens.manifest.files] for tokens in found)
-    assert fast == stock != own
-    assert len({tokens.directory for tokens in found}) == 3
+        by_segmenter.append(tokens)
+    fast, jieba, custom = (
+        [entry.sha256 for entry in tokens.manifest.files] for tokens in by_segmenter
+    )
+    assert fast == jieba != custom
+    assert len({tokens.directory for tokens in by_segmenter}) == 3
 
 
 def test_damaged_tokens_are_rebuilt(catalog: Catalog, corpus: Artifact) -> None:
