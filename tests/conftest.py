@@ -9,7 +9,7 @@ from pathlib import Path
 import absl.logging
 import pytest
 
-from headlines.storage.layout import Catalog
+from headlines.storage.data_root import DataRoot
 from lstm_model.presets import PRESETS, Preset
 from tests import factories
 
@@ -32,11 +32,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture
-def catalog(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Catalog:
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DataRoot:
     """An empty data root."""
     monkeypatch.setenv("HEADLINES_DATA", str(tmp_path / "data"))
     monkeypatch.setenv("HEADLINES_RUNNER", "threads")
-    return Catalog.from_environment()
+    return DataRoot.from_environment()
 
 
 @pytest.fixture

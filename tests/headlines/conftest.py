@@ -8,7 +8,7 @@ from hypothesis import settings
 
 from headlines.corpus.ingest import ingest
 from headlines.storage.artifact import Artifact
-from headlines.storage.layout import Catalog
+from headlines.storage.data_root import DataRoot
 from tests import factories
 
 from .report_fixtures import (  # noqa: F401  # fixtures
@@ -24,23 +24,23 @@ settings.load_profile("headlines")
 
 
 @pytest.fixture
-def catalog(tmp_path: Path) -> Catalog:
+def root(tmp_path: Path) -> DataRoot:
     """An empty data root."""
-    return Catalog(tmp_path / "data")
+    return DataRoot.open(tmp_path / "data")
 
 
 @pytest.fixture(scope="session")
-def inews_catalog(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
+def inews_root(tmp_path_factory: pytest.TempPathFactory) -> DataRoot:
     """A data root with the iNews corpus; tests only read it."""
-    catalog = Catalog(tmp_path_factory.mktemp("inews") / "data")
-    ingest(catalog, "inews", "inews")
-    return catalog
+    root = DataRoot.open(tmp_path_factory.mktemp("inews") / "data")
+    ingest(root, "inews", "inews")
+    return root
 
 
 @pytest.fixture(scope="session")
-def inews_corpus(inews_catalog: Catalog) -> Artifact:
-    """The iNews corpus in `inews_catalog`."""
-    return ingest(inews_catalog, "inews", "inews")
+def inews_corpus(inews_root: DataRoot) -> Artifact:
+    """The iNews corpus in `inews_root`."""
+    return ingest(inews_root, "inews", "inews")
 
 
 @pytest.fixture
