@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from headlines.segmentation import Segmenter
-from headlines.storage.artifact import Artifact, publish
-from headlines.storage.layout import Catalog
+from headlines.storage.artifact import Artifact
+from headlines.storage.data_root import DataRoot
 from headlines.storage.manifest import Input, Recipe
 from lstm_model.architecture import weight_shapes
 from lstm_model.bundle import Bundle, write_bundle
@@ -63,7 +63,7 @@ def random_bundle(
 
 
 def publish_model(
-    catalog: Catalog,
+    root: DataRoot,
     version: str,
     sources: tuple[Input, ...] = (),
     seed: int = 0,
@@ -75,7 +75,7 @@ def publish_model(
     """Publish a model with random weights.
 
     Args:
-        catalog: the data root.
+        root: the data root.
         version: name of the model.
         sources: what it says it was trained on.
         seed: decides the weights and the key.
@@ -103,7 +103,7 @@ def publish_model(
         "segmenter": (segmenter or Segmenter()).fingerprint(),
     }
     recipe = Recipe("model", 1, sources, config)
-    return publish(catalog, catalog.model(version), recipe, write, versions=versions)
+    return root.store.publish(root.model(version), recipe, write, versions=versions)
 
 
 def write_corpus(

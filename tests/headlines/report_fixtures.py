@@ -20,7 +20,7 @@ from headlines.readers.titles import record_id
 from headlines.scoring.results import BatchResult
 from headlines.segmentation import Segmenter
 from headlines.storage.artifact import Artifact
-from headlines.storage.layout import Catalog
+from headlines.storage.data_root import DataRoot
 from tests.factories import (
     LABEL_WORDS,
     publish_model,
@@ -36,7 +36,7 @@ HOSTILE = "<script>alert(1)</script>车祸<img src=x onerror=alert(2)>"
 class Evaluated:
     """A model with random weights, its corpus and its evaluation."""
 
-    catalog: Catalog
+    root: DataRoot
     corpus: Artifact
     model: Artifact
     evaluation: Artifact
@@ -47,13 +47,13 @@ def evaluate_on(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Evalu
     """Evaluates a model on a small corpus with the given splits."""
 
     def evaluated_on(*splits: str) -> Evaluated:
-        root = tmp_path_factory.mktemp("evaluated")
-        catalog = Catalog(root / "data")
-        file = write_corpus(root / "news.csv", 300, cycle=("train", "dev", "test"), splits=splits)
-        corpus = ingest(catalog, "news", str(file))
-        tokens = segment_corpus(catalog, corpus)
-        model = _publish_model(catalog, corpus, tokens)
-        return Evaluated(catalog, corpus, model, evaluate(catalog, model, corpus, tokens))
+        folder = tmp_path_factory.mktemp("evaluated")
+        root = DataRoot.open(folder / "data")
+        file = write_corpus(folder / "news.csv", 300, cycle=("train", "dev", "test"), splits=splits)
+        corpus = ingest(root, "news", str(file))
+        tokens = segment_corpus(root, corpus)
+        model = _publish_model(root, corpus, tokens)
+        return Evaluated(root, corpus, model, evaluate(root, model, corpus, tokens))
 
     return evaluated_on
 
@@ -64,7 +64,7 @@ def evaluated(evaluate_on: Callable[..., Evaluated]) -> Evaluated:
     return evaluate_on("train", "dev", "test")
 
 
-def _publish_model(catalog: Catalog, corpus: Artifact, tokens: Artifact) -> Artifact:
+def _publish_model(root: DataRoot, corpus: Artifact, tokens: Artifact) -> Artifact:
     metrics = ("loss", "accuracy", "dev_loss", "dev_accuracy", "dev_macro_f1")
     history = [
         {"epoch": epoch, **{name: 1 / (epoch + index) for index, name in enumerate(metrics)}}
@@ -72,9 +72,9 @@ def _publish_model(catalog: Catalog, corpus: Artifact, tokens: Artifact) -> Arti
     ]
     words = [word for words in LABEL_WORDS for word in words]
     return publish_model(
-        catalog,
+        root,
         "2026-11-01-abcdef01",
-        (corpus.as_source(catalog), tokens.as_source(catalog)),
+        (corpus.as_source(), tokens.as_source()),
         segmenter=Segmenter.from_environment(),
         bundle=random_bundle(
             small_preset(), words, seed=3, scale=2.0, history=history, best_epoch=2
