@@ -1,7 +1,7 @@
 """The tasks of a sweep: one trial, and the table of all."""
 
 from headlines.storage.artifact import Artifact
-from headlines.storage.layout import Catalog
+from headlines.storage.data_root import DataRoot
 from headlines.training import sweep
 from headlines.training.search_space import Space, Trial
 from headlines.training.sweep import FIGURES, TrialResult
@@ -12,10 +12,10 @@ from tasks.stage import stage
 # No timeout: a retry continues from the last epoch.
 @stage("trial", run_name="trial {number}")
 def run_trial(
-    catalog: Catalog, number: int, trial: Trial, seeds: int, corpus: Artifact, tokens: Artifact
+    root: DataRoot, number: int, trial: Trial, seeds: int, corpus: Artifact, tokens: Artifact
 ) -> TrialResult:
     """Train a trial's preset with each seed that is not up to date."""
-    outcome = sweep.run_trial(catalog, corpus, tokens, trial, seeds)
+    outcome = sweep.run_trial(root, corpus, tokens, trial, seeds)
     for seed, training in enumerate(outcome.trainings):
         counts = training.counts
         detail = counts["problem"] or f"dev macro-F1 {counts['macro_f1']:.3f}"
@@ -24,9 +24,9 @@ def run_trial(
 
 
 @stage("rank", run_name="rank the trials", timeout_seconds=600)
-def rank_trials(catalog: Catalog, space: Space, outcomes: list[TrialResult]) -> Artifact:
+def rank_trials(root: DataRoot, space: Space, outcomes: list[TrialResult]) -> Artifact:
     """Publish the table of the trials, best first, and the best preset."""
-    artifact = sweep.publish_ranking(catalog, space, outcomes)
+    artifact = sweep.publish_ranking(root, space, outcomes)
     log_stage("sweep", artifact, f"{len(outcomes)} trials, {artifact.counts['failed']} failed")
     rows = [
         {
