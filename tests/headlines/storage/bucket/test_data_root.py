@@ -274,7 +274,7 @@ def test_a_worker_elsewhere_scores_a_chunk(
     cache = here.root.parent
     cache.rename(tmp_path / "client's disk")
     monkeypatch.setenv("HEADLINES_RUNNER", "threads")  # a worker need not know of it
-    scorers._scorer.cache_clear()
+    scorers._load_scorer.cache_clear()
     parts = [score_chunks.score_chunk(job) for job in jobs]
     cache.rename(tmp_path / "worker's disk")
     (tmp_path / "client's disk").rename(cache)
@@ -368,7 +368,7 @@ def test_a_judgement_that_another_machine_overtook_is_an_error(
         publish_model(here, version, seed=seed)
     champion.promote(here, "a", "by hand")
     champion.promote(there, "b", "by hand")
-    with pytest.raises(InputError, match="b has become the champion meanwhile"):
+    with pytest.raises(InputError, match="b became champion in the meantime"):
         champion.promote(here, "c", "better", instead_of="a")
     assert champion.rollback(here).version == "a"
     mirror_of_bucket(here).bucket.upload(b"{garbage", "models/champion.json")
