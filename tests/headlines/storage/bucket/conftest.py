@@ -15,10 +15,10 @@ from pathlib import Path
 
 import boto3
 import pytest
-
-from headlines.storage.bucket import requests
 from headlines.storage.bucket.mirror import Mirror
 from headlines.storage.bucket.mirrors import mirror_at
+
+from headlines.storage.bucket import requests
 from headlines.storage.bucket.objects import Bucket
 from headlines.storage.bucket.store import BucketStore
 from headlines.storage.data_root import DataRoot

@@ -13,6 +13,9 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from headlines.storage.bucket.garbage import collect_garbage
+from headlines.storage.bucket.surveying import surveyed
+from headlines.storage.documents import documents_in, write_document
 
 from headlines.compute import executors
 from headlines.errors import InputError
@@ -32,9 +35,6 @@ from headlines.scoring.read_files import REJECTS_FILE, read_group
 from headlines.settings import Settings
 from headlines.storage import lineage
 from headlines.storage.artifact import Artifact, list_artifacts, open_artifact, read_manifest
-from headlines.storage.bucket.garbage import collect_garbage
-from headlines.storage.bucket.surveying import surveyed
-from headlines.storage.documents import documents_in, write_document
 from headlines.storage.layout import Catalog
 from tests.score import OPTIONS, make_jobs, score_options
 
