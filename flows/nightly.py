@@ -103,11 +103,11 @@ def nightly(
         return score_batch(batch, model, options)
 
     with root.store.listed(root.predictions, root.rejects, root.failures):
+        root.store.collect_garbage()
         results = [
             score_if_due(root, batch, score, digests.of, unreported_since)
             for batch in inbox.batches
         ]
-        root.store.collect_garbage()
     digests.save()
 
     version, reference = model.version, reference_profile(evaluation)

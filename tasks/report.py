@@ -25,8 +25,7 @@ def report_night(root: DataRoot, title: str, night: NightSummary) -> Path:
         title: of the night, which names the report: the same when the task is retried.
         night: results of the batches.
     """
-    name = root.night_report(title)
-    path = write_nightly_report(root, name, title, night)
+    path = write_nightly_report(root, title, night)
     for finding in night.drift:
         if finding.level in ("warn", "stop"):
             get_run_logger().warning("%s", finding)
@@ -35,5 +34,5 @@ def report_night(root: DataRoot, title: str, night: NightSummary) -> Path:
     show_table("night", rows, f"{len(rows)} of {len(batches)} batches of the night {title}")
     show_report("night-report", night_summary(night, path), path, f"The night {title}")
     # Last, so that a retried task does not record the night twice.
-    save_night(root, name, night)
+    save_night(root, title, night)
     return path

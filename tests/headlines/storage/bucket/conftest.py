@@ -15,14 +15,11 @@ from pathlib import Path
 
 import boto3
 import pytest
-from headlines.storage.bucket.mirror import Mirror
-from headlines.storage.bucket.mirrors import mirror_at
 
 from headlines.storage.bucket import requests
 from headlines.storage.bucket.objects import Bucket
 from headlines.storage.bucket.store import BucketStore
 from headlines.storage.data_root import DataRoot
-from headlines.storage.layout import Catalog
 from tests.headlines.conftest import publish_model  # noqa: F401  # a fixture
 
 from .faulty_proxy import FaultyProxy, proxied
@@ -77,27 +74,6 @@ def bucket(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 @pytest.fixture
-def machine(
-    bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Callable[[str], Catalog]:
-    """Data roots of machines by their names: mirrors of one bucket."""
-
-    def of(name: str) -> Catalog:
-        monkeypatch.setenv("HEADLINES_CACHE", str(tmp_path / name))
-        catalog = Catalog.from_environment()
-        mirror_of_bucket(catalog)  # which writes down whose mirror it is
-        return catalog
-
-    return of
-
-
-@pytest.fixture
-def catalog(machine: Callable[[str], Catalog]) -> Catalog:
-    """The data root of one machine."""
-    return machine("here")
-
-
-@pytest.fixture
 def root_of(bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RootOf:
     """Opens the bucket as machines of that name would, each with a cache of its own."""
 
@@ -123,18 +99,6 @@ def bucket_of(root: DataRoot) -> Bucket:
 def object_names(root: DataRoot, folder: str = "") -> list[str]:
     """The objects below a folder of the bucket."""
     return [info.name for info in bucket_of(root).list(folder)]
-
-
-def mirror_of_bucket(catalog: Catalog) -> Mirror:
-    """The mirror that a data root is."""
-    mirror = mirror_at(catalog.root)
-    assert mirror is not None
-    return mirror
-
-
-def names(catalog: Catalog, folder: str = "") -> list[str]:
-    """The objects below a folder of the bucket."""
-    return [one.name for one in mirror_of_bucket(catalog).bucket.list(folder)]
 
 
 @pytest.fixture

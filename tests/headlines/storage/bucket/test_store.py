@@ -297,6 +297,7 @@ def _aged(one: Any) -> Any:
 
 def test_neither_the_cache_nor_what_is_sent_to_workers_holds_keys(root: DataRoot) -> None:
     made = publish_example(root, "eins")
+    assert root.store.directory.stat().st_mode & 0o077 == 0  # nobody else reads it
     for path in root.store.directory.rglob("*"):
         if path.is_file():
             assert b"wJalr" not in path.read_bytes()
