@@ -29,7 +29,7 @@ from headlines.corpus.tokens import segment_corpus
 from headlines.evaluation.baseline import fit_and_predict, join_contents
 from headlines.metrics.classification import classification_metrics
 from headlines.storage.artifact import Artifact
-from headlines.storage.layout import Catalog
+from headlines.storage.data_root import DataRoot
 from headlines.training.pretrain import pretrain_view, read_vectors
 from lstm_model import PackedScorer
 from lstm_model.examples import Examples
@@ -92,10 +92,10 @@ class Data:
 
 def open_data() -> Data:
     """Open the stages of the data root, or build them."""
-    catalog = Catalog.from_environment()
-    corpus = ensure(catalog, "inews")
-    vectors = {view: pretrain_view(catalog, corpus, BOTH, view) for view in BOTH.input_names}
-    return Data(corpus, segment_corpus(catalog, corpus), vectors)
+    root = DataRoot.from_environment()
+    corpus = ensure(root, "inews")
+    vectors = {view: pretrain_view(root, corpus, BOTH, view) for view in BOTH.input_names}
+    return Data(corpus, segment_corpus(root, corpus), vectors)
 
 
 def measure(preset: Preset, data: Data, seeds: int) -> Result:

@@ -24,8 +24,8 @@ from headlines.errors import InputError
 from headlines.metrics.bootstrap import bootstrap_intervals, paired_bootstrap
 from headlines.metrics.classification import Labels, classification_metrics, confusion_matrix
 from headlines.segmentation.article_words import article_tokens
-from headlines.storage.artifact import Artifact, find_valid, publish
-from headlines.storage.layout import Catalog
+from headlines.storage.artifact import Artifact
+from headlines.storage.data_root import DataRoot
 from headlines.storage.manifest import Input, Recipe
 from headlines.storage.stages import STAGES
 from lstm_model.presets import Preset
@@ -49,18 +49,18 @@ class Baseline:
     artifact: Artifact | None
     missing_reason: str = ""
 
-    def inputs(self, catalog: Catalog) -> tuple[Input, ...]:
+    def inputs(self) -> tuple[Input, ...]:
         """The artifact as an input of an evaluation, where there is one."""
-        return (self.artifact.as_source(catalog),) if self.artifact else ()
+        return (self.artifact.as_source(),) if self.artifact else ()
 
 
-def fit_baseline(catalog: Catalog, corpus: Artifact, tokens: Artifact, preset: Preset) -> Baseline:
+def fit_baseline(root: DataRoot, corpus: Artifact, tokens: Artifact, preset: Preset) -> Baseline:
     """Fit the baseline on a corpus, or reuse its predictions.
 
     There is none where scikit-learn is not installed or the corpus has no training rows.
 
     Args:
-        catalog: the data root.
+        root: the data root.
         corpus: its labels and articles.
         tokens: the words of its titles.
         preset: of the network to compare with; it decides whether articles are read.
@@ -68,11 +68,11 @@ def fit_baseline(catalog: Catalog, corpus: Artifact, tokens: Artifact, preset: P
     recipe = Recipe(
         "baseline",
         STAGES["baseline"].version,
-        (corpus.as_source(catalog), tokens.as_source(catalog)),
+        (corpus.as_source(), tokens.as_source()),
         {"content_characters": preset.contents.characters} if preset.contents else {},
     )
-    target = catalog.baseline(recipe.key)
-    if existing := find_valid(catalog, target, recipe.key):
+    name = root.baseline(recipe.key)
+    if existing := root.store.find(name, recipe.key):
         return Baseline(existing)
     if find_spec("sklearn") is None:
         return Baseline(
@@ -96,7 +96,7 @@ def fit_baseline(catalog: Catalog, corpus: Artifact, tokens: Artifact, preset: P
         return {"trained_on": len(train.labels), "rows": len(held_out)}
 
     versions = {name: installed_version(name) for name in ("scikit-learn", "scipy", "numpy")}
-    return Baseline(publish(catalog, target, recipe, write_predictions, versions=versions))
+    return Baseline(root.store.publish(name, recipe, write_predictions, versions=versions))
 
 
 def _held_out_rows(corpus: Artifact, tokens: Artifact, preset: Preset) -> pd.DataFrame:

@@ -23,8 +23,8 @@ from headlines.metrics.slices import by_length, by_unknown
 from headlines.models import registry
 from headlines.segmentation import Segmenter
 from headlines.segmentation.article_words import article_tokens
-from headlines.storage.artifact import Artifact, publish
-from headlines.storage.layout import Catalog
+from headlines.storage.artifact import Artifact
+from headlines.storage.data_root import DataRoot
 from headlines.storage.manifest import Recipe
 from headlines.storage.stages import STAGES
 from lstm_model.calibration import Calibration
@@ -33,7 +33,7 @@ from lstm_model.vocabulary import UNKNOWN
 HELD_OUT = ("dev", "test")
 
 
-def evaluate(catalog: Catalog, model: Artifact, corpus: Artifact, tokens: Artifact) -> Artifact:
+def evaluate(root: DataRoot, model: Artifact, corpus: Artifact, tokens: Artifact) -> Artifact:
     """Evaluate a model, or reuse the evaluation that is there.
 
     The artifact holds
@@ -48,20 +48,20 @@ def evaluate(catalog: Catalog, model: Artifact, corpus: Artifact, tokens: Artifa
     - `reference.json`: the profile that drift is measured against; see `reference_profile`;
     - `report.html`.
     """
-    baseline = fit_baseline(catalog, corpus, tokens, registry.preset_of(model))
+    baseline = fit_baseline(root, corpus, tokens, registry.preset_of(model))
     recipe = Recipe(
         "evaluation",
         STAGES["evaluation"].version,
         (
-            *(artifact.as_source(catalog) for artifact in (model, corpus, tokens)),
-            *baseline.inputs(catalog),
+            *(artifact.as_source() for artifact in (model, corpus, tokens)),
+            *baseline.inputs(),
         ),
         {"splits": list(HELD_OUT)},
     )
 
     def write_evaluation(draft: Path) -> dict[str, Any]:
         calibration = registry.load_scorer(model, tokens.manifest.config["segmenter"]).calibration
-        held_out = predict_held_out(catalog, model, corpus, tokens, HELD_OUT)
+        held_out = predict_held_out(root, model, corpus, tokens, HELD_OUT)
         predictions = held_out.predictions
         mistakes, suspected = write_tables(draft, held_out)
         metrics = {
@@ -101,8 +101,8 @@ def evaluate(catalog: Catalog, model: Artifact, corpus: Artifact, tokens: Artifa
             },
         }
 
-    target = catalog.evaluation(model.directory.name, recipe.key)
-    return publish(catalog, target, recipe, write_evaluation)
+    name = root.evaluation(model.version, recipe.key)
+    return root.store.publish(name, recipe, write_evaluation)
 
 
 def reference_profile(evaluation: Artifact) -> Profile:

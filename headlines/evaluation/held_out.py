@@ -19,14 +19,13 @@ import pyarrow.parquet as pq
 from headlines.compute import executors
 from headlines.corpus.tokens import require_segmenter
 from headlines.errors import DamagedArtifact
-from headlines.hashing import file_sha256
 from headlines.labels import LABELS
 from headlines.metrics.profile import oov_rates
 from headlines.models.scorers import cached_scorer, model_files_digest
 from headlines.segmentation import Segmenter
 from headlines.segmentation.article_words import article_tokens
-from headlines.storage.artifact import Artifact, have_here
-from headlines.storage.layout import Catalog
+from headlines.storage.artifact import Artifact
+from headlines.storage.data_root import DataRoot
 from headlines.storage.manifest import DataFile
 
 _BATCH_ROWS = 10_000  # whose words a worker holds in memory
@@ -39,21 +38,19 @@ class PredictJob:
 
     Attributes:
         root: the data root.
-        corpus: directory of the corpus, relative to the data root.
-        tokens: directory of its tokens, whose files have the same names and rows.
-        name: name of the file in both.
-        sha256: digests of the file in both.
+        corpus: name and key of the corpus.
+        tokens: the same of its tokens, whose files have the same names and rows.
+        file: name of the file in both.
         model: version of the model.
         model_files: digest of that version's files.
         fingerprint: of the segmenter that made the tokens.
         segmenter: segments the articles, where the model reads them.
     """
 
-    root: str
-    corpus: str
-    tokens: str
-    name: str
-    sha256: tuple[str, str]
+    root: DataRoot
+    corpus: tuple[str, str]
+    tokens: tuple[str, str]
+    file: str
     model: str
     model_files: str
     fingerprint: Mapping[str, Any]
@@ -120,7 +117,7 @@ class HeldOutPredictions:
 
 
 def predict_held_out(
-    catalog: Catalog, model: Artifact, corpus: Artifact, tokens: Artifact, splits: Sequence[str]
+    root: DataRoot, model: Artifact, corpus: Artifact, tokens: Artifact, splits: Sequence[str]
 ) -> HeldOutPredictions:
     """Predict the labelled headlines of some splits.
 
@@ -128,17 +125,15 @@ def predict_held_out(
         DamagedArtifact: a file does not match its manifest, or the tokens belong to other rows.
         InputError: a worker has a different copy of the model.
     """
-    token_files = {entry.path: entry for entry in tokens.manifest.files}
     entries = [entry for split in splits for entry in _split_files(corpus, split)]
     segmenter = require_segmenter(tokens)
     jobs = [
         PredictJob(
-            root=str(catalog.root),
-            corpus=catalog.relative(corpus.directory),
-            tokens=catalog.relative(tokens.directory),
-            name=entry.path,
-            sha256=(entry.sha256, token_files[entry.path].sha256),
-            model=model.directory.name,
+            root=root,
+            corpus=(corpus.name, corpus.manifest.key),
+            tokens=(tokens.name, tokens.manifest.key),
+            file=entry.path,
+            model=model.version,
             model_files=model_files_digest(model),
             fingerprint=tokens.manifest.config["segmenter"],
             segmenter=segmenter,
@@ -196,20 +191,22 @@ def _read_rows_and_tokens(job: PredictJob, *, contents: bool) -> tuple[pa.Table,
     """The labelled rows of a file, with or without their articles, and the tokens of each."""
     row_columns = ["row", "record_id", "title", "label", "leaked"]
     row_columns += ["content"] if contents else []
-    columns = (row_columns, ["row", "record_id", "tokens"])
-    tables = []
-    for folder, sha256, names in zip((job.corpus, job.tokens), job.sha256, columns, strict=True):
-        directory = Path(job.root) / folder
-        have_here(directory, job.name)
-        if file_sha256(directory / job.name) != sha256:
-            raise DamagedArtifact(folder, f"{job.name} is not what the manifest says")
-        tables.append(pq.read_table(directory / job.name, columns=names, partitioning=None))
-    rows, tokens = tables
+    rows = _read_file(job, job.corpus, row_columns)
+    tokens = _read_file(job, job.tokens, ["row", "record_id", "tokens"])
     for name in ("row", "record_id"):
         if not rows.column(name).equals(tokens.column(name)):
-            raise DamagedArtifact(job.tokens, f"{job.name} has the tokens of other rows")
+            location = job.root.location(job.tokens[0])
+            raise DamagedArtifact(location, f"{job.file} has the tokens of other rows")
     labelled = pc.is_valid(rows.column("label"))
     return rows.filter(labelled), tokens.column("tokens").filter(labelled)
+
+
+def _read_file(job: PredictJob, artifact: tuple[str, str], columns: list[str]) -> pa.Table:
+    name, key = artifact
+    opened = job.root.store.open(name, [job.file], key=key)
+    if opened is None:
+        raise DamagedArtifact(job.root.location(name), "it was removed or replaced")
+    return pq.read_table(opened.directory / job.file, columns=columns, partitioning=None)
 
 
 def _as_frame(splits: Sequence[str], parts: Sequence[PartPredictions]) -> pd.DataFrame:

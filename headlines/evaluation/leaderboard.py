@@ -7,8 +7,8 @@ from typing import Any
 
 from headlines.errors import DamagedArtifact, InputError
 from headlines.models import champion, registry
-from headlines.storage.artifact import Artifact, list_artifacts, read_manifest, verify
-from headlines.storage.layout import Catalog
+from headlines.storage.artifact import Artifact
+from headlines.storage.data_root import DataRoot
 from headlines.storage.manifest import Input, Manifest
 
 
@@ -29,7 +29,7 @@ class ModelSummary:
         behaviour_failed: names of the failed checks.
         behaviour_unknown: names of the checks whose words it does not know.
         baseline_beaten: whether it beats the linear baseline; None if unknown.
-        evaluation: directory of the newest evaluation, preferably on the corpus it was trained on;
+        evaluation: location of the newest evaluation, preferably on the corpus it was trained on;
             empty if it was not evaluated.
         corpus, tokens: what it was trained on: `name` and `digest` (the artifact's key).
         created_at: ISO 8601 in UTC.
@@ -54,27 +54,27 @@ class ModelSummary:
     bytes: int = 0
 
 
-def list_models(catalog: Catalog) -> list[ModelSummary]:
+def list_models(root: DataRoot) -> list[ModelSummary]:
     """All models by date of creation, including a champion that is missing.
 
     No champion is marked if `champion.json` cannot be read; `open_champion` says why.
     """
-    current = _current_champion(catalog)
-    versions = {*registry.versions(catalog), *([current] if current else [])}
-    return [_summarise(catalog, version, current) for version in sorted(versions)]
+    current = _current_champion(root)
+    versions = {*registry.versions(root), *([current] if current else [])}
+    return [_summarise(root, version, current) for version in sorted(versions)]
 
 
-def known_evaluations(catalog: Catalog, model: Artifact) -> list[Artifact]:
+def known_evaluations(root: DataRoot, model: Artifact) -> list[Artifact]:
     """The valid evaluations of a model; those in a bucket are not fetched.
 
     Those on the model's training corpus come first, then the newest.
     """
     evaluations = []
-    for directory in list_artifacts(catalog.reports / "evaluation"):
-        if not directory.name.startswith(f"{model.directory.name}-"):
+    for name in root.store.list_artifacts(root.evaluations):
+        if not name.startswith(f"{root.evaluations}/{model.version}-"):
             continue
         try:
-            evaluation = verify(directory)
+            evaluation = root.store.verify(name)
         except DamagedArtifact:  # the next evaluation rebuilds it
             continue
         inputs = evaluation.manifest.inputs if evaluation else ()
@@ -90,17 +90,17 @@ def known_evaluations(catalog: Catalog, model: Artifact) -> list[Artifact]:
     return sorted(evaluations, key=rank, reverse=True)
 
 
-def _summarise(catalog: Catalog, version: str, current: str | None) -> ModelSummary:
-    directory = catalog.models / version
+def _summarise(root: DataRoot, version: str, current: str | None) -> ModelSummary:
+    name = f"{root.models}/{version}"
     try:
-        model = verify(directory)
+        model = root.store.verify(name)
         damaged = "" if model else "it is missing"
     except DamagedArtifact as damage:
         model, damaged = None, damage.reason
-    manifest = model.manifest if model else _readable_manifest(directory)
+    manifest = model.manifest if model else _readable_manifest(root, name)
     if manifest is None:
         return ModelSummary(version, version == current, damaged)
-    evaluation = next(iter(known_evaluations(catalog, model)), None) if model else None
+    evaluation = next(iter(known_evaluations(root, model)), None) if model else None
     counts = evaluation.counts if evaluation else {}
     metrics = {split: subsets["all"] for split, subsets in counts.get("metrics", {}).items()}
     sources = {source.path.split("/")[0]: source for source in manifest.inputs}
@@ -116,7 +116,7 @@ def _summarise(catalog: Catalog, version: str, current: str | None) -> ModelSumm
         behaviour_failed=counts.get("behaviour_failed", ()),
         behaviour_unknown=counts.get("behaviour_unknown", ()),
         baseline_beaten=counts.get("baseline_beaten"),
-        evaluation=str(evaluation.directory) if evaluation else "",
+        evaluation=evaluation.location if evaluation else "",
         corpus=_source(sources.get("corpus")),
         tokens=_source(sources.get("tokens")),
         created_at=manifest.created_at,
@@ -124,17 +124,17 @@ def _summarise(catalog: Catalog, version: str, current: str | None) -> ModelSumm
     )
 
 
-def _current_champion(catalog: Catalog) -> str | None:
+def _current_champion(root: DataRoot) -> str | None:
     try:
-        promotions = champion.history(catalog)
+        promotions = champion.history(root)
     except InputError:
         return None
     return promotions[-1].version if promotions else None
 
 
-def _readable_manifest(directory: Path) -> Manifest | None:
+def _readable_manifest(root: DataRoot, name: str) -> Manifest | None:
     try:
-        return read_manifest(directory)
+        return root.store.manifest(name)
     except DamagedArtifact:
         return None
 

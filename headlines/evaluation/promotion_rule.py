@@ -75,7 +75,7 @@ def judge(challenger: Artifact, champion: Artifact) -> PromotionDecision:
         raise InputError(
             f"{version} and {champion_version} were not evaluated on the same dev headlines "
             f"({len(ours)} and {len(theirs)})",
-            str(challenger.directory),
+            challenger.location,
             "evaluate both on one corpus with a dev split",
         )
     if ours.empty:

@@ -54,7 +54,7 @@ def write_evaluation_report(
     content = render_page(
         "evaluation.html",
         kind="Model evaluation",
-        title=model.directory.name,
+        title=model.version,
         verdict=evaluation_verdict(metrics, baseline),
         baseline_sentences=baseline_sentences(baseline),
         behaviour_verdict=behaviour_verdict(behaviour),

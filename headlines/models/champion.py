@@ -3,28 +3,20 @@
 import logging
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TypeVar
 
-from headlines.errors import InputError
+from headlines.errors import InputError, PreconditionFailed
 from headlines.models import registry
 from headlines.models.champion_file import (
     Promotion,
+    has_champion_file,
     parse_history,
     read_champion_file,
     write_history,
 )
 from headlines.storage.artifact import Artifact
-from headlines.storage.atomic import file_lock
-from headlines.storage.bucket.errors import PreconditionFailed
-from headlines.storage.documents import (
-    Document,
-    backup_document,
-    delete_document,
-    is_there,
-    write_document,
-)
-from headlines.storage.layout import Catalog
+from headlines.storage.data_root import DataRoot
+from headlines.storage.store import Document
 
 FIRST_MODEL = "the first model"  # the reason of an automatic promotion
 _TRIES = 5  # against other machines, which the local lock does not exclude
@@ -33,55 +25,55 @@ _log = logging.getLogger(__name__)
 _Result = TypeVar("_Result")
 
 
-def open_champion(catalog: Catalog) -> Artifact:
+def open_champion(root: DataRoot) -> Artifact:
     """The model that scores.
 
     Raises:
         InputError: there is none, or it cannot be used. It is never replaced silently.
     """
-    promotions = history(catalog)
+    promotions = history(root)
     if not promotions:
-        if registry.is_empty(catalog):
+        if registry.is_empty(root):
             raise InputError(
                 "there is no model to score with",
-                str(catalog.models),
+                root.location(root.models),
                 "run `headlines train`, or `headlines nightly`, which trains a first one",
             )
         raise InputError(
             "there are models, but no champion.json says which one scores",
-            str(catalog.champion),
+            root.location(root.champion),
             _CHOOSE,
         )
     version = promotions[-1].version
-    if not registry.exists(catalog, version):
+    if not registry.exists(root, version):
         raise InputError(
             f"there is no model {version!r}, which is the champion",
-            str(catalog.model(version)),
+            root.location(root.model(version)),
             "restore it from a copy, or choose another one with `headlines promote VERSION`",
         )
-    return registry.open_model(catalog, version)
+    return registry.open_model(root, version)
 
 
-def resolve(catalog: Catalog, name: str) -> Artifact:
+def resolve(root: DataRoot, name: str) -> Artifact:
     """The model of that version, or the champion for the name `champion`.
 
     Raises:
         InputError: there is none, or it cannot be used.
     """
-    return open_champion(catalog) if name == "champion" else registry.open_model(catalog, name)
+    return open_champion(root) if name == "champion" else registry.open_model(root, name)
 
 
-def history(catalog: Catalog) -> list[Promotion]:
+def history(root: DataRoot) -> list[Promotion]:
     """All promotions, the current champion's last; empty if there is no `champion.json`.
 
     Raises:
         InputError: the file cannot be read.
     """
-    return parse_history(catalog, read_champion_file(catalog))
+    return parse_history(root, read_champion_file(root))
 
 
 def promote(
-    catalog: Catalog,
+    root: DataRoot,
     version: str,
     reason: str,
     *,
@@ -94,7 +86,7 @@ def promote(
     `champion.json.damaged~1`, the next one as `~2`.
 
     Args:
-        catalog: the data root.
+        root: the data root.
         version: the model.
         reason: why, in words.
         instead_of: the champion that it was compared with.
@@ -104,13 +96,11 @@ def promote(
         InputError: there is no such model, or it is damaged or cannot be read; or the champion is
             not `instead_of`, or can be used.
     """
-    require_usable(catalog, version)
-    _with_retries(
-        catalog, lambda: _try_promote(catalog, version, reason, instead_of, unless_usable)
-    )
+    require_usable(root, version)
+    _with_retries(root, lambda: _try_promote(root, version, reason, instead_of, unless_usable))
 
 
-def rollback(catalog: Catalog) -> Promotion:
+def rollback(root: DataRoot) -> Promotion:
     """Make the previous champion the champion again; a second time, the one before it.
 
     Returns:
@@ -120,30 +110,30 @@ def rollback(catalog: Catalog) -> Promotion:
         InputError: there is no previous champion, it is missing, damaged or unreadable, or the
             champion pointer cannot be read.
     """
-    return _with_retries(catalog, lambda: _try_rollback(catalog))
+    return _with_retries(root, lambda: _try_rollback(root))
 
 
-def require_usable(catalog: Catalog, version: str) -> None:
+def require_usable(root: DataRoot, version: str) -> None:
     """Check that a model can score, which its digests alone do not say.
 
     Raises:
         InputError: there is no such model, it is damaged, or it cannot be read.
     """
-    model = registry.open_model(catalog, version)
+    model = registry.open_model(root, version)
     registry.load_scorer(model, model.manifest.config.get("segmenter", {}))
 
 
-def mark_first_training(catalog: Catalog) -> None:
+def mark_first_training(root: DataRoot) -> None:
     """Note, before the very first model is published, that it is to become the champion.
 
     So the next run completes the promotion if this one is killed in between, and can tell that case
     from a lost champion pointer.
     """
-    if registry.is_empty(catalog):
-        write_document(catalog, _first_mark(catalog), b"")
+    if registry.is_empty(root):
+        root.store.write_document(root.first_champion, b"")
 
 
-def finish_first_promotion(catalog: Catalog) -> str | None:
+def finish_first_promotion(root: DataRoot) -> str | None:
     """Promote the first model if it was marked and there is no champion yet.
 
     Of two models trained at the same time, the older one is promoted.
@@ -151,24 +141,23 @@ def finish_first_promotion(catalog: Catalog) -> str | None:
     Returns:
         The promoted version; None if there was nothing to do.
     """
-    with file_lock(catalog, "first-champion"):
+    with root.store.lock("first-champion"):
         created = {
-            version: manifest.created_at
-            for version, manifest in registry.manifests(catalog).items()
+            version: manifest.created_at for version, manifest in registry.manifests(root).items()
         }
-        if not created or not is_there(_first_mark(catalog)):
+        if not created or root.store.read_document(root.first_champion).text is None:
             return None
         promoted = None
-        if not is_there(catalog.champion):
+        if not has_champion_file(root):
             promoted = min(created, key=lambda version: (created[version], version))
-            promote(catalog, promoted, FIRST_MODEL)
-        delete_document(_first_mark(catalog))
+            promote(root, promoted, FIRST_MODEL)
+        root.store.delete_document(root.first_champion)
     return promoted
 
 
-def _with_retries(catalog: Catalog, change: Callable[[], _Result]) -> _Result:
+def _with_retries(root: DataRoot, change: Callable[[], _Result]) -> _Result:
     """Change the champion under the lock, again if another machine changed it in the meantime."""
-    with file_lock(catalog, "champion"):
+    with root.store.lock("champion"):
         for _ in range(_TRIES):
             try:
                 return change()
@@ -176,18 +165,18 @@ def _with_retries(catalog: Catalog, change: Callable[[], _Result]) -> _Result:
                 continue
     raise InputError(
         "the champion keeps changing",
-        str(catalog.champion),
+        root.location(root.champion),
         "see `headlines models`, and try again if another model should be the champion",
     )
 
 
 def _try_promote(
-    catalog: Catalog, version: str, reason: str, instead_of: str | None, unless_usable: bool
+    root: DataRoot, version: str, reason: str, instead_of: str | None, unless_usable: bool
 ) -> None:
-    document, damaged = Document(catalog.champion, ""), False
+    document, damaged = Document(root.champion, ""), False
     try:
-        document = read_champion_file(catalog)
-        promotions = parse_history(catalog, document)
+        document = read_champion_file(root)
+        promotions = parse_history(root, document)
     except InputError as error:
         if instead_of is not None:
             raise
@@ -198,48 +187,44 @@ def _try_promote(
         return
     if instead_of not in (None, current):
         raise _champion_changed(
-            catalog, version, current, f"{version} was found better than {instead_of}"
+            root, version, current, f"{version} was found better than {instead_of}"
         )
-    if unless_usable and current and _is_usable(catalog, current):
-        raise _champion_changed(
-            catalog, version, current, "there was no champion to compare it with"
-        )
+    if unless_usable and current and _is_usable(root, current):
+        raise _champion_changed(root, version, current, "there was no champion to compare it with")
     if damaged:
-        backup_document(document)
-    write_history(catalog, document, [*promotions, Promotion(version, _now(), reason)])
+        root.store.back_up_document(document)
+    write_history(root, document, [*promotions, Promotion(version, _now(), reason)])
 
 
-def _try_rollback(catalog: Catalog) -> Promotion:
-    document = read_champion_file(catalog)
-    promotions = parse_history(catalog, document)
+def _try_rollback(root: DataRoot) -> Promotion:
+    document = read_champion_file(root)
+    promotions = parse_history(root, document)
     stack = _rollback_stack(promotions)
     if len(stack) < 2:
         raise InputError(
             "there is no previous champion" if stack else "there is no champion",
-            str(catalog.champion),
+            root.location(root.champion),
             _CHOOSE,
         )
     previous, current = stack[-2:]
-    require_usable(catalog, previous)
+    require_usable(root, previous)
     step = Promotion(previous, _now(), f"rolled back from {current}", back_from=current)
-    write_history(catalog, document, [*promotions, step])
+    write_history(root, document, [*promotions, step])
     return step
 
 
-def _is_usable(catalog: Catalog, version: str) -> bool:
+def _is_usable(root: DataRoot, version: str) -> bool:
     try:
-        require_usable(catalog, version)
+        require_usable(root, version)
     except InputError:
         return False
     return True
 
 
-def _champion_changed(
-    catalog: Catalog, version: str, current: str | None, basis: str
-) -> InputError:
+def _champion_changed(root: DataRoot, version: str, current: str | None, basis: str) -> InputError:
     return InputError(
         f"{basis}, but {current} became champion in the meantime",
-        str(catalog.champion),
+        root.location(root.champion),
         f"judge it again with `headlines promote {version}`",
     )
 
@@ -257,7 +242,3 @@ def _rollback_stack(promotions: Sequence[Promotion]) -> list[str]:
 
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-def _first_mark(catalog: Catalog) -> Path:
-    return catalog.models / ".first-champion"

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
-from headlines.errors import InputError
-from headlines.storage.bucket.errors import StoreError
-from headlines.storage.documents import Document, read_document, replace_document
-from headlines.storage.layout import Catalog, validate_name
+from headlines.errors import InputError, StoreError
+from headlines.storage.data_root import DataRoot
+from headlines.storage.layout import validate_name
 from headlines.storage.manifest import dump_signed, load_signed
+from headlines.storage.store import Document
 
 _FORMAT = 1
 
@@ -29,21 +29,26 @@ class Promotion:
     back_from: str = ""
 
 
-def read_champion_file(catalog: Catalog) -> Document:
+def has_champion_file(root: DataRoot) -> bool:
+    """Whether there is a `champion.json`, even an unreadable one."""
+    return root.champion in root.store.list_documents(root.models, ".json")
+
+
+def read_champion_file(root: DataRoot) -> Document:
     """The document `champion.json`.
 
     Raises:
         InputError: it cannot be read.
     """
     try:
-        return read_document(catalog.champion)
+        return root.store.read_document(root.champion)
     except StoreError:
         raise
     except (OSError, ValueError) as error:
-        raise _unreadable(catalog, error) from error
+        raise _unreadable(root, error) from error
 
 
-def parse_history(catalog: Catalog, document: Document) -> list[Promotion]:
+def parse_history(root: DataRoot, document: Document) -> list[Promotion]:
     """The promotions in the document, the current champion's last; empty if it does not exist.
 
     Raises:
@@ -61,11 +66,11 @@ def parse_history(catalog: Catalog, document: Document) -> list[Promotion]:
         if not promotions or promotions[-1].version != data["version"]:
             raise ValueError("its history does not end with the champion")
     except (ValueError, KeyError, TypeError, InputError) as error:
-        raise _unreadable(catalog, error) from error
+        raise _unreadable(root, error) from error
     return promotions
 
 
-def write_history(catalog: Catalog, before: Document, promotions: Sequence[Promotion]) -> None:
+def write_history(root: DataRoot, before: Document, promotions: Sequence[Promotion]) -> None:
     """Replace the document `before` by a new history.
 
     Raises:
@@ -76,13 +81,13 @@ def write_history(catalog: Catalog, before: Document, promotions: Sequence[Promo
         "version": promotions[-1].version,
         "history": [asdict(promotion) for promotion in promotions],
     }
-    replace_document(catalog, before, dump_signed(data).encode())
+    root.store.replace_document(before, dump_signed(data).encode())
 
 
-def _unreadable(catalog: Catalog, error: Exception) -> InputError:
+def _unreadable(root: DataRoot, error: Exception) -> InputError:
     reason = error.problem if isinstance(error, InputError) else error
     return InputError(
         f"the champion pointer cannot be read ({reason})",
-        str(catalog.champion),
+        root.location(root.champion),
         "restore it from a copy, or choose a champion with `headlines promote VERSION`",
     )

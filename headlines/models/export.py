@@ -11,9 +11,9 @@ from headlines.corpus.examples import examples
 from headlines.errors import DamagedArtifact, InputError
 from headlines.labels import LABELS
 from headlines.models import champion, registry
-from headlines.storage.artifact import Artifact, open_artifact
+from headlines.storage.artifact import Artifact
 from headlines.storage.atomic import fsync_directory, fsync_tree
-from headlines.storage.layout import Catalog
+from headlines.storage.data_root import DataRoot
 from headlines.storage.manifest import Input
 from lstm_model.export.export import (
     FORMATS,
@@ -24,7 +24,7 @@ from lstm_model.export.export import (
 )
 
 
-def export(model: str, format: str, directory: Path, catalog: Catalog) -> dict[str, Any]:
+def export(model: str, format: str, directory: Path, root: DataRoot) -> dict[str, Any]:
     """Write a model in another format to a new directory, completely or not at all.
 
     `lstm_model.export.export` lists the files.
@@ -33,7 +33,7 @@ def export(model: str, format: str, directory: Path, catalog: Catalog) -> dict[s
         model: a version, or `champion`.
         format: `onnx` or `saved_model`.
         directory: to be created.
-        catalog: the data root.
+        root: the data root.
 
     Returns:
         `model` (the version), `format`, `directory`, `checked` (headlines that the export was
@@ -52,7 +52,7 @@ def export(model: str, format: str, directory: Path, catalog: Catalog) -> dict[s
     target = directory.resolve()
     if target.exists():
         raise InputError("it already exists", str(target), "name a directory that does not exist")
-    artifact = champion.resolve(catalog, model)
+    artifact = champion.resolve(root, model)
     bundle = registry.load_bundle(artifact)
     try:
         require_format(format)
@@ -63,9 +63,9 @@ def export(model: str, format: str, directory: Path, catalog: Catalog) -> dict[s
             f"run `{INSTALL}`",
         ) from missing
     # Any further inputs are the vectors that it started from.
-    corpus, tokens = (_open_input(catalog, source) for source in artifact.manifest.inputs[:2])
+    corpus, tokens = (_open_input(root, source) for source in artifact.manifest.inputs[:2])
     dev = examples(corpus, tokens, "dev", bundle.preset)
-    version = artifact.directory.name
+    version = artifact.version
     about = {
         "version": version,
         "labels": list(LABELS),
@@ -82,18 +82,17 @@ def export(model: str, format: str, directory: Path, catalog: Catalog) -> dict[s
     }
 
 
-def _open_input(catalog: Catalog, source: Input) -> Artifact:
+def _open_input(root: DataRoot, source: Input) -> Artifact:
     """Open the artifact that a model was made from, and no other in its place."""
-    path = catalog.root / source.path
     try:
-        artifact = open_artifact(path)
+        artifact = root.store.open(source.path)
         problem = "is missing" if artifact is None else "was rebuilt from other data"
     except DamagedArtifact as damage:
         artifact, problem = None, f"is damaged ({damage.reason})"
     if artifact is None or artifact.manifest.key != source.sha256:
         raise InputError(
             f"an input of the model {problem}, and the export is checked with it",
-            str(path),
+            root.location(source.path),
             "rebuild it from the same source with `headlines ingest` and `headlines segment`, or "
             "train a model on the current data",
         )

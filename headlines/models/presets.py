@@ -6,9 +6,9 @@ some fields may be null.
 
 import json
 
-from headlines.errors import InputError
-from headlines.storage.artifact import have_here
-from headlines.storage.layout import Catalog, validate_name
+from headlines.errors import DamagedArtifact, InputError, StoreError
+from headlines.storage.data_root import DataRoot
+from headlines.storage.layout import validate_name
 from headlines.storage.manifest import read_text_limited
 from lstm_model.presets import PRESETS, Preset
 
@@ -51,16 +51,16 @@ def read_named_text(file: str) -> str:
     Raises:
         InputError: it is missing, not a file, not UTF-8 or too large.
     """
-    path = Catalog.from_environment().named(file)
-    have_here(path.parent, path.name)  # what a sweep has left in a bucket
     try:
-        text = read_text_limited(path)
+        text = read_text_limited(DataRoot.from_environment().file(file))
+    except StoreError:
+        raise
     except OSError as error:
         reason = error.strerror or str(error)
         raise InputError(
             f"the file cannot be read ({reason})", file, "check the path and permissions"
         ) from error
-    except ValueError as error:
+    except (ValueError, DamagedArtifact) as error:
         raise InputError(f"the file cannot be read ({error})", file, "check the path") from error
     if len(text) > _MAX_CHARACTERS:
         raise InputError(

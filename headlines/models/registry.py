@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from headlines.errors import DamagedArtifact, InputError
+from headlines.models.champion_file import has_champion_file
 from headlines.segmentation import compatible, describe
-from headlines.storage.artifact import Artifact, list_artifacts, open_artifact, read_manifest
-from headlines.storage.documents import is_there as is_document
-from headlines.storage.layout import Catalog
+from headlines.storage.artifact import Artifact
+from headlines.storage.data_root import DataRoot
 from headlines.storage.manifest import Manifest
 from lstm_model.presets import Preset
 
@@ -26,55 +26,55 @@ def new_version(key: str) -> str:
     return f"{datetime.now(UTC):%Y-%m-%d}-{key[:8]}"
 
 
-def versions(catalog: Catalog) -> list[str]:
+def versions(root: DataRoot) -> list[str]:
     """The names of all models by date of creation."""
-    return [path.name for path in list_artifacts(catalog.models)]
+    return [_version_of(name) for name in root.store.list_artifacts(root.models)]
 
 
-def exists(catalog: Catalog, version: str) -> bool:
+def exists(root: DataRoot, version: str) -> bool:
     """Whether there is a model of that name, possibly damaged."""
     try:
-        return read_manifest(catalog.model(version)) is not None
+        return root.store.manifest(root.model(version)) is not None
     except DamagedArtifact:
         return True
 
 
-def manifests(catalog: Catalog) -> dict[str, Manifest]:
+def manifests(root: DataRoot) -> dict[str, Manifest]:
     """The readable manifests of all models, by version."""
     by_version: dict[str, Manifest] = {}
-    for version in versions(catalog):
+    for name in root.store.list_artifacts(root.models):
         try:
-            manifest = read_manifest(catalog.models / version)
+            manifest = root.store.manifest(name)
         except DamagedArtifact as damage:
             _log.warning("%s", damage)
             continue
         if manifest:
-            by_version[version] = manifest
+            by_version[_version_of(name)] = manifest
     return by_version
 
 
-def find_by_key(catalog: Catalog, key: str) -> Artifact | None:
+def find_by_key(root: DataRoot, key: str) -> Artifact | None:
     """The model with that recipe key, of any date.
 
     Raises:
         InputError: it is damaged; a model is never rebuilt silently.
     """
-    for version in versions(catalog):
+    for version in versions(root):
         if version.endswith(f"-{key[:8]}"):
-            artifact = open_model(catalog, version)
+            artifact = open_model(root, version)
             if artifact.manifest.key == key:
                 return artifact
     return None
 
 
-def open_model(catalog: Catalog, version: str) -> Artifact:
+def open_model(root: DataRoot, version: str) -> Artifact:
     """Open a model and check its digests.
 
     Raises:
         InputError: there is none of that name, or it is damaged.
     """
     try:
-        artifact = open_artifact(catalog.model(version))
+        artifact = root.store.open(root.model(version))
     except DamagedArtifact as damage:
         raise InputError(
             f"the model is damaged ({damage.reason})",
@@ -84,7 +84,7 @@ def open_model(catalog: Catalog, version: str) -> Artifact:
     if artifact is None:
         raise InputError(
             f"there is no model {version!r}",
-            str(catalog.models),
+            root.location(root.models),
             "see `headlines models` for the existing ones",
         )
     return artifact
@@ -134,7 +134,7 @@ def load_scorer(model: Artifact, segmenter: dict[str, Any]) -> "PackedScorer":
         raise InputError(
             f"the model was trained with a different segmenter ({describe(trained_with)}; now "
             f"{describe(segmenter)})",
-            str(model.directory),
+            model.location,
             "set HEADLINES_ENGINE and HEADLINES_DICTIONARY as for its training, or train a model "
             "with the current ones",
         )
@@ -154,11 +154,15 @@ def _explain_unreadable(model: Artifact) -> Iterator[None]:
 def _unreadable(model: Artifact, error: Exception) -> InputError:
     return InputError(
         f"the model cannot be read ({error})",
-        str(model.directory),
+        model.location,
         "train a model with this version (`headlines train`) and promote it",
     )
 
 
-def is_empty(catalog: Catalog) -> bool:
+def is_empty(root: DataRoot) -> bool:
     """Whether no model was ever made here: there are no versions and no champion pointer."""
-    return not versions(catalog) and not is_document(catalog.champion)
+    return not versions(root) and not has_champion_file(root)
+
+
+def _version_of(name: str) -> str:
+    return name.rpartition("/")[2]

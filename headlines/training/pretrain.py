@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from headlines.corpus.dataset import read_corpus
 from headlines.segmentation import Segmenter
-from headlines.storage.artifact import Artifact, publish
-from headlines.storage.layout import Catalog
+from headlines.storage.artifact import Artifact
+from headlines.storage.data_root import DataRoot
 from headlines.storage.manifest import Recipe
 from headlines.storage.stages import STAGES
 from lstm_model.inputs import InputName, char_bigrams
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 _VOCABULARY, _VECTORS = "vocabulary.json", "vectors.safetensors"
 
 
-def pretrain(catalog: Catalog, corpus: Artifact, preset: Preset) -> list[Artifact]:
+def pretrain(root: DataRoot, corpus: Artifact, preset: Preset) -> list[Artifact]:
     """The vectors for each input of a preset; none if it does not use pretrained vectors."""
     if not preset.pretrained:
         return []
-    return [pretrain_view(catalog, corpus, preset, view) for view in preset.input_names]
+    return [pretrain_view(root, corpus, preset, view) for view in preset.input_names]
 
 
-def pretrain_view(catalog: Catalog, corpus: Artifact, preset: Preset, view: InputName) -> Artifact:
+def pretrain_view(root: DataRoot, corpus: Artifact, preset: Preset, view: InputName) -> Artifact:
     """Learn the vectors for one input of a preset, or reuse existing ones.
 
     The texts are the titles and articles of the training rows, without rows whose title is also
@@ -43,7 +43,7 @@ def pretrain_view(catalog: Catalog, corpus: Artifact, preset: Preset, view: Inpu
     recipe = Recipe(
         "pretrained",
         STAGES["pretrained"].version,
-        (corpus.as_source(catalog),),
+        (corpus.as_source(),),
         {
             "view": kind,
             "segmenter": segmenter.fingerprint(),
@@ -75,7 +75,7 @@ def pretrain_view(catalog: Catalog, corpus: Artifact, preset: Preset, view: Inpu
             "vocabulary": len(vectors.vocabulary),
         }
 
-    return publish(catalog, catalog.pretrained(recipe.key), recipe, write_vectors)
+    return root.store.publish(root.pretrained(recipe.key), recipe, write_vectors)
 
 
 def read_vectors(pretrained: Sequence[Artifact]) -> "list[WordVectors] | None":

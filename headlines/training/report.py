@@ -68,7 +68,7 @@ def training_summary(model: Artifact) -> str:
         [
             f"**{training_verdict(dev)}**",
             "",
-            f"- model: `{model.directory.name}`, preset `{preset}`",
+            f"- model: `{model.version}`, preset `{preset}`",
             f"- parameters: {counts['parameters']:,}; vocabulary: {counts['vocabulary']:,} words",
             f"- epochs: {counts['epochs']}, the weights of epoch {counts['best_epoch']}",
             f"- temperature: {dev['temperature']:.2f}; expected calibration error on dev "

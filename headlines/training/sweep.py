@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from headlines.models.presets import preset_json
-from headlines.storage.artifact import Artifact, publish
-from headlines.storage.layout import Catalog
+from headlines.storage.artifact import Artifact
+from headlines.storage.data_root import DataRoot
 from headlines.storage.manifest import Recipe
 from headlines.storage.stages import STAGES
 from headlines.training.search_space import SearchSpace
@@ -27,9 +27,7 @@ def ranked(results: Sequence[TrialResult]) -> list[TrialResult]:
     return sorted(results, key=rank)
 
 
-def publish_ranking(
-    catalog: Catalog, space: SearchSpace, results: Sequence[TrialResult]
-) -> Artifact:
+def publish_ranking(root: DataRoot, space: SearchSpace, results: Sequence[TrialResult]) -> Artifact:
     """Publish the table of a sweep, and the best preset as a file.
 
     The counts have the number of `trials`, of `failed` ones, and `best`: the name of the preset
@@ -39,7 +37,7 @@ def publish_ranking(
     recipe = Recipe(
         "sweep",
         STAGES["sweep"].version,
-        tuple(training.as_source(catalog) for result in ranking for training in result.trainings),
+        tuple(training.as_source() for result in ranking for training in result.trainings),
         {
             "preset": space.preset.to_dict(),
             "seeds": space.seeds,
@@ -57,4 +55,4 @@ def publish_ranking(
         failed = sum(1 for result in ranking if result.problem)
         return {"trials": len(rows), "failed": failed, "best": BEST if best else None}
 
-    return publish(catalog, catalog.sweep(recipe.key), recipe, write_table)
+    return root.store.publish(root.sweep(recipe.key), recipe, write_table)

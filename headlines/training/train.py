@@ -12,9 +12,8 @@ from headlines.corpus.examples import examples
 from headlines.metrics.calibration import calibration_metrics
 from headlines.metrics.classification import classification_metrics
 from headlines.models import champion, registry
-from headlines.storage.artifact import Artifact, publish
-from headlines.storage.atomic import file_lock
-from headlines.storage.layout import Catalog
+from headlines.storage.artifact import Artifact
+from headlines.storage.data_root import DataRoot
 from headlines.storage.manifest import Recipe
 from headlines.storage.stages import STAGES
 from headlines.training.pretrain import read_vectors
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
 
 
 def train(
-    catalog: Catalog,
+    root: DataRoot,
     corpus: Artifact,
     tokens: Artifact,
     preset: Preset,
@@ -42,7 +41,7 @@ def train(
     The first model of a data root becomes its champion.
 
     Args:
-        catalog: the data root.
+        root: the data root.
         corpus: the training and dev rows.
         tokens: its tokens.
         preset: the network and its training.
@@ -55,10 +54,10 @@ def train(
     recipe = Recipe(
         "model",
         STAGES["model"].version,
-        tuple(artifact.as_source(catalog) for artifact in (corpus, tokens, *pretrained)),
+        tuple(artifact.as_source() for artifact in (corpus, tokens, *pretrained)),
         {"preset": preset.to_dict(), "segmenter": tokens.manifest.config["segmenter"]},
     )
-    checkpoints = catalog.work / f"training-{recipe.key[:16]}"
+    checkpoints = root.training_checkpoints(recipe.key)
     versions = {name: installed_version(name) for name in ("tensorflow", "keras", "numpy", "jieba")}
 
     def write_bundle(draft: Path) -> dict[str, Any]:
@@ -98,13 +97,13 @@ def train(
         }
 
     # One training of a recipe at a time: a second run waits and reuses the model.
-    with file_lock(catalog, checkpoints.name):
-        artifact = registry.find_by_key(catalog, recipe.key)
+    with root.store.lock(checkpoints.name):
+        artifact = registry.find_by_key(root, recipe.key)
         if artifact is None:
-            champion.mark_first_training(catalog)
-            target = catalog.model(registry.new_version(recipe.key))
-            artifact = publish(catalog, target, recipe, write_bundle, versions=versions)
-        champion.finish_first_promotion(catalog)
+            champion.mark_first_training(root)
+            name = root.model(registry.new_version(recipe.key))
+            artifact = root.store.publish(name, recipe, write_bundle, versions=versions)
+        champion.finish_first_promotion(root)
         shutil.rmtree(checkpoints, ignore_errors=True)
     return artifact
 

@@ -19,9 +19,8 @@ import numpy as np
 from headlines.compute.run_in_subprocess import run_in_subprocess
 from headlines.corpus.examples import examples
 from headlines.metrics.classification import classification_metrics
-from headlines.storage.artifact import Artifact, publish
-from headlines.storage.atomic import file_lock
-from headlines.storage.layout import Catalog
+from headlines.storage.artifact import Artifact
+from headlines.storage.data_root import DataRoot
 from headlines.storage.manifest import Recipe
 from headlines.storage.stages import STAGES
 from headlines.training.pretrain import pretrain, read_vectors
@@ -86,7 +85,7 @@ class TrialResult:
 
 
 def run_trial(
-    catalog: Catalog,
+    root: DataRoot,
     corpus: Artifact,
     tokens: Artifact,
     trial: Trial,
@@ -103,14 +102,14 @@ def run_trial(
     """
     trainings: list[Artifact] = []
     for preset in trial.with_seeds(seeds):
-        trainings.append(train_trial(catalog, corpus, tokens, preset, in_subprocess))
+        trainings.append(train_trial(root, corpus, tokens, preset, in_subprocess))
         if trainings[-1].counts["problem"]:
             break
     return TrialResult(trial, tuple(trainings))
 
 
 def train_trial(
-    catalog: Catalog,
+    root: DataRoot,
     corpus: Artifact,
     tokens: Artifact,
     preset: Preset,
@@ -124,19 +123,19 @@ def train_trial(
     Raises:
         InputError: as in `run_trial`.
     """
-    vectors = pretrain(catalog, corpus, preset)
+    vectors = pretrain(root, corpus, preset)
     sources = (corpus, tokens, *vectors)
     recipe = Recipe(
         "trial",
         STAGES["trial"].version,
-        tuple(artifact.as_source(catalog) for artifact in sources),
+        tuple(artifact.as_source() for artifact in sources),
         {
             "preset": preset.to_dict(),
             "segmenter": tokens.manifest.config["segmenter"],
             "training": STAGES["model"].version,
         },
     )
-    checkpoints = catalog.work / f"trial-{recipe.key[:16]}"
+    checkpoints = root.trial_checkpoints(recipe.key)
 
     def write_metrics(draft: Path) -> dict[str, Any]:
         arguments = (corpus, tokens, preset, vectors, checkpoints)
@@ -151,9 +150,9 @@ def train_trial(
 
     versions = {name: installed_version(name) for name in ("tensorflow", "keras", "numpy")}
     # One training of a recipe at a time: a second run waits and reuses the result.
-    with file_lock(catalog, checkpoints.name):
-        target = catalog.trial(recipe.key)
-        artifact = publish(catalog, target, recipe, write_metrics, versions=versions)
+    with root.store.lock(checkpoints.name):
+        name = root.trial(recipe.key)
+        artifact = root.store.publish(name, recipe, write_metrics, versions=versions)
         shutil.rmtree(checkpoints, ignore_errors=True)
     return artifact
 

@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 
 from headlines.models import registry
-from headlines.storage.artifact import Artifact, publish
-from headlines.storage.layout import Catalog
+from headlines.storage.artifact import Artifact
+from headlines.storage.data_root import DataRoot
 from headlines.storage.manifest import Recipe
 
 ROWS = 300
@@ -30,7 +30,7 @@ def wrong_on(share: float, seed: int = 0, truth: Ids = TRUTH) -> Ids:
 
 @pytest.fixture
 def publish_evaluation(
-    catalog: Catalog, publish_model: Callable[..., Artifact]
+    root: DataRoot, publish_model: Callable[..., Artifact]
 ) -> Callable[..., Artifact]:
     """Publishes an evaluation with these predictions; every tenth title is leaked."""
 
@@ -42,7 +42,7 @@ def publish_evaluation(
         titles: str = "第{}号",
         behaves: float | None = 0.9,
     ) -> Artifact:
-        model = publish_model(catalog, version, seed=len(registry.versions(catalog)))
+        model = publish_model(root, version, seed=len(registry.versions(root)))
 
         def write(draft: Path) -> dict[str, Any]:
             splits = [
@@ -70,7 +70,7 @@ def publish_evaluation(
             (draft / "behaviour.json").write_text(text, encoding="utf-8")
             return {"behaviour_passed": behaves >= FLOOR}
 
-        recipe = Recipe("evaluation", 1, (model.as_source(catalog),), {})
-        return publish(catalog, catalog.evaluation(version, recipe.key), recipe, write)
+        recipe = Recipe("evaluation", 1, (model.as_source(),), {})
+        return root.store.publish(root.evaluation(version, recipe.key), recipe, write)
 
     return evaluate

@@ -23,8 +23,8 @@ from headlines.evaluation.baseline import (
     fit_baseline,
 )
 from headlines.evaluation.evaluate import evaluate
-from headlines.storage.artifact import Artifact, publish
-from headlines.storage.layout import Catalog
+from headlines.storage.artifact import Artifact
+from headlines.storage.data_root import DataRoot
 from headlines.storage.manifest import Recipe
 from lstm_model.presets import PRESETS
 
@@ -85,23 +85,23 @@ def test_the_same_headlines_give_the_same_labels() -> None:
     assert np.array_equal(first, fit_and_predict(train, labels, held_out))
 
 
-def news(catalog: Catalog, path: Path, rows: list[tuple[str, int | str, str]]) -> Artifact:
+def news(root: DataRoot, path: Path, rows: list[tuple[str, int | str, str]]) -> Artifact:
     """A corpus with these titles, labels and splits."""
     with path.open("w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows([("title", "label", "split"), *rows])
-    return ingest(catalog, "news", str(path))
+    return ingest(root, "news", str(path))
 
 
 @pytest.fixture
-def corpus(catalog: Catalog, corpus_file: Path) -> Artifact:
-    return ingest(catalog, "news", str(corpus_file))
+def corpus(root: DataRoot, corpus_file: Path) -> Artifact:
+    return ingest(root, "news", str(corpus_file))
 
 
 def test_it_labels_every_held_out_headline_and_is_fitted_once(
-    catalog: Catalog, corpus: Artifact
+    root: DataRoot, corpus: Artifact
 ) -> None:
-    tokens = segment_corpus(catalog, corpus)
-    first = fit_baseline(catalog, corpus, tokens, PRESETS["fast"])
+    tokens = segment_corpus(root, corpus)
+    first = fit_baseline(root, corpus, tokens, PRESETS["fast"])
     assert first.artifact is not None
     assert not first.artifact.reused
 
@@ -113,62 +113,61 @@ def test_it_labels_every_held_out_headline_and_is_fitted_once(
     assert first.artifact.counts == {"trained_on": 54, "rows": 36}
     assert [path.name for path in first.artifact.files()] == ["predictions.parquet"]
 
-    second = fit_baseline(catalog, corpus, tokens, PRESETS["fast"])
+    second = fit_baseline(root, corpus, tokens, PRESETS["fast"])
     assert second.artifact is not None
     assert second.artifact.reused
-    assert second.inputs(catalog) == first.inputs(catalog)
+    assert second.inputs() == first.inputs()
 
 
-def test_damaged_predictions_are_rebuilt(catalog: Catalog, corpus: Artifact) -> None:
-    tokens = segment_corpus(catalog, corpus)
-    first = fit_baseline(catalog, corpus, tokens, PRESETS["fast"]).artifact
+def test_damaged_predictions_are_rebuilt(root: DataRoot, corpus: Artifact) -> None:
+    tokens = segment_corpus(root, corpus)
+    first = fit_baseline(root, corpus, tokens, PRESETS["fast"]).artifact
     assert first is not None
     path = first.directory / "predictions.parquet"
     path.write_bytes(path.read_bytes()[:-1])
-    second = fit_baseline(catalog, corpus, tokens, PRESETS["fast"]).artifact
+    second = fit_baseline(root, corpus, tokens, PRESETS["fast"]).artifact
     assert second is not None
     assert not second.reused
     assert second.manifest.files == first.manifest.files
 
 
-def test_it_does_not_train_on_held_out_titles(catalog: Catalog, tmp_path: Path) -> None:
+def test_it_does_not_train_on_held_out_titles(root: DataRoot, tmp_path: Path) -> None:
     held_out = "公告公告公告"
     rows = [("某地获奖", 0, "train"), ("某地公告", 1, "train"), ("某地火灾", 2, "train")]
     leak = [(held_out, 2, "train"), (held_out, 1, "dev")]  # train has another label for it
-    corpus = news(catalog, tmp_path / "news.csv", [*rows, *leak])
-    found = fit_baseline(catalog, corpus, segment_corpus(catalog, corpus), PRESETS["fast"])
+    corpus = news(root, tmp_path / "news.csv", [*rows, *leak])
+    found = fit_baseline(root, corpus, segment_corpus(root, corpus), PRESETS["fast"])
     assert found.artifact is not None
     assert found.artifact.counts["trained_on"] == 3
     stored = pd.read_parquet(found.artifact.directory / "predictions.parquet")
     assert stored["prediction"].tolist() == [1]
 
 
-def test_a_corpus_without_training_rows_has_no_baseline(catalog: Catalog, tmp_path: Path) -> None:
-    corpus = news(catalog, tmp_path / "news.csv", [("某地公告", 1, "dev"), ("路线", "", "train")])
-    found = fit_baseline(catalog, corpus, segment_corpus(catalog, corpus), PRESETS["fast"])
-    assert (found.artifact, found.inputs(catalog)) == (None, ())
+def test_a_corpus_without_training_rows_has_no_baseline(root: DataRoot, tmp_path: Path) -> None:
+    corpus = news(root, tmp_path / "news.csv", [("某地公告", 1, "dev"), ("路线", "", "train")])
+    found = fit_baseline(root, corpus, segment_corpus(root, corpus), PRESETS["fast"])
+    assert (found.artifact, found.inputs()) == (None, ())
     assert found.missing_reason == "the split 'train' has no labelled headlines"
 
 
 def test_an_evaluation_without_scikit_learn_is_redone_with_it(
-    catalog: Catalog, corpus: Artifact, publish_model: Callable[..., Artifact]
+    root: DataRoot, corpus: Artifact, publish_model: Callable[..., Artifact]
 ) -> None:
-    model, tokens = publish_model(catalog, "m"), segment_corpus(catalog, corpus)
+    model, tokens = publish_model(root, "m"), segment_corpus(root, corpus)
     code = """
 import sys
-from pathlib import Path
 sys.modules["sklearn"] = None  # imports fail as if it were not installed
 from headlines.evaluation import evaluate; from headlines.models import registry
-from headlines.storage.layout import Catalog
+from headlines.storage.data_root import DataRoot
 from headlines.corpus.dataset import ensure
 from headlines.corpus.tokens import segment_corpus
 
-catalog = Catalog(Path(sys.argv[1]))
-corpus = ensure(catalog, "news")
-tokens = segment_corpus(catalog, corpus)
-print(evaluate.evaluate(catalog, registry.open_model(catalog, "m"), corpus, tokens).directory)
+root = DataRoot.open(sys.argv[1])
+corpus = ensure(root, "news")
+tokens = segment_corpus(root, corpus)
+print(evaluate.evaluate(root, registry.open_model(root, "m"), corpus, tokens).directory)
 """
-    command = [sys.executable, "-c", code, str(catalog.root)]
+    command = [sys.executable, "-c", code, str(root.store.directory)]
     run = subprocess.run(command, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr
     without = Path(run.stdout.splitlines()[-1])
@@ -178,7 +177,7 @@ print(evaluate.evaluate(catalog, registry.open_model(catalog, "m"), corpus, toke
         "beaten": None,
     }
 
-    evaluation = evaluate(catalog, model, corpus, tokens)
+    evaluation = evaluate(root, model, corpus, tokens)
     assert evaluation.directory != without
     found = json.loads((evaluation.directory / "baseline.json").read_text("utf-8"))
     assert found["measured"]
@@ -191,7 +190,7 @@ print(evaluate.evaluate(catalog, registry.open_model(catalog, "m"), corpus, toke
 
 
 @pytest.fixture
-def fixed(catalog: Catalog) -> Callable[[dict[str, list[int]]], Baseline]:
+def fixed(root: DataRoot) -> Callable[[dict[str, list[int]]], Baseline]:
     """Publishes a baseline with these predictions for the rows of each split."""
 
     def publish_fixed(predictions: dict[str, list[int]]) -> Baseline:
@@ -205,7 +204,7 @@ def fixed(catalog: Catalog) -> Callable[[dict[str, list[int]]], Baseline]:
             return {}
 
         recipe = Recipe("baseline", 1, (), predictions)
-        return Baseline(publish(catalog, catalog.baseline(recipe.key), recipe, write))
+        return Baseline(root.store.publish(root.baseline(recipe.key), recipe, write))
 
     return publish_fixed
 

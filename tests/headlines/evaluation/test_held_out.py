@@ -16,9 +16,9 @@ from headlines.evaluation import tables
 from headlines.evaluation.evaluate import evaluate
 from headlines.evaluation.held_out import predict_held_out
 from headlines.storage.artifact import Artifact
-from headlines.storage.layout import Catalog
+from headlines.storage.data_root import DataRoot
 
-Make = Callable[[str, int], tuple[Catalog, Artifact, Artifact, Artifact]]
+Make = Callable[[str, int], tuple[DataRoot, Artifact, Artifact, Artifact]]
 
 ROWS = 90
 WORDS = ("股市大涨", "某地地震", "天气", "火山，爆发", "夺冠")
@@ -48,10 +48,10 @@ def make(
     monkeypatch.setenv("HEADLINES_RUNNER", "threads")
     monkeypatch.setenv("HEADLINES_WORKERS", "2")
 
-    def of(name: str, part_rows: int) -> tuple[Catalog, Artifact, Artifact, Artifact]:
-        catalog = Catalog(tmp_path / name)
-        corpus = ingest(catalog, "news", str(source), sizes=IngestSizes(part_rows=part_rows))
-        return catalog, publish_model(catalog, "m"), corpus, segment_corpus(catalog, corpus)
+    def of(name: str, part_rows: int) -> tuple[DataRoot, Artifact, Artifact, Artifact]:
+        root = DataRoot.open(tmp_path / name)
+        corpus = ingest(root, "news", str(source), sizes=IngestSizes(part_rows=part_rows))
+        return root, publish_model(root, "m"), corpus, segment_corpus(root, corpus)
 
     return of
 
@@ -63,11 +63,11 @@ def test_the_evaluation_does_not_depend_on_the_file_size(
     kind: str,
 ) -> None:
     whole = evaluate(*make("whole", 1_000))
-    catalog, *made_from = make("parts", 7)
+    root, *made_from = make("parts", 7)
     monkeypatch.setattr(module, "_MIN_WORKER_ROWS", 1)  # workers for small files too
     monkeypatch.setattr(tables, "_FRAME_ROWS", 4)
     monkeypatch.setenv("HEADLINES_RUNNER", kind)
-    parts = evaluate(catalog, *made_from)
+    parts = evaluate(root, *made_from)
     for expected, actual in zip(whole.files(), parts.files(), strict=True):
         if expected.suffix != ".html":  # the report names the files of the corpus
             assert actual.read_bytes() == expected.read_bytes(), actual.name
@@ -95,8 +95,8 @@ def test_a_large_table_has_several_row_groups_and_the_same_rows(
 def test_titles_are_read_by_position_in_any_order(
     make: Make,
 ) -> None:
-    catalog, model, corpus, tokens = make("parts", 7)
-    held_out = predict_held_out(catalog, model, corpus, tokens, ("dev", "test"))
+    root, model, corpus, tokens = make("parts", 7)
+    held_out = predict_held_out(root, model, corpus, tokens, ("dev", "test"))
     titles = read_corpus(corpus, ["row", "title"]).set_index("row")["title"]
     order = np.random.default_rng(3).permutation(len(held_out.predictions))
     for positions in (order, order[:5], order[:0]):
@@ -107,13 +107,13 @@ def test_titles_are_read_by_position_in_any_order(
 
 
 def test_other_tokens_and_changed_files_are_refused(make: Make, source: Path) -> None:
-    catalog, model, corpus, tokens = make("parts", 1_000)
+    root, model, corpus, tokens = make("parts", 1_000)
     lines = source.read_text(encoding="utf-8").splitlines()
     source.write_text("\n".join([lines[0], *reversed(lines[1:])]), encoding="utf-8")
-    other = ingest(catalog, "other", str(source))
+    other = ingest(root, "other", str(source))
     with pytest.raises(DamagedArtifact, match="tokens of other rows"):
-        predict_held_out(catalog, model, other, tokens, ("dev",))
+        predict_held_out(root, model, other, tokens, ("dev",))
     [path] = [path for path in corpus.files() if path.parent.name == "split=dev"]
     path.write_bytes(path.read_bytes() + b"0")
     with pytest.raises(DamagedArtifact, match="is not what the manifest says"):
-        predict_held_out(catalog, model, corpus, tokens, ("dev",))
+        predict_held_out(root, model, corpus, tokens, ("dev",))

@@ -12,20 +12,19 @@ from headlines.metrics.profile import EMPTY_PROFILE
 from headlines.nightly.history import NightSummary
 from headlines.nightly.report import night_summary, night_verdict, write_nightly_report
 from headlines.scoring.results import BatchResult
-from headlines.storage.layout import Catalog
+from headlines.storage.data_root import DataRoot
 
 TITLE = "2026-11-20T183000Z"
 
 
-def written(catalog: Catalog, night: NightSummary) -> str:
+def written(root: DataRoot, night: NightSummary) -> str:
     """The page of a night, with whitespace collapsed."""
-    path = catalog.reports / "night.html"
-    write_nightly_report(catalog, path, TITLE, night)
+    path = write_nightly_report(root, TITLE, night)
     return re.sub(r"\s+", " ", path.read_text(encoding="utf-8"))
 
 
-def test_the_report_of_a_night(catalog: Catalog, night_of: Callable[..., NightSummary]) -> None:
-    page = written(catalog, night_of())
+def test_the_report_of_a_night(root: DataRoot, night_of: Callable[..., NightSummary]) -> None:
+    page = written(root, night_of())
 
     assert "<img" not in page
     assert "<script>alert" not in page
@@ -43,17 +42,17 @@ def test_the_report_of_a_night(catalog: Catalog, night_of: Callable[..., NightSu
 
 
 def test_the_same_night_gives_the_same_bytes(
-    catalog: Catalog, night_of: Callable[..., NightSummary]
+    root: DataRoot, night_of: Callable[..., NightSummary]
 ) -> None:
     night = night_of()
-    assert written(catalog, night) == written(catalog, night)
+    assert written(root, night) == written(root, night)
 
 
 def test_a_night_with_nothing_to_score_says_so(
-    catalog: Catalog, night_of: Callable[..., NightSummary]
+    root: DataRoot, night_of: Callable[..., NightSummary]
 ) -> None:
     for before in (0, 3):
-        page = written(catalog, night_of(rows=0, before=before))
+        page = written(root, night_of(rows=0, before=before))
         assert "Nothing was scored." in page
         assert "Nothing was due" in page
         assert "so there is nothing to compare" in page
@@ -61,10 +60,10 @@ def test_a_night_with_nothing_to_score_says_so(
 
 
 def test_each_drift_finding_is_shown_with_its_thresholds(
-    catalog: Catalog, night_of: Callable[..., NightSummary]
+    root: DataRoot, night_of: Callable[..., NightSummary]
 ) -> None:
     night = night_of()
-    page = written(catalog, night)
+    page = written(root, night)
     for finding in night.drift:
         bounds = rf"{finding.psi:.3f}</td> <td class=\"number\">{finding.warn:.3f}</td>"
         assert re.search(bounds, page), finding
@@ -119,7 +118,7 @@ def left(names: str, outcome: str) -> list[BatchResult]:
     ],
 )
 def test_unscored_batches_are_counted_and_waiting_ones_named(
-    catalog: Catalog,
+    root: DataRoot,
     night_of: Callable[..., NightSummary],
     batches: list[BatchResult],
     summary: str,
@@ -127,7 +126,7 @@ def test_unscored_batches_are_counted_and_waiting_ones_named(
 ) -> None:
     night = replace(night_of(rows=0), batches=batches, reused=1, left_out={})
     assert night_verdict(night) == verdict
-    page = written(catalog, night)
+    page = written(root, night)
     assert summary in page
     assert verdict in page
     shown = re.findall(r'<td class="batch">(.*?)</td>', page)
@@ -141,13 +140,13 @@ def test_unscored_batches_are_counted_and_waiting_ones_named(
 
 
 def test_without_a_reference_the_drift_check_is_skipped(
-    catalog: Catalog, night_of: Callable[..., NightSummary]
+    root: DataRoot, night_of: Callable[..., NightSummary]
 ) -> None:
     night = night_of()
     findings = drift(night.profile, EMPTY_PROFILE)
     night = replace(night, reference=EMPTY_PROFILE, drift=findings)
     assert night_verdict(night).endswith("; drift check skipped: dev has no headlines.")
-    page = written(catalog, night)
+    page = written(root, night)
     assert "nothing to compare with: the corpus of the evaluation" in page
     assert "too few" not in page
     assert "headlines are not judged" not in page
@@ -166,25 +165,24 @@ def test_without_a_reference_the_drift_check_is_skipped(
     ],
 )
 def test_night_names_in_a_chart_are_unique(
-    catalog: Catalog,
+    root: DataRoot,
     night_of: Callable[..., NightSummary],
     moments: tuple[str, ...],
     names: list[str],
 ) -> None:
     night = night_of(before=1)
     before = [replace(night.before[0], title=f"2026-{moment}") for moment in moments[:-1]]
-    path = catalog.reports / "night.html"
-    write_nightly_report(catalog, path, f"2026-{moments[-1]}", replace(night, before=before))
+    path = write_nightly_report(root, f"2026-{moments[-1]}", replace(night, before=before))
     for chart in re.findall(r"<svg.*?</svg>", path.read_text("utf-8"), flags=re.DOTALL)[1:]:
         assert re.findall(r">(\d\d-\d\d[ 0-9:h]*)<", chart) == names
 
 
 def test_too_few_headlines_are_not_judged(
-    catalog: Catalog, night_of: Callable[..., NightSummary]
+    root: DataRoot, night_of: Callable[..., NightSummary]
 ) -> None:
     night = night_of(rows=60)
     assert "drift check skipped: too few headlines" in night_verdict(night)
-    assert "headlines are not judged" in written(catalog, night)
+    assert "headlines are not judged" in written(root, night)
 
 
 def test_the_summary_names_what_was_stopped(

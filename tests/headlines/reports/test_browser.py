@@ -17,7 +17,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from headlines.nightly.history import NightSummary
 from headlines.nightly.report import write_nightly_report
-from headlines.storage.layout import Catalog
+from headlines.storage.data_root import DataRoot
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "chrome"))), None)
 TIMEOUT = 60  # seconds until an unresponsive browser is ended
@@ -111,11 +111,10 @@ def tab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tab]:
 @pytest.fixture
 def reports(evaluated: Any, night_of: Callable[..., NightSummary], tmp_path: Path) -> list[Path]:
     """The report of an evaluation, of a night, and of a night with nothing to score."""
-    catalog = Catalog(tmp_path / "data")
+    root = DataRoot.open(tmp_path / "data")
     pages = [evaluated.evaluation.directory / "report.html"]
-    for name, rows in (("full", 2000), ("empty", 0)):
-        pages.append(catalog.reports / f"{name}.html")
-        write_nightly_report(catalog, pages[-1], "2026-11-20T183000Z", night_of(rows=rows))
+    for title, rows in (("2026-11-20T183000Z", 2000), ("2026-11-21T183000Z", 0)):
+        pages.append(write_nightly_report(root, title, night_of(rows=rows)))
     return pages
 
 
