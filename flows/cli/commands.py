@@ -142,7 +142,7 @@ def ingest(call: Call, source: str, name: str | None, encoding: str) -> None:
     name = name or Path(source).stem
     validate_name(name, "corpus name")
     check_reserved_name(name, source)
-    CorpusFiles.resolve(source, encoding).preflight()
+    CorpusFiles.resolve(source, encoding).preflight(call.root.store.work)
     call.root.store.require_writable()
     use_running_server()
     from flows.ingest import ingest
