@@ -241,7 +241,7 @@ def test_a_champion_that_is_lost_or_cannot_be_read_stops_the_night(
     weights = root.store.path(root.model(model)) / "weights.safetensors"
     write_batch(root.store.path(root.inbox) / "a.csv", TITLES)
     whole = {path: path.read_bytes() for path in (pointer, weights)}
-    for harm, told in (
+    for harm, problem in (
         (pointer.unlink, "no champion.json says which"),
         (lambda: pointer.write_bytes(whole[pointer][:-9]), "champion pointer cannot be read"),
         (lambda: weights.write_bytes(whole[weights][:-9]), "the model is damaged"),
@@ -250,7 +250,7 @@ def test_a_champion_that_is_lost_or_cannot_be_read_stops_the_night(
         for path, content in whole.items():
             path.write_bytes(content)
         harm()
-        with pytest.raises(InputError, match=told) as refusal:
+        with pytest.raises(InputError, match=problem) as refusal:
             nightly(corpus, small_preset)
         assert str(root.store.path(root.models)) in refusal.value.location
         assert refusal.value.hint
@@ -286,9 +286,9 @@ def test_a_night_without_a_report_is_reported_by_the_next(
     assert (root.store.path(root.predictions_of("2026-11-20.csv")) / "_manifest.json").exists()
     assert not list(root.store.path(root.nightly_reports).glob("*"))
 
-    told = module.nightly(corpus, small_preset)
-    assert [(one["batch"], one["outcome"]) for one in told["batches"]] == [
+    night = module.nightly(corpus, small_preset)
+    assert [(batch["batch"], batch["outcome"]) for batch in night["batches"]] == [
         ("2026-11-20.csv", "scored")
     ]
-    assert told["profile"]["rows"] == len(TITLES)
+    assert night["profile"]["rows"] == len(TITLES)
     assert module.nightly(corpus, small_preset)["reused"] == 1

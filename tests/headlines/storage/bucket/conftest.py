@@ -103,7 +103,7 @@ def object_names(root: DataRoot, folder: str = "") -> list[str]:
 
 @pytest.fixture
 def proxy(s3_server: str, bucket: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultyProxy]:
-    """The store behind a proxy that fails as it is told; retries do not wait long."""
+    """The store behind a proxy that fails on command; retries do not wait long."""
     monkeypatch.setitem(requests._CLIENT, "read_timeout", timedelta(seconds=0.5))
     backoff = {"init_backoff": timedelta(milliseconds=2), "max_backoff": timedelta(milliseconds=9)}
     monkeypatch.setitem(requests._RETRIES, "backoff", backoff)
