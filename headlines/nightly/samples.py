@@ -1,4 +1,4 @@
-"""A few predictions of a batch or a night, for people to look at."""
+"""Selects a few predictions of a batch or a night for people to look at."""
 
 import heapq
 from collections.abc import Iterable
@@ -9,9 +9,9 @@ from typing import Any
 from headlines.labels import LABELS
 
 _COLUMNS = ["record_id", "title", "label_name", "probability"]
-_TYPICAL = 5  # shown of a class
-_UNSURE = 3  # likewise
-_CANDIDATES = 20  # of a class in a file for each of the two
+_TYPICAL = 5  # of a class
+_UNSURE = 3  # of a class
+_CANDIDATES = 20  # for each of the two, of a class in a file
 
 Row = dict[str, Any]
 """A prediction: `record_id`, `title`, `label_name` and `probability`."""
@@ -22,8 +22,8 @@ class Sample:
     """Some predictions of one class.
 
     Attributes:
-        typical: drawn by chance, the same on every run.
-        unsure: of the others those of the lowest probability, the lowest first.
+        typical: drawn at random, the same on every run.
+        unsure: of the others, those of the lowest probability, the lowest first.
     """
 
     typical: list[Row]
@@ -31,24 +31,24 @@ class Sample:
 
 
 def first_predictions(predictions: Path, rows: int) -> list[Row]:
-    """The first few predictions of a batch; none where it has none.
+    """The first few predictions of a batch; none if it has none.
 
     Args:
         predictions: the directory of its predictions.
-        rows: how many at the most.
+        rows: how many at most.
     """
     import pyarrow.parquet as pq
 
-    first = next(iter(sorted(predictions.glob("part-*.parquet"))), None)
-    if first is None:
+    part = min(predictions.glob("part-*.parquet"), default=None)
+    if part is None:
         return []
-    with pq.ParquetFile(first) as file:
-        found: list[Row] = next(file.iter_batches(rows, columns=_COLUMNS)).to_pylist()
-    return found
+    with pq.ParquetFile(part) as file:
+        first: list[Row] = next(file.iter_batches(rows, columns=_COLUMNS)).to_pylist()
+    return first
 
 
 def samples_by_class(predictions: Iterable[Path]) -> dict[str, Sample]:
-    """Some predictions of each class that there are any of, none shown twice.
+    """Some predictions of each class that occurs, none of them twice.
 
     Args:
         predictions: the directories of the predictions of some batches.
@@ -57,19 +57,19 @@ def samples_by_class(predictions: Iterable[Path]) -> dict[str, Sample]:
     for directory in predictions:
         for part in sorted(directory.glob("part-*.parquet")):
             candidates |= {row["record_id"]: row for row in _candidates(part)}
-    found = {}
+    samples = {}
     for label in LABELS:
         rows = [row for row in candidates.values() if row["label_name"] == label]
         if rows:
             typical = heapq.nsmallest(_TYPICAL, rows, key=lambda row: row["record_id"])
             others = [row for row in rows if row not in typical]
             unsure = heapq.nsmallest(_UNSURE, others, key=_by_probability)
-            found[label] = Sample(typical, unsure)
-    return found
+            samples[label] = Sample(typical, unsure)
+    return samples
 
 
 def _candidates(part: Path) -> list[Row]:
-    """Rows of one file that may be shown; some more than wanted, as titles may come again."""
+    """Rows of one file that may be shown: more than needed, as titles may repeat."""
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
@@ -78,7 +78,7 @@ def _candidates(part: Path) -> list[Row]:
     rows: list[Row] = []
     for label in LABELS:
         of_label = table.filter(pc.equal(table["label_name"], label))
-        # A record's id is a digest of its title, so the smallest are drawn as if by lot.
+        # A record's id is a digest of its title, so the smallest are as good as random.
         for column in ("record_id", "probability"):
             keys = [(column, "ascending"), ("record_id", "ascending")]
             first = pc.select_k_unstable(of_label, _CANDIDATES, sort_keys=keys)
