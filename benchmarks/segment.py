@@ -107,7 +107,10 @@ def this_project_to_arrow(texts: Texts) -> Run:
 
 def this_project_in_processes(texts: Texts) -> Run:
     """The same in the worker processes of the pipeline."""
-    os.environ["PYTHONPATH"] = str(Path(__file__).parent.parent)  # this module is not installed
+    # Workers import this module, which is not installed, by its name and not as `__main__`.
+    os.environ["PYTHONPATH"] = str(Path(__file__).parent.parent)
+    from benchmarks.segment import cut_to_arrow
+
     pool = executors.executor(2)
     chunks = in_chunks(texts)
 

@@ -7,7 +7,7 @@ from prefect import flow
 from flows.environment import use_running_server
 from flows.logs import hide_expected_tracebacks
 from flows.results import result_of
-from headlines.evaluation.promotion import PromotionDecision
+from headlines.evaluation.promotion_rule import PromotionDecision
 from headlines.models.presets import resolve_preset
 from headlines.storage.artifact import Artifact
 from headlines.storage.layout import Catalog
@@ -26,7 +26,7 @@ def train(preset: str = "default", corpus: str = "inews", promote: bool = True) 
     """Train a model and evaluate it.
 
     The first model of a data root becomes its champion. A later one replaces the champion only if
-    it is better by the rule of `headlines.evaluation.promotion.judge`; else the result has the
+    it is better by the rule of `headlines.evaluation.promotion_rule.judge`; else the result has the
     reasons.
 
     Args:

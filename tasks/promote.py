@@ -3,7 +3,7 @@
 from prefect.logging import get_run_logger
 
 from headlines.evaluation import promotion
-from headlines.evaluation.promotion import PromotionDecision
+from headlines.evaluation.promotion_rule import PromotionDecision
 from headlines.storage.artifact import Artifact
 from headlines.storage.layout import Catalog
 from tasks.reporting import show_table

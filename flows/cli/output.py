@@ -192,14 +192,14 @@ def night_lines(result: Result) -> list[str]:
 
 
 def _drift_lines(result: Result) -> list[str]:
-    from headlines.metrics.drift import LEAST_ROWS, Finding
+    from headlines.metrics.drift import MIN_ROWS, DriftFinding
 
-    rows, findings = result["profile"]["rows"], [Finding(**one) for one in result["drift"]]
+    rows, findings = result["profile"]["rows"], [DriftFinding(**one) for one in result["drift"]]
     levels = {finding.level for finding in findings}
     if rows and "no reference" in levels:
         return ["drift: skipped: the corpus has no labelled headlines of dev to compare with"]
     if rows and "too few rows" in levels:
-        return [f"drift: skipped: too few headlines ({rows}, at least {LEAST_ROWS} needed)"]
+        return [f"drift: skipped: too few headlines ({rows}, at least {MIN_ROWS} needed)"]
     return [str(finding) for finding in findings if finding.level in ("warn", "stop")]
 
 
@@ -325,12 +325,12 @@ def sweep_lines(result: Result) -> list[str]:
 
 
 def _table(rows: Sequence[Result]) -> list[str]:
-    from headlines.training.sweep import FIGURES, MeanStd
+    from headlines.training.trial import METRICS, MeanStd
 
     fields = list(rows[0]["values"])
     cells = [["trial", "macro-F1", "accuracy", *fields, "seconds", ""]]
     for row in rows:
-        figures = [str(MeanStd(**row[name])) if row[name] else "–" for name in FIGURES]
+        figures = [str(MeanStd(**row[name])) if row[name] else "–" for name in METRICS]
         values = [_setting(row["values"][name]) for name in fields]
         seconds = f"{row['seconds']:.0f}"
         cells.append([str(row["trial"]), *figures, *values, seconds, row["problem"]])

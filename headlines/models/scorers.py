@@ -1,4 +1,4 @@
-"""Loads the models that workers score with, each once a process."""
+"""Loads a model's scorer in a worker, once a process, and checks that it is the right copy."""
 
 import json
 import socket
@@ -17,40 +17,40 @@ if TYPE_CHECKING:
 
 
 def model_files_digest(model: Artifact) -> str:
-    """Digest of all files of a model: two of one version and key may differ in them."""
+    """Digest of all files of a model: two with the same version and key may differ in them."""
     return json_digest({entry.path: entry.sha256 for entry in model.manifest.files})
 
 
 def cached_scorer(
-    root: DataRoot, version: str, files: str, segmenter: Mapping[str, Any]
+    root: DataRoot, version: str, files_digest: str, segmenter: Mapping[str, Any]
 ) -> "PackedScorer":
     """The scorer of a model, loaded once a process.
 
     Args:
         root: the data root.
         version: of the model.
-        files: `model_files_digest` of the model on the machine of the run.
-        segmenter: the fingerprint of the segmenter of what is scored.
+        files_digest: `model_files_digest` of the model on the machine of the run.
+        segmenter: fingerprint of the segmenter of the words to score.
 
     Raises:
-        InputError: this machine has a different copy of the model, or the model was trained with a
-            different segmenter.
+        InputError: this machine has a different copy of the model, or it cannot be used with these
+            words.
     """
-    return _scorer(root, version, files, json.dumps(segmenter, sort_keys=True))
+    return _load_scorer(root, version, files_digest, json.dumps(segmenter, sort_keys=True))
 
 
 @lru_cache(maxsize=2)
-def _scorer(root: DataRoot, version: str, files: str, segmenter: str) -> "PackedScorer":
+def _load_scorer(root: DataRoot, version: str, files_digest: str, segmenter: str) -> "PackedScorer":
     import threadpoolctl
 
-    # One BLAS thread: the workers share the cores, and sums round the same on every machine.
+    # One BLAS thread: workers share the cores, and sums round the same on every machine.
     threadpoolctl.threadpool_limits(1, "blas")
     model = registry.open_model(root, version)
-    if (own_files := model_files_digest(model)) != files:
+    if (local_digest := model_files_digest(model)) != files_digest:
         raise InputError(
-            f"this machine has a different copy of the model {version} (files {own_files[:8]} "
-            f"instead of {files[:8]})",
+            f"this machine has a different copy of the model {version} (files {local_digest[:8]} "
+            f"instead of {files_digest[:8]})",
             f"{model.location} on {socket.gethostname()}",
-            "have all machines use one data root, or copy the model there again",
+            "use one data root on all machines, or copy the model there again",
         )
     return registry.load_scorer(model, json.loads(segmenter))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
 
-from headlines.metrics.drift import Finding
+from headlines.metrics.drift import DriftFinding
 from headlines.metrics.profile import Profile
 from headlines.scoring.results import BatchResult
 from headlines.storage.atomic import write_atomically
@@ -63,7 +63,7 @@ class NightSummary:
     profile: Profile
     reference: Profile
     before: Sequence[NightRecord]
-    drift: Sequence[Finding]
+    drift: Sequence[DriftFinding]
 
     @property
     def scored(self) -> list[BatchResult]:

@@ -1,4 +1,4 @@
-"""Selects a few predictions of a batch or a night for people to look at."""
+"""Sample predictions of a batch or a night, for people to look at."""
 
 import heapq
 from collections.abc import Iterable
@@ -9,9 +9,9 @@ from typing import Any
 from headlines.labels import LABELS
 
 _COLUMNS = ["record_id", "title", "label_name", "probability"]
-_TYPICAL = 5  # of a class
-_UNSURE = 3  # of a class
-_CANDIDATES = 20  # for each of the two, of a class in a file
+_TYPICAL = 5  # for each class
+_UNSURE = 3  # for each class
+_CANDIDATES = 20  # for each class, file and kind of sample
 
 Row = dict[str, Any]
 """A prediction: `record_id`, `title`, `label_name` and `probability`."""
@@ -22,8 +22,8 @@ class Sample:
     """Some predictions of one class.
 
     Attributes:
-        typical: drawn at random, the same on every run.
-        unsure: of the others, those of the lowest probability, the lowest first.
+        typical: a random sample, the same on every run.
+        unsure: those with the lowest probability among the others, the lowest first.
     """
 
     typical: list[Row]
@@ -31,29 +31,20 @@ class Sample:
 
 
 def first_predictions(predictions: Path, rows: int) -> list[Row]:
-    """The first few predictions of a batch; none if it has none.
-
-    Args:
-        predictions: the directory of its predictions.
-        rows: how many at most.
-    """
+    """The first predictions, up to `rows`, in the directory of a batch's predictions."""
     import pyarrow.parquet as pq
 
-    part = min(predictions.glob("part-*.parquet"), default=None)
-    if part is None:
+    first = next(iter(sorted(predictions.glob("part-*.parquet"))), None)
+    if first is None:
         return []
-    with pq.ParquetFile(part) as file:
-        first: list[Row] = next(file.iter_batches(rows, columns=_COLUMNS)).to_pylist()
-    return first
+    with pq.ParquetFile(first) as file:
+        first_rows: list[Row] = next(file.iter_batches(rows, columns=_COLUMNS)).to_pylist()
+    return first_rows
 
 
 def samples_by_class(predictions: Iterable[Path]) -> dict[str, Sample]:
-    """Some predictions of each class that occurs, none of them twice.
-
-    Args:
-        predictions: the directories of the predictions of some batches.
-    """
-    candidates: dict[str, Row] = {}  # by record
+    """Sample predictions by class, without duplicates, from the directories of batches."""
+    candidates: dict[str, Row] = {}  # by record id
     for directory in predictions:
         for part in sorted(directory.glob("part-*.parquet")):
             candidates |= {row["record_id"]: row for row in _candidates(part)}
@@ -63,13 +54,13 @@ def samples_by_class(predictions: Iterable[Path]) -> dict[str, Sample]:
         if rows:
             typical = heapq.nsmallest(_TYPICAL, rows, key=lambda row: row["record_id"])
             others = [row for row in rows if row not in typical]
-            unsure = heapq.nsmallest(_UNSURE, others, key=_by_probability)
+            unsure = heapq.nsmallest(_UNSURE, others, key=_probability_key)
             samples[label] = Sample(typical, unsure)
     return samples
 
 
 def _candidates(part: Path) -> list[Row]:
-    """Rows of one file that may be shown: more than needed, as titles may repeat."""
+    """Candidates from one file, more than needed because titles may repeat across files."""
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
@@ -78,7 +69,7 @@ def _candidates(part: Path) -> list[Row]:
     rows: list[Row] = []
     for label in LABELS:
         of_label = table.filter(pc.equal(table["label_name"], label))
-        # A record's id is a digest of its title, so the smallest are as good as random.
+        # A record id is a digest of the title, so the smallest ids are a random sample.
         for column in ("record_id", "probability"):
             keys = [(column, "ascending"), ("record_id", "ascending")]
             first = pc.select_k_unstable(of_label, _CANDIDATES, sort_keys=keys)
@@ -86,5 +77,5 @@ def _candidates(part: Path) -> list[Row]:
     return rows
 
 
-def _by_probability(row: Row) -> tuple[float, str]:
+def _probability_key(row: Row) -> tuple[float, str]:
     return row["probability"], row["record_id"]

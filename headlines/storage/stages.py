@@ -100,8 +100,8 @@ STAGES = {
         ),
     ),
     # What training itself decides stands in the recipes of trials as the version of `model`.
-    "trial": Stage(1, ("headlines.metrics.classification", "headlines.training.sweep")),
-    "sweep": Stage(1, ("headlines.training.sweep",)),
+    "trial": Stage(1, ("headlines.metrics.classification", "headlines.training.trial")),
+    "sweep": Stage(1, ("headlines.training.sweep", "headlines.training.trial")),
     "baseline": Stage(
         1,
         (

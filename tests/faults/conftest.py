@@ -15,6 +15,7 @@ import pytest
 
 from headlines.storage.data_root import DataRoot
 from headlines.storage.manifest import MANIFEST
+from tests import factories
 
 from . import failing_writes
 from .failing_writes import Control
@@ -72,7 +73,12 @@ class Victim:
 
 @contextlib.contextmanager
 def _started(extra: dict[str, str], control: Control) -> Iterator[Victim]:
-    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "OPENBLAS_NUM_THREADS": "1"}
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(Path(__file__).parents[2]),  # for `tests.factories`
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+    }
     with subprocess.Popen(
         [sys.executable, str(_SCRIPT)],
         env=environment | extra,
@@ -138,10 +144,7 @@ def scored(victim: Victim, tmp_path: Path) -> Path:
 
 def write_batch(root: Path, kind: str, name: str = "news.csv") -> None:
     """Put a batch of headlines into the inbox; one of the same name revises the last."""
-    path = root / "inbox" / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lines = [f"n-{number},{title},搜狐\n" for number, title in enumerate(BATCHES[kind])]
-    path.write_text("id,title,source\n" + "".join(lines), encoding="utf-8")
+    factories.write_batch(root / "inbox" / name, BATCHES[kind])
 
 
 def results(root: Path) -> dict[str, dict[str, Any]]:

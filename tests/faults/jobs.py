@@ -1,12 +1,10 @@
 """The jobs that `victim.py` does in a child process, but for those that score."""
 
 import contextlib
-import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -14,17 +12,12 @@ from headlines.corpus import dataset, ingest, tokens
 from headlines.models import champion
 from headlines.readers import ReadOptions, read_records
 from headlines.scoring import rows
-from headlines.segmentation import Segmenter
 from headlines.storage.artifact import Artifact
 from headlines.storage.cleanup import clean_drafts
 from headlines.storage.data_root import DataRoot
 from headlines.storage.manifest import Recipe
-from lstm_model.architecture import weight_shapes
-from lstm_model.bundle import Bundle, write_bundle
-from lstm_model.presets import PRESETS
-from lstm_model.vocabulary import Vocabulary
-
-WORDS = ["股市", "大涨", "下跌", "地震", "伤亡", "夺冠", "天气", "晴", "北京", "公司"]
+from tests import factories
+from tests.factories import WORDS
 
 
 def recipe_of(content: str) -> Recipe:
@@ -53,24 +46,10 @@ def publish_example(root: str, content: str, keep_old: bool = False) -> None:
 
 
 def publish_model(root: str, version: str, seed: int) -> Artifact:
-    """Publish a classifier of random weights."""
-    data = DataRoot.open(root)
-    preset = dataclasses.replace(
-        PRESETS["fast"], name="tiny", min_count=1, embedding_size=4, units=3
-    )
-    vocabulary = Vocabulary.build([WORDS], preset.rules)
-    random = np.random.default_rng(seed)
-    weights = {
-        name: random.standard_normal(shape, np.float32)
-        for name, shape in weight_shapes(preset, len(vocabulary)).items()
-    }
-
-    def make(draft: Path) -> dict[str, Any]:
-        write_bundle(draft, Bundle(preset, [vocabulary], weights, [], best_epoch=0))
-        return {"seed": seed}
-
-    config = {"seed": seed, "preset": preset.to_dict(), "segmenter": Segmenter().fingerprint()}
-    return data.store.publish(data.model(version), Recipe("model", 1, (), config), make)
+    """Publish a classifier with random weights."""
+    preset = factories.small_preset(name="tiny", min_count=1, embedding_size=4, units=3)
+    bundle = factories.random_bundle(preset, WORDS, seed=seed, history=(), best_epoch=0)
+    return factories.publish_model(DataRoot.open(root), version, seed=seed, bundle=bundle)
 
 
 def first_model(root: str) -> None:

@@ -97,7 +97,7 @@ def test_a_missing_champion_is_reported_below_the_list(
     first.directory.rename(catalog.root / "moved")
     status, out, error = exit_of(capsys, "models")
     assert status == 2
-    assert f"* {first.directory.name}  CORRUPT: it is gone" in out.splitlines()
+    assert f"* {first.directory.name}  CORRUPT: it is missing" in out.splitlines()
     assert f"  {second.directory.name}  small, " in out
     assert error.count("\n") == 1
     assert f"there is no model '{first.directory.name}', which is the champion" in error

@@ -17,6 +17,7 @@ import pytest
 from headlines.corpus.ingest import ingest
 from headlines.storage.layout import Catalog
 from operations.instance import PROJECT, PrefectInstance
+from tests.factories import write_corpus
 
 WAIT_SECONDS = 240
 # Half a minute until a run's turn is fine for a person, too long for a test.
@@ -125,18 +126,6 @@ class Service:
         return path
 
 
-def write_corpus(path: Path) -> Path:
-    """A labelled corpus of 120 headlines, each with a word that decides its label."""
-    words = ("获奖", "公告", "车祸")
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["title", "label", "split"])
-        for number in range(120):
-            split = ("train", "train", "train", "dev", "test")[number // 3 % 5]
-            writer.writerow([f"某地{words[number % 3]}第{number}号", number % 3, split])
-    return path
-
-
 def free_port() -> int:
     """A free port on loopback."""
     with socket.socket() as free:
@@ -147,7 +136,7 @@ def free_port() -> int:
 def service_in(directory: Path) -> Service:
     """A service that is not started yet, with a corpus in its data root."""
     root = directory / "data"
-    ingest(Catalog(root), "news", str(write_corpus(directory / "news.csv")))
+    ingest(Catalog(root), "news", str(write_corpus(directory / "news.csv", 120)))
     return Service(PrefectInstance(root, free_port()))
 
 

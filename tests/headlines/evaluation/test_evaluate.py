@@ -1,4 +1,4 @@
-"""The evaluation: every held-out headline, and figures that follow from them."""
+"""The evaluation: every held-out headline, and metrics that follow from them."""
 
 import json
 from collections.abc import Callable
@@ -20,7 +20,7 @@ from headlines.training.train import train
 
 
 def check_books(numbers: dict[str, Any], chosen: pd.DataFrame) -> None:
-    """Each table of a part's figures is about just the rows of that part."""
+    """Check that all metrics of a subset cover exactly its rows."""
     for table in (numbers["by_length"], numbers["by_unknown"], numbers["calibration"]["bins"]):
         assert sum(one["rows"] for one in table) == len(chosen)
     short = chosen["title"].str.len() <= 10
@@ -33,7 +33,7 @@ def check_books(numbers: dict[str, Any], chosen: pd.DataFrame) -> None:
 
 
 @pytest.mark.usefixtures("small_preset")
-def test_the_figures_follow_from_the_headlines(
+def test_the_metrics_follow_from_the_headlines(
     catalog: Catalog, corpus_file: Path, tmp_path: Path
 ) -> None:
     with corpus_file.open("a", encoding="utf-8") as file:
@@ -78,7 +78,7 @@ def test_the_figures_follow_from_the_headlines(
     assert sorted(mistakes["row"]) == sorted(wrong["row"])
     assert mistakes["probability"].is_monotonic_decreasing
     table = (evaluation.directory / "output_check.csv").read_text("utf-8-sig")
-    assert "'=1+1的算式" in table  # no spreadsheet runs it
+    assert "'=1+1的算式" in table  # not run by a spreadsheet
 
     doubts = pd.read_csv(evaluation.directory / "doubted.csv")
     assert len(doubts) == evaluation.counts["doubted"]
@@ -97,10 +97,10 @@ def test_the_figures_follow_from_the_headlines(
     assert evaluate(catalog, model, corpus, tokens).reused
 
 
-def test_a_word_the_model_does_not_know_counts(
+def test_unknown_words_are_counted_by_their_share(
     catalog: Catalog, publish_model: Callable[..., Artifact]
 ) -> None:
-    titles = ["股市大涨", "股市，下跌", "地震火山", "火山"]  # of these it knows all but the volcano
+    titles = ["股市大涨", "股市，下跌", "地震火山", "火山"]  # the model knows all words but 火山
     corpus, tokens = held_out(catalog, "dev", titles)
     evaluation = evaluate(catalog, publish_model(catalog, "m"), corpus, tokens)
     checked = pq.read_table(evaluation.directory / "output_check.parquet").to_pandas()
@@ -111,7 +111,7 @@ def test_a_word_the_model_does_not_know_counts(
     assert shares["火山"] == 1
 
 
-def test_a_split_without_rows_has_no_figures(
+def test_a_split_without_rows_has_no_metrics(
     catalog: Catalog, publish_model: Callable[..., Artifact]
 ) -> None:
     corpus, tokens = held_out(catalog, "dev", ["股市大涨", "某地地震"])
@@ -125,7 +125,7 @@ def test_a_split_without_rows_has_no_figures(
 
 
 def held_out(catalog: Catalog, split: str, titles: list[str]) -> tuple[Artifact, Artifact]:
-    """A corpus of these headlines and its words; their labels are 0, 1, 2, 0 and so on."""
+    """A corpus of these headlines with labels 0, 1, 2, 0 and so on, and its tokens."""
     file = catalog.root.parent / "held-out.csv"
     rows = [f"{title},{number % 3},{split}\n" for number, title in enumerate(titles)]
     file.write_text("title,label,split\n" + "".join(rows), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""The list of models: none is left out, and each stands with the figures that are its own."""
+"""The list of models: complete, each with its own metrics."""
 
 from collections.abc import Callable
 from dataclasses import asdict
@@ -27,7 +27,7 @@ def model(catalog: Catalog, publish_model: Callable[..., Artifact]) -> Artifact:
 def evaluate(
     catalog: Catalog, model: Artifact, corpus: tuple[Input, ...], accuracy: float, day: int = 1
 ) -> Artifact:
-    """Publish an evaluation of that day with that accuracy."""
+    """Publish an evaluation with that day and accuracy."""
 
     def write(draft: Path) -> dict[str, Any]:
         (draft / "metrics.json").write_text("{}")
@@ -45,7 +45,7 @@ def evaluate(
     return made
 
 
-def test_a_model_that_was_not_evaluated_has_the_figures_of_its_training(
+def test_without_an_evaluation_training_metrics_are_listed(
     catalog: Catalog, model: Artifact
 ) -> None:
     [listed] = list_models(catalog)
@@ -57,7 +57,7 @@ def test_a_model_that_was_not_evaluated_has_the_figures_of_its_training(
     assert listed.bytes == sum(path.stat().st_size for path in model.files())
 
 
-def test_the_newest_evaluation_on_what_it_was_trained_on_counts(
+def test_the_newest_evaluation_on_its_corpus_counts(
     catalog: Catalog, model: Artifact, publish_model: Callable[..., Artifact]
 ) -> None:
     evaluate(catalog, model, CORPUS, 0.1, day=1)
@@ -78,17 +78,17 @@ def test_the_newest_evaluation_on_what_it_was_trained_on_counts(
     assert [figures["all"]["accuracy"] for figures in found] == [0.2, 0.1, 0.3]
 
 
-def test_evaluations_of_another_model_of_that_name_do_not_count(
+def test_evaluations_of_a_replaced_model_do_not_count(
     catalog: Catalog, model: Artifact, publish_model: Callable[..., Artifact]
 ) -> None:
     evaluate(catalog, model, CORPUS, 0.9)
-    publish_model(catalog, "one", CORPUS, seed=1)  # stands in its place now
+    publish_model(catalog, "one", CORPUS, seed=1)  # replaces it
     [listed] = list_models(catalog)
     assert listed.evaluation == ""
 
 
 @pytest.mark.parametrize(
-    ("harm", "told", "preset"),
+    ("harm", "problem", "preset"),
     [
         (
             lambda model: (model / "config.json").write_text(""),
@@ -105,7 +105,7 @@ def test_a_damaged_model_is_listed_with_what_is_wrong(
     model: Artifact,
     publish_model: Callable[..., Artifact],
     harm: Callable[[Path], object],
-    told: str,
+    problem: str,
     preset: str,
 ) -> None:
     publish_model(catalog, "two", CORPUS, seed=1)
@@ -113,27 +113,25 @@ def test_a_damaged_model_is_listed_with_what_is_wrong(
     whole = asdict(list_models(catalog)[1])
     harm(model.directory)
     one, two = list_models(catalog)
-    assert told in one.damaged
+    assert problem in one.damaged
     assert (one.version, one.champion, one.preset) == ("one", True, preset)
-    assert one.evaluation == ""  # its figures are those of another model, who knows
+    assert one.evaluation == ""  # its evaluation may belong to another model
     assert asdict(two) == whole
 
 
-def test_where_the_pointer_cannot_be_read_no_model_is_marked(
-    catalog: Catalog, model: Artifact
-) -> None:
+def test_no_model_is_marked_if_the_pointer_is_unreadable(catalog: Catalog, model: Artifact) -> None:
     for harm in (lambda: catalog.champion.write_text(""), catalog.champion.unlink):
         harm()
         assert [listed.champion for listed in list_models(catalog)] == [False]
 
 
-def test_a_champion_that_is_gone_is_listed_as_that(
+def test_a_missing_champion_is_listed(
     catalog: Catalog, model: Artifact, publish_model: Callable[..., Artifact]
 ) -> None:
     publish_model(catalog, "two", CORPUS, seed=1)
     model.directory.rename(catalog.root / "moved")
-    told = [(listed.version, listed.champion, listed.damaged) for listed in list_models(catalog)]
-    assert told == [("one", True, "it is gone"), ("two", False, "")]
+    rows = [(listed.version, listed.champion, listed.damaged) for listed in list_models(catalog)]
+    assert rows == [("one", True, "it is missing"), ("two", False, "")]
 
 
 def test_without_models_the_list_is_empty(catalog: Catalog) -> None:

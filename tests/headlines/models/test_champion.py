@@ -1,4 +1,4 @@
-"""The champion pointer: promotions, the way back, and all that can be wrong with it."""
+"""The champion: promotion, rollback, the first model, and damaged pointers."""
 
 import hashlib
 import json
@@ -52,7 +52,7 @@ def change_config(directory: Path, **fields: Any) -> None:
 
 
 def publish_unreadable(catalog: Catalog, model: Artifact, change: Callable[[Path], None]) -> None:
-    """Publish in a model's place one whose digests are right, but which cannot be read."""
+    """Replace a model by one with correct digests that cannot be read."""
 
     def write(draft: Path) -> dict[str, Any]:
         for path in model.files():
@@ -68,7 +68,7 @@ def damage(catalog: Catalog, version: str) -> None:
     (catalog.model(version) / "weights.safetensors").write_text("other")
 
 
-def test_promotions_make_a_history(
+def test_promotions_are_kept_in_the_history(
     catalog: Catalog, publish_model: Callable[..., Artifact]
 ) -> None:
     for version in ("one", "two"):
@@ -78,14 +78,14 @@ def test_promotions_make_a_history(
         assert champion.open_champion(catalog).directory == catalog.model(version)
 
     history = champion.history(catalog)
-    told = [(promotion.version, promotion.reason) for promotion in history]
-    assert told == [("one", "the first"), ("two", "更好"), ("one", "back")]  # once for two in a row
+    entries = [(promotion.version, promotion.reason) for promotion in history]
+    assert entries == [("one", "the first"), ("two", "更好"), ("one", "back")]
     assert all(promotion.at.endswith("+00:00") for promotion in history)
     assert champion.resolve(catalog, "champion") == champion.resolve(catalog, "one")
     assert json.loads(catalog.champion.read_text(encoding="utf-8"))["version"] == "one"
 
 
-def test_without_any_model_there_is_none_to_score_with(catalog: Catalog) -> None:
+def test_without_models_there_is_no_champion(catalog: Catalog) -> None:
     with pytest.raises(InputError, match="no model to score with") as refusal:
         champion.open_champion(catalog)
     assert "headlines train" in refusal.value.hint
@@ -104,7 +104,7 @@ def test_models_without_a_pointer_are_an_error(
     assert "headlines promote VERSION" in refusal.value.hint
 
 
-def test_a_pointer_without_models_is_an_error_and_no_empty_registry(
+def test_a_pointer_without_models_is_an_error(
     catalog: Catalog, publish_model: Callable[..., Artifact]
 ) -> None:
     publish_model(catalog, "one")
@@ -118,7 +118,7 @@ def test_a_pointer_without_models_is_an_error_and_no_empty_registry(
 @pytest.mark.parametrize(
     "text", ["", "{}", "[]", '{"format": 1, "version": "two"}', "\0"], ids=repr
 )
-def test_a_pointer_that_cannot_be_read_is_refused_and_kept_when_it_is_replaced(
+def test_an_unreadable_pointer_is_kept_when_replaced(
     catalog: Catalog, text: str, publish_model: Callable[..., Artifact]
 ) -> None:
     publish_model(catalog, "one")
@@ -137,7 +137,7 @@ def test_a_pointer_that_cannot_be_read_is_refused_and_kept_when_it_is_replaced(
     assert (catalog.models / "champion.json.damaged~1").read_text() == text
 
 
-def test_every_pointer_that_could_not_be_read_is_kept(
+def test_every_unreadable_pointer_is_kept(
     catalog: Catalog, publish_model: Callable[..., Artifact]
 ) -> None:
     publish_model(catalog, "one")
@@ -148,7 +148,7 @@ def test_every_pointer_that_could_not_be_read_is_kept(
     assert [path.read_text() for path in kept] == ["the first damage", "the second"]
 
 
-def test_a_pointer_that_cannot_be_read_stays_where_the_champion_was_to_be_another(
+def test_an_unreadable_pointer_stays_after_a_comparison(
     catalog: Catalog, publish_model: Callable[..., Artifact]
 ) -> None:
     for version in ("one", "two"):
@@ -177,10 +177,10 @@ def test_a_pointer_edited_by_hand_is_refused(
 @pytest.mark.parametrize(
     "version", ["../one", "/etc", "a/b", "..", ".", "", "one/", "\0", None, 1, ["one"]], ids=repr
 )
-def test_a_pointer_to_what_is_no_version_is_refused(
+def test_a_pointer_to_an_invalid_version_is_refused(
     catalog: Catalog, version: Any, publish_model: Callable[..., Artifact]
 ) -> None:
-    """Even if its digest is right: what a forger would write."""
+    """Even with a correct digest, as a forger would write it."""
     publish_model(catalog, "one")
     champion.promote(catalog, "one", "a test")
     data = load_signed(catalog.champion.read_text(encoding="utf-8"))
@@ -191,13 +191,13 @@ def test_a_pointer_to_what_is_no_version_is_refused(
     assert refusal.value.location == str(catalog.champion)
 
 
-def test_a_pointer_that_is_no_small_file_is_not_read(
+def test_an_unusual_pointer_file_is_not_read(
     catalog: Catalog, publish_model: Callable[..., Artifact]
 ) -> None:
     publish_model(catalog, "one")
     champion.promote(catalog, "one", "a test")
     with catalog.champion.open("r+b") as file:
-        file.truncate(1 << 40)  # a hole in the file: it takes no room on the disk
+        file.truncate(1 << 40)  # sparse: takes no disk space
     with pytest.raises(InputError, match="1,099,511,627,776 bytes, and at most"):
         champion.open_champion(catalog)
     catalog.champion.write_text("[" * 100_000)
@@ -209,7 +209,7 @@ def test_a_pointer_that_is_no_small_file_is_not_read(
         champion.open_champion(catalog)
 
 
-# The way back
+# Rollback
 
 
 def versions_of(catalog: Catalog) -> list[tuple[str, str]]:
@@ -218,21 +218,21 @@ def versions_of(catalog: Catalog) -> list[tuple[str, str]]:
 
 @pytest.fixture
 def three(catalog: Catalog, publish_model: Callable[..., Artifact]) -> Catalog:
-    """Three models that became the champion one after the other."""
+    """Three models, promoted one after the other."""
     for version in ("one", "two", "three"):
         publish_model(catalog, version)
         champion.promote(catalog, version, "better")
     return catalog
 
 
-def test_rolling_back_twice_goes_further_back(three: Catalog) -> None:
+def test_a_second_rollback_goes_further_back(three: Catalog) -> None:
     step = champion.rollback(three)
     assert (step.version, step.reason) == ("two", "rolled back from three")
     assert champion.open_champion(three).directory.name == "two"
     assert champion.rollback(three).version == "one"
     assert versions_of(three)[3:] == [("two", "three"), ("one", "two")]
     before = three.champion.read_bytes()
-    with pytest.raises(InputError, match="no champion before the present one") as refusal:
+    with pytest.raises(InputError, match="there is no previous champion") as refusal:
         champion.rollback(three)
     assert "headlines promote VERSION" in refusal.value.hint
     assert three.champion.read_bytes() == before
@@ -245,12 +245,12 @@ def test_after_a_rollback_a_promotion_goes_on_from_there(three: Catalog) -> None
     assert champion.rollback(three).version == "one"
 
 
-def test_the_same_version_twice_in_line_is_gone_back_to_in_order(three: Catalog) -> None:
+def test_rollback_with_a_version_promoted_twice(three: Catalog) -> None:
     champion.promote(three, "one", "once more")
     assert [champion.rollback(three).version for _ in range(3)] == ["three", "two", "one"]
 
 
-def test_rolling_back_to_a_model_that_is_gone_or_damaged_is_refused(three: Catalog) -> None:
+def test_rollback_to_a_missing_or_damaged_model_is_refused(three: Catalog) -> None:
     before = three.champion.read_bytes()
     damage(three, "two")
     with pytest.raises(InputError, match="the model is damaged"):
@@ -278,11 +278,11 @@ def test_a_model_that_cannot_be_read_does_not_become_champion(
     assert three.champion.read_text() == "{}"
 
 
-def test_a_champion_that_can_be_used_is_not_replaced_for_want_of_one(
+def test_a_usable_champion_is_not_replaced_as_unusable(
     three: Catalog, publish_model: Callable[..., Artifact]
 ) -> None:
     publish_model(three, "four")
-    with pytest.raises(InputError, match="three has become the champion meanwhile"):
+    with pytest.raises(InputError, match="three became champion in the meantime"):
         champion.promote(three, "four", "there was none", unless_usable=True)
     assert champion.open_champion(three).directory.name == "three"
     damage(three, "three")
@@ -290,7 +290,7 @@ def test_a_champion_that_can_be_used_is_not_replaced_for_want_of_one(
     assert champion.open_champion(three).directory.name == "four"
 
 
-def test_where_there_is_no_champion_there_is_no_way_back(
+def test_rollback_without_a_champion_is_refused(
     catalog: Catalog, publish_model: Callable[..., Artifact]
 ) -> None:
     publish_model(catalog, "one")
@@ -300,7 +300,7 @@ def test_where_there_is_no_champion_there_is_no_way_back(
     assert not catalog.champion.exists()
 
 
-def test_a_history_that_was_written_before_there_were_rollbacks_is_read(three: Catalog) -> None:
+def test_a_history_without_rollback_fields_is_read(three: Catalog) -> None:
     data = load_signed(three.champion.read_text(encoding="utf-8"))
     for entry in data["history"]:
         del entry["back_from"]
@@ -308,19 +308,19 @@ def test_a_history_that_was_written_before_there_were_rollbacks_is_read(three: C
     assert champion.rollback(three).version == "two"
 
 
-def test_a_model_found_better_than_a_champion_that_is_none_any_more_is_not_promoted(
+def test_not_promoted_if_compared_with_a_former_champion(
     three: Catalog, publish_model: Callable[..., Artifact]
 ) -> None:
     publish_model(three, "four")
-    with pytest.raises(InputError, match="three has become the champion meanwhile"):
+    with pytest.raises(InputError, match="three became champion in the meantime"):
         champion.promote(three, "four", "better", instead_of="two")
     assert champion.open_champion(three).directory.name == "three"
     champion.promote(three, "four", "better", instead_of="three")
-    champion.promote(three, "four", "better", instead_of="three")  # a run that is tried again
+    champion.promote(three, "four", "better", instead_of="three")  # a retried run
     assert versions_of(three)[3:] == [("four", "")]
 
 
-# The first champion
+# The first model
 
 
 def test_the_first_model_is_promoted_once(
@@ -328,7 +328,7 @@ def test_the_first_model_is_promoted_once(
 ) -> None:
     champion.mark_first_training(catalog)
     assert registry.is_empty(catalog)
-    assert champion.finish_first_promotion(catalog) is None  # it is not there yet
+    assert champion.finish_first_promotion(catalog) is None  # not published yet
     publish_model(catalog, "one")
 
     assert champion.finish_first_promotion(catalog) == "one"
@@ -348,14 +348,14 @@ def test_a_later_model_is_not_promoted_by_itself(
     assert champion.open_champion(catalog).directory == catalog.model("one")
 
 
-def test_a_run_killed_before_the_promotion_is_completed_by_the_next(
+def test_the_next_run_completes_a_first_promotion(
     catalog: Catalog, publish_model: Callable[..., Artifact]
 ) -> None:
     champion.mark_first_training(catalog)
     publish_model(catalog, "one")
     with pytest.raises(InputError, match=r"no champion\.json"):
         champion.open_champion(catalog)
-    champion.mark_first_training(catalog)  # what the next run does in any case
+    champion.mark_first_training(catalog)  # as the next run does
     assert champion.finish_first_promotion(catalog) == "one"
 
 
@@ -385,7 +385,7 @@ def test_a_damaged_first_model_is_not_promoted(
     assert not catalog.champion.exists()
 
 
-def test_of_two_first_trainings_at_once_the_one_that_ends_first_is_the_champion(
+def test_of_two_first_trainings_the_first_to_end_is_champion(
     catalog: Catalog, publish_model: Callable[..., Artifact]
 ) -> None:
     champion.mark_first_training(catalog)
@@ -397,7 +397,7 @@ def test_of_two_first_trainings_at_once_the_one_that_ends_first_is_the_champion(
     assert champion.open_champion(catalog).directory == catalog.model("quick")
 
 
-def test_a_choice_made_by_hand_stands(
+def test_a_manual_promotion_is_kept_after_a_first_training(
     catalog: Catalog, publish_model: Callable[..., Artifact]
 ) -> None:
     champion.mark_first_training(catalog)
@@ -407,6 +407,4 @@ def test_a_choice_made_by_hand_stands(
     assert champion.finish_first_promotion(catalog) is None
     assert champion.open_champion(catalog).directory == catalog.model("two")
     catalog.champion.unlink()
-    assert (
-        champion.finish_first_promotion(catalog) is None
-    )  # the note is gone with the first champion
+    assert champion.finish_first_promotion(catalog) is None  # the mark was removed

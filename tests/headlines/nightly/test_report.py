@@ -1,4 +1,4 @@
-"""The report of a night: nothing from a batch becomes HTML, and it says what needs attention."""
+"""The report of a night: escaped, complete, and clear about what needs attention."""
 
 import re
 from collections.abc import Callable
@@ -10,7 +10,7 @@ import pytest
 from headlines.metrics.drift import DriftThresholds, drift
 from headlines.metrics.profile import EMPTY_PROFILE
 from headlines.nightly.history import NightSummary
-from headlines.nightly.report import night_summary, verdict, write_nightly_report
+from headlines.nightly.report import night_summary, night_verdict, write_nightly_report
 from headlines.scoring.results import BatchResult
 from headlines.storage.data_root import DataRoot
 
@@ -18,12 +18,12 @@ TITLE = "2026-11-20T183000Z"
 
 
 def written(root: DataRoot, night: NightSummary) -> str:
-    """The page of a night, on one line."""
+    """The page of a night, with whitespace collapsed."""
     path = write_nightly_report(root, TITLE, night)
     return re.sub(r"\s+", " ", path.read_text(encoding="utf-8"))
 
 
-def test_the_report_shows_the_night(root: DataRoot, night_of: Callable[..., NightSummary]) -> None:
+def test_the_report_of_a_night(root: DataRoot, night_of: Callable[..., NightSummary]) -> None:
     page = written(root, night_of())
 
     assert "<img" not in page
@@ -32,8 +32,8 @@ def test_the_report_shows_the_night(root: DataRoot, night_of: Callable[..., Nigh
     assert "title is blank" in page
     assert "笔记.docx" in page
     assert "Night of 2026-11-20 18:30 UTC" in page
-    others = "1 stopped, 1 settling, 10,000 scored before"
-    assert f"Of 10,003 batches 1 scored this night, {others}" in page
+    outcomes = "1 stopped, 1 settling, 10,000 scored before"
+    assert f"Of 10,003 batches, 1 scored this night, {outcomes}" in page
     assert "3 without a day left out" in page
     assert "of other days" not in page
     assert "http" not in page.replace("http-equiv", "")
@@ -59,7 +59,7 @@ def test_a_night_with_nothing_to_score_says_so(
         assert ("Night by night" in page) == bool(before)
 
 
-def test_each_drift_finding_is_shown_with_its_bounds(
+def test_each_drift_finding_is_shown_with_its_thresholds(
     root: DataRoot, night_of: Callable[..., NightSummary]
 ) -> None:
     night = night_of()
@@ -70,21 +70,21 @@ def test_each_drift_finding_is_shown_with_its_bounds(
 
 
 @pytest.mark.parametrize(
-    ("limits", "expected"),
+    ("limits", "verdict"),
     [
         (DriftThresholds(warn=9), "no drift"),
-        (DriftThresholds(warn=0.11), "unlike the headlines of dev: length"),
+        (DriftThresholds(warn=0.11), "drift from dev: length"),
         (
             DriftThresholds(warn=0.11, stop=0.12),
-            "unlike the headlines of dev, beyond the bound: length",
+            "drift from dev above the stop threshold: length",
         ),
     ],
 )
 def test_the_verdict_says_what_needs_attention(
-    night_of: Callable[..., NightSummary], limits: DriftThresholds, expected: str
+    night_of: Callable[..., NightSummary], limits: DriftThresholds, verdict: str
 ) -> None:
     start = "2,000 headlines scored, 2 rows rejected; 1 batch stopped"
-    assert verdict(night_of(limits=limits)) == f"{start}; {expected}."
+    assert night_verdict(night_of(limits=limits)) == f"{start}; {verdict}."
 
 
 def left(names: str, outcome: str) -> list[BatchResult]:
@@ -93,26 +93,26 @@ def left(names: str, outcome: str) -> list[BatchResult]:
 
 
 @pytest.mark.parametrize(
-    ("batches", "summary", "expected"),
+    ("batches", "summary", "verdict"),
     [
         (
             left("ab", "waiting"),
-            "Of 3 batches 0 scored this night, 2 waiting, 1 scored before.",
-            "Nothing was scored; 2 batches wait for a person: a.csv, b.csv.",
+            "Of 3 batches, 0 scored this night, 2 waiting, 1 scored before.",
+            "Nothing was scored; 2 batches are waiting for review: a.csv, b.csv.",
         ),
         (
             left("abcde", "waiting"),
-            "Of 6 batches 0 scored this night, 5 waiting, 1 scored before.",
-            "Nothing was scored; 5 batches wait for a person: a.csv, b.csv, c.csv and 2 more.",
+            "Of 6 batches, 0 scored this night, 5 waiting, 1 scored before.",
+            "Nothing was scored; 5 batches are waiting for review: a.csv, b.csv, c.csv and 2 more.",
         ),
         (
             [*left("s", "settling"), *left("w", "waiting"), *left("x", "stopped")],
-            "Of 4 batches 0 scored this night, 1 stopped, 1 waiting, 1 settling, 1 scored before.",
-            "Nothing was scored; 1 batch stopped; 1 batch waits for a person: w.csv.",
+            "Of 4 batches, 0 scored this night, 1 stopped, 1 waiting, 1 settling, 1 scored before.",
+            "Nothing was scored; 1 batch stopped; 1 batch is waiting for review: w.csv.",
         ),
         (
             left("s", "settling"),
-            "Of 2 batches 0 scored this night, 1 settling, 1 scored before.",
+            "Of 2 batches, 0 scored this night, 1 settling, 1 scored before.",
             "Nothing was scored.",
         ),
     ],
@@ -122,13 +122,13 @@ def test_unscored_batches_are_counted_and_waiting_ones_named(
     night_of: Callable[..., NightSummary],
     batches: list[BatchResult],
     summary: str,
-    expected: str,
+    verdict: str,
 ) -> None:
     night = replace(night_of(rows=0), batches=batches, reused=1, left_out={})
-    assert verdict(night) == expected
+    assert night_verdict(night) == verdict
     page = written(root, night)
     assert summary in page
-    assert expected in page
+    assert verdict in page
     shown = re.findall(r'<td class="batch">(.*?)</td>', page)
     urgent = [batch.batch for batch in batches if batch.outcome in ("stopped", "waiting")]
     assert set(shown[: len(urgent)]) == set(urgent)
@@ -139,17 +139,17 @@ def test_unscored_batches_are_counted_and_waiting_ones_named(
     ]
 
 
-def test_without_a_reference_headlines_are_not_too_few(
+def test_without_a_reference_the_drift_check_is_skipped(
     root: DataRoot, night_of: Callable[..., NightSummary]
 ) -> None:
     night = night_of()
     findings = drift(night.profile, EMPTY_PROFILE)
     night = replace(night, reference=EMPTY_PROFILE, drift=findings)
-    assert verdict(night).endswith("; drift is not judged without headlines of dev.")
+    assert night_verdict(night).endswith("; drift check skipped: dev has no headlines.")
     page = written(root, night)
-    assert "no headlines of dev to compare with" in page
+    assert "nothing to compare with: the corpus of the evaluation" in page
     assert "too few" not in page
-    assert "nothing is judged" not in page
+    assert "headlines are not judged" not in page
 
 
 @pytest.mark.parametrize(
@@ -164,7 +164,7 @@ def test_without_a_reference_headlines_are_not_too_few(
         (("11-23T230501Z", "11-23T230559Z"), ["11-23 23:05:01", "11-23 23:05:59"]),
     ],
 )
-def test_nights_of_a_chart_have_different_names(
+def test_night_names_in_a_chart_are_unique(
     root: DataRoot,
     night_of: Callable[..., NightSummary],
     moments: tuple[str, ...],
@@ -181,11 +181,11 @@ def test_too_few_headlines_are_not_judged(
     root: DataRoot, night_of: Callable[..., NightSummary]
 ) -> None:
     night = night_of(rows=60)
-    assert "too few for drift to be judged" in verdict(night)
-    assert "nothing is judged" in written(root, night)
+    assert "drift check skipped: too few headlines" in night_verdict(night)
+    assert "headlines are not judged" in written(root, night)
 
 
-def test_the_summary_names_stopped_batches(
+def test_the_summary_names_what_was_stopped(
     tmp_path: Path, night_of: Callable[..., NightSummary]
 ) -> None:
     summary = night_summary(night_of(), tmp_path / "night.html")
@@ -195,12 +195,12 @@ def test_the_summary_names_stopped_batches(
     assert "skipped 笔记.docx: its ending is .docx" in summary
 
 
-def test_titles_without_an_article_are_counted(night_of: Callable[..., NightSummary]) -> None:
+def test_titles_without_an_article_are_reported(night_of: Callable[..., NightSummary]) -> None:
     night = night_of()
-    assert "article" not in verdict(night)
+    assert "article" not in night_verdict(night)
     batches = [
-        replace(result, without_content=1200) if result.outcome == "scored" else result
-        for result in night.batches
+        replace(one, without_content=1200) if one.outcome == "scored" else one
+        for one in night.batches
     ]
-    expected = "2 rows rejected; 1,200 labelled by their titles alone, without an article;"
-    assert expected in verdict(replace(night, batches=batches))
+    expected = "2 rows rejected; 1,200 without an article were labelled by their titles;"
+    assert expected in night_verdict(replace(night, batches=batches))

@@ -20,7 +20,7 @@ from headlines.corpus.examples import examples
 from headlines.corpus.ingest import ingest
 from headlines.corpus.tokens import segment_corpus
 from headlines.errors import InputError
-from headlines.evaluation.baseline import baseline
+from headlines.evaluation.baseline import fit_baseline
 from headlines.evaluation.evaluate import evaluate
 from headlines.models import champion
 from headlines.models.export import export
@@ -118,7 +118,7 @@ def test_articles_decide_where_titles_tell_nothing(made: Made) -> None:
 def test_the_baseline_reads_what_the_network_reads(made: Made) -> None:
     right = {}
     for preset in (PRESET, PRESETS["default"]):
-        found = baseline(made.root, made.corpus, made.tokens, preset).artifact
+        found = fit_baseline(made.root, made.corpus, made.tokens, preset).artifact
         assert found is not None
         rows = pq.read_table(found.directory / "predictions.parquet").to_pandas()
         right[preset.name] = (rows["prediction"] == rows["row"] % 3).mean()

@@ -66,7 +66,7 @@ def test_words_that_the_model_does_not_know_from_its_training_are_refused(
     dictionary = tmp_path / "words.txt"
     dictionary.write_text("股市大涨\n", encoding="utf-8")
     monkeypatch.setenv("HEADLINES_DICTIONARY", str(dictionary))
-    with pytest.raises(InputError, match="was trained on other words"):
+    with pytest.raises(InputError, match="trained with a different segmenter"):
         predict(TITLES)
 
 

@@ -76,7 +76,7 @@ def make_champion(root: DataRoot, seed: int = 0) -> Artifact:
 
     config = {"preset": preset.to_dict(), "segmenter": Segmenter().fingerprint()}
     recipe = Recipe("model", 1, (), config)
-    model = root.store.publish(root.model(registry.version_of(recipe.key)), recipe, write)
+    model = root.store.publish(root.model(registry.new_version(recipe.key)), recipe, write)
     champion.promote(root, model.version, "a test")
     return model
 
@@ -264,7 +264,7 @@ def test_a_champion_of_another_segmenter_stops_the_batch(
     dictionary = tmp_path / "words.txt"
     dictionary.write_text("小学生获奖\n", encoding="utf-8")
     options = dataclasses.replace(OPTIONS, segmenter=Segmenter(dictionary=str(dictionary)))
-    with pytest.raises(InputError, match="was trained on other words"):
+    with pytest.raises(InputError, match="trained with a different segmenter"):
         preflight(root, batch, options)
 
 

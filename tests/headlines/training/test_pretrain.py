@@ -1,4 +1,4 @@
-"""Vectors learnt from a corpus: once, from training texts alone, and a model starts from them."""
+"""Pretrained vectors: learnt once, only from training texts, and used by models."""
 
 import csv
 import dataclasses
@@ -48,7 +48,7 @@ def corpus(catalog: Catalog, tmp_path: Path) -> Artifact:
     return ingest(catalog, "news", str(path))
 
 
-def test_it_learns_from_titles_and_contents_of_training_rows_alone(
+def test_it_learns_from_training_titles_and_articles_only(
     catalog: Catalog, corpus: Artifact, preset: Preset
 ) -> None:
     pretrained = pretrain_view(catalog, corpus, preset, "words")
@@ -60,7 +60,7 @@ def test_it_learns_from_titles_and_contents_of_training_rows_alone(
     assert "独有" in words_of(pretrain_view(catalog, corpus, leaking, "words"))
 
 
-def test_it_learns_of_pairs_where_a_preset_reads_them(
+def test_bigram_vectors_are_learnt_if_the_preset_reads_them(
     catalog: Catalog, corpus: Artifact, preset: Preset
 ) -> None:
     both = dataclasses.replace(preset, pairs=BigramConfig(1, 1, 3))
@@ -85,7 +85,7 @@ def test_contents_start_from_the_vectors_of_words(
     assert contents.reused
 
 
-def test_it_is_reused_by_presets_that_want_the_same(
+def test_vectors_are_reused_by_presets_with_equal_settings(
     catalog: Catalog, corpus: Artifact, preset: Preset
 ) -> None:
     [first] = pretrain(catalog, corpus, preset)
@@ -98,7 +98,7 @@ def test_it_is_reused_by_presets_that_want_the_same(
         assert not new.reused
 
 
-def test_a_model_starts_from_it_and_names_it(
+def test_a_model_starts_from_the_vectors_and_lists_them(
     catalog: Catalog, corpus: Artifact, preset: Preset
 ) -> None:
     pretrained = pretrain(catalog, corpus, preset)

@@ -1,4 +1,4 @@
-"""The trials of a sweep: measured on dev alone, reused, resumed, ranked, and none lost."""
+"""The trials of a sweep: measured on dev only, reused, resumed and ranked."""
 
 import json
 import re
@@ -19,9 +19,10 @@ from headlines.storage.layout import Catalog
 from headlines.storage.lineage import lineage
 from headlines.storage.manifest import Recipe
 from headlines.training.pretrain import pretrain
-from headlines.training.search_space import Choice, Space, Trial
-from headlines.training.sweep import MeanStd, TrialResult, publish_ranking, ranked, run_trial
+from headlines.training.search_space import Choice, SearchSpace, Trial
+from headlines.training.sweep import publish_ranking, ranked
 from headlines.training.train import train
+from headlines.training.trial import MeanStd, TrialResult, run_trial
 from lstm_model.checkpoint import Checkpoint, write_checkpoint
 from lstm_model.presets import PRESETS
 
@@ -34,7 +35,7 @@ def prepared(catalog: Catalog, corpus_file: Path) -> tuple[Artifact, Artifact]:
 
 
 def trial(number: int = 1, **values: Any) -> Trial:
-    # What costs time and changes nothing here is left away.
+    # Without what takes time and does not matter here.
     plain = {"pretrained": True, "bidirectional": False, "pooling": "last", **values}
     return Trial(number, values, replace(PRESETS["small"], name=f"small-{number}", **plain))
 
@@ -47,7 +48,7 @@ class Cut(Exception):
     pass
 
 
-def test_a_trial_cut_off_goes_on_and_has_the_figures_of_a_model_trained_at_once(
+def test_an_interrupted_trial_resumes_with_the_same_metrics(
     catalog: Catalog, corpus_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lines = corpus_file.read_text("utf-8").splitlines()
@@ -56,7 +57,7 @@ def test_a_trial_cut_off_goes_on_and_has_the_figures_of_a_model_trained_at_once(
     stages = prepared(catalog, corpus_file)
     [words_of_test] = (stages[1].directory / "split=test").iterdir()
     kept = words_of_test.read_bytes()
-    words_of_test.write_bytes(b"no one reads this")
+    words_of_test.write_bytes(b"must not be read")
     written: list[int] = []
 
     def write(directory: Path, checkpoint: Checkpoint) -> None:
@@ -83,14 +84,14 @@ def test_a_trial_cut_off_goes_on_and_has_the_figures_of_a_model_trained_at_once(
     words_of_test.write_bytes(kept)
     preset = replace(tried.preset, seed=1, name="another")
     model = train(catalog, *stages, preset, pretrained=pretrain(catalog, stages[0], preset))
-    told = evaluate(catalog, model, *stages).counts["metrics"]["dev"]
-    assert told["all"]["rows"] == 18
+    dev = evaluate(catalog, model, *stages).counts["metrics"]["dev"]
+    assert dev["all"]["rows"] == 18
     measured = again.trainings[1].counts
     assert {name: measured[name] for name in ("rows", "accuracy", "macro_f1")} == {
-        name: told["without_leaked_titles"][name] for name in ("rows", "accuracy", "macro_f1")
+        name: dev["without_leaked_titles"][name] for name in ("rows", "accuracy", "macro_f1")
     }
     assert measured["rows"] == 17
-    assert len(list_artifacts(catalog.root / "pretrained")) == 2  # of each seed, whoever needs it
+    assert len(list_artifacts(catalog.root / "pretrained")) == 2  # one for each seed
 
 
 def test_a_trial_that_diverges_is_a_row_with_its_reason(
@@ -103,7 +104,7 @@ def test_a_trial_that_diverges_is_a_row_with_its_reason(
     assert run_trial(catalog, *stages, diverging, 2).trainings[0].reused
     good = outcome(catalog, 2, 0.5, 0.7)
 
-    space = Space(PRESETS["small"], {"learning_rate": Choice((1e38, 0.001))}, 2, 2, 0)
+    space = SearchSpace(PRESETS["small"], {"learning_rate": Choice((1e38, 0.001))}, 2, 2, 0)
     swept = publish_ranking(catalog, space, [bad, good])
 
     assert (swept.counts["trials"], swept.counts["failed"]) == (2, 1)
@@ -136,7 +137,7 @@ def test_a_corpus_without_dev_is_refused_before_any_training(
 
 
 def outcome(catalog: Catalog, number: int, *figures: float | None) -> TrialResult:
-    """An outcome with such macro-F1s; None: it could not be trained with that seed."""
+    """A trial result with these macro-F1s by seed; None: the training failed."""
     trainings = []
     for seed, figure in enumerate(figures):
         counts: dict[str, Any] = {"problem": "no", "seconds": 1.0}
@@ -144,14 +145,14 @@ def outcome(catalog: Catalog, number: int, *figures: float | None) -> TrialResul
             counts = {"problem": "", "macro_f1": figure, "accuracy": 0.5, "seconds": 1.0}
         recipe = Recipe("trial", 1, (), {"number": number, "seed": seed})
 
-        def told(_: Path, counts: dict[str, Any] = counts) -> dict[str, Any]:
+        def write(_: Path, counts: dict[str, Any] = counts) -> dict[str, Any]:
             return counts
 
-        trainings.append(publish(catalog, catalog.trial(recipe.key), recipe, told))
+        trainings.append(publish(catalog, catalog.trial(recipe.key), recipe, write))
     return TrialResult(trial(number), tuple(trainings))
 
 
-def test_trials_are_ranked_by_mean_macro_f1_and_failed_ones_stand_last(catalog: Catalog) -> None:
+def test_trials_are_ranked_by_mean_macro_f1_failed_last(catalog: Catalog) -> None:
     figures: list[tuple[float | None, ...]] = [
         (0.9, None), (0.0, 0.0), (0.6, 0.7), (0.5, 0.9), (None,), (0.75, 0.5),
     ]  # fmt: skip
@@ -159,7 +160,7 @@ def test_trials_are_ranked_by_mean_macro_f1_and_failed_ones_stand_last(catalog: 
     assert [one.trial.number for one in ranked(outcomes)] == [4, 3, 6, 2, 1, 5]
 
 
-def test_the_spread_is_that_of_a_sample() -> None:
+def test_mean_and_sample_standard_deviation() -> None:
     assert MeanStd.of([0.5, 0.7]) == MeanStd(pytest.approx(0.6), pytest.approx(0.1 * 2**0.5))
     assert str(MeanStd.of([0.5, 0.7])) == "0.600 ± 0.141"
     assert str(MeanStd.of([0.5])) == "0.500"

@@ -1,4 +1,4 @@
-"""Training on a small corpus: reused, resumed, and the first model the champion."""
+"""Training on a small corpus: reuse, resumption, and promotion of the first model."""
 
 import dataclasses
 import json
@@ -44,7 +44,9 @@ def test_two_data_roots_give_the_same_model(tmp_path: Path, corpus_file: Path) -
 
 
 @pytest.mark.usefixtures("small_preset")
-def test_a_training_cut_off_goes_on_and_ends_the_same(tmp_path: Path, corpus_file: Path) -> None:
+def test_an_interrupted_training_resumes_and_ends_the_same(
+    tmp_path: Path, corpus_file: Path
+) -> None:
     class Cut(Exception):
         pass
 
@@ -73,14 +75,14 @@ def test_a_training_cut_off_goes_on_and_ends_the_same(tmp_path: Path, corpus_fil
 
 
 @pytest.mark.usefixtures("small_preset")
-def test_the_temperature_is_fitted_on_dev_and_kept(catalog: Catalog, tmp_path: Path) -> None:
+def test_the_temperature_is_fitted_on_dev_and_stored(catalog: Catalog, tmp_path: Path) -> None:
     words = [
         ("获奖", 0),
         ("火灾", 2),
         ("天气", 0),
         ("天气", 1),
         ("天气", 2),
-    ]  # no model knows which
+    ]  # not stored in the model
     rows = [
         f"{word}第{number}{of}号,{label},{split}\n"
         for split, of in (("train", "甲"), ("dev", "乙"))
@@ -104,20 +106,18 @@ def test_the_temperature_is_fitted_on_dev_and_kept(catalog: Catalog, tmp_path: P
     fitted = scorer.calibration.temperature
     assert fitted != 1.0
     assert all(loss(fitted) <= loss(other) + 1e-6 for other in (0.9 * fitted, 1.1 * fitted, 1.0))
-    told = json.loads((model.directory / "metrics.json").read_text("utf-8"))["dev"]
-    assert told["temperature"] == fitted
+    metrics = json.loads((model.directory / "metrics.json").read_text("utf-8"))["dev"]
+    assert metrics["temperature"] == fitted
     before = Calibration(1.0).probabilities(logits)
-    assert told["ece_before"] == pytest.approx(
+    assert metrics["ece_before"] == pytest.approx(
         calibration_metrics(before, dev.labels, before.argmax(axis=1))["ece"], abs=1e-5
     )
     after = scorer.predict(dev.token_lists)
-    assert told["ece"] == calibration_metrics(after, dev.labels, after.argmax(axis=1))["ece"]
+    assert metrics["ece"] == calibration_metrics(after, dev.labels, after.argmax(axis=1))["ece"]
 
 
 @pytest.mark.usefixtures("small_preset")
-def test_a_damaged_model_is_not_trained_anew_in_silence(
-    catalog: Catalog, corpus_file: Path
-) -> None:
+def test_a_damaged_model_is_not_retrained_silently(catalog: Catalog, corpus_file: Path) -> None:
     stages = prepared(catalog, corpus_file)
     model = train(catalog, *stages, resolve_preset("small"))
     weights = model.directory / "weights.safetensors"
@@ -127,9 +127,7 @@ def test_a_damaged_model_is_not_trained_anew_in_silence(
         train(catalog, *stages, resolve_preset("small"))
 
 
-def test_leaked_titles_are_left_out_unless_they_are_asked_for(
-    catalog: Catalog, tmp_path: Path
-) -> None:
+def test_leaked_titles_are_excluded_by_default(catalog: Catalog, tmp_path: Path) -> None:
     file = tmp_path / "news.csv"
     file.write_text(
         "title,label,split\n喜讯,0,train\n火灾,2,train\n公告,,train\n喜讯,0,dev\nＡ,1,train\nA,1,test\n",
@@ -147,6 +145,6 @@ def test_leaked_titles_are_left_out_unless_they_are_asked_for(
         ["喜讯"],
         ["火灾"],
         ["Ａ"],
-    ]  # the unlabelled one is no example
+    ]  # without the unlabelled row
     with pytest.raises(InputError, match="no labelled headlines"):
         examples(corpus, tokens, "nothing", PRESETS["notebook"])

@@ -96,7 +96,7 @@ def test_corpus_and_evaluation_in_parts_are_the_same(
     publish_model: Callable[..., Artifact],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(held_out, "_WORTH_ROWS", 1)
+    monkeypatch.setattr(held_out, "_MIN_WORKER_ROWS", 1)
     root = DataRoot.open(tmp_path / "data")
     model = publish_model(root, "m")
     made: list[tuple[Artifact, Artifact]] = []
@@ -158,7 +158,7 @@ def test_a_worker_with_a_different_model_is_refused(
     other = make_champion(DataRoot.open(tmp_path / "elsewhere"), seed=1)
     assert other.manifest.key == champion.open_champion(job.root).manifest.key
     order = cluster.order("other-model-w1", str(tmp_path / "elsewhere"))
-    with pytest.raises(InputError, match="different copy of the model") as caught:
+    with pytest.raises(InputError, match="a different copy of the model") as caught:
         job.run()
     assert str(other.directory) in caught.value.location
     assert job.root.store.manifest("predictions/batch=news.csv") is None

@@ -349,7 +349,7 @@ def test_a_judgement_that_another_machine_overtook_is_an_error(
         publish_model(here, version, seed=seed)
     champion.promote(here, "a", "by hand")
     champion.promote(there, "b", "by hand")
-    with pytest.raises(InputError, match="b has become the champion meanwhile"):
+    with pytest.raises(InputError, match="b became champion in the meantime"):
         champion.promote(here, "c", "better", instead_of="a")
     assert champion.rollback(here).version == "a"
     bucket_of(here).upload(b"{garbage", "models/champion.json")
