@@ -1,6 +1,7 @@
 """What a data root is for, done in a bucket."""
 
 import os
+import pickle
 import shutil
 import subprocess
 import sys
@@ -14,11 +15,10 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from headlines.compute import executors
 from headlines.errors import InputError
 from headlines.evaluation.leaderboard import list_models
 from headlines.evaluation.promotion import promote_by_force
-from headlines.models import champion, registry, scorers
+from headlines.models import champion, registry
 from headlines.nightly import history
 from headlines.nightly.archive import archive
 from headlines.nightly.inbox import read_inbox
@@ -29,16 +29,15 @@ from headlines.scoring.batch_state import BatchState, batch_state
 from headlines.scoring.chunks import chunk_refs
 from headlines.scoring.predict import predict
 from headlines.scoring.read_files import REJECTS_FILE, read_group
+from headlines.storage import lineage
 from headlines.storage.artifact import Artifact
 from headlines.storage.data_root import DataRoot
-from headlines.storage.lineage import lineage
 from tests.score import OPTIONS, make_jobs, score_options
 
 from . import steps
 from .conftest import RootOf, bucket_of, needs_conditions, object_names
 from .faulty_proxy import FaultyProxy, at_random
 
-FOLDERS = ("predictions", "rejects", "failed")  # what a night lists
 TITLES = ["某地获奖", "天气很好", "发生车祸", "丰收喜讯", "公告路线", "火灾受伤"]
 
 
@@ -58,8 +57,7 @@ def rows_of(root: DataRoot, batch: str) -> dict[int, str]:
 def test_predictions_are_those_of_a_local_data_root_to_the_byte(
     root_of: RootOf, tmp_path: Path, corpus_file: Path, small_preset: str
 ) -> None:
-    here, there = root_of("here"), root_of("there")
-    local = DataRoot.open(tmp_path / "local")
+    here, there, local = root_of("here"), root_of("there"), DataRoot.open(tmp_path / "local")
     chance = np.random.default_rng(7)
     for root in (here, local):
         steps.train_first(root, corpus_file, small_preset)
@@ -71,23 +69,23 @@ def test_predictions_are_those_of_a_local_data_root_to_the_byte(
         titles[:: 1 + number * 3] = [""] * len(titles[:: 1 + number * 3])
         name = f"2026-11-2{number}.csv"
         upload(here, name, titles, tmp_path)
-        steps.write_titles(local.store.fetch(local.inbox) / name, titles)
-    outcomes = {
-        root.url: [steps.score(root, batch) for batch in read_inbox(root).batches]
-        for root in (here, local)
-    }
-    assert outcomes[here.url] == outcomes[local.url] == ["stopped", "scored", "scored"]
-    for folder in FOLDERS:
+        steps.write_titles(local.store.directory / local.inbox / name, titles)
+    for root in (here, local):
+        outcomes = [steps.score(root, batch) for batch in read_inbox(root).batches]
+        assert outcomes == ["stopped", "scored", "scored"]
+    for name_of in (local.predictions_of, local.rejects_of, local.failure_of):
         for number in range(3):
-            name = f"{folder}/batch=2026-11-2{number}.csv"
-            actual, expected = (root.store.open(name) for root in (there, local))
-            assert (actual is None) is (expected is None)
-            if actual and expected:
-                assert actual.manifest.key == expected.manifest.key
-                assert {**actual.counts, "where": ""} == {**expected.counts, "where": ""}
-                for file, expected_file in zip(actual.files(), expected.files(), strict=True):
-                    if file.suffix == ".parquet":  # a report has the location of the batch
-                        assert file.read_bytes() == expected_file.read_bytes()
+            found, expected = (
+                root.store.open(name_of(f"2026-11-2{number}.csv")) for root in (there, local)
+            )
+            assert (found is None) is (expected is None)
+            if found and expected:
+                assert found.manifest.key == expected.manifest.key
+                counts, others = found.counts, expected.counts
+                assert {**counts, "where": ""} == {**others, "where": ""}
+                for path, other in zip(found.files(), expected.files(), strict=True):
+                    if path.suffix == ".parquet":  # a report names the location of the batch
+                        assert path.read_bytes() == other.read_bytes()
 
 
 def test_a_data_root_in_a_bucket_does_what_a_local_one_does(
@@ -101,9 +99,8 @@ def test_a_data_root_in_a_bucket_does_what_a_local_one_does(
     model = steps.train_first(here, corpus_file, small_preset)
     assert steps.train_first(there, corpus_file, small_preset).reused
     version = model.version
-    assert [(one.version, one.champion, one.damaged) for one in list_models(there)] == [
-        (version, True, "")
-    ]
+    [listed] = list_models(there)
+    assert (listed.version, listed.champion, listed.damaged) == (version, True, "")
     assert predict(TITLES).shape == (6, 3)
     upload(here, "sub/day.csv", TITLES, tmp_path)
     for part in ("a.csv", "b.csv"):
@@ -113,7 +110,7 @@ def test_a_data_root_in_a_bucket_does_what_a_local_one_does(
     assert (folder.name, day.name) == ("folder.csv", "sub/day.csv")
     assert [steps.score(here, batch) for batch in (folder, day)] == ["scored", "scored"]
     assert len(rows_of(there, "folder.csv")) == 6
-    with there.store.listed(*FOLDERS):
+    with there.store.listed(there.predictions, there.rejects, there.failures):
         states = [batch_state(there, batch) for batch in read_inbox(there).batches]
         assert there.store.collect_garbage() == 0
     assert states == [BatchState.SCORED, BatchState.SCORED]
@@ -124,18 +121,20 @@ def test_a_data_root_in_a_bucket_does_what_a_local_one_does(
     assert steps.score(there, revised) == "scored"
     assert len(rows_of(here, "sub/day.csv")) == 2
     assert len(here.store.list_artifacts("superseded/predictions")) == 1
-    links = lineage(here, here.resolve(f"{here.url}/predictions/batch=sub%2Fday.csv"))
+    url = f"{here.url}/predictions/batch=sub%2Fday.csv"
+    links = lineage.lineage(here, here.resolve(url))
     assert [link.problem for link in links] == [""] * len(links)
     # The inbox is emptied, and the way back leads to the archive.
     assert set(archive(there, 0).moved) == {"folder.csv", "sub/day.csv"}
     assert object_names(there, "inbox") == ["inbox/sub"]
     assert read_inbox(here).batches == []
-    links = lineage(here, here.predictions_of("folder.csv"))
+    links = lineage.lineage(here, here.predictions_of("folder.csv"))
     assert "archived; it was inbox/folder.csv" in [link.note for link in links]
     assert [link.problem for link in links] == [""] * len(links)
-    here.store.write_document("reports/nightly/2026.json", b"{}")
-    assert there.store.list_documents("reports/nightly", ".json") == ["reports/nightly/2026.json"]
-    assert history.recent_nights(there) == []  # it is not the record of a night
+    record = f"{here.nightly_reports}/2026.json"
+    here.store.write_document(record, b"{}")
+    assert there.store.list_documents(there.nightly_reports, ".json") == [record]
+    assert history.recent_nights(there) == []  # it is not a record, which is only logged
 
 
 def test_a_model_is_compared_and_promoted_by_a_machine_that_has_neither(
@@ -166,16 +165,24 @@ def test_files_that_are_still_written_settle_by_the_time_of_the_store(
 def test_a_batch_is_named_by_its_url(root: DataRoot, tmp_path: Path) -> None:
     upload(root, "a.csv", TITLES, tmp_path)
     upload(root, "folder.csv/b.csv", TITLES, tmp_path)
-
-    def fetch(name: str) -> Path:
-        return root.store.fetch(root.resolve(f"{root.url}/inbox/{name}"))
-
-    batches = resolve_batches(root, [fetch("a.csv"), fetch("folder.csv")], None)
+    urls = [f"{root.url}/inbox/{name}" for name in ("a.csv", "folder.csv", "c.csv")]
+    *paths, missing = (root.store.fetch(root.resolve(url)) for url in urls)
+    batches = resolve_batches(root, paths, None)
     assert [batch.name for batch in batches] == ["a.csv", "folder.csv"]
-    with pytest.raises(InputError, match="no such file"):
-        resolve_batches(root, [fetch("c.csv")], None)
+    with pytest.raises(InputError, match="no such file") as caught:
+        resolve_batches(root, [missing], None)
+    assert caught.value.location == urls[2]
     with pytest.raises(InputError, match="not in the data root"):
         root.resolve("s3://elsewhere/a.csv")
+
+
+def test_errors_of_a_batch_name_its_url(root: DataRoot) -> None:
+    bucket_of(root).upload(b"text\nx\n", "inbox/a.csv")
+    [batch] = read_inbox(root).batches
+    for read in (prepare.check_first_row, prepare.prepare_batch):
+        with pytest.raises(InputError, match="no column 'title'") as caught:
+            read(root, batch, OPTIONS)
+        assert caught.value.location == f"{root.url}/inbox/a.csv"
 
 
 def test_a_batch_that_was_exchanged_is_not_archived(
@@ -251,11 +258,8 @@ def publish_champion(publish_model: Callable[..., Artifact]) -> Callable[[DataRo
 
 
 def test_a_worker_elsewhere_scores_a_chunk(
-    root_of: RootOf,
-    tmp_path: Path,
-    publish_champion: Callable[[DataRoot], None],
+    root_of: RootOf, tmp_path: Path, publish_champion: Callable[[DataRoot], None]
 ) -> None:
-    """The other machine has the same path, on another disk."""
     here = DataRoot.open(root_of("here").url, shares_work=True)
     publish_champion(here)
     upload(here, "day.csv", TITLES, tmp_path)
@@ -264,13 +268,9 @@ def test_a_worker_elsewhere_scores_a_chunk(
     prepared = prepare.prepare_batch(here, batch, steps.HALF)
     jobs = make_jobs(here, batch, prepared, steps.HALF)
     assert len(jobs) == 2
-    cache = here.store.directory.parent
-    cache.rename(tmp_path / "client's disk")
-    scorers._load_scorer.cache_clear()
-    parts = [score_chunks.score_chunk(job) for job in jobs]
-    cache.rename(tmp_path / "worker's disk")
-    (tmp_path / "client's disk").rename(cache)
-    assert not parts[0].directory.exists()
+    root_of("worker")  # from here on, data roots are opened on that machine
+    parts = [score_chunks.score_chunk(job) for job in pickle.loads(pickle.dumps(jobs))]
+    assert not any(part.directory.is_relative_to(here.store.directory) for part in parts)
     commit.commit(here, batch, prepared, model, parts)
     assert rows_of(root_of("third"), "day.csv") == dict(enumerate(TITLES))
     assert object_names(here, ".work/shared") == []
@@ -285,15 +285,10 @@ def test_a_worker_elsewhere_reads_files_of_a_batch(
     upload(here, "day.csv/part-1.csv", TITLES, tmp_path)
     [batch] = read_inbox(here).batches
     groups = prepare._read_groups(here, batch, options)
-    cache = here.store.directory.parent
-    cache.rename(tmp_path / "client's disk")
-    read = [read_group(group) for group in groups]
-    cache.rename(tmp_path / "worker's disk")
-    (tmp_path / "client's disk").rename(cache)
-    assert not any(artifact.directory.exists() for artifact in read)
-    monkeypatch.setattr(executors, "executor", lambda _: ThreadPoolExecutor(1))
-    monkeypatch.setattr(executors, "max_in_flight", lambda: 1)
-    monkeypatch.setattr(read_files, "read_files", lambda *_: pytest.fail("it was read"))
+    root_of("worker")  # from here on, data roots are opened on that machine
+    read = [read_group(group) for group in pickle.loads(pickle.dumps(groups))]
+    assert not any(part.directory.is_relative_to(here.store.directory) for part in read)
+    monkeypatch.setattr(read_files, "read_files", lambda *_: pytest.fail("it was read again"))
     prepared = prepare.prepare_batch(here, batch, options)
     assert prepared.counts["rows_in"] == 2 * len(TITLES) + 1
     rejected = list(read_rejects(prepared.directory / REJECTS_FILE))
@@ -361,7 +356,7 @@ def test_a_judgement_that_another_machine_overtook_is_an_error(
     with pytest.raises(InputError, match="cannot be read"):
         champion.history(there)
     champion.promote(there, "c", "by hand")
-    assert [one.version for one in champion.history(here)] == ["c"]
+    assert [promotion.version for promotion in champion.history(here)] == ["c"]
     assert any(".damaged~" in name for name in object_names(here, "models"))
 
 
@@ -397,7 +392,7 @@ def test_nothing_is_lost_or_twice_where_a_fifth_of_all_requests_fails(
     before = there.store.open(superseded)
     assert before is not None
     assert before.counts["scored"] == 6
-    with there.store.listed(*FOLDERS):
+    with there.store.listed(there.predictions, there.rejects, there.failures):
         there.store.collect_garbage()
     manifest = there.store.manifest(there.predictions_of("day.csv"))
     assert manifest is not None
