@@ -152,8 +152,8 @@ def _batch_lines(root: DataRoot, batches: Sequence[Result]) -> list[str]:
         lines.append(f"  predictions: {_relative_path(batch['predictions'])}")
     if len(batches) > _MAX_BATCHES:
         lines.append(f"… and {len(batches) - _MAX_BATCHES} more batches")
-    if batch := next((batch["batch"] for batch in batches if batch["predictions"]), None):
-        lines += [f"  {prediction_line(row)}" for row in _first_predictions(root, batch)]
+    if scored := next((batch["batch"] for batch in batches if batch["predictions"]), None):
+        lines += [f"  {prediction_line(row)}" for row in _first_predictions(root, scored)]
     return lines
 
 
