@@ -4,14 +4,13 @@ import json
 import socket
 from collections.abc import Mapping
 from functools import lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from headlines.errors import InputError
 from headlines.hashing import json_digest
 from headlines.models import registry
 from headlines.storage.artifact import Artifact
-from headlines.storage.layout import Catalog
+from headlines.storage.data_root import DataRoot
 
 if TYPE_CHECKING:
     from lstm_model.packed import PackedScorer
@@ -23,7 +22,7 @@ def model_files_digest(model: Artifact) -> str:
 
 
 def cached_scorer(
-    root: str, version: str, files_digest: str, segmenter: Mapping[str, Any]
+    root: DataRoot, version: str, files_digest: str, segmenter: Mapping[str, Any]
 ) -> "PackedScorer":
     """The scorer of a model, loaded once a process.
 
@@ -41,17 +40,17 @@ def cached_scorer(
 
 
 @lru_cache(maxsize=2)
-def _load_scorer(root: str, version: str, files_digest: str, segmenter: str) -> "PackedScorer":
+def _load_scorer(root: DataRoot, version: str, files_digest: str, segmenter: str) -> "PackedScorer":
     import threadpoolctl
 
     # One BLAS thread: workers share the cores, and sums round the same on every machine.
     threadpoolctl.threadpool_limits(1, "blas")
-    model = registry.open_model(Catalog(Path(root)), version)
+    model = registry.open_model(root, version)
     if (local_digest := model_files_digest(model)) != files_digest:
         raise InputError(
             f"this machine has a different copy of the model {version} (files {local_digest[:8]} "
             f"instead of {files_digest[:8]})",
-            f"{model.directory} on {socket.gethostname()}",
+            f"{model.location} on {socket.gethostname()}",
             "use one data root on all machines, or copy the model there again",
         )
     return registry.load_scorer(model, json.loads(segmenter))

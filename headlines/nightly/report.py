@@ -1,7 +1,7 @@
 """The report of a night: what was scored and rejected, and whether the headlines drifted."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -12,8 +12,7 @@ from headlines.nightly.charts import drift_chart, trend_chart
 from headlines.nightly.history import NightRecord, NightSummary
 from headlines.nightly.samples import samples_by_class
 from headlines.reports.rendering import render_page
-from headlines.storage.documents import write_document
-from headlines.storage.layout import Catalog
+from headlines.storage.data_root import DataRoot
 
 _MAX_SKIPPED = 20  # files named in the summary; the report has all
 _MAX_WAITING = 3  # batches named in the verdict; summary and report have all
@@ -26,15 +25,20 @@ _DISTRIBUTIONS = {
 }
 
 
-def write_nightly_report(catalog: Catalog, path: Path, title: str, night: NightSummary) -> None:
+def write_nightly_report(root: DataRoot, title: str, night: NightSummary) -> Path:
     """Write the report of a night; the same night gives the same bytes.
 
-    The title is the time of the night, as in the name of the report.
+    Args:
+        root: the data root.
+        title: time of the night, which names the report.
+        night: its results.
+
+    Returns:
+        The path of the HTML file on this machine.
     """
     reasons: Counter[str] = Counter()
     for result in night.scored:
         reasons.update(result.reasons)
-    predictions = [Path(result.predictions) for result in night.scored if result.predictions]
     records = [*night.before, NightRecord(title, night.model, night.profile)]
     shown = [record for record in records if record.profile.rows]
     content = render_page(
@@ -59,9 +63,9 @@ def write_nightly_report(catalog: Catalog, path: Path, title: str, night: NightS
         findings=[(_DISTRIBUTIONS[finding.name], finding) for finding in night.drift],
         drift=_drift_chart(night.drift) if night.profile.rows and night.reference.rows else None,
         min_rows=MIN_ROWS,
-        samples=samples_by_class(predictions),
+        samples=samples_by_class(_prediction_directories(root, night)),
     )
-    write_document(catalog, path, content.encode())
+    return root.store.write_document(root.night_report(title), content.encode())
 
 
 def night_verdict(night: NightSummary) -> str:
@@ -109,6 +113,15 @@ def night_summary(night: NightSummary, report: Path) -> str:
         if result.outcome == outcome
     ]
     return "\n".join(lines)
+
+
+def _prediction_directories(root: DataRoot, night: NightSummary) -> Iterator[Path]:
+    """The directories on this machine of the predictions of a night."""
+    for result in night.scored:
+        if "://" not in result.predictions:
+            yield Path(result.predictions)
+        elif (predictions := root.store.open(root.resolve(result.predictions))) is not None:
+            yield predictions.directory
 
 
 def _names(night: NightSummary, outcome: str) -> list[str]:

@@ -20,14 +20,14 @@ _HARDLINK_UNSUPPORTED = (errno.EPERM, errno.EXDEV, errno.EMLINK, errno.ENOSYS, e
 
 
 @contextlib.contextmanager
-def staging_directory(work: Any, target: object) -> Iterator[Path]:
+def staging_directory(work: Path, target: object) -> Iterator[Path]:
     """A directory below `work` for what will be renamed to `target`; removed in the end.
 
     Raises:
         OSError: a write failed; it names `target` where the system names no file.
     """
     name = f"draft-{socket.gethostname()}-{os.getpid()}-{PROCESS_TOKEN}-{next(_draft_numbers)}"
-    draft = _path(work) / name
+    draft = work / name
     draft.mkdir(parents=True)
     try:
         with _errors_naming(target):
@@ -36,7 +36,7 @@ def staging_directory(work: Any, target: object) -> Iterator[Path]:
         shutil.rmtree(draft, ignore_errors=True)  # nothing is left of it after a rename
 
 
-def write_atomically(work: Any, path: Path, content: bytes) -> None:
+def write_atomically(work: Path, path: Path, content: bytes) -> None:
     """Replace a small file: a reader sees the old content or the new."""
     mkdir_durable(path.parent)
     with staging_directory(work, path) as draft:
@@ -69,13 +69,13 @@ def atomic_output(path: Path) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def file_lock(work: Any, name: str, *, wait: bool = True) -> Iterator[None]:
+def file_lock(work: Path, name: str, *, wait: bool = True) -> Iterator[None]:
     """Hold the lock `<work>/<name>.lock` against all processes of this machine.
 
     Raises:
         BlockingIOError: another process holds it, and `wait` is false.
     """
-    path = _path(work) / f"{name}.lock"
+    path = work / f"{name}.lock"
     path.parent.mkdir(parents=True, exist_ok=True)
     while True:
         with path.open("a") as file:
@@ -172,8 +172,3 @@ def _errors_naming(target: object) -> Iterator[None]:
             reason = error.strerror or str(error)
             raise OSError(error.errno or errno.EIO, reason, str(target)) from error
         raise
-
-
-def _path(work: Any) -> Path:
-    # A Catalog until its callers hand in a path.
-    return getattr(work, "work", work)  # type: ignore[no-any-return]

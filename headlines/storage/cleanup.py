@@ -11,7 +11,6 @@ import time
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 from headlines.storage.atomic import PROCESS_TOKEN, file_lock, is_open_at
 from headlines.storage.layout import (
@@ -40,13 +39,13 @@ def clean_work(work: Path) -> int:
     )
 
 
-def clean_drafts(work: Any) -> int:
+def clean_drafts(work: Path) -> int:
     """Remove the drafts of processes that have ended; return how many.
 
     Whether a process of another machine has ended is not known: its drafts stay for a week.
     """
     removed = 0
-    for draft in _path(work).glob("draft-*"):
+    for draft in work.glob("draft-*"):
         if not (match := _DRAFT.fullmatch(draft.name)):
             continue
         if match[1] == socket.gethostname():
@@ -59,21 +58,21 @@ def clean_drafts(work: Any) -> int:
     return removed
 
 
-def clean_chunks(work: Any) -> int:
+def clean_chunks(work: Path) -> int:
     """Remove the chunks of batches that no run has resumed for a week; return how many."""
     removed = 0
     for folder in (*CHUNK_FOLDERS, *(f"shared/{name}" for name in CHUNK_FOLDERS)):
-        for chunk in (_path(work) / folder).glob("*"):
+        for chunk in (work / folder).glob("*"):
             if _is_older(chunk, CHUNKS_KEPT):
                 shutil.rmtree(chunk, ignore_errors=True)
                 removed += 1
     return removed
 
 
-def clean_quarantine(work: Any) -> int:
+def clean_quarantine(work: Path) -> int:
     """Remove what was quarantined more than 30 days ago; return how many artifacts."""
     removed = 0
-    for folder, folders, files in os.walk(_path(work) / "damaged"):
+    for folder, folders, files in os.walk(work / "damaged"):
         quarantined = [name for name in (*folders, *files) if _QUARANTINED.search(name)]
         folders[:] = [name for name in folders if name not in quarantined]
         for path in (Path(folder, name) for name in quarantined):
@@ -136,8 +135,3 @@ def _is_running(pid: int, process: str) -> bool:
     except PermissionError:
         return True
     return True
-
-
-def _path(work: Any) -> Path:
-    # A Catalog until its callers hand in a path.
-    return getattr(work, "work", work)  # type: ignore[no-any-return]

@@ -34,18 +34,22 @@ class DataRoot(Layout):
         Raises:
             InputError: the URL or the settings of its store cannot be used.
         """
+        directory = machine_directory(str(url))
         if "://" not in str(url):
-            return cls(_local(Path(url).expanduser().resolve()), shares_work)
-        from headlines.storage.bucket.address import cache_directory, parse_url
+            return cls(_local(directory), shares_work)
+        from headlines.storage.bucket.address import parse_url
 
-        url = parse_url(str(url))
-        return cls(_bucket(url, cache_directory(url), os.getpid()), shares_work)
+        return cls(_bucket(parse_url(str(url)), directory, os.getpid()), shares_work)
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> "DataRoot":
+        """The data root that the settings name."""
+        return cls.open(settings.data_root, settings.runner == "dask")
 
     @classmethod
     def from_environment(cls) -> "DataRoot":
-        """The data root that `HEADLINES_DATA` names, by default `data/`."""
-        url = os.environ.get("HEADLINES_DATA") or "data"
-        return cls.open(url, Settings.from_environment().runner == "dask")
+        """The same, of the settings in the environment."""
+        return cls.from_settings(Settings.from_environment())
 
     def __reduce__(self) -> tuple[object, ...]:
         return DataRoot.open, (self.url, self.shares_work)
@@ -72,9 +76,13 @@ class DataRoot(Layout):
         return self.store.work / f"{CHECKPOINT_PREFIXES[1]}{key[:16]}"
 
     @property
+    def is_directory(self) -> bool:
+        """Whether it is a directory, which other machines have to mount at the same path."""
+        return isinstance(self.store, LocalStore)
+
+    @property
     def _chunks(self) -> str:
-        is_local = isinstance(self.store, LocalStore)
-        return SHARED_WORK if self.shares_work and not is_local else WORK
+        return SHARED_WORK if self.shares_work and not self.is_directory else WORK
 
     def location(self, name: str) -> str:
         """What people call something in it: a path, or a URL in a bucket."""
@@ -132,6 +140,19 @@ class DataRoot(Layout):
             raise InputError(
                 f"{path} is in a folder of the data root", option, "name a file outside of it"
             )
+
+
+def machine_directory(url: str) -> Path:
+    """The directory of this machine for a data root: itself, or the local side of a bucket.
+
+    Raises:
+        InputError: it is the URL of something else.
+    """
+    if "://" not in url:
+        return Path(url).expanduser().resolve()
+    from headlines.storage.bucket.address import cache_directory
+
+    return cache_directory(url)
 
 
 @lru_cache

@@ -112,12 +112,12 @@ class LocalStore(Store):
                 mkdir_durable(target.parent)
                 draft.rename(target)
             fsync_directory(target.parent)
-        return Artifact(target, manifest, reused=False, name=name, location=str(target))
+        return Artifact(name, str(target), target, manifest, reused=False)
 
     def _artifact(self, name: str) -> Artifact | None:
         manifest = self.manifest(name)
         path = self.path(name)
-        return Artifact(path, manifest, name=name, location=str(path)) if manifest else None
+        return Artifact(name, str(path), path, manifest) if manifest else None
 
     def _of_key(self, name: str, key: str) -> Artifact | None:
         with contextlib.suppress(DamagedArtifact):

@@ -162,7 +162,7 @@ def dump_signed(data: Mapping[str, Any]) -> str:
 
 
 def load_signed(text: str) -> dict[str, Any]:
-    """The plain data in the text that `sealed` gave.
+    """The plain data in the text that `dump_signed` gave.
 
     Raises:
         ValueError: it is not that text any more.

@@ -2,7 +2,7 @@
 
 Raise a stage's version when its result changes for the same inputs: artifacts of the version
 before are then rebuilt. `tests/headlines/storage/test_stages.py` fails when a file named here
-changes and the record beside the test, `stages.json`, was not renewed.
+changes and the record next to the test, `stages.json`, was not renewed.
 """
 
 from dataclasses import dataclass

@@ -13,8 +13,7 @@ from typing import Any
 import pyarrow.dataset as ds
 import pytest
 
-from headlines.storage.artifact import open_artifact
-from headlines.storage.layout import Catalog
+from headlines.storage.data_root import DataRoot
 from headlines.storage.manifest import MANIFEST
 from tests import factories
 
@@ -173,12 +172,12 @@ def results(root: Path) -> dict[str, dict[str, Any]]:
 
 def unopenable(root: Path) -> set[str]:
     """The directories that stand where artifacts are read, and are none."""
-    found = set()
+    store, found = DataRoot.open(root).store, set()
     for pattern in ("reports/*", "models/*/", "predictions/*", "rejects/*", "failed/*",
                     "superseded/*/*", ".work/admitted/*", ".work/chunks/*"):  # fmt: skip
         for directory in root.glob(pattern):
             try:
-                assert open_artifact(directory)
+                assert store.open(directory.relative_to(root).as_posix())
             except Exception as error:
                 found.add(f"{directory}: {error}")
     return found
@@ -186,7 +185,7 @@ def unopenable(root: Path) -> set[str]:
 
 def predicted(root: Path) -> list[int]:
     """The rows that are predicted, read as people read them: as one dataset."""
-    directory = Catalog(root).predictions
+    directory = root / "predictions"
     if not directory.is_dir():
         return []
     dataset = ds.dataset(directory, format="parquet", partitioning="hive")
@@ -197,4 +196,4 @@ def predicted(root: Path) -> list[int]:
 
 def drafts(root: Path) -> list[str]:
     """The drafts that lie below a root."""
-    return sorted(path.name for path in Catalog(root).work.glob("draft-*"))
+    return sorted(path.name for path in DataRoot.open(root).store.work.glob("draft-*"))

@@ -12,8 +12,7 @@ import pytest
 
 from headlines.errors import DamagedArtifact, InputError
 from headlines.models import champion
-from headlines.storage.artifact import open_artifact, read_manifest
-from headlines.storage.layout import Catalog
+from headlines.storage.data_root import DataRoot
 from headlines.storage.manifest import MANIFEST
 
 from .conftest import Victim, predicted, results, unopenable, write_batch
@@ -139,15 +138,15 @@ class Stages:
 
     def is_refused(self, path: Path) -> bool:
         """Whether who reads it is told that it is damaged, and where it lies."""
-        catalog = Catalog(self.root)
-        if path == catalog.champion or path.is_relative_to(catalog.models):
-            place = path if path == catalog.champion else path.parent
+        data = DataRoot.open(self.root)
+        if path.is_relative_to(self.root / "models"):
+            place = path if path.name == "champion.json" else path.parent
             with pytest.raises(InputError, match=r"damaged|cannot be read") as refusal:
-                champion.open_champion(catalog)
+                champion.open_champion(data)
             return refusal.value.location == str(place) and bool(refusal.value.hint)
-        for read in (read_manifest, open_artifact):
+        for read in (data.store.manifest, data.store.open):
             with pytest.raises(DamagedArtifact) as damaged:
-                read(path.parent)
+                read(path.parent.relative_to(self.root).as_posix())
             assert damaged.value.directory == str(path.parent)
         return True
 

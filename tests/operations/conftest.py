@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from headlines.corpus.ingest import ingest
-from headlines.storage.layout import Catalog
+from headlines.storage.data_root import DataRoot
 from operations.instance import PROJECT, PrefectInstance
 from tests.factories import write_corpus
 
@@ -34,15 +34,15 @@ class Service:
     instance: PrefectInstance
 
     @property
-    def catalog(self) -> Catalog:
-        return Catalog(self.instance.data_root)
+    def root(self) -> DataRoot:
+        return DataRoot.open(self.instance.data_root)
 
     @property
     def environment(self) -> dict[str, str]:
         return {
             **os.environ,
             **SHORT_WAITS,
-            "HEADLINES_DATA": str(self.instance.data_root),
+            "HEADLINES_DATA": self.instance.data_root,
             "HEADLINES_PORT": str(self.instance.port),
             "PREFECT_HOME": str(self.instance.home),
             "PREFECT_API_URL": self.instance.api_url,
@@ -115,7 +115,7 @@ class Service:
 
     def batch(self, name: str, rows: int) -> Path:
         """Put a batch into the inbox whose upload ended an hour ago."""
-        path = self.catalog.inbox / name
+        path = self.root.store.path(self.root.inbox) / name
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("w", encoding="utf-8", newline="") as file:
             writer = csv.writer(file)
@@ -135,9 +135,9 @@ def free_port() -> int:
 
 def service_in(directory: Path) -> Service:
     """A service that is not started yet, with a corpus in its data root."""
-    root = directory / "data"
-    ingest(Catalog(root), "news", str(write_corpus(directory / "news.csv", 120)))
-    return Service(PrefectInstance(root, free_port()))
+    root = DataRoot.open(directory / "data")
+    ingest(root, "news", str(write_corpus(directory / "news.csv", 120)))
+    return Service(PrefectInstance(root.url, free_port()))
 
 
 @pytest.fixture(scope="session")

@@ -63,6 +63,7 @@ class BucketStore(Store):
     def __init__(self, url: str) -> None:
         self.url = url
         self.directory = cache_directory(url)
+        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)  # nobody else's to read
         self.bucket = Bucket(url)
         self._machine = LocalStore(self.directory)  # what each machine keeps for itself
         self._cache = ContentCache(self.directory / "cache", self.work)
@@ -82,6 +83,8 @@ class BucketStore(Store):
         return remote.manifest if remote else None
 
     def has_manifest(self, name: str) -> bool:
+        if name.startswith("/"):  # a file of this machine
+            return False
         if _is_of_machine(name):
             return self._machine.has_manifest(name)
         return self.state(name).exists
@@ -100,7 +103,7 @@ class BucketStore(Store):
             try:
                 view = self._cache.view(remote.manifest, wanted, self._downloads(name, remote))
             except (FileNotFoundError, ValueError) as error:
-                if self.state(name, anew=True).etag == state.etag:
+                if self.state(name, fresh=True).etag == state.etag:
                     raise DamagedArtifact(self.location(name), str(error)) from None
                 continue  # another writer has replaced it
             return self._artifact(name, remote.manifest, view)
@@ -141,7 +144,7 @@ class BucketStore(Store):
     def quarantine(self, name: str, reason: str) -> str | None:
         if _is_of_machine(name):
             return self._machine.quarantine(name, reason)
-        state = self.state(name, anew=True)
+        state = self.state(name, fresh=True)
         with contextlib.suppress(DamagedArtifact):
             # It may have been replaced since, or while it was read: an intact one stays.
             if (remote := self._readable(name, state)) is not None:
@@ -158,7 +161,7 @@ class BucketStore(Store):
         if _is_of_machine(name):
             return self._machine._commit(name, draft, manifest, keep_old=keep_old)
         for _ in range(_ATTEMPTS):
-            before = self.state(name, anew=True)
+            before = self.state(name, fresh=True)
             if before.remote and before.remote.manifest.key == manifest.key:
                 if (winner := self.open(name)) is not None:
                     return winner
@@ -179,14 +182,14 @@ class BucketStore(Store):
             return self._artifact(name, manifest, view, reused=False)
         raise self._contended(name)
 
-    def state(self, name: str, *, anew: bool = False) -> RemoteState:
+    def state(self, name: str, *, fresh: bool = False) -> RemoteState:
         """What the bucket has of an artifact.
 
         Args:
             name: of the artifact.
-            anew: ask the bucket, whatever `listed` knows.
+            fresh: ask the bucket, whatever `listed` knows.
         """
-        if anew:
+        if fresh:
             self._snapshot.forget(name)
         cached = self._cache.manifest(name)
         known = RemoteState() if cached is None else RemoteState.of(cached)
@@ -216,7 +219,7 @@ class BucketStore(Store):
     def _artifact(
         self, name: str, manifest: Manifest, view: Path, *, reused: bool = True
     ) -> Artifact:
-        return Artifact(view, manifest, reused, name, self.location(name))
+        return Artifact(name, self.location(name), view, manifest, reused)
 
     def _downloads(self, name: str, remote: RemoteManifest) -> Callable[[DataFile, Path], None]:
         def download(entry: DataFile, target: Path) -> None:

@@ -12,12 +12,11 @@ import pytest
 
 from headlines.errors import DamagedArtifact
 from headlines.labels import LABELS
-from headlines.scoring import predictions_csv
 from headlines.scoring.predictions_csv import write_predictions_csv
 from headlines.scoring.score_chunks import PREDICTION_SCHEMA
-from headlines.storage.artifact import Artifact, publish
-from headlines.storage.layout import Catalog
-from headlines.storage.manifest import Manifest, Recipe
+from headlines.storage.artifact import Artifact
+from headlines.storage.data_root import DataRoot
+from headlines.storage.manifest import MANIFEST, Recipe
 
 FORMULAS = [
     "=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", '=HYPERLINK("http://x","y")',
@@ -36,7 +35,7 @@ def cells(path: Path) -> list[list[str]]:
 
 
 @pytest.fixture
-def predictions(catalog: Catalog) -> Artifact:
+def predictions(root: DataRoot) -> Artifact:
     """Predictions in two parts, one of them of two row groups."""
     rows = [
         {
@@ -61,18 +60,19 @@ def predictions(catalog: Catalog) -> Artifact:
         return {}
 
     recipe = Recipe("predictions", 1, (), {})
-    return publish(catalog, catalog.prediction("a.csv"), recipe, write)
+    return root.store.publish(root.predictions_of("a.csv"), recipe, write)
 
 
-def test_predictions_are_written_with_their_batch(predictions: Artifact, path: Path) -> None:
-    write_predictions_csv(path, predictions.directory, "=a.csv")
+@pytest.mark.usefixtures("predictions")
+def test_predictions_are_written_with_their_batch(root: DataRoot, path: Path) -> None:
+    write_predictions_csv(root, path, "a.csv")
     with path.open(encoding="utf-8-sig", newline="") as file:
         header, *rows = csv.reader(file, strict=True)
     assert ",".join(header) == (
         "batch,row,id,title,label,label_name,probability,p_positive,p_neutral,p_negative,model,extra"
     )
     assert [row[:3] for row in rows[:3]] == [
-        ["'=a.csv", "0", "'-0"], ["'=a.csv", "1", ""], ["'=a.csv", "2", "'-2"],
+        ["a.csv", "0", "'-0"], ["a.csv", "1", ""], ["a.csv", "2", "'-2"],
     ]  # fmt: skip
     assert [int(row[1]) for row in rows] == list(range(30))
     assert [row[3] for row in rows] == [
@@ -83,7 +83,7 @@ def test_predictions_are_written_with_their_batch(predictions: Artifact, path: P
 
 
 def test_predictions_that_are_damaged_are_not_written(
-    predictions: Artifact, tmp_path: Path
+    root: DataRoot, predictions: Artifact, tmp_path: Path
 ) -> None:
     path = tmp_path / "out" / "a.csv"
     path.parent.mkdir()
@@ -91,36 +91,33 @@ def test_predictions_that_are_damaged_are_not_written(
     part = predictions.directory / "part-00001.parquet"
     part.write_bytes(part.read_bytes()[:-1])
     with pytest.raises(DamagedArtifact):
-        write_predictions_csv(path, predictions.directory, "a.csv")
+        write_predictions_csv(root, path, "a.csv")
     assert path.read_text() == "old"
     assert list(path.parent.iterdir()) == [path]
 
 
-def test_predictions_that_are_gone_are_not_written(catalog: Catalog, tmp_path: Path) -> None:
+def test_predictions_that_are_gone_are_not_written(root: DataRoot, path: Path) -> None:
     with pytest.raises(RuntimeError, match="no longer"):
-        write_predictions_csv(tmp_path / "a.csv", catalog.prediction("a.csv"), "a.csv")
-    assert not (tmp_path / "a.csv").exists()
+        write_predictions_csv(root, path, "a.csv")
+    assert not path.exists()
 
 
 def test_predictions_replaced_while_reading_are_not_written(
-    predictions: Artifact, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    root: DataRoot, predictions: Artifact, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = predictions_csv.open_artifact
-
-    def opened_before_it_is_replaced(directory: Path) -> Artifact | None:
-        found = real(directory)
-        manifest = directory / "_manifest.json"
-        other = replace(Manifest.from_json(manifest.read_text("utf-8")), key="other")
+    def open_and_replace(_: str) -> Artifact:
+        manifest = predictions.directory / MANIFEST
+        other = replace(predictions.manifest, key="other")
         manifest.write_text(other.to_json(), "utf-8")
-        return found
+        return predictions
 
-    monkeypatch.setattr(predictions_csv, "open_artifact", opened_before_it_is_replaced)
+    monkeypatch.setattr(root.store, "open", open_and_replace)
     with pytest.raises(RuntimeError, match="were replaced"):
-        write_predictions_csv(tmp_path / "a.csv", predictions.directory, "a.csv")
-    assert not (tmp_path / "a.csv").exists()
+        write_predictions_csv(root, path, "a.csv")
+    assert not path.exists()
 
 
-def test_one_row_group_is_held_at_a_time(catalog: Catalog, tmp_path: Path) -> None:
+def test_one_row_group_is_held_at_a_time(root: DataRoot, tmp_path: Path) -> None:
     def peak(groups: int) -> int:
         rows = 2_000
         columns = {field.name: pa.array([1] * rows).cast(field.type) for field in PREDICTION_SCHEMA}
@@ -133,12 +130,11 @@ def test_one_row_group_is_held_at_a_time(catalog: Catalog, tmp_path: Path) -> No
             return {}
 
         batch = f"{groups}.csv"
-        published = publish(
-            catalog, catalog.prediction(batch), Recipe("predictions", 1, (), {}), write
-        )
+        recipe = Recipe("predictions", 1, (), {})
+        root.store.publish(root.predictions_of(batch), recipe, write)
         tracemalloc.start()
         try:
-            write_predictions_csv(tmp_path / batch, published.directory, batch)
+            write_predictions_csv(root, tmp_path / batch, batch)
             return tracemalloc.get_traced_memory()[1]
         finally:
             tracemalloc.stop()

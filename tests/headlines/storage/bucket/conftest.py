@@ -17,12 +17,9 @@ import boto3
 import pytest
 
 from headlines.storage.bucket import requests
-from headlines.storage.bucket.mirror import Mirror
-from headlines.storage.bucket.mirrors import mirror_at
 from headlines.storage.bucket.objects import Bucket
 from headlines.storage.bucket.store import BucketStore
 from headlines.storage.data_root import DataRoot
-from headlines.storage.layout import Catalog
 from tests.headlines.conftest import publish_model  # noqa: F401  # a fixture
 
 from .faulty_proxy import FaultyProxy, proxied
@@ -77,27 +74,6 @@ def bucket(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 @pytest.fixture
-def machine(
-    bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Callable[[str], Catalog]:
-    """Data roots of machines by their names: mirrors of one bucket."""
-
-    def of(name: str) -> Catalog:
-        monkeypatch.setenv("HEADLINES_CACHE", str(tmp_path / name))
-        catalog = Catalog.from_environment()
-        mirror_of_bucket(catalog)  # which writes down whose mirror it is
-        return catalog
-
-    return of
-
-
-@pytest.fixture
-def catalog(machine: Callable[[str], Catalog]) -> Catalog:
-    """The data root of one machine."""
-    return machine("here")
-
-
-@pytest.fixture
 def root_of(bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RootOf:
     """Opens the bucket as machines of that name would, each with a cache of its own."""
 
@@ -125,21 +101,9 @@ def object_names(root: DataRoot, folder: str = "") -> list[str]:
     return [info.name for info in bucket_of(root).list(folder)]
 
 
-def mirror_of_bucket(catalog: Catalog) -> Mirror:
-    """The mirror that a data root is."""
-    mirror = mirror_at(catalog.root)
-    assert mirror is not None
-    return mirror
-
-
-def names(catalog: Catalog, folder: str = "") -> list[str]:
-    """The objects below a folder of the bucket."""
-    return [one.name for one in mirror_of_bucket(catalog).bucket.list(folder)]
-
-
 @pytest.fixture
 def proxy(s3_server: str, bucket: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultyProxy]:
-    """The store behind a proxy that fails as it is told; retries do not wait long."""
+    """The store behind a proxy that fails on command; retries do not wait long."""
     monkeypatch.setitem(requests._CLIENT, "read_timeout", timedelta(seconds=0.5))
     backoff = {"init_backoff": timedelta(milliseconds=2), "max_backoff": timedelta(milliseconds=9)}
     monkeypatch.setitem(requests._RETRIES, "backoff", backoff)

@@ -7,19 +7,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from headlines.storage.artifact import Artifact, publish
+from headlines.storage.artifact import Artifact
 from headlines.storage.data_root import DataRoot
-from headlines.storage.layout import Catalog
 from headlines.storage.manifest import Input, Recipe
 
 SOURCE = Input("inbox/a.csv", "a" * 64, 3)
-
-
-def make(
-    catalog: Catalog, content: str, batch: str = "a.csv", notes: bool = True, **options: Any
-) -> Artifact:
-    recipe = Recipe("example", 1, (SOURCE,), {"content": content})
-    return publish(catalog, catalog.prediction(batch), recipe, writer(content, notes), **options)
 
 
 def publish_example(

@@ -48,9 +48,9 @@ def test_what_one_machine_publishes_another_opens(root_of: RootOf) -> None:
 
 def test_the_files_are_those_of_a_local_data_root(root: DataRoot, tmp_path: Path) -> None:
     local = DataRoot.open(tmp_path / "local")
-    made, beside = publish_example(root, "eins"), publish_example(local, "eins")
-    assert made.manifest.files == beside.manifest.files
-    assert [p.read_bytes() for p in made.files()] == [p.read_bytes() for p in beside.files()]
+    made, expected = publish_example(root, "eins"), publish_example(local, "eins")
+    assert made.manifest.files == expected.manifest.files
+    assert [p.read_bytes() for p in made.files()] == [p.read_bytes() for p in expected.files()]
 
 
 def test_a_replacement_is_seen_by_other_machines_and_what_it_replaced_is_kept(
@@ -114,7 +114,7 @@ def test_a_part_that_is_damaged_in_the_bucket_is_found(root_of: RootOf, seen_by:
     assert there.store.find(A, other) is None
 
 
-def test_what_is_damaged_in_the_bucket_is_set_aside_and_made_anew(root_of: RootOf) -> None:
+def test_what_is_damaged_in_the_bucket_is_quarantined_and_rebuilt(root_of: RootOf) -> None:
     here, there = root_of("here"), root_of("there")
     key = publish_example(here, "eins").manifest.key
     bucket = bucket_of(here)
@@ -122,8 +122,8 @@ def test_what_is_damaged_in_the_bucket_is_set_aside_and_made_anew(root_of: RootO
     bucket.upload(b"zwei", part)
     assert there.store.find(A, key) is None
     assert there.store.manifest(A) is None
-    [aside] = [name for name in object_names(there, ".work/damaged") if name.endswith(".txt")]
-    kept = bucket.read(aside)
+    [quarantined] = [name for name in object_names(there, ".work/damaged") if name.endswith(".txt")]
+    kept = bucket.read(quarantined)
     assert kept is not None
     assert kept.body == b"zwei"
     assert not publish_example(there, "eins").reused
@@ -297,6 +297,7 @@ def _aged(one: Any) -> Any:
 
 def test_neither_the_cache_nor_what_is_sent_to_workers_holds_keys(root: DataRoot) -> None:
     made = publish_example(root, "eins")
+    assert root.store.directory.stat().st_mode & 0o077 == 0  # nobody else reads it
     for path in root.store.directory.rglob("*"):
         if path.is_file():
             assert b"wJalr" not in path.read_bytes()
