@@ -17,7 +17,6 @@ from headlines.scoring.batch_state import BatchState, batch_state, try_claim
 from headlines.storage.artifact import source_digest
 from headlines.storage.data_root import DataRoot
 from headlines.storage.file_digests import FileDigestCache
-from headlines.storage.manifest import Input
 
 _DAY = 24 * 3600
 
@@ -91,19 +90,6 @@ def _archive(root: DataRoot, seconds: float, dry_run: bool) -> ArchiveResult:
         if not dry_run:
             digests.save()
     return ArchiveResult(root.location(root.archive), moved, dict(kept), dry_run)
-
-
-def find_archived(root: DataRoot, source: Input) -> Path | None:
-    """The path in the archive of a batch that was in the inbox; None if it is not there."""
-    batch = name_within(root, root.inbox, source.path)
-    if batch is None:
-        return None
-    path = _fetch_candidates(root, f"{root.archive}/{batch}")
-    numbered = path.parent.glob(_numbered(glob.escape(path.name), "*"))
-    for candidate in (path, *numbered):
-        if source_digest(candidate, source) == source.sha256:
-            return candidate
-    return None
 
 
 def _keep_reason(batch: Batch, seconds: float) -> str:

@@ -8,8 +8,8 @@ import pyarrow.parquet as pq
 
 from headlines.reports.spreadsheet import write_frames
 from headlines.storage.artifact import Artifact
+from headlines.storage.atomic import atomic_output
 from headlines.storage.data_root import DataRoot
-from headlines.storage.output_file import atomic_output
 
 
 def write_predictions_csv(root: DataRoot, path: Path, batch: str) -> None:

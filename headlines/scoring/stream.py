@@ -28,10 +28,10 @@ from headlines.scoring.read_files import REJECTS_FILE
 from headlines.scoring.run_batch import score_while_reading, wait_for
 from headlines.scoring.score_chunks import ScoreJob, iter_predictions, make_job
 from headlines.storage.artifact import Artifact
+from headlines.storage.atomic import atomic_output
 from headlines.storage.cleanup import clean_work
 from headlines.storage.data_root import DataRoot
 from headlines.storage.layout import WORK
-from headlines.storage.output_file import atomic_output
 
 _SOURCE = "standard input"
 _COMPRESSIONS = {b"\x1f\x8b": ".gz", b"\x28\xb5\x2f\xfd": ".zst"}
