@@ -57,7 +57,7 @@ def race(root: str, contents: list[str], keep_old: bool) -> list[dict[str, Any]]
     return _all_at_once(fork, write, contents, results)
 
 
-def mend(root: str, content: str, writers: int) -> list[dict[str, Any]]:
+def rebuild(root: str, content: str, writers: int) -> list[dict[str, Any]]:
     """Have processes publish the same content where a damaged artifact stands, all at once."""
     fork = multiprocessing.get_context("fork")
     results = fork.SimpleQueue()
@@ -119,5 +119,5 @@ def _all_at_once(fork: Any, work: Any, items: list[str], results: Any) -> list[A
 
 
 JOBS: dict[str, Callable[..., Any]] = {
-    job.__name__: job for job in (score_two, score_together, race, mend, replace_while_read)
+    job.__name__: job for job in (score_two, score_together, race, rebuild, replace_while_read)
 }

@@ -1,4 +1,4 @@
-"""Files that were cut, flipped, lost or added: each is found, and what can be made anew is."""
+"""Files that were cut, flipped, lost or added: each is found, and rebuilt where possible."""
 
 import random
 import shutil
@@ -131,10 +131,10 @@ def test_what_is_damaged_is_set_aside_and_made_anew(
     assert data.store.find("reports/example", artifact.manifest.key) is None
 
     assert not example.exists()
-    aside = data.store.work / "damaged/reports/example~1"
-    assert {p.relative_to(aside): p.read_bytes() for p in files_of(aside)} == harmed
+    quarantined = data.store.work / "damaged/reports/example~1"
+    assert {p.relative_to(quarantined): p.read_bytes() for p in files_of(quarantined)} == harmed
     assert "is corrupt" in caplog.text
-    assert str(aside) in caplog.text
+    assert str(quarantined) in caplog.text
     victim.do("publish_example", data.store.directory, content="股市")
     assert results(data.store.directory) == whole
 
@@ -144,8 +144,8 @@ def test_damaged_again_and_again_nothing_is_overwritten(example: Path, victim: V
     for number in range(1, 4):
         (example / "notes/readme.txt").write_text(f"damage {number}")
         victim.do("publish_example", data.store.directory, content="股市")
-        aside = data.store.work / f"damaged/reports/example~{number}"
-        assert (aside / "notes/readme.txt").read_text() == f"damage {number}"
+        quarantined = data.store.work / f"damaged/reports/example~{number}"
+        assert (quarantined / "notes/readme.txt").read_text() == f"damage {number}"
 
 
 def test_every_damage_to_a_model_is_refused_and_it_stays(victim: Victim, tmp_path: Path) -> None:
@@ -161,7 +161,7 @@ def test_every_damage_to_a_model_is_refused_and_it_stays(victim: Victim, tmp_pat
                 ask()
             assert refusal.value.location == str(directory), what
             assert refusal.value.hint
-    assert champion.open_champion(data).directory == directory  # nothing was moved or made anew
+    assert champion.open_champion(data).directory == directory  # nothing was moved or rebuilt
 
 
 def test_every_damage_to_the_champion_pointer_is_refused(victim: Victim, tmp_path: Path) -> None:
@@ -192,8 +192,8 @@ def test_damaged_predictions_are_scored_anew(scored: Path, victim: Victim, name:
     assert victim.do("score", scored)["result"] == "scored"
 
     assert results(scored) == whole
-    aside = scored / ".work/damaged/predictions/batch=news.csv~1"
-    assert (aside / name).read_bytes() == content
+    quarantined = scored / ".work/damaged/predictions/batch=news.csv~1"
+    assert (quarantined / name).read_bytes() == content
 
 
 @pytest.mark.parametrize("kind", ["admitted", "chunks"])

@@ -1,4 +1,4 @@
-"""What each stage leaves, cut or with a bit flipped: always found, then made anew or refused."""
+"""What each stage leaves, cut or with a bit flipped: always found, then rebuilt or refused."""
 
 import random
 import shutil
@@ -18,7 +18,7 @@ from headlines.storage.manifest import MANIFEST
 from .conftest import Victim, predicted, results, unopenable, write_batch
 
 MANY, FEW = 100, 2  # cuts, and as many flipped bits
-TOKENS = "tokens/????????????????"  # beside `tokens/by-content`
+TOKENS = "tokens/????????????????"  # next to `tokens/by-content`
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Kind:
 
     Attributes:
         files: a pattern below the data root.
-        job: what needs them, and makes them anew; None: who needs them refuses to go on.
+        job: what needs them, and rebuilds them; None: what needs them fails.
         without: what is taken away beforehand, so that the job does need them.
     """
 
@@ -129,15 +129,15 @@ class Stages:
             if "error" in answer:
                 refused = answer["error"][0] == "InputError" and "damaged" in answer["error"][1]
                 return "refused" if refused else str(answer)
-            aside = (self.root / ".work" / "damaged").rglob(Path(damage.path).name)
-            if damage.content not in [path.read_bytes() for path in aside]:
-                return "not set aside"
+            quarantined = (self.root / ".work" / "damaged").rglob(Path(damage.path).name)
+            if damage.content not in [path.read_bytes() for path in quarantined]:
+                return "not quarantined"
             as_it_was = found(self.root) == self.whole and not unopenable(self.root)
             return "rebuilt" if as_it_was else "rebuilt otherwise"
         return "refused" if self.is_refused(self.root / damage.path) else "taken for whole"
 
     def is_refused(self, path: Path) -> bool:
-        """Whether who reads it is told that it is damaged, and where it lies."""
+        """Whether reading it fails with an error that says what is damaged and where."""
         data = DataRoot.open(self.root)
         if path.is_relative_to(self.root / "models"):
             place = path if path.name == "champion.json" else path.parent
@@ -178,7 +178,7 @@ def test_a_few_damages_are_all_found(stages: Stages, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["chunks/*/part.parquet", "admitted/*/rejects.parquet"])
-def test_a_bit_flipped_between_scoring_and_publishing_is_not_published(
+def test_a_bit_flipped_before_publishing_is_not_published(
     victim: Victim, tmp_path: Path, name: str
 ) -> None:
     victim.do("first_model", tmp_path / "whole")

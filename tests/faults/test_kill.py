@@ -41,7 +41,7 @@ def test_killed_in_the_middle_of_a_write(story: Story) -> None:
 
 
 def test_killed_while_the_first_champion_is_made(victim: Victim, tmp_path: Path) -> None:
-    """Whoever wants to score is told at every step what is amiss, or gets the whole champion."""
+    """At every step a run gets the whole champion, or an error that says what is wrong."""
     data = DataRoot.open(tmp_path / "whole")
     for step in range(1, victim.do("first_model", data.store.directory)["steps"] + 1):
         data = DataRoot.open(tmp_path / str(step))

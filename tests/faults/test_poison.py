@@ -161,7 +161,7 @@ def write(path: Path, rows: list[Row]) -> None:
 
 @pytest.mark.faults
 @pytest.mark.parametrize("suffix", FORMATS)
-def test_every_row_is_scored_at_its_place_or_rejected_with_its_bytes(
+def test_every_row_is_scored_or_rejected_with_its_bytes(
     victim: Victim, tmp_path: Path, suffix: str, count: Callable[..., None]
 ) -> None:
     data = DataRoot.open(tmp_path)

@@ -1,4 +1,4 @@
-"""Several processes that write, mend and read one artifact at the same time."""
+"""Several processes that write, rebuild and read one artifact at the same time."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -22,15 +22,17 @@ def test_writers_of_one_key_share_one_artifact(
     for number in range(ROUNDS):
         data = DataRoot.open(tmp_path / str(number))
         contents = ["same"] * writers
-        told = victim.do("race", data.store.directory, contents=contents, keep_old=True)["result"]
+        results = victim.do("race", data.store.directory, contents=contents, keep_old=True)[
+            "result"
+        ]
 
         artifact = data.store.open("reports/example")
         assert artifact
         files = {entry.path: entry.sha256 for entry in artifact.manifest.files}
-        assert [(one["key"], one["files"]) for one in told] == [
+        assert [(one["key"], one["files"]) for one in results] == [
             (artifact.manifest.key, files)
         ] * writers
-        assert sum(not one["reused"] for one in told) == 1
+        assert sum(not one["reused"] for one in results) == 1
         assert list(results(data.store.directory)) == ["reports/example"]
         assert not drafts(data.store.directory)
 
@@ -42,14 +44,16 @@ def test_writers_of_different_keys_lose_nothing(
     contents = [f"content {number}" for number in range(writers)]
     for number in range(ROUNDS):
         data = DataRoot.open(tmp_path / str(number))
-        told = victim.do("race", data.store.directory, contents=contents, keep_old=True)["result"]
+        results = victim.do("race", data.store.directory, contents=contents, keep_old=True)[
+            "result"
+        ]
 
         names = ["reports/example", *data.store.list_artifacts("superseded/reports")]
         opened = [data.store.open(name) for name in names]
         assert all(opened)
         kept = [artifact.manifest.config["content"] for artifact in opened if artifact]
         assert sorted(kept) == contents
-        assert not any(one["reused"] for one in told)
+        assert not any(one["reused"] for one in results)
         assert not drafts(data.store.directory)
 
 
@@ -73,17 +77,15 @@ def test_a_damaged_artifact_is_mended_once_by_many(victim: Victim, tmp_path: Pat
         whole = results(data.store.directory)
         (data.store.directory / "reports/example/part-1.parquet").write_bytes(b"PAR1")
 
-        victim.do("mend", data.store.directory, content="same", writers=WRITERS)
+        victim.do("rebuild", data.store.directory, content="same", writers=WRITERS)
 
         assert results(data.store.directory) == whole
-        aside = [*(data.store.work / "damaged/reports").glob("*")]
-        assert [(place / "part-1.parquet").read_bytes() for place in aside] == [b"PAR1"]
+        quarantined = [*(data.store.work / "damaged/reports").glob("*")]
+        assert [(place / "part-1.parquet").read_bytes() for place in quarantined] == [b"PAR1"]
         assert not drafts(data.store.directory)
 
 
-def test_what_is_replaced_while_it_is_read_is_not_taken_for_damaged(
-    victim: Victim, tmp_path: Path
-) -> None:
+def test_a_replacement_during_a_read_is_not_damage(victim: Victim, tmp_path: Path) -> None:
     data = DataRoot.open(tmp_path)
     contents = ["one", "two"]
     victim.do("replace_while_read", data.store.directory, contents=contents, rounds=100)
@@ -110,16 +112,16 @@ def race_for_a_batch(victim: Victim, directory: Path, processes: int) -> Counter
     """Have processes score one batch all at once; what each did, and what is there then."""
     victim.do("first_model", directory)
     write_batch(directory, "first")
-    told = victim.do("score_together", directory, processes=processes)["result"]
+    results = victim.do("score_together", directory, processes=processes)["result"]
     data = DataRoot.open(directory)
-    seen = Counter(f"told {one}" for one in told)
+    seen = Counter(f"returned {one}" for one in results)
     seen["artifacts"] = sum(
         path.name == MANIFEST for path in (directory / data.predictions).rglob("*")
     )
     seen["duplicated rows"] = len(rows := predicted(directory)) - len(set(rows))
     seen["lost rows"] = len({*range(10)} - {*rows} - {1, 6})
-    seen["set aside or superseded"] = len([*data.store.work.glob("damaged/*")])
-    seen["set aside or superseded"] += len([*directory.glob("superseded/*")])
+    seen["quarantined or superseded"] = len([*data.store.work.glob("damaged/*")])
+    seen["quarantined or superseded"] += len([*directory.glob("superseded/*")])
     seen["left behind"] = len(drafts(directory)) + len([*data.store.work.glob("chunks/*")])
     assert data.store.open(data.predictions_of("news.csv"))
     return +seen  # without what is 0
@@ -128,7 +130,7 @@ def race_for_a_batch(victim: Victim, directory: Path, processes: int) -> Counter
 def test_processes_race_for_a_batch_and_one_scores_it(victim: Victim, tmp_path: Path) -> None:
     for number in range(2):
         seen = race_for_a_batch(victim, tmp_path / str(number), WRITERS)
-        assert seen == {"told scored": 1, "told reused": WRITERS - 1, "artifacts": 1}
+        assert seen == {"returned scored": 1, "returned reused": WRITERS - 1, "artifacts": 1}
 
 
 @pytest.mark.slow
@@ -139,7 +141,7 @@ def test_sixteen_processes_race_for_a_batch_fifty_times(
     seen: Counter[str] = Counter()
     for number in range(MANY_ROUNDS):
         seen += race_for_a_batch(victim, tmp_path / str(number), MANY_WRITERS)
-    expected = {"told scored": 1, "told reused": MANY_WRITERS - 1, "artifacts": 1}
+    expected = {"returned scored": 1, "returned reused": MANY_WRITERS - 1, "artifacts": 1}
     count(
         "races for a batch", rounds=MANY_ROUNDS, **{k.replace(" ", "_"): n for k, n in seen.items()}
     )
@@ -155,8 +157,8 @@ def test_sixteen_writers_of_one_key_fifty_times(
     for number in range(MANY_ROUNDS):
         root = tmp_path / str(number)
         contents = ["same"] * MANY_WRITERS
-        told = victim.do("race", root, contents=contents, keep_old=True)["result"]
-        made += sum(not one["reused"] for one in told)
+        results = victim.do("race", root, contents=contents, keep_old=True)["result"]
+        made += sum(not one["reused"] for one in results)
         artifacts += len(results(root))
         assert not drafts(root)
     count("writers of one key", rounds=MANY_ROUNDS, made=made, artifacts=artifacts)

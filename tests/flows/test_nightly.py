@@ -49,7 +49,7 @@ def corpus(root: DataRoot, corpus_file: Path) -> str:
     return "news"
 
 
-def test_a_night_makes_what_is_missing_and_a_second_one_reuses_all_of_it(
+def test_a_second_night_reuses_everything(
     root: DataRoot, corpus: str, small_preset: str, write_batch: Writer
 ) -> None:
     from flows.nightly import nightly
@@ -146,7 +146,7 @@ def test_a_batch_that_cannot_be_scored_keeps_no_other_waiting(
     assert not root.store.path(root.rejects_of("a-bad.csv")).exists()
 
 
-def test_a_night_leaves_what_still_settles_and_the_next_one_scores_it(
+def test_a_settling_batch_is_left_for_the_next_night(
     root: DataRoot, corpus: str, small_preset: str, write_batch: Writer
 ) -> None:
     from flows.nightly import nightly
@@ -171,7 +171,7 @@ def test_a_night_leaves_what_still_settles_and_the_next_one_scores_it(
     assert second["reused"] == 1
 
 
-def test_a_backfill_takes_the_days_it_is_given_and_scores_nothing_twice(
+def test_a_backfill_scores_the_given_days_once(
     root: DataRoot, corpus: str, small_preset: str, write_batch: Writer
 ) -> None:
     from flows.nightly import nightly
@@ -231,7 +231,7 @@ def test_a_night_reuses_what_another_run_scores_meanwhile(
     assert not (root.store.directory / "superseded").exists()
 
 
-def test_a_champion_that_is_lost_or_cannot_be_read_stops_the_night(
+def test_a_lost_or_unreadable_champion_stops_the_night(
     root: DataRoot, corpus: str, small_preset: str, write_batch: Writer
 ) -> None:
     from flows.nightly import nightly
@@ -258,7 +258,7 @@ def test_a_champion_that_is_lost_or_cannot_be_read_stops_the_night(
         assert len(registry.versions(root)) <= 1  # none was trained in its place
 
 
-def test_importing_the_flows_package_loads_neither_prefect_nor_tensorflow() -> None:
+def test_importing_flows_loads_no_prefect_and_no_tensorflow() -> None:
     code = "import flows, flows.cli.commands, sys; print([m for m in sys.modules if m in wanted])"
     code = "wanted = {'prefect', 'tensorflow', 'pandas', 'pyarrow', 'jieba', 'numpy'}; " + code
     shown = subprocess.run(

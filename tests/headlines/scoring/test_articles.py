@@ -1,4 +1,4 @@
-"""Models that read articles beside titles: trained, evaluated, exported, and used in every way.
+"""Models that read articles as well as titles: trained, evaluated, exported, and used in every way.
 
 The titles of this corpus tell nothing: the article below each alone gives its label away.
 """

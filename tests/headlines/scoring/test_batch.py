@@ -136,7 +136,7 @@ def test_a_stopped_revision_waits_and_leaves_the_predictions(
     assert batch_state(root, bad) is BatchState.REVISED
 
 
-def test_damaged_predictions_are_found_though_their_digests_are_remembered(
+def test_damaged_predictions_are_found_despite_cached_digests(
     root: DataRoot, write_batch: Writer
 ) -> None:
     batch = Batch.of_file(root, write_batch(root.store.directory / root.inbox / "a.csv", ["喜讯"]))

@@ -60,7 +60,7 @@ def test_every_engine_of_the_same_words_gives_the_same(monkeypatch: pytest.Monke
 
 
 @pytest.mark.usefixtures("models")
-def test_words_that_the_model_does_not_know_from_its_training_are_refused(
+def test_another_segmenter_than_the_model_was_trained_with_fails(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     dictionary = tmp_path / "words.txt"

@@ -297,11 +297,11 @@ def test_rows_in_are_rows_out_and_rejects_for_any_bytes(
         assert (len(scored), len(rejected)) == (
             streamed.counts["scored"], streamed.counts["rejected"],
         )  # fmt: skip
-    told = sorted(scored + rejected)
-    assert told == list(range(len(told)))
-    if format == "jsonl" and told and not content.startswith(b"\x1f\x8b"):
+    rows_out = sorted(scored + rejected)
+    assert rows_out == list(range(len(rows_out)))
+    if format == "jsonl" and rows_out and not content.startswith(b"\x1f\x8b"):
         text = content.removeprefix(b"\xef\xbb\xbf")
-        assert len(told) == sum(bool(line.strip(b" \t")) for line in text.splitlines())
+        assert len(rows_out) == sum(bool(line.strip(b" \t")) for line in text.splitlines())
     assert all(
         row["reason"] and ("raw" in row) != ("raw_base64" in row) for row in streamed.rejects
     )
@@ -351,7 +351,7 @@ def run(root: DataRoot, content: bytes, *arguments: str) -> tuple[int, str, str]
     return process.returncode, out.decode(), error.decode()
 
 
-def test_the_command_gives_predictions_to_out_and_rejects_to_error(root: DataRoot) -> None:
+def test_predictions_go_to_stdout_and_rejects_to_stderr(root: DataRoot) -> None:
     content = as_csv(["天气", "", *TITLES])
     status, out, error = run(root, content, "-", "--format", "csv", "--max-reject-rate", "0.5")
     assert status == 0
@@ -380,9 +380,9 @@ def test_a_broken_pipe_ends_the_command_quietly(root: DataRoot) -> None:
         process.stdout.close()
         process.stdin.write(jsonl(TITLES))
         process.stdin.close()
-        told = process.stderr.read()
+        rows_out = process.stderr.read()
         assert process.wait() == 1
-    assert told == b""
+    assert rows_out == b""
     assert left_in(root) == []
 
 

@@ -56,9 +56,7 @@ def test_a_file_that_did_not_change_is_read_once(
     assert first == file_sha256(file)
 
 
-def test_a_changed_file_is_read_again_though_its_size_and_time_are_as_before(
-    root: DataRoot, file: Path
-) -> None:
+def test_a_changed_file_of_the_same_size_and_time_is_read_again(root: DataRoot, file: Path) -> None:
     digests = FileDigestCache(root)
     digests.of(file)
     digests.save()

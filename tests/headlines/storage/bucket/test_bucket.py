@@ -32,7 +32,7 @@ def behind(proxy: FaultyProxy, bucket: str) -> Bucket:
     return Bucket(f"s3://{bucket}/data")
 
 
-def test_an_object_is_replaced_only_while_it_is_the_one_that_was_read(opened: Bucket) -> None:
+def test_an_object_is_replaced_only_if_unchanged_since_read(opened: Bucket) -> None:
     one = opened.replace("a", b"one", None)
     with pytest.raises(PreconditionFailed):
         opened.replace("a", b"two", None)
@@ -47,7 +47,7 @@ def test_an_object_is_replaced_only_while_it_is_the_one_that_was_read(opened: Bu
     assert opened.read("b") is None
 
 
-def test_without_conditional_writes_the_object_is_looked_at_before(
+def test_without_conditional_writes_the_object_is_read_first(
     bucket: str, proxy: FaultyProxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     proxy.heeds_conditions = False
@@ -83,7 +83,7 @@ def test_a_write_is_done_once_whatever_becomes_of_the_answer(
     assert proxy.counts[fault] == 2
 
 
-def test_a_write_that_another_one_overtook_is_not_taken_for_the_own(
+def test_a_write_overtaken_by_another_is_not_taken_as_its_own(
     proxy: FaultyProxy, behind: Bucket
 ) -> None:
     one = behind.replace("a", b"one", None)

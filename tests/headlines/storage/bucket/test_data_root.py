@@ -137,7 +137,7 @@ def test_a_data_root_in_a_bucket_does_what_a_local_one_does(
     assert history.recent_nights(there) == []  # it is not a record, which is only logged
 
 
-def test_a_model_is_compared_and_promoted_by_a_machine_that_has_neither(
+def test_a_machine_without_local_copies_promotes_a_model(
     root_of: RootOf, corpus_file: Path, small_preset: str, publish_champion: Any
 ) -> None:
     here, there = root_of("here"), root_of("there")
@@ -154,9 +154,7 @@ def test_a_model_is_compared_and_promoted_by_a_machine_that_has_neither(
     assert champion.open_champion(here).version == model.version
 
 
-def test_files_that_are_still_written_settle_by_the_time_of_the_store(
-    root: DataRoot, tmp_path: Path
-) -> None:
+def test_files_settle_by_the_clock_of_the_store(root: DataRoot, tmp_path: Path) -> None:
     upload(root, "a.csv", TITLES, tmp_path)
     assert list(read_inbox(root, settle_seconds=300).settling) == ["a.csv"]
     assert [batch.name for batch in read_inbox(root, settle_seconds=0).batches] == ["a.csv"]
@@ -363,7 +361,7 @@ def test_a_judgement_that_another_machine_overtook_is_an_error(
 @pytest.mark.parametrize(
     "seed", [1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(2, 12))]
 )
-def test_nothing_is_lost_or_twice_where_a_fifth_of_all_requests_fails(
+def test_nothing_is_lost_or_doubled_if_a_fifth_of_requests_fails(
     root_of: RootOf,
     proxy: FaultyProxy,
     tmp_path: Path,

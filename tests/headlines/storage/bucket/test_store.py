@@ -53,7 +53,7 @@ def test_the_files_are_those_of_a_local_data_root(root: DataRoot, tmp_path: Path
     assert [p.read_bytes() for p in made.files()] == [p.read_bytes() for p in expected.files()]
 
 
-def test_a_replacement_is_seen_by_other_machines_and_what_it_replaced_is_kept(
+def test_other_machines_see_a_replacement_and_the_old_is_kept(
     root_of: RootOf,
 ) -> None:
     here, there = root_of("here"), root_of("there")
@@ -114,7 +114,7 @@ def test_a_part_that_is_damaged_in_the_bucket_is_found(root_of: RootOf, seen_by:
     assert there.store.find(A, other) is None
 
 
-def test_what_is_damaged_in_the_bucket_is_quarantined_and_rebuilt(root_of: RootOf) -> None:
+def test_damage_in_the_bucket_is_quarantined_and_rebuilt(root_of: RootOf) -> None:
     here, there = root_of("here"), root_of("there")
     key = publish_example(here, "eins").manifest.key
     bucket = bucket_of(here)
@@ -197,7 +197,7 @@ def test_a_survey_asks_once_for_many_batches(proxy: FaultyProxy, root_of: RootOf
     assert found[8].manifest.config == {"content": "neu"}
 
 
-def test_within_a_survey_what_is_published_or_claimed_is_asked_for_again(root_of: RootOf) -> None:
+def test_what_is_published_or_claimed_is_looked_up_again(root_of: RootOf) -> None:
     here, there = root_of("here"), root_of("there")
     with there.store.listed("predictions", "rejects", "failed"):
         assert there.store.verify(A) is None
@@ -225,7 +225,7 @@ PUBLISH = """
     "request_number",
     [3, 5, *(pytest.param(number, marks=pytest.mark.slow) for number in (1, 2, 4, 6, 7))],
 )
-def test_a_writer_that_is_killed_leaves_the_artifact_before_or_the_new_one(
+def test_a_killed_writer_leaves_the_old_or_the_new_artifact(
     root_of: RootOf, proxy: FaultyProxy, monkeypatch: pytest.MonkeyPatch, request_number: int
 ) -> None:
     here = root_of("here")
@@ -295,7 +295,7 @@ def _aged(one: Any) -> Any:
     return type(one)(one.name, one.etag, one.size, datetime.now(UTC) - timedelta(days=2))
 
 
-def test_neither_the_cache_nor_what_is_sent_to_workers_holds_keys(root: DataRoot) -> None:
+def test_neither_the_cache_nor_jobs_hold_credentials(root: DataRoot) -> None:
     made = publish_example(root, "eins")
     assert root.store.directory.stat().st_mode & 0o077 == 0  # nobody else reads it
     for path in root.store.directory.rglob("*"):
@@ -368,7 +368,7 @@ def test_a_file_system_without_links_has_copies(
     assert text_of(opened) == "eins"
 
 
-def test_a_read_that_a_replacement_overtakes_gives_the_new_artifact(
+def test_a_read_during_a_replacement_gives_the_new_artifact(
     root_of: RootOf, proxy: FaultyProxy
 ) -> None:
     here, there = root_of("here"), root_of("there")
