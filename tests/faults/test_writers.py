@@ -22,17 +22,17 @@ def test_writers_of_one_key_share_one_artifact(
     for number in range(ROUNDS):
         data = DataRoot.open(tmp_path / str(number))
         contents = ["same"] * writers
-        results = victim.do("race", data.store.directory, contents=contents, keep_old=True)[
+        returned = victim.do("race", data.store.directory, contents=contents, keep_old=True)[
             "result"
         ]
 
         artifact = data.store.open("reports/example")
         assert artifact
         files = {entry.path: entry.sha256 for entry in artifact.manifest.files}
-        assert [(one["key"], one["files"]) for one in results] == [
+        assert [(one["key"], one["files"]) for one in returned] == [
             (artifact.manifest.key, files)
         ] * writers
-        assert sum(not one["reused"] for one in results) == 1
+        assert sum(not one["reused"] for one in returned) == 1
         assert list(results(data.store.directory)) == ["reports/example"]
         assert not drafts(data.store.directory)
 
@@ -44,7 +44,7 @@ def test_writers_of_different_keys_lose_nothing(
     contents = [f"content {number}" for number in range(writers)]
     for number in range(ROUNDS):
         data = DataRoot.open(tmp_path / str(number))
-        results = victim.do("race", data.store.directory, contents=contents, keep_old=True)[
+        returned = victim.do("race", data.store.directory, contents=contents, keep_old=True)[
             "result"
         ]
 
@@ -53,7 +53,7 @@ def test_writers_of_different_keys_lose_nothing(
         assert all(opened)
         kept = [artifact.manifest.config["content"] for artifact in opened if artifact]
         assert sorted(kept) == contents
-        assert not any(one["reused"] for one in results)
+        assert not any(one["reused"] for one in returned)
         assert not drafts(data.store.directory)
 
 
@@ -112,9 +112,9 @@ def race_for_a_batch(victim: Victim, directory: Path, processes: int) -> Counter
     """Have processes score one batch all at once; what each did, and what is there then."""
     victim.do("first_model", directory)
     write_batch(directory, "first")
-    results = victim.do("score_together", directory, processes=processes)["result"]
+    returned = victim.do("score_together", directory, processes=processes)["result"]
     data = DataRoot.open(directory)
-    seen = Counter(f"returned {one}" for one in results)
+    seen = Counter(f"returned {one}" for one in returned)
     seen["artifacts"] = sum(
         path.name == MANIFEST for path in (directory / data.predictions).rglob("*")
     )
@@ -157,8 +157,8 @@ def test_sixteen_writers_of_one_key_fifty_times(
     for number in range(MANY_ROUNDS):
         root = tmp_path / str(number)
         contents = ["same"] * MANY_WRITERS
-        results = victim.do("race", root, contents=contents, keep_old=True)["result"]
-        made += sum(not one["reused"] for one in results)
+        returned = victim.do("race", root, contents=contents, keep_old=True)["result"]
+        made += sum(not one["reused"] for one in returned)
         artifacts += len(results(root))
         assert not drafts(root)
     count("writers of one key", rounds=MANY_ROUNDS, made=made, artifacts=artifacts)
