@@ -251,10 +251,10 @@ def test_nothing_is_kept_whatever_happens(root: DataRoot) -> None:
     assert not (root.store.directory / root.inbox).exists()
 
 
-def test_without_a_model_nothing_is_read(root: DataRoot) -> None:
+def test_without_a_model_nothing_is_read(tmp_path: Path) -> None:
     source = io.BytesIO(jsonl(TITLES))
     with pytest.raises(InputError, match="headlines train"):
-        score_stream(root, source, io.BytesIO(), io.BytesIO(), "jsonl", OPTIONS)
+        score_stream(DataRoot.open(tmp_path), source, io.BytesIO(), io.BytesIO(), "jsonl", OPTIONS)
     assert source.tell() == 0
 
 
@@ -393,7 +393,7 @@ def test_a_broken_pipe_ends_the_command_quietly(root: DataRoot) -> None:
         (("-", "--rescore"), "--rescore"),
         (("-", "--batch", "a.csv"), "--batch"),
         (("-", "--csv", "a.csv"), "--csv"),
-        (("-", "--rejects", "none/a"), "no file can be written"),
+        (("-", "--rejects", "none/a"), "cannot write to"),
         (("-", "--encoding", "klingon"), "unknown encoding 'klingon'"),
         (("a.csv", "--format", "csv"), "standard input"),
         (("a.csv", "--rejects", "a"), "standard input"),
