@@ -64,8 +64,8 @@ class Preset:
             weights of the best epoch are kept; None: all epochs run and the last weights are kept.
         validation_split: share of the training rows, the last ones, that serves as dev instead of
             being trained on, as in Keras `fit`; None: dev is given.
-        keep_leaked_titles: whether titles that are in dev or test too are trained on; the caller
-            of `train` leaves them out.
+        keep_leaked_titles: whether titles that are in dev or test too are trained on; if not, the
+            caller of `train` leaves them out.
         seed: of the initial weights, the order of the rows and the dropout.
 
     Raises:

@@ -65,7 +65,7 @@ def test_corrupt_file_is_rejected_and_named(stored, name, damage) -> None:
 
 
 def flipped(content: bytes, times: int):
-    """`content` with one bit changed, at so many places."""
+    """`content` with one bit changed, at random positions."""
     rng = np.random.default_rng(0)
     for place in rng.integers(0, len(content), times):
         damaged = bytearray(content)
@@ -84,7 +84,7 @@ def test_flipped_bit_is_detected(stored, name) -> None:
 
 @pytest.mark.parametrize("name", FILES)
 def test_flipped_bit_with_valid_digest_is_harmless(stored, bundle, name) -> None:
-    """A flip in a number may pass; what does not must be a BundleError and nothing else."""
+    """A flip in a number may pass; else the error is a BundleError."""
     path = stored / name
     for damaged in flipped(path.read_bytes()[:1500], 150):
         path.write_bytes(damaged)
@@ -100,7 +100,7 @@ def test_flipped_bit_with_valid_digest_is_harmless(stored, bundle, name) -> None
 
 
 def reseal(stored, name) -> None:
-    """Have `config.json` vouch for the file as it is: what a forger would do."""
+    """Update the digest in `config.json`, as a forger would."""
     config = json.loads((stored / "config.json").read_text())
     config["sha256"][name] = hashlib.sha256((stored / name).read_bytes()).hexdigest()
     (stored / "config.json").write_text(json.dumps(config))
@@ -187,7 +187,7 @@ def test_huge_shape_is_rejected_by_its_bytes(stored, bundle, name, value) -> Non
 @pytest.mark.parametrize("name", FILES)
 def test_file_of_impossibly_large_size_is_rejected(stored, name) -> None:
     with (stored / name).open("r+b") as file:
-        file.truncate(2 << 40)  # a hole in the file: it takes no room on the disk
+        file.truncate(2 << 40)  # a sparse file: it takes no space on the disk
     with pytest.raises(BundleError, match=rf"{name}: 2,199,023,255,552 bytes, where"):
         read_bundle(stored)
 

@@ -17,7 +17,7 @@ def test_notebook_classifier_has_2348771_weights() -> None:
 
 
 @pytest.mark.parametrize(
-    ("bidirectional", "pooling", "readers", "beside"),
+    ("bidirectional", "pooling", "readers", "further_inputs"),
     [
         *product([False, True], ["last", "max_mean"], [1, 3], [{}]),
         *product(
@@ -32,9 +32,13 @@ def test_notebook_classifier_has_2348771_weights() -> None:
         ),
     ],
 )
-def test_weights_match_weight_shapes(make_preset, bidirectional, pooling, readers, beside) -> None:
-    preset = make_preset(bidirectional=bidirectional, pooling=pooling, readers=readers, **beside)
-    sizes = (11, 17, 13)[: 1 + len(beside)]
+def test_weights_match_weight_shapes(
+    make_preset, bidirectional, pooling, readers, further_inputs
+) -> None:
+    preset = make_preset(
+        bidirectional=bidirectional, pooling=pooling, readers=readers, **further_inputs
+    )
+    sizes = (11, 17, 13)[: 1 + len(further_inputs)]
     model = build_classifier(preset, *sizes)
     shapes = {weight.path: tuple(weight.shape) for weight in model.weights}
     assert shapes == weight_shapes(preset, *sizes)

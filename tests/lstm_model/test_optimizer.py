@@ -37,7 +37,7 @@ def lazy_by_the_book(rate: float) -> np.ndarray:
             g = gradient.values.numpy()[gradient.indices.numpy() == row].sum(axis=0)
             m[row] = 0.9 * m[row] + 0.1 * g
             v[row] = 0.999 * v[row] + 0.001 * g**2
-            # Keras puts epsilon beside the root of the biased moment ("epsilon hat" in the paper).
+            # Keras adds epsilon to the root of the biased moment ("epsilon hat" in the paper).
             step = rate * np.sqrt(1 - 0.999**t) / (1 - 0.9**t)
             weights[row] -= step * m[row] / (np.sqrt(v[row]) + 1e-7)
     return weights

@@ -30,14 +30,14 @@ from lstm_model.word_vectors import WordVectors, learn_vectors
 
 
 def toy(rows: int, seed: int) -> Examples:
-    """Rows whose label is that of the one telling word near their end."""
+    """Rows whose label is given by one word near their end."""
     rng = np.random.default_rng(seed)
-    telling, filling = ["涨", "平", "跌"], ["股市", "今天", "公司", "市场", "5G"]
+    label_words, other_words = ["涨", "平", "跌"], ["股市", "今天", "公司", "市场", "5G"]
     token_lists, labels = [], []
     for _ in range(rows):
-        words = [str(word) for word in rng.choice(filling + telling, rng.integers(1, 9))]
+        words = [str(word) for word in rng.choice(other_words + label_words, rng.integers(1, 9))]
         label = int(rng.integers(3))
-        token_lists.append([*words, telling[label], *words[: label % 2]])
+        token_lists.append([*words, label_words[label], *words[: label % 2]])
         labels.append(label)
     return Examples(token_lists, np.array(labels))
 
@@ -155,7 +155,7 @@ def test_killed_training_resumes_to_the_same_bits(undisturbed, preset, tmp_path)
 
 
 def test_patience_keeps_the_best_epoch_when_resumed(preset, tmp_path) -> None:
-    # So high a learning rate that the macro-F1 goes up and down.
+    # With such a high learning rate the macro-F1 goes up and down.
     restless = dataclasses.replace(preset, patience=2, epochs=12, learning_rate=0.1)
     expected = train(restless, TRAIN, DEV, tmp_path / "undisturbed")
     scores = [epoch["dev_macro_f1"] for epoch in expected.history]
@@ -268,7 +268,7 @@ def test_non_finite_loss_ends_the_training(preset, tmp_path) -> None:
 
 
 def test_adversarial_step_follows_the_gradient() -> None:
-    # Two titles of two words: the second one's gradient is nothing.
+    # Two titles of two words; the gradient of the second one is zero.
     gradient = tf.constant([[[3.0, 0.0], [0.0, 4.0]], [[0.0, 0.0], [0.0, 0.0]]])
     step = adversarial_step(gradient, 0.5)
     np.testing.assert_allclose(step[0], [[0.3, 0.0], [0.0, 0.4]], atol=1e-7)
@@ -278,8 +278,8 @@ def test_adversarial_step_follows_the_gradient() -> None:
 def test_adversarial_training_lowers_the_adversarial_loss(preset: Preset, tmp_path: Path) -> None:
     preset = dataclasses.replace(preset, dropout=0.0, label_smoothing=0.0, epochs=12)
 
-    def loss_beside(adversarial: float) -> tuple[float, float]:
-        """The loss on the training titles, and where their vectors are moved against it."""
+    def losses(adversarial: float) -> tuple[float, float]:
+        """The loss on the training titles, and with an adversarial step."""
         trained = train(
             dataclasses.replace(preset, adversarial=adversarial), TRAIN, DEV, tmp_path / "here"
         )
@@ -299,8 +299,8 @@ def test_adversarial_training_lowers_the_adversarial_loss(preset: Preset, tmp_pa
         moved = [one + adversarial_step(g, 0.5) for one, g in zip(vectors, gradients, strict=True)]
         return float(loss), float(mean_loss(target, network.read([*moved, *ids])))
 
-    plain, plain_moved = loss_beside(0.0)
-    _, hardened_moved = loss_beside(0.5)
+    plain, plain_moved = losses(0.0)
+    _, hardened_moved = losses(0.5)
     assert plain_moved > plain
     assert hardened_moved < plain_moved
 
@@ -315,22 +315,22 @@ def test_training_learns_from_articles(preset, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="reads articles, but none are given"):
         train(preset, TRAIN, DEV, tmp_path / "without")
     others = Examples(titles, TRAIN.labels, [list(reversed(one)) for one in TRAIN.token_lists])
-    assert train(preset, others, others, tmp_path).history != trained.history  # is no resumption
+    assert train(preset, others, others, tmp_path).history != trained.history  # not resumed
 
 
 @pytest.mark.parametrize(("readers", "pairs"), [(1, None), (3, None), (2, BigramConfig(2, 1, 4))])
 def test_training_of_several_branches_is_resumed(
     preset: Preset, tmp_path: Path, readers: int, pairs: BigramConfig | None
 ) -> None:
-    def cut(report: EpochReport) -> None:
+    def interrupt(report: EpochReport) -> None:
         if report.epoch == 2:
             raise KeyboardInterrupt
 
     preset = dataclasses.replace(preset, readers=readers, pairs=pairs, adversarial=0.5, epochs=3)
     whole = train(preset, TRAIN, DEV, tmp_path / "whole")
     with pytest.raises(KeyboardInterrupt):
-        train(preset, TRAIN, DEV, tmp_path / "cut", cut)
-    assert_same(train(preset, TRAIN, DEV, tmp_path / "cut"), whole)
+        train(preset, TRAIN, DEV, tmp_path / "interrupted", interrupt)
+    assert_same(train(preset, TRAIN, DEV, tmp_path / "interrupted"), whole)
     assert whole.weights.keys() == weight_shapes(preset, *whole.vocabulary_sizes).keys()
 
 
@@ -349,7 +349,7 @@ def test_training_starts_from_pretrained_vectors(preset: Preset, tmp_path: Path)
 
 
 def test_training_from_vectors_is_resumed(preset: Preset, tmp_path: Path) -> None:
-    def cut(report: EpochReport) -> None:
+    def interrupt(report: EpochReport) -> None:
         if report.epoch == 1:
             raise KeyboardInterrupt
 
@@ -357,11 +357,11 @@ def test_training_from_vectors_is_resumed(preset: Preset, tmp_path: Path) -> Non
     vectors = vectors_of(preset)
     whole = train(preset, TRAIN, DEV, tmp_path / "whole", pretrained=[vectors])
     with pytest.raises(KeyboardInterrupt):
-        train(preset, TRAIN, DEV, tmp_path / "cut", cut, pretrained=[vectors])
-    assert_same(train(preset, TRAIN, DEV, tmp_path / "cut", pretrained=[vectors]), whole)
-    # Of other vectors it is another training.
+        train(preset, TRAIN, DEV, tmp_path / "interrupted", interrupt, pretrained=[vectors])
+    assert_same(train(preset, TRAIN, DEV, tmp_path / "interrupted", pretrained=[vectors]), whole)
+    # Other vectors are another training.
     others = dataclasses.replace(vectors, vectors=-vectors.vectors)
-    other = train(preset, TRAIN, DEV, tmp_path / "cut", pretrained=[others])
+    other = train(preset, TRAIN, DEV, tmp_path / "interrupted", pretrained=[others])
     assert other.history != whole.history
 
 

@@ -1,4 +1,4 @@
-"""Vectors of words: what stands in like places is alike, and the same texts give the same bits."""
+"""Vectors of words: similar contexts give similar vectors, and the same texts the same bits."""
 
 from __future__ import annotations
 
@@ -26,30 +26,30 @@ def texts(count: int = 400) -> list[list[str]]:
 
 
 @pytest.fixture(scope="module")
-def learnt() -> WordVectors:
+def learned() -> WordVectors:
     return learn_vectors(texts(), "verbatim", min_count=1, size=4, seed=0)
 
 
-def cosine(learnt: WordVectors, first: str, second: str) -> float:
-    words = learnt.vocabulary.words
-    a, b = (learnt.vectors[words.index(word)].astype(np.float64) for word in (first, second))
+def cosine(learned: WordVectors, first: str, second: str) -> float:
+    words = learned.vocabulary.words
+    a, b = (learned.vectors[words.index(word)].astype(np.float64) for word in (first, second))
     return float(a @ b / np.sqrt((a @ a) * (b @ b)))
 
 
-def test_words_in_the_same_contexts_are_similar(learnt: WordVectors) -> None:
+def test_words_in_the_same_contexts_are_similar(learned: WordVectors) -> None:
     for one in ANIMALS:
         for other in ANIMALS:
-            assert cosine(learnt, one, other) > 0.8
+            assert cosine(learned, one, other) > 0.8
         for tool in TOOLS:
-            assert cosine(learnt, one, tool) < 0.3
+            assert cosine(learned, one, tool) < 0.3
 
 
-def test_vectors_of_padding_and_unknown_word(learnt: WordVectors) -> None:
-    assert learnt.vectors.dtype == np.float32
-    assert learnt.vectors.shape == (len(learnt.vocabulary), 4)
-    assert not learnt.vectors[0].any()
-    np.testing.assert_allclose(learnt.vectors[1], learnt.vectors[2:].mean(axis=0), atol=1e-6)
-    assert learnt.vectors[2:].std() == pytest.approx(0.3, rel=1e-5)
+def test_vectors_of_padding_and_unknown_word(learned: WordVectors) -> None:
+    assert learned.vectors.dtype == np.float32
+    assert learned.vectors.shape == (len(learned.vocabulary), 4)
+    assert not learned.vectors[0].any()
+    np.testing.assert_allclose(learned.vectors[1], learned.vectors[2:].mean(axis=0), atol=1e-6)
+    assert learned.vectors[2:].std() == pytest.approx(0.3, rel=1e-5)
 
 
 def associations_by_hand(ids: list[list[int]], words: int) -> NDArray[np.float64]:
@@ -93,19 +93,19 @@ def test_factors_match_the_full_decomposition() -> None:
 
 
 def test_few_words_leave_the_last_values_zero() -> None:
-    learnt = learn_vectors(texts(), "verbatim", min_count=1, size=128, seed=0)
-    words = len(learnt.vocabulary)  # with the two reserved ones, which no pair has
-    assert learnt.vectors.shape == (words, 128)
-    assert learnt.vectors[2:].any(axis=1).all()
-    assert not learnt.vectors[:, words:].any()
+    learned = learn_vectors(texts(), "verbatim", min_count=1, size=128, seed=0)
+    words = len(learned.vocabulary)  # with the two reserved ones, which no pair has
+    assert learned.vectors.shape == (words, 128)
+    assert learned.vectors[2:].any(axis=1).all()
+    assert not learned.vectors[:, words:].any()
 
 
 @pytest.mark.parametrize("few", [[], [[]], [["孤"]], [["孤"], ["独"]]])
 def test_texts_without_word_pairs_give_zeros(few: list[list[str]]) -> None:
-    learnt = learn_vectors(few, "verbatim", min_count=1, size=3, seed=0)
-    assert learnt.vectors.shape == (len(learnt.vocabulary), 3)
-    assert np.isfinite(learnt.vectors).all()
-    assert not learnt.vectors.any()
+    learned = learn_vectors(few, "verbatim", min_count=1, size=3, seed=0)
+    assert learned.vectors.shape == (len(learned.vocabulary), 3)
+    assert np.isfinite(learned.vectors).all()
+    assert not learned.vectors.any()
 
 
 PRINT_DIGEST = """
@@ -117,11 +117,11 @@ print(learn_vectors(texts(), "verbatim", 1, 4, 0).digest())
 """
 
 
-def test_vectors_do_not_depend_on_process_or_threads(learnt: WordVectors) -> None:
+def test_vectors_do_not_depend_on_process_or_threads(learned: WordVectors) -> None:
     for threads in ("1", "2"):
         environment = os.environ | {"OPENBLAS_NUM_THREADS": threads, "PYTHONHASHSEED": threads}
         found = subprocess.run(
             [sys.executable, "-c", PRINT_DIGEST],
             capture_output=True, text=True, check=True, env=environment,
         ).stdout.strip()  # fmt: skip
-        assert found == learnt.digest()
+        assert found == learned.digest()
