@@ -73,7 +73,7 @@ def test_export_to_onnx_loads_no_prefect_or_tensorflow(
         (("--format", "tflite", "new"), "'saved_model'"),
         (("--format", "onnx", "new"), "headlines train"),
         (("--format", "onnx", "--model", "none", "new"), "headlines models"),
-        (("--format", "onnx", "."), "name a directory that is not there"),
+        (("--format", "onnx", "."), "name a directory that does not exist"),
     ],
 )
 def test_wrong_input_is_one_line_and_status_2(
