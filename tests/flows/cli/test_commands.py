@@ -70,7 +70,7 @@ def exit_of(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int | 
         (("nightly", "--max-reject-rate", "7"), "between 0 and 1"),
         (("nightly", "--settle", "-1"), "not a number of at least 0"),
         (("nightly", "--from", "2026-11-31"), "'2026-11-31' is not a day"),
-        (("nightly", "--from", "2026-11-20", "--to", "2026-11-19"), "before they begin"),
+        (("nightly", "--from", "2026-11-20", "--to", "2026-11-19"), "is before the first"),
         (("nightly", "--drift-warn", "0"), "--drift-warn"),
         (("nightly", "--drift-stop", "nan"), "--drift-stop"),
         (("archive", "--older-than", "nan"), "not a number of at least 0"),
