@@ -465,6 +465,8 @@ def test_a_batch_is_moved_while_its_bytes_are_those(store: LocalStore) -> None:
     assert single.exists()
     assert store.move(single, "archive/a.csv", {".": file_sha256(single)})
     assert not store.move(single, "archive/a.csv", {".": "0" * 64})  # it is gone
+    assert not store.move(folder, "archive/b.csv", digests | {"2.csv": "0" * 64})
+    assert sorted(path.name for path in folder.iterdir()) == ["1.csv", "2.csv"]
     assert store.move(folder, "archive/b.csv", digests)
     moved = sorted(path for path in store.path("archive").rglob("*") if path.is_file())
     assert [path.read_text() for path in moved] == ["a.csv", "b.csv/1.csv", "b.csv/2.csv"]
