@@ -1,13 +1,12 @@
-"""What each step towards the preset `default` gives on dev, and what it costs.
+"""Accuracy on dev and cost of each step towards the preset `default`.
 
     python -m benchmarks.accuracy [--seeds 5] [--only NAME …] [--picture FILE.svg]
 
-The variants are those of `VARIANTS`; all of them take hours on two cores.
-
-Each variant is trained with several seeds on the corpus of the data root (ingested, segmented and
-pretrained where that is missing) and measured on dev without leaked titles; test is never read.
-The linear baseline stands beside them. Headlines a second: `PackedScorer.predict` of the words of
-dev, in one process, the median of rounds in which the variants take turns.
+Each variant of `VARIANTS` is trained with several seeds on the corpus of the data root (ingested,
+segmented and pretrained if needed) and measured on dev without leaked titles, compared with the
+linear baseline; test is never read. All of them take hours on two cores. Speed is that of
+`PackedScorer.predict` on the words of dev in one process: the median of rounds in which the
+variants take turns.
 """
 
 from __future__ import annotations
@@ -27,10 +26,10 @@ from benchmarks.measure import machine, show_table
 from headlines.corpus.dataset import ensure
 from headlines.corpus.examples import examples
 from headlines.corpus.tokens import segment_corpus
-from headlines.evaluation.baseline import fit_and_predict, texts_of
+from headlines.evaluation.baseline import fit_and_predict, join_contents
 from headlines.metrics.classification import classification_metrics
 from headlines.storage.artifact import Artifact
-from headlines.storage.layout import Catalog
+from headlines.storage.data_root import DataRoot
 from headlines.training.pretrain import pretrain_view, read_vectors
 from lstm_model import PackedScorer
 from lstm_model.examples import Examples
@@ -43,7 +42,7 @@ DEFAULT = PRESETS["default"]
 FAST = PRESETS["fast"]
 BOTH = PRESETS["title-and-content"]
 TITLES_ALONE = replace(FAST, pretrained=False, adversarial=0.0, learning_rate=1e-3)
-# Each adds one thing to the one before it, up to `default`; then what `default` is without one.
+# Each adds one thing to the previous one, up to `default`; then `default` without one of them.
 VARIANTS: dict[str, Preset] = {
     "notebook": PRESETS["notebook"],
     "words of the titles alone": TITLES_ALONE,
@@ -59,7 +58,7 @@ VARIANTS: dict[str, Preset] = {
 
 @dataclass(frozen=True)
 class Result:
-    """A variant's figures on dev, one a seed, and its first model's scorer."""
+    """A variant's metrics on dev by seed, and the scorer of its first model."""
 
     accuracy: list[float]
     macro_f1: list[float]
@@ -70,72 +69,75 @@ class Result:
 
 @dataclass(frozen=True)
 class Data:
-    """What all variants learn from and are measured on."""
+    """The corpus, tokens and vectors that all variants share."""
 
     corpus: Artifact
     tokens: Artifact
     vectors: dict[InputName, Artifact]
 
     def examples(self, preset: Preset, split: str) -> Examples:
-        """Those of a split: of dev without leaked titles, of train as the preset has it."""
+        """The rows of a split, without leaked titles unless the preset trains on them."""
         keep_leaked = split == "train" and preset.keep_leaked_titles
         return examples(self.corpus, self.tokens, split, preset, keep_leaked=keep_leaked)
 
     def linear(self, preset: Preset) -> dict[str, Any]:
-        """Figures on dev of a linear classifier that reads what a preset reads."""
+        """Metrics on dev of a linear classifier with the input of a preset."""
         train, dev = self.examples(preset, "train"), self.examples(preset, "dev")
-        texts = [texts_of(one.token_lists, one.articles) for one in (train, dev)]
-        return classification_metrics(dev.labels, fit_and_predict(texts[0], train.labels, texts[1]))
+        train_texts, dev_texts = (
+            join_contents(rows.token_lists, rows.articles) for rows in (train, dev)
+        )
+        predictions = fit_and_predict(train_texts, train.labels, dev_texts)
+        return classification_metrics(dev.labels, predictions)
 
 
-def data() -> Data:
-    """From the stages of the data root, made where they are missing."""
-    catalog = Catalog.from_environment()
-    corpus = ensure(catalog, "inews")
-    vectors = {view: pretrain_view(catalog, corpus, BOTH, view) for view in BOTH.input_names}
-    return Data(corpus, segment_corpus(catalog, corpus), vectors)
+def open_data() -> Data:
+    """Open the stages of the data root, or build them."""
+    root = DataRoot.from_environment()
+    corpus = ensure(root, "inews")
+    vectors = {view: pretrain_view(root, corpus, BOTH, view) for view in BOTH.input_names}
+    return Data(corpus, segment_corpus(root, corpus), vectors)
 
 
-def measure(preset: Preset, given: Data, seeds: int) -> Result:
+def measure(preset: Preset, data: Data, seeds: int) -> Result:
     """Train a variant with seeds 0, 1, … and measure it on dev."""
     accuracy, macro_f1, seconds, scorers, parameters = [], [], [], [], 0
-    learnt, dev = given.examples(preset, "train"), given.examples(preset, "dev")
+    training_rows, dev = data.examples(preset, "train"), data.examples(preset, "dev")
     for seed in range(seeds):
         began = time.perf_counter()
         with tempfile.TemporaryDirectory() as checkpoints:
             trained = train(
                 replace(preset, seed=seed),
-                learnt,
+                training_rows,
                 None if preset.validation_split else dev,
                 Path(checkpoints),
-                pretrained=read_vectors([given.vectors[view] for view in preset.input_names])
+                pretrained=read_vectors([data.vectors[view] for view in preset.input_names])
                 if preset.pretrained
                 else None,
             )
         seconds.append(time.perf_counter() - began)
         scorers.append(PackedScorer(trained))
-        predicted = scorers[-1].predict(dev.token_lists, dev.articles).argmax(axis=1)
-        found = classification_metrics(dev.labels, predicted)
-        accuracy.append(found["accuracy"])
-        macro_f1.append(found["macro_f1"])
+        predictions = scorers[-1].predict(dev.token_lists, dev.articles).argmax(axis=1)
+        metrics = classification_metrics(dev.labels, predictions)
+        accuracy.append(metrics["accuracy"])
+        macro_f1.append(metrics["macro_f1"])
         parameters = sum(weight.size for weight in trained.weights.values())
     return Result(accuracy, macro_f1, seconds, parameters, scorers[0])
 
 
-def speeds(scorers: Sequence[PackedScorer], given: Data) -> list[float]:
+def speeds(scorers: Sequence[PackedScorer], data: Data) -> list[float]:
     """Headlines a second of each scorer."""
-    found: list[list[float]] = [[] for _ in scorers]
-    texts = [given.examples(scorer.preset, "dev") for scorer in scorers]
+    rates: list[list[float]] = [[] for _ in scorers]
+    dev_rows = [data.examples(scorer.preset, "dev") for scorer in scorers]
     for _ in range(ROUNDS):
-        for rates, scorer, one in zip(found, scorers, texts, strict=True):
+        for scorer_rates, scorer, dev in zip(rates, scorers, dev_rows, strict=True):
             began = time.perf_counter()
-            scorer.predict(one.token_lists, one.articles)
-            rates.append(len(one.token_lists) / (time.perf_counter() - began))
-    return [statistics.median(rates) for rates in found]
+            scorer.predict(dev.token_lists, dev.articles)
+            scorer_rates.append(len(dev.token_lists) / (time.perf_counter() - began))
+    return [statistics.median(scorer_rates) for scorer_rates in rates]
 
 
 def picture(path: Path, results: dict[str, Result], rates: Sequence[float], linear: float) -> None:
-    """Draw accuracy against speed, with the presets by name."""
+    """Plot accuracy against speed for the presets."""
     import matplotlib
 
     matplotlib.use("svg")
@@ -189,15 +191,15 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=[*VARIANTS], metavar="NAME")
     parser.add_argument("--picture", type=Path, metavar="FILE.svg")
     options = parser.parse_args()
-    given = data()
-    linear = given.linear(DEFAULT)
+    data = open_data()
+    linear = data.linear(DEFAULT)
     results = {}
     for name in options.only or VARIANTS:
-        results[name] = measure(VARIANTS[name], given, options.seeds)
+        results[name] = measure(VARIANTS[name], data, options.seeds)
         print(name, spread(results[name].accuracy), spread(results[name].macro_f1), flush=True)
     scorers = [result.scorer for result in results.values()]
-    rates = speeds(scorers, given)
-    headlines = len(given.examples(DEFAULT, "dev").labels)
+    rates = speeds(scorers, data)
+    headlines = len(data.examples(DEFAULT, "dev").labels)
     print(f"\n{machine()}; {headlines} headlines of dev, {options.seeds} seeds\n")
     rows = [
         (
@@ -210,12 +212,12 @@ def main() -> None:
         )
         for (name, result), rate in zip(results.items(), rates, strict=True)
     ]
-    linears = {"": linear}
+    baselines = {"": linear}
     if any(VARIANTS[name].contents for name in results):
-        linears[" of titles and contents"] = given.linear(BOTH)
-    for read, one in linears.items():
-        found = (f"{one['accuracy']:.3f}", f"{one['macro_f1']:.3f}")
-        rows.append((f"TF-IDF and logistic regression{read}", *found, "", "", ""))
+        baselines[" of titles and contents"] = data.linear(BOTH)
+    for suffix, metrics in baselines.items():
+        scores = (f"{metrics['accuracy']:.3f}", f"{metrics['macro_f1']:.3f}")
+        rows.append((f"TF-IDF and logistic regression{suffix}", *scores, "", "", ""))
     columns = ("", "dev accuracy", "dev macro-F1", "parameters", "seconds", "headlines a second")
     show_table(columns, rows)
     if options.picture:

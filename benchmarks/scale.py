@@ -31,8 +31,8 @@ from benchmarks.measure import Peer, Run, machine, medians, show_table
 from benchmarks.score import mebibytes, write_batch
 from headlines.models import champion
 from headlines.scoring import commit
-from headlines.storage.artifact import Artifact, publish, remove
-from headlines.storage.layout import Catalog
+from headlines.storage.artifact import Artifact
+from headlines.storage.data_root import DataRoot
 from headlines.storage.manifest import Recipe
 
 CHUNK_ROWS = 50_000  # the default of the job
@@ -79,21 +79,21 @@ def prepared(settings: dict[str, str], file: Path, chunk_rows: int) -> Run:
     from headlines.scoring.options import ChunkSizes, ScoreOptions
 
     options = ScoreOptions(sizes=ChunkSizes(rows=chunk_rows))
-    catalog = Catalog.from_environment()
-    model = champion.open_champion(catalog)
-    batch = Batch.of_file(catalog, file)
+    root = DataRoot.from_environment()
+    model = champion.open_champion(root)
+    batch = Batch.of_file(root, file)
 
     def jobs_of(prepared: Artifact) -> list[score_chunks.ScoreJob]:
         refs = chunk_refs(prepared)
-        return [score_chunks.make_job(catalog, batch, ref, model, options) for ref in refs]
+        return [score_chunks.make_job(root, batch, ref, model, options) for ref in refs]
 
-    jobs = jobs_of(prepare.prepare_batch(catalog, batch, options))
+    jobs = jobs_of(prepare.prepare_batch(root, batch, options))
 
     def scored(jobs: Sequence[score_chunks.ScoreJob]) -> list[Artifact]:
         done = executors.bounded_map(
             executors.executor(2), score_chunks.score_chunk, jobs, executors.max_in_flight()
         )
-        return [wait_until_visible(part) for part in done]
+        return [wait_until_visible(root, part) for part in done]
 
     commits: list[float] = []
 
@@ -103,10 +103,10 @@ def prepared(settings: dict[str, str], file: Path, chunk_rows: int) -> Run:
         if what == "chunks":
             return len(scored(jobs))
         if what == "batch":
-            again = prepare.prepare_batch(catalog, batch, options)
+            again = prepare.prepare_batch(root, batch, options)
             parts = scored(jobs_of(again))
             began = time.perf_counter()
-            predictions = commit.commit(catalog, batch, again, model, parts)
+            predictions = commit.commit(root, batch, again, model, parts)
             commits.append(time.perf_counter() - began)
             return [entry.sha256 for entry in predictions.manifest.files]
         pool = executors.executor(2)
@@ -116,8 +116,8 @@ def prepared(settings: dict[str, str], file: Path, chunk_rows: int) -> Run:
 
     def clear() -> None:
         for job in jobs:
-            remove(catalog, job.directory)
-        remove(catalog, catalog.prediction(batch.name))
+            root.store.remove(job.target)
+        root.store.remove(root.predictions_of(batch.name))
 
     run.before = clear  # type: ignore[attr-defined]
     scored(jobs)  # workers start and load the model
@@ -133,16 +133,16 @@ def prepared_to_read(settings: dict[str, str], folder: Path) -> Run:
     from headlines.scoring.chunks import chunk_refs
     from headlines.scoring.options import ChunkSizes, ScoreOptions
 
-    catalog = Catalog.from_environment()
-    batch = Batch.of_folder(catalog, folder)
+    root = DataRoot.from_environment()
+    batch = Batch.of_folder(root, folder)
     options = ScoreOptions(sizes=ChunkSizes(read_group_bytes=1))  # each file is a group
 
     def run() -> int:
-        return len(chunk_refs(prepare.prepare_batch(catalog, batch, options)))
+        return len(chunk_refs(prepare.prepare_batch(root, batch, options)))
 
     def clear() -> None:
-        chunks = chunk_refs(prepare.prepare_batch(catalog, batch, options))
-        prepare.remove_prepared(catalog, batch, options, chunks)
+        chunks = chunk_refs(prepare.prepare_batch(root, batch, options))
+        prepare.remove_prepared(root, batch, options, chunks)
 
     executors.executor(2).submit(int).result()  # workers start
     run.before = clear  # type: ignore[attr-defined]
@@ -150,7 +150,7 @@ def prepared_to_read(settings: dict[str, str], folder: Path) -> Run:
     return run
 
 
-def publish_champion(catalog: Catalog, model: Artifact) -> None:
+def publish_champion(root: DataRoot, model: Artifact) -> None:
     """Copy a model into a data root, which may be in a bucket, and make it the champion."""
     manifest = model.manifest
     recipe = Recipe(manifest.stage, manifest.stage_version, manifest.inputs, manifest.config)
@@ -160,9 +160,9 @@ def publish_champion(catalog: Catalog, model: Artifact) -> None:
             shutil.copyfile(path, draft / path.name)
         return manifest.counts
 
-    version = model.directory.name
-    publish(catalog, catalog.model(version), recipe, copy)
-    champion.promote(catalog, version, "benchmark")
+    version = model.version
+    root.store.publish(root.model(version), recipe, copy)
+    champion.promote(root, version, "benchmark")
 
 
 @dataclass
@@ -300,14 +300,14 @@ def main() -> None:
         "--data", help="the data root, such as s3://BUCKET/PREFIX (default: temporary)"
     )
     options = parser.parse_args()
-    model = champion.resolve(Catalog.from_environment(), options.model)
+    model = champion.resolve(DataRoot.from_environment(), options.model)
     preset = model.manifest.config["preset"]["name"]
     print(f"{machine()}; preset {preset}; {options.rows:,} headlines", end="", flush=True)
     with tempfile.TemporaryDirectory() as directory, ExitStack() as clusters:
         root = options.data or f"{directory}/data"
         print(f"; data roots {'in a bucket' if '://' in root else 'on a local disk'}\n")
         os.environ["HEADLINES_DATA"] = root
-        publish_champion(Catalog.from_environment(), model)
+        publish_champion(DataRoot.from_environment(), model)
         bench = Bench(root, Path(directory), options.rounds)
         # Workers elsewhere read the URL of the bucket from their own environment.
         environment = {"HEADLINES_DATA": root} if "://" in root else {}

@@ -37,8 +37,8 @@ from benchmarks.measure import (
 from benchmarks.processes import Measured, measured
 from benchmarks.segment import corpus, quiet_jieba
 from headlines.models import champion
-from headlines.storage.artifact import Artifact, read_manifest
-from headlines.storage.layout import Catalog
+from headlines.storage.artifact import Artifact
+from headlines.storage.data_root import DataRoot
 
 NOTEBOOK_ROWS = 20_000  # measured for the notebook's way
 FULL_ROWS = 5_000_000
@@ -123,9 +123,9 @@ class Job:
 
     def score(self, command: Sequence[str], file: Path, rows: int) -> None:
         """Measure one run, and check that it scored every row."""
-        catalog = self._new_root()
-        self._measure([part.format(file=file) for part in command], catalog, rows)
-        manifest = read_manifest(catalog.prediction(file.name))
+        root = self._new_root()
+        self._measure([part.format(file=file) for part in command], root, rows)
+        manifest = root.store.manifest(root.predictions_of(file.name))
         if manifest is None or manifest.counts["scored"] != rows:
             raise RuntimeError(f"{file.name} was not scored completely")
 
@@ -137,7 +137,10 @@ class Job:
         """The first labels that the last run predicted."""
         import pyarrow.dataset as ds
 
-        parts = sorted(Catalog(self.directory / "root").prediction(file.name).glob("*.parquet"))
+        root = DataRoot.open(self.directory / "root")
+        predictions = root.store.open(root.predictions_of(file.name))
+        assert predictions is not None
+        parts = predictions.files(".parquet")
         labels: list[int] = ds.dataset(parts).head(rows, columns=["label"])["label"].to_pylist()
         return labels
 
@@ -149,23 +152,23 @@ class Job:
         """Peak memory of all runs, in bytes."""
         return max(run.peak_memory for run in self.measurements[command[2], rows])
 
-    def _measure(self, command: Sequence[str], catalog: Catalog, rows: int) -> None:
+    def _measure(self, command: Sequence[str], root: DataRoot, rows: int) -> None:
         environment = {
             **os.environ,
-            "HEADLINES_DATA": str(catalog.root),
+            "HEADLINES_DATA": root.url,
             "PREFECT_HOME": str(self.directory / "prefect"),  # created by the first run, then kept
         }
         environment.pop("PREFECT_API_URL", None)  # so the run starts the embedded server
         self.measurements.setdefault((command[2], rows), []).append(measured(command, environment))
 
-    def _new_root(self) -> Catalog:
-        root = self.directory / "root"
-        shutil.rmtree(root, ignore_errors=True)
-        catalog = Catalog(root)
-        version = self.model.directory.name
-        shutil.copytree(self.model.directory, catalog.model(version))
-        champion.promote(catalog, version, "benchmark")
-        return catalog
+    def _new_root(self) -> DataRoot:
+        directory = self.directory / "root"
+        shutil.rmtree(directory, ignore_errors=True)
+        root = DataRoot.open(directory)
+        version = self.model.version
+        shutil.copytree(self.model.directory, directory / root.model(version))
+        champion.promote(root, version, "benchmark")
+        return root
 
 
 def mebibytes(count: int) -> str:
@@ -227,7 +230,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--full", action="store_true", help=f"{FULL_ROWS:,} rows too, once")
     options = parser.parse_args()
-    model = champion.resolve(Catalog.from_environment(), options.model)
+    model = champion.resolve(DataRoot.from_environment(), options.model)
     preset = model.manifest.config["preset"]["name"]
     sizes = [size for size in (options.rows // 100, options.rows // 10, options.rows) if size]
     print(f"{machine()}; preset {preset}\n", flush=True)

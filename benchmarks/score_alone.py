@@ -17,16 +17,16 @@ from headlines.scoring.options import ScoreOptions
 from headlines.scoring.results import BatchResult
 from headlines.scoring.run_batch import run_batch
 from headlines.segmentation import Segmenter
-from headlines.storage.layout import Catalog
+from headlines.storage.data_root import DataRoot
 
 
 def score_alone(file: Path) -> BatchResult:
     """Score a batch with the champion of the data root."""
-    catalog = Catalog.from_environment()
+    root = DataRoot.from_environment()
     options = ScoreOptions(segmenter=Segmenter.from_environment())
-    batch, model = Batch.of_file(catalog, file), champion.open_champion(catalog)
+    batch, model = Batch.of_file(root, file), champion.open_champion(root)
     with ThreadPoolExecutor(64) as threads:
-        return run_batch(catalog, batch, model, options, threads.submit)
+        return run_batch(root, batch, model, options, threads.submit)
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ from headlines.compute import executors
 from headlines.corpus.inews import read_split, split_paths
 from headlines.corpus.token_cache import read_token_lists, tokens_for
 from headlines.segmentation import Segmenter
-from headlines.storage.layout import Catalog
+from headlines.storage.data_root import DataRoot
 
 Texts = Sequence[str]
 CHUNK_CHARS = 100_000  # cut in one call, and sent to a worker at once
@@ -107,7 +107,10 @@ def this_project_to_arrow(texts: Texts) -> Run:
 
 def this_project_in_processes(texts: Texts) -> Run:
     """The same in the worker processes of the pipeline."""
-    os.environ["PYTHONPATH"] = str(Path(__file__).parent.parent)  # this module is not installed
+    # Workers import this module, which is not installed, by its name and not as `__main__`.
+    os.environ["PYTHONPATH"] = str(Path(__file__).parent.parent)
+    from benchmarks.segment import cut_to_arrow
+
     pool = executors.executor(2)
     chunks = in_chunks(texts)
 
@@ -224,15 +227,15 @@ def cache(texts: dict[str, Texts], rounds: int) -> None:
             cut, cached, reused = [], [], []
             for _ in range(rounds):
                 with tempfile.TemporaryDirectory() as directory:
-                    catalog = Catalog(Path(directory))
+                    root = DataRoot.open(directory)
                     started = time.perf_counter()
                     segmenter.cut(chunk)
                     cut.append(time.perf_counter() - started)
                     started = time.perf_counter()
-                    tokens_for(catalog, segmenter, chunk)
+                    tokens_for(root, segmenter, chunk)
                     cached.append(time.perf_counter() - started)
                     started = time.perf_counter()
-                    read_token_lists(tokens_for(catalog, segmenter, chunk))
+                    read_token_lists(tokens_for(root, segmenter, chunk))
                     reused.append(time.perf_counter() - started)
             ms = [1e3 * statistics.median(times) for times in (cut, cached, reused)]
             rows.append((f"2,000 {name}, {engine}", *(f"{median:.1f}" for median in ms)))

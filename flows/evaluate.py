@@ -6,8 +6,8 @@ from prefect import flow
 
 from flows.environment import use_running_server
 from flows.logs import hide_expected_tracebacks
-from flows.results import result_of
-from headlines.storage.layout import Catalog
+from flows.results import evaluation_result
+from headlines.storage.data_root import DataRoot
 from tasks.evaluate import evaluate_model
 from tasks.ingest import ensure_corpus
 from tasks.score import read_model
@@ -24,12 +24,12 @@ def evaluate(model: str = "champion", corpus: str = "inews") -> dict[str, Any]:
         model: a version, or `champion`.
         corpus: its name; `inews` is ingested if it is missing.
     """
-    catalog = Catalog.from_environment()
-    evaluated = read_model(catalog, model)
-    ingested = ensure_corpus(catalog, corpus)
-    tokens = segment_corpus(catalog, corpus, ingested)
-    artifact = evaluate_model(catalog, evaluated.directory.name, evaluated, ingested, tokens)
-    return result_of(artifact)
+    root = DataRoot.from_environment()
+    evaluated = read_model(root, model)
+    ingested = ensure_corpus(root, corpus)
+    tokens = segment_corpus(root, corpus, ingested)
+    artifact = evaluate_model(root, evaluated.version, evaluated, ingested, tokens)
+    return evaluation_result(artifact)
 
 
 if __name__ == "__main__":

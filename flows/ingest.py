@@ -7,7 +7,7 @@ from prefect import flow
 from flows.environment import use_running_server
 from flows.logs import hide_expected_tracebacks
 from flows.results import result_of
-from headlines.storage.layout import Catalog
+from headlines.storage.data_root import DataRoot
 from tasks.ingest import ingest_corpus
 
 hide_expected_tracebacks()
@@ -23,8 +23,8 @@ def ingest(source: str = "inews", name: str = "inews", encoding: str = "utf-8") 
         name: of the corpus.
         encoding: of text files.
     """
-    catalog = Catalog.from_environment()
-    return result_of(ingest_corpus(catalog, name, source, encoding))
+    root = DataRoot.from_environment()
+    return result_of(ingest_corpus(root, name, source, encoding))
 
 
 if __name__ == "__main__":

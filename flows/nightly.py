@@ -22,11 +22,8 @@ from headlines.scoring.batch import Batch
 from headlines.scoring.options import MAX_REJECT_RATE, ScoreOptions
 from headlines.scoring.results import BatchResult
 from headlines.segmentation import Segmenter
-from headlines.storage.bucket.garbage import collect_garbage
-from headlines.storage.bucket.surveying import surveyed
-from headlines.storage.cleanup import clean_chunks, clean_drafts, clean_quarantine
+from headlines.storage.data_root import DataRoot
 from headlines.storage.file_digests import FileDigestCache
-from headlines.storage.layout import Catalog
 from tasks.alerts import alert
 from tasks.evaluate import evaluate_model
 from tasks.ingest import ensure_corpus
@@ -85,44 +82,42 @@ def nightly(
             drift too.
         DriftTooHigh: all is scored and the report is written, but the drift reached `drift_stop`.
     """
-    catalog = Catalog.from_environment()
+    root = DataRoot.from_environment()
     days = DayRange(first_day, last_day)
     thresholds = DriftThresholds(drift_warn, drift_stop)
     read = ReadOptions(encoding, title_column, id_column, long_titles, content_column)
     options = ScoreOptions(read, max_reject_rate, Segmenter.from_environment())
-    for clean in (clean_drafts, clean_chunks, clean_quarantine):
-        clean(catalog)
 
-    ingested = ensure_corpus(catalog, corpus)
-    tokens = segment_corpus(catalog, corpus, ingested)
-    if no_models_yet(catalog):
-        new_model(catalog, preset, ingested, tokens)
-    model = read_model(catalog, "champion")
-    evaluation = evaluate_model(catalog, model.directory.name, model, ingested, tokens)
+    ingested = ensure_corpus(root, corpus)
+    tokens = segment_corpus(root, corpus, ingested)
+    if no_models_yet(root):
+        new_model(root, preset, ingested, tokens)
+    model = read_model(root, "champion")
+    evaluation = evaluate_model(root, model.version, model, ingested, tokens)
 
-    unreported_since = mark_started(catalog)
-    digests = FileDigestCache(catalog)
-    inbox = read_inbox(catalog, digests.of, settle_seconds, days)
+    unreported_since = mark_started(root)
+    digests = FileDigestCache(root)
+    inbox = read_inbox(root, digests.of, settle_seconds, days)
 
     def score(batch: Batch) -> BatchResult:
         return score_batch(batch, model, options)
 
-    with surveyed(catalog):
+    with root.store.listed(root.predictions, root.rejects, root.failures):
+        root.store.collect_garbage()
         results = [
-            score_if_due(catalog, batch, score, digests.of, unreported_since)
+            score_if_due(root, batch, score, digests.of, unreported_since)
             for batch in inbox.batches
         ]
-        collect_garbage(catalog)
     digests.save()
 
-    version, reference = model.directory.name, reference_profile(evaluation)
-    night = summarize(catalog, version, inbox, results, reference, thresholds)
-    report = report_night(catalog, f"{datetime.now(UTC):%Y-%m-%dT%H%M%SZ}", night)
+    version, reference = model.version, reference_profile(evaluation)
+    night = summarize(root, version, inbox, results, reference, thresholds)
+    report = report_night(root, f"{datetime.now(UTC):%Y-%m-%dT%H%M%SZ}", night)
     for event in alerts_of(night, report):
         alert(event.kind, event.summary, event.detail)
     result = {
-        "inbox": str(catalog.inbox),
-        "evaluation": str(evaluation.directory),
+        "inbox": root.location(root.inbox),
+        "evaluation": evaluation.location,
         "figures": evaluation.counts["metrics"],
         **asdict(night),
         "report": str(report),

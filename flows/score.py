@@ -25,7 +25,7 @@ from headlines.scoring.run_batch import run_batch
 from headlines.scoring.score_chunks import score_on_worker
 from headlines.segmentation import Segmenter
 from headlines.storage.artifact import Artifact
-from headlines.storage.layout import Catalog
+from headlines.storage.data_root import DataRoot
 from tasks import score as tasks
 
 hide_expected_tracebacks()
@@ -60,8 +60,8 @@ def score_batch(
             arguments = (*arguments, progress)
         return _TASKS[step].submit(*arguments)
 
-    catalog = Catalog.from_environment()
-    return run_batch(catalog, batch, model, options, submit, rescore=rescore)
+    root = DataRoot.from_environment()
+    return run_batch(root, batch, model, options, submit, rescore=rescore)
 
 
 def _run_name() -> str:
@@ -103,15 +103,16 @@ def score(
         InputError: two files have one batch name, or the only batch was stopped.
         BatchesStopped: some of several batches were stopped; the others were scored.
     """
-    catalog = Catalog.from_environment()
+    root = DataRoot.from_environment()
     read = ReadOptions(encoding, title_column, id_column, long_titles, content_column)
     options = ScoreOptions(read, max_reject_rate, Segmenter.from_environment())
-    model = tasks.read_model(catalog, "champion")
-    batches = resolve_batches(catalog, [catalog.named(file) for file in files], batch)
+    model = tasks.read_model(root, "champion")
+    paths = [root.store.fetch(root.resolve(file)) for file in files]
+    batches = resolve_batches(root, paths, batch)
     results: list[BatchResult] = []
     for current in batches:
         if release:
-            clear_failure(catalog, current)
+            clear_failure(root, current)
         try:
             results.append(score_batch(current, model, options, rescore))
         except InputError as error:
@@ -119,7 +120,7 @@ def score(
                 raise
             results.append(BatchResult(current.name, "stopped", message=str(error)))
     result = {
-        "model": model.directory.name,
+        "model": model.version,
         "batches": [asdict(batch_result) for batch_result in results],
     }
     stopped = [batch_result.batch for batch_result in results if batch_result.outcome == "stopped"]

@@ -8,7 +8,7 @@ from prefect import flow
 from flows.environment import use_running_server
 from flows.logs import hide_expected_tracebacks
 from flows.results import result_of
-from headlines.storage.layout import Catalog
+from headlines.storage.data_root import DataRoot
 from headlines.training.search_space_file import read_space
 from headlines.training.sweep import ranked
 from tasks.ingest import ensure_corpus
@@ -28,17 +28,17 @@ def sweep(space: str = "docs/sweep.toml", corpus: str = "inews") -> dict[str, An
         space: path of a TOML file with the values to try, such as `docs/sweep.toml`.
         corpus: its name; `inews` is ingested if it is missing.
     """
-    catalog = Catalog.from_environment()
+    root = DataRoot.from_environment()
     search_space = read_space(space)
-    ingested = ensure_corpus(catalog, corpus)
-    tokens = segment_corpus(catalog, corpus, ingested)
+    ingested = ensure_corpus(root, corpus)
+    tokens = segment_corpus(root, corpus, ingested)
     outcomes = [
-        run_trial(catalog, trial.number, trial, search_space.seeds, ingested, tokens)
+        run_trial(root, trial.number, trial, search_space.seeds, ingested, tokens)
         for trial in search_space.trials()
     ]
-    artifact = rank_trials(catalog, search_space, outcomes)
+    artifact = rank_trials(root, search_space, outcomes)
     best = artifact.counts["best"]
-    preset = str(artifact.directory / best) if best else None
+    preset = f"{artifact.location}/{best}" if best else None
     train = ["headlines", "train", "--preset", preset, "--corpus", corpus] if preset else []
     return {
         **result_of(artifact),

@@ -6,11 +6,11 @@ from prefect import flow
 
 from flows.environment import use_running_server
 from flows.logs import hide_expected_tracebacks
-from flows.results import result_of
-from headlines.evaluation.promotion import PromotionDecision
+from flows.results import evaluation_result, result_of
+from headlines.evaluation.promotion_rule import PromotionDecision
 from headlines.models.presets import resolve_preset
 from headlines.storage.artifact import Artifact
-from headlines.storage.layout import Catalog
+from headlines.storage.data_root import DataRoot
 from tasks.evaluate import evaluate_model
 from tasks.ingest import ensure_corpus
 from tasks.pretrain import pretrain_vectors
@@ -26,7 +26,7 @@ def train(preset: str = "default", corpus: str = "inews", promote: bool = True) 
     """Train a model and evaluate it.
 
     The first model of a data root becomes its champion. A later one replaces the champion only if
-    it is better by the rule of `headlines.evaluation.promotion.judge`; else the result has the
+    it is better by the rule of `headlines.evaluation.promotion_rule.judge`; else the result has the
     reasons.
 
     Args:
@@ -35,37 +35,37 @@ def train(preset: str = "default", corpus: str = "inews", promote: bool = True) 
         corpus: its name; `inews` is ingested if it is missing.
         promote: whether the model may become the champion; a first model always does.
     """
-    catalog = Catalog.from_environment()
-    ingested = ensure_corpus(catalog, corpus)
-    tokens = segment_corpus(catalog, corpus, ingested)
-    model = new_model(catalog, preset, ingested, tokens)
-    evaluation = evaluate_model(catalog, model.directory.name, model, ingested, tokens)
-    decision = _decision(catalog, model, evaluation, ingested, tokens) if promote else None
+    root = DataRoot.from_environment()
+    ingested = ensure_corpus(root, corpus)
+    tokens = segment_corpus(root, corpus, ingested)
+    model = new_model(root, preset, ingested, tokens)
+    evaluation = evaluate_model(root, model.version, model, ingested, tokens)
+    decision = _decision(root, model, evaluation, ingested, tokens) if promote else None
     return {
         **result_of(model),
-        "evaluation": result_of(evaluation),
+        "evaluation": evaluation_result(evaluation),
         "promotion": decision.to_dict() if decision else None,
     }
 
 
-def new_model(catalog: Catalog, preset: str, corpus: Artifact, tokens: Artifact) -> Artifact:
+def new_model(root: DataRoot, preset: str, corpus: Artifact, tokens: Artifact) -> Artifact:
     """Train a preset, from pretrained vectors if it uses them."""
     settings = resolve_preset(preset)
     pretrained = [
-        pretrain_vectors(catalog, preset, corpus, view)
+        pretrain_vectors(root, preset, corpus, view)
         for view in (settings.input_names if settings.pretrained else ())
     ]
-    return train_model(catalog, preset, corpus, tokens, pretrained)
+    return train_model(root, preset, corpus, tokens, pretrained)
 
 
 def _decision(
-    catalog: Catalog, model: Artifact, evaluation: Artifact, corpus: Artifact, tokens: Artifact
+    root: DataRoot, model: Artifact, evaluation: Artifact, corpus: Artifact, tokens: Artifact
 ) -> PromotionDecision:
-    opponent = find_opponent(catalog, model, tokens)
+    opponent = find_opponent(root, model, tokens)
     if isinstance(opponent, PromotionDecision):
         return opponent
-    champion = evaluate_model(catalog, opponent.directory.name, opponent, corpus, tokens)
-    return promote_better(catalog, model.directory.name, evaluation, champion)
+    champion = evaluate_model(root, opponent.version, opponent, corpus, tokens)
+    return promote_better(root, model.version, evaluation, champion)
 
 
 if __name__ == "__main__":

@@ -36,6 +36,14 @@ class DamagedArtifact(Exception):
         return f"{self.directory}: {self.reason}"
 
 
+class StoreError(OSError):
+    """A bucket's store failed several times in a row; trying later may help."""
+
+
+class PreconditionFailed(Exception):
+    """What was to be replaced has changed since it was read."""
+
+
 class ClusterError(Exception):
     """The workers of a cluster failed to run a job; retrying may help."""
 

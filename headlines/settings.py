@@ -76,13 +76,9 @@ class Settings:
         )
 
     @property
-    def data_root(self) -> Path:
-        """The directory of the data root; of one in a bucket, its copy on this machine."""
-        from headlines.storage.bucket.address import cache_directory
-
-        if "://" in self.data:
-            return cache_directory(self.data)
-        return Path(self.data).expanduser().resolve()
+    def data_root(self) -> str:
+        """The data root as an absolute path or a URL, which any process understands."""
+        return self.data if "://" in self.data else str(Path(self.data).expanduser().resolve())
 
 
 def is_loopback(host: str) -> bool:

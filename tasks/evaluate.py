@@ -3,7 +3,7 @@
 from headlines.evaluation import evaluate
 from headlines.evaluation.report import evaluation_summary
 from headlines.storage.artifact import Artifact
-from headlines.storage.layout import Catalog
+from headlines.storage.data_root import DataRoot
 from tasks.reporting import log_stage, show_report, show_table
 from tasks.stage import stage
 
@@ -12,10 +12,10 @@ _FIGURES = ("rows", "accuracy", "macro_f1")
 
 @stage("evaluate", run_name="evaluate {version}", timeout_seconds=1800)
 def evaluate_model(
-    catalog: Catalog, version: str, model: Artifact, corpus: Artifact, tokens: Artifact
+    root: DataRoot, version: str, model: Artifact, corpus: Artifact, tokens: Artifact
 ) -> Artifact:
     """Evaluate a model, unless that is up to date."""
-    artifact = evaluate.evaluate(catalog, model, corpus, tokens)
+    artifact = evaluate.evaluate(root, model, corpus, tokens)
     log_stage(f"evaluation of {version}", artifact, f"{artifact.counts['mistakes']} mistakes")
     rows = [
         {"split": split, "headlines": part, **{name: numbers[name] for name in _FIGURES}}

@@ -2,21 +2,21 @@
 
 from headlines.corpus import dataset, ingest
 from headlines.storage.artifact import Artifact
-from headlines.storage.layout import Catalog
+from headlines.storage.data_root import DataRoot
 from tasks.reporting import log_stage, show_table
 from tasks.stage import stage
 
 
 @stage("ingest", run_name="ingest {name}", timeout_seconds=1800)
-def ingest_corpus(catalog: Catalog, name: str, source: str, encoding: str) -> Artifact:
+def ingest_corpus(root: DataRoot, name: str, source: str, encoding: str) -> Artifact:
     """Ingest a corpus, unless it is up to date with its source."""
-    return _shown(name, ingest.ingest(catalog, name, source, encoding))
+    return _shown(name, ingest.ingest(root, name, source, encoding))
 
 
 @stage("corpus", run_name="corpus {name}", timeout_seconds=1800)
-def ensure_corpus(catalog: Catalog, name: str) -> Artifact:
+def ensure_corpus(root: DataRoot, name: str) -> Artifact:
     """The corpus as it is; the iNews corpus is ingested if it is missing."""
-    return _shown(name, dataset.ensure(catalog, name))
+    return _shown(name, dataset.ensure(root, name))
 
 
 def _shown(name: str, artifact: Artifact) -> Artifact:

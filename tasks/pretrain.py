@@ -2,7 +2,7 @@
 
 from headlines.models.presets import resolve_preset
 from headlines.storage.artifact import Artifact
-from headlines.storage.layout import Catalog
+from headlines.storage.data_root import DataRoot
 from headlines.training import pretrain
 from lstm_model.inputs import InputName
 from tasks.reporting import log_stage
@@ -10,9 +10,9 @@ from tasks.stage import stage
 
 
 @stage("pretrain", run_name="pretrain {view} for {preset}", timeout_seconds=3600)
-def pretrain_vectors(catalog: Catalog, preset: str, corpus: Artifact, view: InputName) -> Artifact:
+def pretrain_vectors(root: DataRoot, preset: str, corpus: Artifact, view: InputName) -> Artifact:
     """Learn the vectors of one input of a preset, unless they are up to date."""
-    artifact = pretrain.pretrain_view(catalog, corpus, resolve_preset(preset), view)
+    artifact = pretrain.pretrain_view(root, corpus, resolve_preset(preset), view)
     counts = artifact.counts
     log_stage(
         f"vectors of {view} for {preset}",

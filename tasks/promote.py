@@ -3,19 +3,19 @@
 from prefect.logging import get_run_logger
 
 from headlines.evaluation import promotion
-from headlines.evaluation.promotion import PromotionDecision
+from headlines.evaluation.promotion_rule import PromotionDecision
 from headlines.storage.artifact import Artifact
-from headlines.storage.layout import Catalog
+from headlines.storage.data_root import DataRoot
 from tasks.reporting import show_table
 from tasks.stage import stage
 
 
 @stage("look-for-champion", run_name="look for the champion")
 def find_opponent(
-    catalog: Catalog, model: Artifact, tokens: Artifact
+    root: DataRoot, model: Artifact, tokens: Artifact
 ) -> Artifact | PromotionDecision:
     """The champion to compare a model with, or the decision if there is nothing to compare."""
-    champion = promotion.champion_to_beat(catalog, model, tokens.manifest.config["segmenter"])
+    champion = promotion.champion_to_beat(root, model, tokens.manifest.config["segmenter"])
     if isinstance(champion, PromotionDecision):
         _log(champion)
     return champion
@@ -23,10 +23,10 @@ def find_opponent(
 
 @stage("promote", run_name="judge {version}", timeout_seconds=600)
 def promote_better(
-    catalog: Catalog, version: str, challenger: Artifact, champion: Artifact
+    root: DataRoot, version: str, challenger: Artifact, champion: Artifact
 ) -> PromotionDecision:
     """Promote a model if its evaluation is better than the champion's, by the rule."""
-    decision = promotion.promote_better(catalog, challenger, champion)
+    decision = promotion.promote_better(root, challenger, champion)
     _log(decision)
     rows = [{"model": name, **figures} for name, figures in decision.figures.items()]
     show_table("promotion", rows, f"{version}: {decision.summary}")

@@ -7,7 +7,7 @@ from prefect.logging import get_run_logger
 
 from headlines.nightly.history import NightSummary, save_night
 from headlines.nightly.report import night_summary, write_nightly_report
-from headlines.storage.layout import Catalog
+from headlines.storage.data_root import DataRoot
 from tasks.reporting import show_report, show_table
 from tasks.stage import stage
 
@@ -17,16 +17,15 @@ _MAX_ROWS = 200  # of the table in the Prefect UI; the report has all
 
 
 @stage("report", run_name="report of the night", timeout_seconds=600)
-def report_night(catalog: Catalog, title: str, night: NightSummary) -> Path:
+def report_night(root: DataRoot, title: str, night: NightSummary) -> Path:
     """Write the report, and show its summary in the Prefect UI.
 
     Args:
-        catalog: the data root.
+        root: the data root.
         title: of the night, which names the report: the same when the task is retried.
         night: results of the batches.
     """
-    path = catalog.nightly_reports / f"{title}.html"
-    write_nightly_report(catalog, path, title, night)
+    path = write_nightly_report(root, title, night)
     for finding in night.drift:
         if finding.level in ("warn", "stop"):
             get_run_logger().warning("%s", finding)
@@ -35,5 +34,5 @@ def report_night(catalog: Catalog, title: str, night: NightSummary) -> Path:
     show_table("night", rows, f"{len(rows)} of {len(batches)} batches of the night {title}")
     show_report("night-report", night_summary(night, path), path, f"The night {title}")
     # Last, so that a retried task does not record the night twice.
-    save_night(catalog, path, night)
+    save_night(root, title, night)
     return path

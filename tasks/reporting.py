@@ -23,7 +23,7 @@ def log_stage(what: str, artifact: Artifact, detail: str) -> None:
     state = "up to date" if artifact.reused else f"built in {artifact.manifest.seconds:.1f} s"
     stage = {
         "stage": artifact.manifest.stage,
-        "path": str(artifact.directory),
+        "path": artifact.location,
         "reused": artifact.reused,
         "seconds": artifact.manifest.seconds,
         "counts": {

@@ -11,25 +11,25 @@ from headlines.scoring.progress import Progress
 from headlines.scoring.score_chunks import ScoreJob
 from headlines.segmentation import Segmenter
 from headlines.storage.artifact import Artifact
-from headlines.storage.layout import Catalog
+from headlines.storage.data_root import DataRoot
 from tasks.reporting import log_stage
 from tasks.stage import stage
 
 
 @stage("model", run_name="model {version}")
-def read_model(catalog: Catalog, version: str) -> Artifact:
+def read_model(root: DataRoot, version: str) -> Artifact:
     """A model version, or the champion; loaded once, so that a broken one fails here."""
-    model = champion.resolve(catalog, version)
+    model = champion.resolve(root, version)
     registry.load_scorer(model, Segmenter.from_environment().fingerprint())
     return model
 
 
 @stage("prepare", run_name="prepare {batch.name}")
 def prepare_batch(
-    catalog: Catalog, batch: Batch, options: ScoreOptions, on_chunk: prepare.OnChunk
+    root: DataRoot, batch: Batch, options: ScoreOptions, on_chunk: prepare.OnChunk
 ) -> Artifact:
     """Read a batch into chunks and rejects; refuse one with too many rejects."""
-    prepared = prepare.prepare_batch(catalog, batch, options, on_chunk)
+    prepared = prepare.prepare_batch(root, batch, options, on_chunk)
     counts = prepared.counts
     log_stage(
         f"rows of {batch.name}",
@@ -49,25 +49,25 @@ def score_chunk(job: ScoreJob, progress: Progress) -> Artifact:
 
 @stage("commit", run_name="commit {batch.name}", timeout_seconds=3600)
 def commit_batch(
-    catalog: Catalog, batch: Batch, prepared: Artifact, model: Artifact, scored: Sequence[Artifact]
+    root: DataRoot, batch: Batch, prepared: Artifact, model: Artifact, scored: Sequence[Artifact]
 ) -> Artifact:
     """Publish the predictions of a batch."""
-    predictions = commit.commit(catalog, batch, prepared, model, scored)
-    log_stage(f"predictions of {batch.name}", predictions, str(predictions.directory))
+    predictions = commit.commit(root, batch, prepared, model, scored)
+    log_stage(f"predictions of {batch.name}", predictions, predictions.location)
     return predictions
 
 
 @stage("discard", run_name="discard {batch.name}")
 def discard_batch(
-    catalog: Catalog, batch: Batch, options: ScoreOptions, jobs: Sequence[ScoreJob]
+    root: DataRoot, batch: Batch, options: ScoreOptions, jobs: Sequence[ScoreJob]
 ) -> None:
     """Remove the chunks of a batch that will not be committed."""
-    commit.discard(catalog, batch, options, jobs)
+    commit.discard(root, batch, options, jobs)
 
 
 @stage("record-failure", run_name="record failure of {batch.name}")
 def record_failure(
-    catalog: Catalog, batch: Batch, options: ScoreOptions, error: InputError
+    root: DataRoot, batch: Batch, options: ScoreOptions, error: InputError
 ) -> Artifact:
     """Put a batch that cannot be scored into `failed/`."""
-    return commit.record_failure(catalog, batch, options, error)
+    return commit.record_failure(root, batch, options, error)

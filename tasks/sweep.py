@@ -1,10 +1,12 @@
 """The tasks of a sweep: one trial, and the table of all."""
 
+from headlines.settings import Settings
 from headlines.storage.artifact import Artifact
-from headlines.storage.layout import Catalog
+from headlines.storage.data_root import DataRoot
 from headlines.training import sweep
-from headlines.training.search_space import Space, Trial
-from headlines.training.sweep import FIGURES, TrialResult
+from headlines.training import trial as trials
+from headlines.training.search_space import SearchSpace, Trial
+from headlines.training.trial import METRICS, TrialResult
 from tasks.reporting import log_stage, show_table
 from tasks.stage import stage
 
@@ -12,10 +14,12 @@ from tasks.stage import stage
 # No timeout: a retry continues from the last epoch.
 @stage("trial", run_name="trial {number}")
 def run_trial(
-    catalog: Catalog, number: int, trial: Trial, seeds: int, corpus: Artifact, tokens: Artifact
+    root: DataRoot, number: int, trial: Trial, seeds: int, corpus: Artifact, tokens: Artifact
 ) -> TrialResult:
     """Train a trial's preset with each seed that is not up to date."""
-    outcome = sweep.run_trial(catalog, corpus, tokens, trial, seeds)
+    # In a process of its own TensorFlow's memory, 20 to 50 MB of each training, is returned.
+    in_subprocess = Settings.from_environment().runner != "threads"
+    outcome = trials.run_trial(root, corpus, tokens, trial, seeds, in_subprocess)
     for seed, training in enumerate(outcome.trainings):
         counts = training.counts
         detail = counts["problem"] or f"dev macro-F1 {counts['macro_f1']:.3f}"
@@ -24,14 +28,14 @@ def run_trial(
 
 
 @stage("rank", run_name="rank the trials", timeout_seconds=600)
-def rank_trials(catalog: Catalog, space: Space, outcomes: list[TrialResult]) -> Artifact:
+def rank_trials(root: DataRoot, space: SearchSpace, outcomes: list[TrialResult]) -> Artifact:
     """Publish the table of the trials, best first, and the best preset."""
-    artifact = sweep.publish_ranking(catalog, space, outcomes)
+    artifact = sweep.publish_ranking(root, space, outcomes)
     log_stage("sweep", artifact, f"{len(outcomes)} trials, {artifact.counts['failed']} failed")
     rows = [
         {
             "trial": outcome.trial.number,
-            **{name: str(outcome.spread(name) or "") for name in FIGURES},
+            **{name: str(outcome.mean_std(name) or "") for name in METRICS},
             **outcome.trial.values,
             "problem": outcome.problem,
         }

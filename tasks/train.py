@@ -7,7 +7,7 @@ from prefect.logging import get_run_logger
 
 from headlines.models import champion, presets, registry
 from headlines.storage.artifact import Artifact
-from headlines.storage.layout import Catalog
+from headlines.storage.data_root import DataRoot
 from headlines.training import train
 from headlines.training.report import training_summary
 from tasks.reporting import log_stage, show_report, show_table
@@ -18,16 +18,16 @@ if TYPE_CHECKING:
 
 
 @stage("look-for-models", run_name="look for models")
-def no_models_yet(catalog: Catalog) -> bool:
+def no_models_yet(root: DataRoot) -> bool:
     """Whether there never was a model; finishes an interrupted promotion of the first one."""
-    champion.finish_first_promotion(catalog)
-    return registry.is_empty(catalog)
+    champion.finish_first_promotion(root)
+    return registry.is_empty(root)
 
 
 # No timeout: training takes long, and a retry continues from the last epoch.
 @stage("train", run_name="train {preset}")
 def train_model(
-    catalog: Catalog,
+    root: DataRoot,
     preset: str,
     corpus: Artifact,
     tokens: Artifact,
@@ -52,16 +52,16 @@ def train_model(
         )
 
     artifact = train.train(
-        catalog, corpus, tokens, presets.resolve_preset(preset), log_epoch, pretrained
+        root, corpus, tokens, presets.resolve_preset(preset), log_epoch, pretrained
     )
     dev = artifact.counts["dev"]
     log_stage(
-        f"model {artifact.directory.name}",
+        f"model {artifact.version}",
         artifact,
         f"dev accuracy {dev['accuracy']:.3f}, macro-F1 {dev['macro_f1']:.3f}",
     )
-    show_table("training", [{"model": artifact.directory.name, **dev}], "The trained model on dev")
+    show_table("training", [{"model": artifact.version, **dev}], "The trained model on dev")
     report = artifact.directory / "report.html"
-    title = f"Training of {artifact.directory.name}"
+    title = f"Training of {artifact.version}"
     show_report("training-report", training_summary(artifact), report, title)
     return artifact

@@ -3,16 +3,14 @@
 Prefect and TensorFlow are imported only by the verbs that need them.
 """
 
-import contextlib
 import json
 import os
-import re
 import shlex
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,7 +32,8 @@ from flows.cli.arguments import (
 from flows.environment import configure, use_running_server
 from headlines.errors import InputError, RunNeedsAttention
 from headlines.settings import Settings
-from headlines.storage.layout import Catalog, validate_name
+from headlines.storage.data_root import DataRoot
+from headlines.storage.layout import validate_name
 from operations.instance import PrefectInstance
 
 if TYPE_CHECKING:
@@ -61,18 +60,18 @@ class Call:
         return Settings.from_environment()
 
     @cached_property
-    def catalog(self) -> Catalog:
+    def root(self) -> DataRoot:
         """The data root."""
-        return Catalog.open(self.settings)
+        return DataRoot.from_settings(self.settings)
 
     def check_corpus(self, corpus: str) -> None:
         """Refuse at once what a flow on a corpus would refuse seconds later."""
         from headlines.corpus.dataset import check_exists
         from headlines.segmentation import Segmenter
 
-        self.catalog.require_writable()
+        self.root.store.require_writable()
         Segmenter.from_settings(self.settings)
-        check_exists(self.catalog, corpus)
+        check_exists(self.root, corpus)
 
     def score_options(self, max_reject_rate: float, read: dict[str, Any]) -> "ScoreOptions":
         """How batches are scored; `read` has the fields of `ReadOptions`."""
@@ -86,9 +85,9 @@ class Call:
     def show(self, result: Any, lines: Callable[[Any], Sequence[str]]) -> None:
         """Print a result, for people as the lines that a function makes of it."""
         if self.json:
-            print(_addressed(json.dumps(result, ensure_ascii=False, indent=2)))
+            print(json.dumps(result, ensure_ascii=False, indent=2))
         else:
-            print(_addressed("\n".join(lines(result))))
+            print("\n".join(lines(result)))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -104,11 +103,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         configure()
         run(call, **options)
     except InputError as error:
-        fail(_addressed(str(error)), 2)
+        fail(str(error), 2)
     except RunNeedsAttention as failure:
         is_night = "report" in failure.result
-        call.show(failure.result, output.night_lines if is_night else output.score_lines)
-        fail(_addressed(str(failure)), 1 if is_night else 2)
+        lines = output.night_lines if is_night else output.score_lines
+        call.show(failure.result, partial(lines, call.root))
+        fail(str(failure), 1 if is_night else 2)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
@@ -116,20 +116,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         fail("interrupted; the next run continues from what is finished", 130)
     except Exception as error:
         # A flow has logged the traceback already; the last line should still say what happened.
-        fail(_addressed(f"{type(error).__name__}: {error}"), 1)
-
-
-def _addressed(text: str) -> str:
-    """With the address of the data root's bucket, if it is in one, for the path of its mirror.
-
-    But reports are told by their paths here, where a browser opens them.
-    """
-    with contextlib.suppress(InputError):
-        catalog = Catalog.from_environment()
-        if catalog.address != str(catalog.root):
-            pattern = rf'{re.escape(str(catalog.root))}(?![^\s"]*\.html)'
-            return re.sub(pattern, lambda _: catalog.address, text)
-    return text
+        fail(f"{type(error).__name__}: {error}", 1)
 
 
 def _reject_options(reason: str, **options: Any) -> None:
@@ -155,8 +142,8 @@ def ingest(call: Call, source: str, name: str | None, encoding: str) -> None:
     name = name or Path(source).stem
     validate_name(name, "corpus name")
     check_reserved_name(name, source)
-    CorpusFiles.resolve(source, encoding).preflight()
-    call.catalog.require_writable()
+    CorpusFiles.resolve(source, encoding).preflight(call.root.store.work)
+    call.root.store.require_writable()
     use_running_server()
     from flows.ingest import ingest
 
@@ -238,7 +225,7 @@ def evaluate(call: Call, model: str, corpus: str) -> None:
     """Evaluate a model on dev and test."""
     from headlines.models import champion
 
-    champion.resolve(call.catalog, model)
+    champion.resolve(call.root, model)
     call.check_corpus(corpus)
     use_running_server()
     from flows.evaluate import evaluate
@@ -285,20 +272,20 @@ def score(
     _reject_options("only for standard input (FILE -)", format=format, rejects=rejects)
     from headlines.scoring.batch import resolve_batches
     from headlines.scoring.run_batch import preflight
-    from headlines.storage.output_file import check_output_path
 
-    catalog = call.catalog
-    batches = resolve_batches(catalog, [catalog.named(file) for file in files], batch)
+    root = call.root
+    paths = [root.store.fetch(root.resolve(file)) for file in files]
+    batches = resolve_batches(root, paths, batch)
     if csv is not None:
         if len(batches) > 1:
             raise InputError("only one batch can be written", "--csv", "name one FILE")
-        check_output_path(catalog, Path(csv), "--csv")
+        root.check_output_path(Path(csv), "--csv")
         if Path(csv).resolve() in (file.resolve() for file in batches[0].files):
             raise InputError("it would overwrite the headlines", "--csv", "name another file")
     options = call.score_options(max_reject_rate, read_options)
     for resolved in batches:
-        preflight(catalog, resolved, options)
-    catalog.require_writable()
+        preflight(root, resolved, options)
+    root.store.require_writable()
     use_running_server()
     from flows.score import score
 
@@ -314,22 +301,21 @@ def score(
         from headlines.scoring.predictions_csv import write_predictions_csv
 
         [scored] = result["batches"]
-        write_predictions_csv(Path(csv), Path(scored["predictions"]), scored["batch"])
+        write_predictions_csv(root, Path(csv), scored["batch"])
         result["csv"] = str(Path(csv).absolute())
-    call.show(result, output.score_lines)
+    call.show(result, partial(output.score_lines, root))
 
 
 def _score_stream(call: Call, format: str, rejects: str | None, options: "ScoreOptions") -> None:
     """Score standard input at once, without Prefect."""
     from headlines.scoring.stream import score_stream
-    from headlines.storage.output_file import check_output_path
 
     if sys.stdin is None:
         raise InputError("it is closed", "standard input", "redirect headlines to it")
     if rejects is not None:
-        check_output_path(call.catalog, Path(rejects), "--rejects")
+        call.root.check_output_path(Path(rejects), "--rejects")
     counts = score_stream(
-        call.catalog,
+        call.root,
         sys.stdin.buffer,
         sys.stdout.buffer,
         sys.stderr.buffer if rejects is None else Path(rejects),
@@ -384,7 +370,7 @@ def nightly(
         drift_stop=drift_stop,
         **read_options,
     )
-    call.show(result, output.night_lines)
+    call.show(result, partial(output.night_lines, call.root))
 
 
 # --- verbs that answer at once -------------------------------------------------------------
@@ -429,7 +415,7 @@ def export(call: Call, directory: str, format: str, model: str) -> None:
     """Write a model for serving elsewhere."""
     from headlines.models.export import export
 
-    call.show(export(model, format, Path(directory), call.catalog), output.export_lines)
+    call.show(export(model, format, Path(directory), call.root), output.export_lines)
 
 
 @verb(
@@ -440,8 +426,8 @@ def archive(call: Call, older_than: float, dry_run: bool) -> None:
     """Move old batches that were scored out of the inbox."""
     from headlines.nightly.archive import archive
 
-    call.catalog.require_writable()
-    call.show(asdict(archive(call.catalog, older_than, dry_run)), output.archive_lines)
+    call.root.store.require_writable()
+    call.show(asdict(archive(call.root, older_than, dry_run)), output.archive_lines)
 
 
 @verb()
@@ -450,9 +436,9 @@ def models(call: Call) -> None:
     from headlines.evaluation.leaderboard import list_models
     from headlines.models import champion, registry
 
-    call.show([asdict(model) for model in list_models(call.catalog)], output.models_lines)
-    if not registry.is_empty(call.catalog):
-        champion.open_champion(call.catalog)  # what is wrong with it is reported below the list
+    call.show([asdict(model) for model in list_models(call.root)], output.models_lines)
+    if not registry.is_empty(call.root):
+        champion.open_champion(call.root)  # what is wrong with it is reported below the list
 
 
 @verb(
@@ -471,13 +457,13 @@ def promote(call: Call, version: str | None, force: bool, rollback: bool, corpus
     from headlines.models import champion
 
     if version is None:
-        step = champion.rollback(call.catalog)
+        step = champion.rollback(call.root)
         call.show(asdict(step), lambda step: [f"{step['version']} is the champion again"])
         return
     if force:
-        decision = promote_by_force(call.catalog, version)
+        decision = promote_by_force(call.root, version)
     else:
-        decision = promote_by_rule(call.catalog, version, corpus)
+        decision = promote_by_rule(call.root, version, corpus)
     call.show(decision.to_dict(), output.promotion_lines)
     if not decision.promoted:
         raise InputError(
@@ -492,7 +478,7 @@ def lineage(call: Call, path: str) -> None:
     """Show what an artifact was made from."""
     from headlines.storage.lineage import lineage
 
-    links = [asdict(link) for link in lineage(call.catalog, call.catalog.named(path))]
+    links = [asdict(link) for link in lineage(call.root, call.root.resolve(path))]
     call.show(links, output.lineage_lines)
     for link in links:
         if link["problem"]:
@@ -505,8 +491,8 @@ def cache(call: Call, prune: str | None) -> None:
     from headlines.corpus import token_cache
 
     if prune is not None:
-        token_cache.prune(call.catalog, prune)
-    stats = token_cache.cache_stats(call.catalog)
+        token_cache.prune(call.root, prune)
+    stats = token_cache.cache_stats(call.root)
     call.show([{**asdict(row), "days": row.days} for row in stats], output.cache_lines)
 
 

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from headlines.storage.data_root import DataRoot
+
 Result = dict[str, Any]
 
 _MAX_BATCHES = 20  # shown, and as many skipped files; the report has all
@@ -84,7 +86,7 @@ def evaluation_lines(result: Result) -> list[str]:
         *_figure_lines(result["counts"]["metrics"]),
         _baseline_line(result["counts"]),
         _behaviour_line(result["counts"]),
-        f"report: {_relative_path(result['artifact'])}/report.html",
+        f"report: {_relative_path(result['report'])}",
     ]
 
 
@@ -128,9 +130,9 @@ def _figure(numbers: Result, name: str) -> str:
     return f"{numbers[name]:.3f} ({low:.3f}–{high:.3f})"
 
 
-def score_lines(result: Result) -> list[str]:
+def score_lines(root: DataRoot, result: Result) -> list[str]:
     """Batches that were scored, with a few predictions each."""
-    lines = [f"model: {result['model']}", *_batch_lines(result["batches"])]
+    lines = [f"model: {result['model']}", *_batch_lines(root, result["batches"])]
     return [*lines, f"csv: {_relative_path(result['csv'])}"] if "csv" in result else lines
 
 
@@ -139,9 +141,7 @@ def stream_line(counts: Result) -> str:
     return f"headlines: {_rows(counts)}"
 
 
-def _batch_lines(batches: Sequence[Result]) -> list[str]:
-    from headlines.nightly.samples import first_predictions
-
+def _batch_lines(root: DataRoot, batches: Sequence[Result]) -> list[str]:
     lines = []
     for batch in batches[:_MAX_BATCHES]:
         if not batch["predictions"]:
@@ -152,10 +152,16 @@ def _batch_lines(batches: Sequence[Result]) -> list[str]:
         lines.append(f"  predictions: {_relative_path(batch['predictions'])}")
     if len(batches) > _MAX_BATCHES:
         lines.append(f"… and {len(batches) - _MAX_BATCHES} more batches")
-    if directory := next((b["predictions"] for b in batches if b["predictions"]), None):
-        rows = first_predictions(Path(directory), _MAX_PREDICTIONS)
-        lines += [f"  {prediction_line(row)}" for row in rows]
+    if scored := next((batch["batch"] for batch in batches if batch["predictions"]), None):
+        lines += [f"  {prediction_line(row)}" for row in _first_predictions(root, scored)]
     return lines
+
+
+def _first_predictions(root: DataRoot, batch: str) -> Sequence[Result]:
+    from headlines.nightly.samples import first_predictions
+
+    predictions = root.store.open(root.predictions_of(batch), ["part-00000.parquet"])
+    return first_predictions(predictions.directory, _MAX_PREDICTIONS) if predictions else []
 
 
 def _rows(counts: Result) -> str:
@@ -174,7 +180,7 @@ def _relative_path(path: str) -> str:
     return str(Path(path).relative_to(Path.cwd())) if inside else path
 
 
-def night_lines(result: Result) -> list[str]:
+def night_lines(root: DataRoot, result: Result) -> list[str]:
     """A night: model, figures, batches, report."""
     skipped = [f"skipped {name}: {reason}" for name, reason in result["skipped"].items()]
     if len(skipped) > _MAX_BATCHES:
@@ -184,7 +190,7 @@ def night_lines(result: Result) -> list[str]:
         f"model: {result['model']}",
         *_figure_lines(result["figures"]),
         f"evaluation: {_relative_path(result['evaluation'])}",
-        *(_inbox_lines(result) or [f"no batches in {_relative_path(result['inbox'])}"]),
+        *(_inbox_lines(root, result) or [f"no batches in {_relative_path(result['inbox'])}"]),
         *skipped,
         *_drift_lines(result),
         f"report: {_relative_path(result['report'])}",
@@ -192,19 +198,19 @@ def night_lines(result: Result) -> list[str]:
 
 
 def _drift_lines(result: Result) -> list[str]:
-    from headlines.metrics.drift import LEAST_ROWS, Finding
+    from headlines.metrics.drift import MIN_ROWS, DriftFinding
 
-    rows, findings = result["profile"]["rows"], [Finding(**one) for one in result["drift"]]
+    rows, findings = result["profile"]["rows"], [DriftFinding(**one) for one in result["drift"]]
     levels = {finding.level for finding in findings}
     if rows and "no reference" in levels:
         return ["drift: skipped: the corpus has no labelled headlines of dev to compare with"]
     if rows and "too few rows" in levels:
-        return [f"drift: skipped: too few headlines ({rows}, at least {LEAST_ROWS} needed)"]
+        return [f"drift: skipped: too few headlines ({rows}, at least {MIN_ROWS} needed)"]
     return [str(finding) for finding in findings if finding.level in ("warn", "stop")]
 
 
-def _inbox_lines(result: Result) -> list[str]:
-    lines = _batch_lines(result["batches"])
+def _inbox_lines(root: DataRoot, result: Result) -> list[str]:
+    lines = _batch_lines(root, result["batches"])
     if result["reused"]:
         lines.append(f"up to date: {_batches(result['reused'])}")
     left_out = [f"{number} {why}" for why, number in result["left_out"].items() if number]
@@ -325,12 +331,12 @@ def sweep_lines(result: Result) -> list[str]:
 
 
 def _table(rows: Sequence[Result]) -> list[str]:
-    from headlines.training.sweep import FIGURES, MeanStd
+    from headlines.training.trial import METRICS, MeanStd
 
     fields = list(rows[0]["values"])
     cells = [["trial", "macro-F1", "accuracy", *fields, "seconds", ""]]
     for row in rows:
-        figures = [str(MeanStd(**row[name])) if row[name] else "–" for name in FIGURES]
+        figures = [str(MeanStd(**row[name])) if row[name] else "–" for name in METRICS]
         values = [_setting(row["values"][name]) for name in fields]
         seconds = f"{row['seconds']:.0f}"
         cells.append([str(row["trial"]), *figures, *values, seconds, row["problem"]])

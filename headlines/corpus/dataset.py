@@ -1,7 +1,5 @@
 """Opens ingested corpora and reads their columns."""
 
-from pathlib import Path
-
 import pandas as pd
 import pyarrow as pa
 
@@ -10,29 +8,29 @@ from headlines.corpus.ingest import ingest
 from headlines.corpus.source_files import CorpusFiles
 from headlines.corpus.write_files import SCHEMA
 from headlines.errors import DamagedArtifact, InputError
-from headlines.storage.artifact import Artifact, open_artifact, quarantine, read_manifest
-from headlines.storage.layout import Catalog
+from headlines.storage.artifact import Artifact
+from headlines.storage.data_root import DataRoot
 
 
-def check_exists(catalog: Catalog, name: str) -> None:
+def check_exists(root: DataRoot, name: str) -> None:
     """Check that a corpus exists or can be built.
 
     Raises:
         InputError: it was never ingested.
     """
     try:
-        exists = name == inews.NAME or read_manifest(catalog.corpus(name)) is not None
+        exists = name == inews.NAME or root.store.manifest(root.corpus(name)) is not None
     except DamagedArtifact:  # `ensure` rebuilds it from its source
         return
     if not exists:
         raise InputError(
             f"there is no corpus {name!r}",
-            str(catalog.root / "corpus"),
+            root.location("corpus"),
             f"create it with `headlines ingest SOURCE --name {name}`",
         )
 
 
-def ensure(catalog: Catalog, name: str) -> Artifact:
+def ensure(root: DataRoot, name: str) -> Artifact:
     """Open a corpus.
 
     The iNews corpus is ingested if it is missing. A damaged corpus is quarantined with a warning
@@ -41,32 +39,32 @@ def ensure(catalog: Catalog, name: str) -> Artifact:
     Raises:
         InputError: the corpus was never ingested, or its source is gone.
     """
-    target = catalog.corpus(name)
+    target = root.corpus(name)
     try:
-        artifact = open_artifact(target)
+        artifact = root.store.open(target)
     except DamagedArtifact as damage:
-        source, encoding = _origin(target, name)
-        CorpusFiles.resolve(source, encoding).preflight()
-        quarantine(catalog, target, damage.reason)
-        return ingest(catalog, name, source, encoding)
+        source, encoding = _origin(root, name)
+        CorpusFiles.resolve(source, encoding).preflight(root.store.work)
+        root.store.quarantine(target, damage.reason)
+        return ingest(root, name, source, encoding)
     if artifact is not None:
         return artifact
-    check_exists(catalog, name)
-    return ingest(catalog, name, inews.NAME)
+    check_exists(root, name)
+    return ingest(root, name, inews.NAME)
 
 
-def _origin(target: Path, name: str) -> tuple[str, str]:
+def _origin(root: DataRoot, name: str) -> tuple[str, str]:
     """Source and encoding of a damaged corpus, from its manifest."""
     if name == inews.NAME:
         return inews.NAME, "utf-8"
     try:
-        manifest = read_manifest(target)
+        manifest = root.store.manifest(root.corpus(name))
         assert manifest is not None
         return manifest.counts["source"], manifest.config["encoding"]
     except (DamagedArtifact, KeyError) as error:
         raise InputError(
             f"the corpus is damaged and does not say what it was made from ({error})",
-            str(target),
+            root.location(root.corpus(name)),
             f"create it again with `headlines ingest SOURCE --name {name}`",
         ) from error
 

@@ -45,11 +45,11 @@ def examples(
     if joined.empty:
         raise InputError(
             f"the split {split!r} has no labelled headlines",
-            str(corpus.directory),
+            corpus.location,
             f"ingest a corpus with labels 0 to {len(LABELS) - 1} in train and dev",
         )
     if joined["tokens"].isna().any():
-        raise RuntimeError(f"{tokens.directory} lacks rows of {corpus.directory}")
+        raise RuntimeError(f"{tokens.location} lacks rows of {corpus.location}")
     return Examples(
         token_lists=[list(row) for row in joined["tokens"]],
         labels=joined["label"].to_numpy(np.int64),
@@ -65,7 +65,7 @@ def _article_tokens(
         raise InputError(
             f"the preset {preset.name!r} reads articles, and no headline of "
             f"{rows['split'].iloc[0]} has one",
-            str(corpus.directory),
+            corpus.location,
             "ingest a corpus with a column content, or train a preset that reads only titles",
         )
     return words

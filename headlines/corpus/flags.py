@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from headlines.corpus.read_files import ROW_KEYS_FILE, ROW_KEYS_SCHEMA
 from headlines.corpus.source_rows import SPLITS
 from headlines.labels import LABELS
-from headlines.storage.artifact import Artifact, have_here
+from headlines.storage.artifact import Artifact
 
 _TRAIN = SPLITS.index("train")
 
@@ -62,7 +62,6 @@ def row_keys(read: Sequence[Artifact]) -> RowKeys:
     }
     start = 0
     for artifact in read:
-        have_here(artifact.directory, ROW_KEYS_FILE)
         with pq.ParquetFile(artifact.directory / ROW_KEYS_FILE) as file:
             for batch in file.iter_batches():
                 for name, column in columns.items():

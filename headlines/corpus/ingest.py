@@ -21,9 +21,9 @@ from headlines.corpus.write_files import PART_FILE, write_jobs, write_part
 from headlines.errors import InputError
 from headlines.hashing import file_sha256
 from headlines.readers.rejects import RejectWriter
-from headlines.storage.artifact import Artifact, copy_file, find_valid, publish, remove
-from headlines.storage.atomic import file_lock
-from headlines.storage.layout import Catalog, validate_name
+from headlines.storage.artifact import Artifact
+from headlines.storage.data_root import DataRoot
+from headlines.storage.layout import validate_name
 from headlines.storage.manifest import Input, Recipe
 from headlines.storage.stages import STAGES
 
@@ -46,7 +46,7 @@ class IngestSizes:
 
 
 def ingest(
-    catalog: Catalog,
+    root: DataRoot,
     name: str,
     source: str,
     encoding: str = "utf-8",
@@ -60,7 +60,7 @@ def ingest(
     a dev or test row whose text is also in train).
 
     Args:
-        catalog: the data root.
+        root: the data root.
         name: of the corpus below `corpus/`.
         source: `inews` for the packaged corpus; else a file or folder of CSV, TSV, JSONL or
             Parquet with `title` and optional `content`, `label` (0-2) and `split`. Rows without
@@ -72,7 +72,7 @@ def ingest(
         InputError: the source cannot be read, or has no usable rows.
     """
     files = CorpusFiles.resolve(source, encoding)
-    files.preflight()
+    files.preflight(root.store.work)
     check_reserved_name(name, source)
     recipe = Recipe(
         "corpus",
@@ -84,14 +84,14 @@ def ingest(
             "files": [path.name for path in files.paths],  # the column `source`
         },
     )
-    if existing := _find_ingested(catalog, name, recipe):
+    if existing := _find_ingested(root, name, recipe):
         return existing
     # One ingest of a recipe at a time: a second one would remove the first one's chunks.
-    with file_lock(catalog, f"ingesting-{recipe.key[:16]}"):
-        if existing := _find_ingested(catalog, name, recipe):
+    with root.store.lock(f"ingesting-{recipe.key[:16]}"):
+        if existing := _find_ingested(root, name, recipe):
             return existing
         origin = source if files.of_inews else str(Path(source).absolute())
-        return _build(catalog, name, recipe, files, origin, sizes)
+        return _build(root, name, recipe, files, origin, sizes)
 
 
 def check_reserved_name(name: str, source: str) -> None:
@@ -108,29 +108,29 @@ def check_reserved_name(name: str, source: str) -> None:
         )
 
 
-def _find_ingested(catalog: Catalog, name: str, recipe: Recipe) -> Artifact | None:
+def _find_ingested(root: DataRoot, name: str, recipe: Recipe) -> Artifact | None:
     """The corpus if it exists together with its rejects."""
-    existing = find_valid(catalog, catalog.corpus(name), recipe.key)
+    existing = root.store.find(root.corpus(name), recipe.key)
     if existing is None or not existing.counts["rejected"]:
         return existing
-    return existing if find_valid(catalog, catalog.rejected(f"corpus:{name}"), recipe.key) else None
+    return existing if root.store.find(root.rejects_of(f"corpus:{name}"), recipe.key) else None
 
 
 def _build(
-    catalog: Catalog,
+    root: DataRoot,
     name: str,
     recipe: Recipe,
     files: CorpusFiles,
     origin: str,
     sizes: IngestSizes,
 ) -> Artifact:
-    read = _read(catalog, recipe, files, sizes)
+    read = _read(root, recipe, files, sizes)
     keys = row_keys(read)
     reasons: Counter[str] = Counter()
     for file in read:
         reasons.update(file.counts["reasons"])
     if not len(keys):
-        _remove_all(catalog, read)
+        _remove_all(root, read)
         [(reason, _)] = reasons.most_common(1) or [("it has none", 0)]
         raise InputError(
             f"none of its {reasons.total()} rows can be used (most often: {reason})",
@@ -138,7 +138,7 @@ def _build(
             "fix the file",
         )
     flags = compute_flags(keys)
-    jobs = list(write_jobs(catalog, recipe.key, read, keys, flags, sizes.part_rows))
+    jobs = list(write_jobs(root, recipe.key, read, keys, flags, sizes.part_rows))
     parts: list[Artifact] = []
 
     def write_corpus(draft: Path) -> dict[str, Any]:
@@ -147,7 +147,7 @@ def _build(
         for job, part in zip(jobs, results, strict=True):
             target = draft / job.name
             target.parent.mkdir(exist_ok=True)
-            copy_file(wait_until_visible(part), PART_FILE, target)
+            root.store.link_file(wait_until_visible(root, part), PART_FILE, target)
             parts.append(part)
         return {
             "source": origin,
@@ -159,20 +159,17 @@ def _build(
         }
 
     # Rejects first: a corpus that exists must have its rejects.
-    _publish_rejects(catalog, name, recipe, read)
-    corpus = publish(catalog, catalog.corpus(name), recipe, write_corpus)
-    _remove_all(catalog, [*parts, *read])
+    _publish_rejects(root, name, recipe, read)
+    corpus = root.store.publish(root.corpus(name), recipe, write_corpus)
+    _remove_all(root, [*parts, *read])
     return corpus
 
 
-def _read(
-    catalog: Catalog, recipe: Recipe, files: CorpusFiles, sizes: IngestSizes
-) -> list[Artifact]:
+def _read(root: DataRoot, recipe: Recipe, files: CorpusFiles, sizes: IngestSizes) -> list[Artifact]:
     """The results of `read_file` for the sources, in order."""
     jobs = [
         ReadJob(
-            root=str(catalog.root),
-            work_path=catalog.relative(catalog.pieces / "chunks"),
+            root=root,
             corpus=recipe.key,
             path=source.path,
             sha256=source.sha256,
@@ -186,13 +183,13 @@ def _read(
     # Local: other machines may not have the sources.
     pool = executors.local_executor(min(len(jobs), -(-size // sizes.worker_bytes)))
     results = executors.bounded_map(pool, read_file, jobs, executors.max_in_flight())
-    return [wait_until_visible(file) for file in results]
+    return [wait_until_visible(root, file) for file in results]
 
 
-def _publish_rejects(catalog: Catalog, name: str, recipe: Recipe, read: Sequence[Artifact]) -> None:
-    target = catalog.rejected(f"corpus:{name}")
+def _publish_rejects(root: DataRoot, name: str, recipe: Recipe, read: Sequence[Artifact]) -> None:
+    target = root.rejects_of(f"corpus:{name}")
     if not any(file.counts["rejected"] for file in read):
-        remove(catalog, target)
+        root.store.remove(target)
         return
 
     def write_rejects(draft: Path) -> dict[str, Any]:
@@ -204,9 +201,9 @@ def _publish_rejects(catalog: Catalog, name: str, recipe: Recipe, read: Sequence
                 rows_before += file.counts["rows_in"]
         return {"rejected": writer.count, "reasons": dict(writer.reasons.most_common())}
 
-    publish(catalog, target, recipe, write_rejects)
+    root.store.publish(target, recipe, write_rejects)
 
 
-def _remove_all(catalog: Catalog, artifacts: Sequence[Artifact]) -> None:
+def _remove_all(root: DataRoot, artifacts: Sequence[Artifact]) -> None:
     for artifact in artifacts:
-        remove(catalog, artifact.directory)
+        root.store.remove(artifact.name)

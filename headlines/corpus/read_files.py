@@ -18,8 +18,8 @@ from headlines.corpus.source_rows import SPLITS, Row, validate_row
 from headlines.errors import InputError
 from headlines.hashing import file_sha256
 from headlines.readers.rejects import Reject, RejectWriter, read_rejects
-from headlines.storage.artifact import Artifact, publish
-from headlines.storage.layout import Catalog
+from headlines.storage.artifact import Artifact
+from headlines.storage.data_root import DataRoot
 from headlines.storage.manifest import DataFile, Input, Recipe
 from headlines.storage.stages import STAGES
 
@@ -53,7 +53,6 @@ class ReadJob:
 
     Attributes:
         root: the data root.
-        work_path: where intermediate artifacts are, relative to the root.
         corpus: key of the corpus. It is part of the chunks' key: another corpus from the same file
             would remove shared chunks.
         path: of the file.
@@ -63,8 +62,7 @@ class ReadJob:
         chunk_rows: maximum rows of a chunk.
     """
 
-    root: str
-    work_path: str
+    root: DataRoot
     corpus: str
     path: str
     sha256: str
@@ -81,11 +79,6 @@ class ReadJob:
             (Input(self.path, self.sha256),),
             {"corpus": self.corpus, "path": self.path, "piece": [self.chunk_rows, _CHUNK_CHARS]},
         )
-
-    @property
-    def directory(self) -> Path:
-        """Where the chunks are until the corpus is published."""
-        return Path(self.root) / self.work_path / self.recipe.key[:16]
 
 
 def read_file(job: ReadJob) -> Artifact:
@@ -117,7 +110,8 @@ def read_file(job: ReadJob) -> Artifact:
             raise InputError("the file changed while it was read", job.path, "ingest it again")
         return {**counts, "rejected": rejects.count, "reasons": dict(rejects.reasons)}
 
-    return publish(Catalog(Path(job.root)), job.directory, job.recipe, write_chunks)
+    recipe = job.recipe
+    return job.root.store.publish(job.root.chunk(recipe.key), recipe, write_chunks)
 
 
 def chunk_files(read: Artifact, split: str) -> list[DataFile]:
@@ -170,7 +164,8 @@ class _Chunk:
 
 def _chunks(job: ReadJob, rejects: RejectWriter, counts: dict[str, int]) -> Iterator[_Chunk]:
     chunk = _Chunk()
-    for record in iter_records(Path(job.path), job.encoding, of_inews=job.of_inews):
+    path, work = Path(job.path), job.root.store.work
+    for record in iter_records(path, job.encoding, work, of_inews=job.of_inews):
         counts["rows_in"] += 1
         try:
             row = validate_row(record)

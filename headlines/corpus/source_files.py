@@ -46,8 +46,11 @@ class CorpusFiles:
             )
         return cls(paths, encoding, of_inews=False)
 
-    def preflight(self) -> None:
+    def preflight(self, work: Path) -> None:
         """Read the first row of every file.
+
+        Args:
+            work: for temporary files, if it exists.
 
         Raises:
             InputError: a file cannot be read.
@@ -56,18 +59,24 @@ class CorpusFiles:
             if not path.is_file():
                 raise InputError("no such file or folder", str(path), "check the path")
             if not self.of_inews:
-                next(read_records(path, ReadOptions(self.encoding)))
+                next(read_records(path, ReadOptions(self.encoding), work))
 
 
-def iter_records(path: Path, encoding: str, *, of_inews: bool) -> Iterator[Record]:
+def iter_records(path: Path, encoding: str, work: Path, *, of_inews: bool) -> Iterator[Record]:
     """Yield every row of a file, numbered from 0.
 
     Rows of a file in a folder `split=…`, as in a partitioned dataset, get that split.
+
+    Args:
+        path: of the file.
+        encoding: of text.
+        work: for temporary files, if it exists.
+        of_inews: whether the file is a pickle of the iNews package.
     """
     if of_inews:
         records = inews.read_split(path, path.stem)
     else:
-        records = read_records(path, ReadOptions(encoding))
+        records = read_records(path, ReadOptions(encoding), work)
     split = _split_of_folder(path)
     for record in records:
         if split and not record.problem:

@@ -20,9 +20,9 @@ import pyarrow.parquet as pq
 from headlines.errors import DamagedArtifact, InputError
 from headlines.hashing import json_digest
 from headlines.segmentation import Segmenter
-from headlines.storage.artifact import Artifact, publish, read_manifest, remove
-from headlines.storage.layout import Catalog
-from headlines.storage.manifest import Recipe
+from headlines.storage.artifact import Artifact
+from headlines.storage.data_root import DataRoot
+from headlines.storage.manifest import Manifest, Recipe
 from headlines.storage.stages import STAGES
 
 SCHEMA = pa.schema([pa.field("tokens", pa.list_(pa.string()), nullable=False)])
@@ -76,7 +76,7 @@ def is_chunk_boundary(text: str, rows: int, sizes: ChunkSizes = ChunkSizes()) ->
     return zlib.crc32(text.encode("utf-8", "surrogatepass")) % sizes.one_in == 0
 
 
-def tokens_for(catalog: Catalog, segmenter: Segmenter, texts: list[str]) -> Artifact:
+def tokens_for(root: DataRoot, segmenter: Segmenter, texts: list[str]) -> Artifact:
     """The words of a chunk of texts, in order, from the cache or cut now."""
     fingerprint = segmenter.fingerprint()
     texts_digest = hashlib.sha256()
@@ -95,8 +95,8 @@ def tokens_for(catalog: Catalog, segmenter: Segmenter, texts: list[str]) -> Arti
         pq.write_table(table, draft / "words.parquet", compression="zstd")
         return {"rows": len(texts)}
 
-    target = catalog.words / json_digest(fingerprint)[:16] / recipe.key[:16]
-    return publish(catalog, target, recipe, write)
+    name = f"{root.token_cache}/{json_digest(fingerprint)[:16]}/{recipe.key[:16]}"
+    return root.store.publish(name, recipe, write)
 
 
 def read_token_lists(artifact: Artifact) -> pa.ChunkedArray:
@@ -104,16 +104,16 @@ def read_token_lists(artifact: Artifact) -> pa.ChunkedArray:
     return pq.read_table(artifact.files(".parquet")[0], schema=SCHEMA).column("tokens")
 
 
-def cache_stats(catalog: Catalog) -> list[CacheStats]:
+def cache_stats(root: DataRoot) -> list[CacheStats]:
     """The cached words of each segmenter, the newest first."""
     stats = []
-    for directory in _directories(catalog):
-        manifests = [manifest for manifest in _manifests(directory) if manifest]
+    for name in _segmenters(root):
+        manifests = list(_manifests(root, name))
         if manifests:
             stats.append(
                 CacheStats(
                     segmenter=manifests[0].config["segmenter"],
-                    name=directory.name,
+                    name=name,
                     chunks=len(manifests),
                     rows=sum(manifest.counts["rows"] for manifest in manifests),
                     bytes=sum(file.bytes for manifest in manifests for file in manifest.files),
@@ -123,30 +123,35 @@ def cache_stats(catalog: Catalog) -> list[CacheStats]:
     return sorted(stats, key=lambda cached: cached.newest, reverse=True)
 
 
-def prune(catalog: Catalog, name: str) -> None:
+def prune(root: DataRoot, name: str) -> None:
     """Remove the words of one segmenter, by the `name` in its `CacheStats`.
 
     Raises:
         InputError: there is no such name.
     """
-    directory = next((path for path in _directories(catalog) if path.name == name), None)
-    if directory is None:
+    if name not in _segmenters(root):
         raise InputError(
             f"there are no cached words {name!r}",
-            str(catalog.words),
+            str(_directory(root)),
             "run `headlines cache` for a list",
         )
-    remove(catalog, directory)
+    root.store.remove(f"{root.token_cache}/{name}")
 
 
-def _directories(catalog: Catalog) -> list[Path]:
-    if not catalog.words.is_dir():
+def _directory(root: DataRoot) -> Path:
+    return root.store.directory / root.token_cache  # each machine has its own
+
+
+def _segmenters(root: DataRoot) -> list[str]:
+    """The names of the segmenters whose words are cached."""
+    if not _directory(root).is_dir():
         return []
-    return sorted(path for path in catalog.words.iterdir() if path.is_dir())
+    return sorted(path.name for path in _directory(root).iterdir() if path.is_dir())
 
 
-def _manifests(directory: Path) -> Iterator[Any]:
+def _manifests(root: DataRoot, segmenter: str) -> Iterator[Manifest]:
     with contextlib.suppress(FileNotFoundError):  # pruned by another process
-        for chunk in directory.iterdir():
+        for chunk in root.store.list_artifacts(f"{root.token_cache}/{segmenter}"):
             with contextlib.suppress(DamagedArtifact):  # the next run that needs it rebuilds it
-                yield read_manifest(chunk)
+                if manifest := root.store.manifest(chunk):
+                    yield manifest

@@ -20,9 +20,8 @@ from headlines.corpus.token_cache import (
 from headlines.errors import DamagedArtifact, InputError
 from headlines.hashing import file_sha256
 from headlines.segmentation import Segmenter, compatible, describe
-from headlines.storage.artifact import Artifact, copy_file, have_here, publish, remove
-from headlines.storage.atomic import file_lock
-from headlines.storage.layout import Catalog
+from headlines.storage.artifact import Artifact
+from headlines.storage.data_root import DataRoot
 from headlines.storage.manifest import Input, Recipe
 from headlines.storage.stages import STAGES
 
@@ -43,8 +42,7 @@ class SegmentJob:
 
     Attributes:
         root: the data root.
-        work_path: where intermediate artifacts are, relative to the root.
-        corpus: directory of the corpus, relative to the root.
+        corpus: name of the corpus's artifact.
         name: of the part in the corpus.
         sha256: its digest.
         rows: how many it has.
@@ -52,8 +50,7 @@ class SegmentJob:
         sizes: of the chunks in the token cache.
     """
 
-    root: str
-    work_path: str
+    root: DataRoot
     corpus: str
     name: str
     sha256: str
@@ -71,11 +68,6 @@ class SegmentJob:
             {"segmenter": self.segmenter.fingerprint()},
         )
 
-    @property
-    def directory(self) -> Path:
-        """Where its words are until those of the whole corpus are published."""
-        return Path(self.root) / self.work_path / self.recipe.key[:16]
-
 
 @dataclass(frozen=True)
 class _Chunk:
@@ -87,7 +79,7 @@ class _Chunk:
 
 
 def segment_corpus(
-    catalog: Catalog,
+    root: DataRoot,
     corpus: Artifact,
     sizes: ChunkSizes = ChunkSizes(),  # immutable  # noqa: B008
 ) -> Artifact:
@@ -100,10 +92,10 @@ def segment_corpus(
     recipe = Recipe(
         "tokens",
         STAGES["tokens"].version,
-        (corpus.as_source(catalog),),
+        (corpus.as_source(),),
         {"segmenter": segmenter.fingerprint()},
     )
-    jobs = _segment_jobs(catalog, corpus, segmenter, sizes)
+    jobs = _segment_jobs(root, corpus, segmenter, sizes)
     parts: list[Artifact] = []
 
     def write_tokens(draft: Path) -> dict[str, Any]:
@@ -113,16 +105,16 @@ def segment_corpus(
         for job, part in zip(jobs, results, strict=True):
             target = draft / job.name
             target.parent.mkdir(exist_ok=True)
-            copy_file(wait_until_visible(part), _PART_FILE, target)
+            root.store.link_file(wait_until_visible(root, part), _PART_FILE, target)
             counts = {name: counts[name] + part.counts[name] for name in counts}
             parts.append(part)
         return counts
 
     # One segmentation of a recipe at a time: a second one would remove the first one's parts.
-    with file_lock(catalog, f"segmenting-{recipe.key[:16]}"):
-        tokens = publish(catalog, catalog.tokens(recipe.key), recipe, write_tokens)
+    with root.store.lock(f"segmenting-{recipe.key[:16]}"):
+        tokens = root.store.publish(root.tokens(recipe.key), recipe, write_tokens)
         for part in parts:
-            remove(catalog, part.directory)
+            root.store.remove(part.name)
     return tokens
 
 
@@ -132,23 +124,22 @@ def segment_part(job: SegmentJob) -> Artifact:
     Raises:
         DamagedArtifact: the part changed since the corpus was opened.
     """
-    catalog = Catalog(Path(job.root))
-    path = catalog.root / job.corpus / job.name
-    have_here(catalog.root / job.corpus, job.name)
 
     def write_words(draft: Path) -> dict[str, Any]:
-        if file_sha256(path) != job.sha256:
-            raise DamagedArtifact(job.corpus, f"{job.name} is not what the manifest says")
+        corpus = job.root.store.open(job.corpus, [job.name])
+        if corpus is None or file_sha256(corpus.directory / job.name) != job.sha256:
+            raise DamagedArtifact(job.root.location(job.corpus), f"{job.name} has changed")
         counts = {"segmented": 0, "reused": 0, "tokens": 0}
         with pq.ParquetWriter(draft / _PART_FILE, SCHEMA, compression="zstd") as writer:
-            for chunk in _chunks(path, job.sizes):
-                table, reused = _segment_chunk(catalog, job.segmenter, chunk)
+            for chunk in _chunks(corpus.directory / job.name, job.sizes):
+                table, reused = _segment_chunk(job.root, job.segmenter, chunk)
                 writer.write_table(table)
                 counts["reused" if reused else "segmented"] += len(table)
                 counts["tokens"] += len(table.column("tokens").combine_chunks().flatten())
         return counts
 
-    return publish(catalog, job.directory, job.recipe, write_words)
+    recipe = job.recipe
+    return job.root.store.publish(job.root.chunk(recipe.key), recipe, write_words)
 
 
 def require_segmenter(tokens: Artifact) -> Segmenter:
@@ -163,7 +154,7 @@ def require_segmenter(tokens: Artifact) -> Segmenter:
         raise InputError(
             f"the words were cut by a different segmenter ({describe(recorded)}; now "
             f"{describe(segmenter.fingerprint())})",
-            str(tokens.directory),
+            tokens.location,
             "restore HEADLINES_ENGINE and HEADLINES_DICTIONARY, or run `headlines segment` again",
         )
     return segmenter
@@ -181,13 +172,12 @@ def read_tokens(artifact: Artifact, split: str) -> pd.DataFrame:
 
 
 def _segment_jobs(
-    catalog: Catalog, corpus: Artifact, segmenter: Segmenter, sizes: ChunkSizes
+    root: DataRoot, corpus: Artifact, segmenter: Segmenter, sizes: ChunkSizes
 ) -> list[SegmentJob]:
     return [
         SegmentJob(
-            root=str(catalog.root),
-            work_path=catalog.relative(catalog.pieces / "chunks"),
-            corpus=catalog.relative(corpus.directory),
+            root=root,
+            corpus=corpus.name,
             name=file.path,
             sha256=file.sha256,
             rows=file.rows or 0,
@@ -215,9 +205,9 @@ def _chunks(path: Path, sizes: ChunkSizes) -> Iterator[_Chunk]:
         yield chunk
 
 
-def _segment_chunk(catalog: Catalog, segmenter: Segmenter, chunk: _Chunk) -> tuple[pa.Table, bool]:
+def _segment_chunk(root: DataRoot, segmenter: Segmenter, chunk: _Chunk) -> tuple[pa.Table, bool]:
     """The words of a chunk, and whether they come from the cache."""
-    cached = tokens_for(catalog, segmenter, chunk.title)
+    cached = tokens_for(root, segmenter, chunk.title)
     try:
         tokens = read_token_lists(cached)
     except FileNotFoundError:  # the cache was pruned at this moment

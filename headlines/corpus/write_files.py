@@ -15,8 +15,8 @@ from headlines.corpus.read_files import chunk_files
 from headlines.corpus.source_rows import SPLITS
 from headlines.errors import DamagedArtifact
 from headlines.hashing import file_sha256, json_digest
-from headlines.storage.artifact import Artifact, have_here, publish
-from headlines.storage.layout import Catalog
+from headlines.storage.artifact import Artifact
+from headlines.storage.data_root import DataRoot
 from headlines.storage.manifest import Input, Recipe
 from headlines.storage.stages import STAGES
 
@@ -43,7 +43,7 @@ class ChunkRange:
     """A range of rows of one chunk.
 
     Attributes:
-        path: of the chunk, relative to the data root.
+        path: of the chunk: the name of its artifact and the file in it.
         sha256: its digest.
         start: the first row.
         stop: the row after the last one.
@@ -65,7 +65,6 @@ class WriteJob:
 
     Attributes:
         root: the data root.
-        work_path: where intermediate artifacts are, relative to the root.
         corpus: key of the corpus.
         name: of the part in the corpus.
         ranges: its rows, in order.
@@ -73,8 +72,7 @@ class WriteJob:
         pandas_metadata: what pandas stores in a Parquet file about its columns, as JSON.
     """
 
-    root: str
-    work_path: str
+    root: DataRoot
     corpus: str
     name: str
     ranges: tuple[ChunkRange, ...]
@@ -102,14 +100,9 @@ class WriteJob:
             },
         )
 
-    @property
-    def directory(self) -> Path:
-        """Where the part is until the corpus is published."""
-        return Path(self.root) / self.work_path / self.recipe.key[:16]
-
 
 def write_jobs(
-    catalog: Catalog,
+    root: DataRoot,
     corpus: str,
     read: Sequence[Artifact],
     keys: RowKeys,
@@ -119,7 +112,7 @@ def write_jobs(
     """Yield the parts of a corpus, split by split.
 
     Args:
-        catalog: the data root.
+        root: the data root.
         corpus: key of the corpus.
         read: the results of `read_file` for the sources, in order.
         keys: of all rows.
@@ -129,12 +122,11 @@ def write_jobs(
     pandas_metadata = _pandas_metadata(contents=any(file.counts["contents"] for file in read))
     for split in sorted(SPLITS):
         split_rows = np.flatnonzero(keys.split == SPLITS.index(split))
-        chunks = list(_chunk_ranges(catalog, read, split))
+        chunks = list(_chunk_ranges(read, split))
         for number, start in enumerate(range(0, len(split_rows), part_rows)):
             rows = split_rows[start : start + part_rows]
             yield WriteJob(
-                root=str(catalog.root),
-                work_path=catalog.relative(catalog.pieces / "chunks"),
+                root=root,
                 corpus=corpus,
                 name=f"split={split}/part-{number:05d}.parquet",
                 ranges=tuple(_intersect(chunks, start, start + len(rows))),
@@ -159,7 +151,8 @@ def write_part(job: WriteJob) -> Artifact:
                 writer.write_table(row_group)
         return {}
 
-    return publish(Catalog(Path(job.root)), job.directory, job.recipe, write_rows)
+    recipe = job.recipe
+    return job.root.store.publish(job.root.chunk(recipe.key), recipe, write_rows)
 
 
 def _row_groups(job: WriteJob) -> Iterator[pa.Table]:
@@ -177,11 +170,12 @@ def _tables(job: WriteJob) -> Iterator[pa.Table]:
     flags = bits.astype(bool).reshape(len(_FLAGS), job.rows)
     done = 0
     for rows in job.ranges:
-        path = Path(job.root) / rows.path
-        have_here(path.parent, path.name)
-        if file_sha256(path) != rows.sha256:
-            raise DamagedArtifact(str(path.parent), f"{path.name} is not what was read")
-        table = pq.read_table(path, partitioning=None).slice(rows.start, rows.stop - rows.start)
+        artifact, _, file = rows.path.rpartition("/")
+        read = job.root.store.open(artifact, [file])
+        if read is None or file_sha256(read.directory / file) != rows.sha256:
+            raise DamagedArtifact(job.root.location(artifact), f"{file} is not what was read")
+        table = pq.read_table(read.directory / file, partitioning=None)
+        table = table.slice(rows.start, rows.stop - rows.start)
         columns = {name: table.column(name) for name in table.column_names}
         columns["row"] = pa.array(columns["row"].to_numpy() + rows.rows_before)
         columns["source"] = pa.repeat(rows.source, len(table))
@@ -191,15 +185,14 @@ def _tables(job: WriteJob) -> Iterator[pa.Table]:
         yield pa.table({name: columns[name] for name in SCHEMA.names}, schema=SCHEMA)
 
 
-def _chunk_ranges(catalog: Catalog, read: Sequence[Artifact], split: str) -> Iterator[ChunkRange]:
+def _chunk_ranges(read: Sequence[Artifact], split: str) -> Iterator[ChunkRange]:
     """Yield all chunks of a split, each as a whole."""
     rows_before = 0
     for file in read:
         [source] = file.manifest.inputs
         for chunk in chunk_files(file, split):
-            path = catalog.relative(file.directory / chunk.path)
-            name, rows = Path(source.path).name, chunk.rows or 0
-            yield ChunkRange(path, chunk.sha256, 0, rows, name, rows_before)
+            path, name = f"{file.name}/{chunk.path}", Path(source.path).name
+            yield ChunkRange(path, chunk.sha256, 0, chunk.rows or 0, name, rows_before)
         rows_before += file.counts["rows_in"]
 
 

@@ -1,4 +1,4 @@
-"""Evaluates a model on the held-out splits of a corpus, headline by headline."""
+"""Evaluates a model on the held-out splits of a corpus."""
 
 import json
 from collections.abc import Sequence
@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from headlines.evaluation.baseline import baseline, compare_with_baseline
-from headlines.evaluation.behaviour import behaviour
-from headlines.evaluation.held_out import HeldOutPredictions, held_out
+from headlines.evaluation.baseline import compare_with_baseline, fit_baseline
+from headlines.evaluation.behaviour import check_behaviour
+from headlines.evaluation.held_out import HeldOutPredictions, predict_held_out
 from headlines.evaluation.report import SHOWN, write_evaluation_report
 from headlines.evaluation.tables import with_titles, write_tables
 from headlines.labels import LABELS
@@ -23,8 +23,8 @@ from headlines.metrics.slices import by_length, by_unknown
 from headlines.models import registry
 from headlines.segmentation import Segmenter
 from headlines.segmentation.article_words import article_tokens
-from headlines.storage.artifact import Artifact, publish
-from headlines.storage.layout import Catalog
+from headlines.storage.artifact import Artifact
+from headlines.storage.data_root import DataRoot
 from headlines.storage.manifest import Recipe
 from headlines.storage.stages import STAGES
 from lstm_model.calibration import Calibration
@@ -33,44 +33,47 @@ from lstm_model.vocabulary import UNKNOWN
 HELD_OUT = ("dev", "test")
 
 
-def evaluate(catalog: Catalog, model: Artifact, corpus: Artifact, tokens: Artifact) -> Artifact:
+def evaluate(root: DataRoot, model: Artifact, corpus: Artifact, tokens: Artifact) -> Artifact:
     """Evaluate a model, or reuse the evaluation that is there.
 
     The artifact holds
-    - `metrics.json`: by split, with and without the titles that also stand in train, figures with
-      intervals, calibration before and after the temperature (which was fitted on dev, so that of
-      test tells more), results by length and unknown words;
+    - `metrics.json`: by split, with and without the titles that are also in train: metrics with
+      intervals, calibration before and after the temperature (which was fitted on dev, so test says
+      more), metrics by length and by share of unknown words;
     - `output_check` (every held-out headline with label, prediction and probabilities), `mistakes`
-      (those that are wrong, the most confident first) and `doubted` (those whose label may be
-      wrong, the likeliest first), each as Parquet and CSV;
-    - `baseline.json`: the figures of a linear classifier, and how far the model is above it;
-    - `behaviour.json`: what the model does to headlines of dev that are changed;
-    - `reference.json`: what the headlines of dev look like to the model; see `reference_of`;
+      (the wrong ones, the most confident first) and `doubted` (suspected label errors, the most
+      likely first), each as Parquet and CSV;
+    - `baseline.json`: the metrics of a linear classifier, and the model's difference from it;
+    - `behaviour.json`: the behaviour checks on the headlines of dev;
+    - `reference.json`: the profile that drift is measured against; see `reference_profile`;
     - `report.html`.
     """
-    beside = baseline(catalog, corpus, tokens, registry.preset_of(model))
-    made_from = (model, corpus, tokens)
+    baseline = fit_baseline(root, corpus, tokens, registry.preset_of(model))
     recipe = Recipe(
         "evaluation",
         STAGES["evaluation"].version,
-        (*(artifact.as_source(catalog) for artifact in made_from), *beside.sources(catalog)),
+        (
+            *(artifact.as_source() for artifact in (model, corpus, tokens)),
+            *baseline.inputs(),
+        ),
         {"splits": list(HELD_OUT)},
     )
 
     def write_evaluation(draft: Path) -> dict[str, Any]:
         calibration = registry.load_scorer(model, tokens.manifest.config["segmenter"]).calibration
-        labelled = held_out(catalog, model, corpus, tokens, HELD_OUT)
-        checked = labelled.checked
-        mistakes, doubts = write_tables(draft, labelled)
+        held_out = predict_held_out(root, model, corpus, tokens, HELD_OUT)
+        predictions = held_out.predictions
+        mistakes, suspected = write_tables(draft, held_out)
         metrics = {
-            split: _by_part(checked[checked["split"] == split], calibration) for split in HELD_OUT
+            split: _split_metrics(predictions[predictions["split"] == split], calibration)
+            for split in HELD_OUT
         }
-        [dev] = np.nonzero(checked["split"] == "dev")
+        [dev] = np.nonzero(predictions["split"] == "dev")
         documents: dict[str, dict[str, Any]] = {
             "metrics": metrics,
-            "baseline": compare_with_baseline(beside, checked),
-            "behaviour": _behaviour(model, labelled, dev),
-            "reference": _reference(checked).to_dict(),
+            "baseline": compare_with_baseline(baseline, predictions),
+            "behaviour": _check_behaviour(model, held_out, dev),
+            "reference": _dev_profile(predictions).to_dict(),
         }
         for name, document in documents.items():
             text = json.dumps(document, ensure_ascii=False, indent=2, allow_nan=False) + "\n"
@@ -82,78 +85,78 @@ def evaluate(catalog: Catalog, model: Artifact, corpus: Artifact, tokens: Artifa
             metrics,
             documents["baseline"],
             documents["behaviour"],
-            with_titles(labelled, mistakes.head(SHOWN)),
-            with_titles(labelled, doubts.head(SHOWN)),
-            {"mistakes": len(mistakes), "doubted": len(doubts)},
+            with_titles(held_out, mistakes.head(SHOWN)),
+            with_titles(held_out, suspected.head(SHOWN)),
+            {"mistakes": len(mistakes), "doubted": len(suspected)},
         )
         return {
-            "rows": len(checked),
+            "rows": len(predictions),
             "mistakes": len(mistakes),
-            "doubted": len(doubts),
+            "doubted": len(suspected),
             **_baseline_counts(documents["baseline"]),
             **_behaviour_counts(documents["behaviour"]),
             "metrics": {
-                split: {part: _shortened(numbers) for part, numbers in by_part.items()}
-                for split, by_part in metrics.items()
+                split: {subset: _summarise(values) for subset, values in subsets.items()}
+                for split, subsets in metrics.items()
             },
         }
 
-    target = catalog.evaluation(model.directory.name, recipe.key)
-    return publish(catalog, target, recipe, write_evaluation)
+    name = root.evaluation(model.version, recipe.key)
+    return root.store.publish(name, recipe, write_evaluation)
 
 
 def reference_profile(evaluation: Artifact) -> Profile:
-    """What headlines look like that the model was evaluated on: those of dev, but leaked ones.
+    """The profile of the dev headlines without leaked titles, which drift is measured against.
 
-    Headlines to be scored are compared with it. Of those of train the model knows every word.
+    Train would not do: the model knows all of its words.
     """
     text = (evaluation.directory / "reference.json").read_text(encoding="utf-8")
     return Profile.from_dict(json.loads(text))
 
 
-def _behaviour(
-    model: Artifact, labelled: HeldOutPredictions, rows: npt.NDArray[np.intp]
+def _check_behaviour(
+    model: Artifact, held_out: HeldOutPredictions, rows: npt.NDArray[np.intp]
 ) -> dict[str, Any]:
     segmenter = Segmenter.from_environment()
     scorer = registry.load_scorer(model, segmenter.fingerprint())
-    texts = labelled.contents(rows).to_pylist() if scorer.preset.contents else ()
+    texts = held_out.contents(rows).to_pylist() if scorer.preset.contents else ()
     contents = article_tokens(scorer.preset, segmenter, texts)
 
     def classify(
-        changed: Sequence[str], places: npt.NDArray[np.intp]
+        changed: Sequence[str], indices: npt.NDArray[np.intp]
     ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int8]]:
-        beside = None if contents is None else [contents[place] for place in places]
-        probabilities = scorer.predict(segmenter.cut(changed), beside)
+        articles = None if contents is None else [contents[index] for index in indices]
+        probabilities = scorer.predict(segmenter.cut(changed), articles)
         return probabilities, scorer.labels(probabilities)
 
     def known(text: str) -> float:
         ids, words = scorer.vocabulary.ids(segmenter.cut([text]))
         return float(1 - oov_rates(ids != UNKNOWN, words)[0])
 
-    return behaviour(labelled.titles(rows).to_pylist(), classify, known)
+    return check_behaviour(held_out.titles(rows).to_pylist(), classify, known)
 
 
-def _baseline_counts(found: dict[str, Any]) -> dict[str, Any]:
-    dev = found["dev"]["without_leaked_titles"] if found["measured"] else {"macro_f1": None}
+def _baseline_counts(baseline: dict[str, Any]) -> dict[str, Any]:
+    dev = baseline["dev"]["without_leaked_titles"] if baseline["measured"] else {"macro_f1": None}
     return {
-        "baseline_beaten": found["beaten"],
+        "baseline_beaten": baseline["beaten"],
         "baseline_macro_f1": dev["macro_f1"],
-        "baseline_why_not": found["why_not"],
+        "baseline_why_not": baseline["why_not"],
     }
 
 
-def _behaviour_counts(found: dict[str, Any]) -> dict[str, Any]:
-    judged = [check for check in found["checks"] if check["judged"]]
+def _behaviour_counts(behaviour: dict[str, Any]) -> dict[str, Any]:
+    judged = [check for check in behaviour["checks"] if check["judged"]]
     return {
-        "behaviour_passed": found["passed"],
+        "behaviour_passed": behaviour["passed"],
         "behaviour_checks": len(judged),
         "behaviour_failed": [check["name"] for check in judged if not check["passed"]],
         "behaviour_unknown": [check["name"] for check in judged if check["known"] == 0],
     }
 
 
-def _reference(checked: pd.DataFrame) -> Profile:
-    dev = checked[(checked["split"] == "dev") & ~checked["leaked"]]
+def _dev_profile(predictions: pd.DataFrame) -> Profile:
+    dev = predictions[(predictions["split"] == "dev") & ~predictions["leaked"]]
     return profile_of(
         dev["prediction"].to_numpy(),
         dev["probability"].to_numpy(),
@@ -162,16 +165,16 @@ def _reference(checked: pd.DataFrame) -> Profile:
     )
 
 
-def _by_part(checked: pd.DataFrame, calibration: Calibration) -> dict[str, Any]:
+def _split_metrics(rows: pd.DataFrame, calibration: Calibration) -> dict[str, Any]:
     return {
-        "all": _metrics(checked, calibration),
-        "without_leaked_titles": _metrics(checked[~checked["leaked"]], calibration),
+        "all": _metrics(rows, calibration),
+        "without_leaked_titles": _metrics(rows[~rows["leaked"]], calibration),
     }
 
 
-def _metrics(checked: pd.DataFrame, calibration: Calibration) -> dict[str, Any]:
-    labels, predictions = checked["label"].to_numpy(), checked["prediction"].to_numpy()
-    probabilities = checked[[f"p_{name}" for name in LABELS]].to_numpy()
+def _metrics(rows: pd.DataFrame, calibration: Calibration) -> dict[str, Any]:
+    labels, predictions = rows["label"].to_numpy(), rows["prediction"].to_numpy()
+    probabilities = rows[[f"p_{name}" for name in LABELS]].to_numpy()
     before = calibration_metrics(calibration.at_temperature_1(probabilities), labels, predictions)
     return {
         **classification_metrics(labels, predictions),
@@ -179,13 +182,13 @@ def _metrics(checked: pd.DataFrame, calibration: Calibration) -> dict[str, Any]:
         "calibration": calibration_metrics(probabilities, labels, predictions),
         "ece_before": before["ece"],
         "temperature": calibration.temperature,
-        "by_length": by_length(checked["length"].to_numpy(), labels, predictions),
-        "by_unknown": by_unknown(checked["unknown"].to_numpy(), labels, predictions),
+        "by_length": by_length(rows["length"].to_numpy(), labels, predictions),
+        "by_unknown": by_unknown(rows["unknown"].to_numpy(), labels, predictions),
     }
 
 
-def _shortened(numbers: dict[str, Any]) -> dict[str, Any]:
-    """What the manifest tells of the figures."""
-    figures_alone = {name: numbers[name] for name in ("rows", "accuracy", "macro_f1")}
-    spans = {name: numbers["intervals"][name] for name in ("accuracy", "macro_f1")}
-    return {**figures_alone, "intervals": spans}
+def _summarise(metrics: dict[str, Any]) -> dict[str, Any]:
+    """The metrics that the manifest holds."""
+    summary = {name: metrics[name] for name in ("rows", "accuracy", "macro_f1")}
+    intervals = {name: metrics["intervals"][name] for name in ("accuracy", "macro_f1")}
+    return {**summary, "intervals": intervals}

@@ -1,10 +1,10 @@
-"""What a model says of the labelled headlines of a corpus, file by file, as arrays without titles.
+"""Predicts the labelled headlines of a corpus, file by file on the runner's workers.
 
-A file is a piece of work of its own for the runner; what comes back are some 40 bytes a headline.
-The titles are read again, of those rows that are to be shown.
+A worker returns about 40 bytes a headline, without titles. Titles are read again, only for the rows
+that are shown.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,57 +19,54 @@ import pyarrow.parquet as pq
 from headlines.compute import executors
 from headlines.corpus.tokens import require_segmenter
 from headlines.errors import DamagedArtifact
-from headlines.hashing import file_sha256
 from headlines.labels import LABELS
 from headlines.metrics.profile import oov_rates
 from headlines.models.scorers import cached_scorer, model_files_digest
 from headlines.segmentation import Segmenter
 from headlines.segmentation.article_words import article_tokens
-from headlines.storage.artifact import Artifact, have_here
-from headlines.storage.layout import Catalog
+from headlines.storage.artifact import Artifact
+from headlines.storage.data_root import DataRoot
 from headlines.storage.manifest import DataFile
 
-_ROWS_AT_ONCE = 10_000  # whose words a worker holds
-_WORTH_ROWS = 20_000  # for each worker; with less it takes longer to start than it saves
+_BATCH_ROWS = 10_000  # whose words a worker holds in memory
+_MIN_WORKER_ROWS = 20_000  # with fewer, a worker takes longer to start than it saves
 
 
 @dataclass(frozen=True)
 class PredictJob:
-    """One file of a corpus, to be labelled by a model: small plain data for another process.
+    """One file of a corpus to predict: small plain data that is sent to a worker.
 
     Attributes:
         root: the data root.
-        corpus: directory of the corpus, relative to the data root.
-        tokens: that of its words, whose files have the same names and rows.
-        name: of the file in both.
-        sha256: digests of the file in both.
-        model: version that labels.
+        corpus: name and key of the corpus.
+        tokens: the same of its tokens, whose files have the same names and rows.
+        file: name of the file in both.
+        model: version of the model.
         model_files: digest of that version's files.
-        segmenter: fingerprint of what cut the words.
-        cutter: cuts the contents, where the model reads them.
+        fingerprint: of the segmenter that made the tokens.
+        segmenter: segments the articles, where the model reads them.
     """
 
-    root: str
-    corpus: str
-    tokens: str
-    name: str
-    sha256: tuple[str, str]
+    root: DataRoot
+    corpus: tuple[str, str]
+    tokens: tuple[str, str]
+    file: str
     model: str
     model_files: str
-    segmenter: Mapping[str, Any]
-    cutter: Segmenter
+    fingerprint: Mapping[str, Any]
+    segmenter: Segmenter
 
 
 class PartPredictions(NamedTuple):
-    """What a model says of the labelled headlines of one file; arrays in their order.
+    """The predictions for the labelled headlines of one file, in order.
 
     Attributes:
         row: position in the corpus, int64 (rows,).
-        label: int8 (rows,).
-        prediction: label by the model, int8 (rows,).
-        leaked: bool (rows,).
+        label: true label, int8 (rows,).
+        prediction: predicted label, int8 (rows,).
+        leaked: whether the title is also in train, bool (rows,).
         length: characters of the title, int32 (rows,).
-        unknown: share of its words that the model does not know, float64 (rows,).
+        unknown: share of words unknown to the model, float64 (rows,).
         probabilities: float32 (rows, classes).
     """
 
@@ -84,141 +81,142 @@ class PartPredictions(NamedTuple):
 
 @dataclass(frozen=True)
 class HeldOutPredictions:
-    """What a model says of all labelled headlines of some splits.
+    """The predictions for all labelled headlines of some splits.
 
     Attributes:
-        checked: one row a headline: `split`, `row`, `label`, `prediction`, `probability` (of the
-            prediction), one `p_…` a class, `unknown` (share of its words that the model does not
-            know), `correct`, `leaked`, `length` (characters).
-        files: those of the corpus that have the headlines, with how many they have, in this order.
+        predictions: one row for each headline: `split`, `row`, `label`, `prediction`, `probability`
+            (of the prediction), one `p_…` for each class, `unknown` (share of words unknown to the
+            model), `correct`, `leaked`, `length` (characters).
+        files: the corpus files of these headlines with their number of rows, in the same order.
     """
 
-    checked: pd.DataFrame
+    predictions: pd.DataFrame
     files: tuple[tuple[Path, int], ...]
 
-    def titles(self, places: npt.NDArray[np.int64]) -> pa.ChunkedArray:
-        """The titles of rows of `checked`, given by their places in it, in that order."""
-        return self._texts(places, "title")
+    def titles(self, positions: npt.NDArray[np.int64]) -> pa.ChunkedArray:
+        """The titles at these positions of `predictions`, in that order."""
+        return self._read_texts(positions, "title")
 
-    def contents(self, places: npt.NDArray[np.int64]) -> pa.ChunkedArray:
-        """Their contents, null where a title has none."""
-        return self._texts(places, "content")
+    def contents(self, positions: npt.NDArray[np.int64]) -> pa.ChunkedArray:
+        """The articles at these positions, null where a title has none."""
+        return self._read_texts(positions, "content")
 
-    def _texts(self, places: npt.NDArray[np.int64], column: str) -> pa.ChunkedArray:
-        found, asked, first = [], [], 0
+    def _read_texts(self, positions: npt.NDArray[np.int64], column: str) -> pa.ChunkedArray:
+        chunks, taken, first = [], [], 0
         for path, rows in self.files:
-            [here] = np.nonzero((places >= first) & (places < first + rows))
-            if len(here):
-                texts = _labelled(path, [column]).column(column)
-                found.append(texts.take(places[here] - first))
-                asked.append(here)
+            [in_file] = np.nonzero((positions >= first) & (positions < first + rows))
+            if len(in_file):
+                texts = _read_labelled(path, [column]).column(column)
+                chunks += texts.take(positions[in_file] - first).chunks
+                taken.append(in_file)
             first += rows
-        if not found:
+        if not taken:
             return pa.chunked_array([], pa.string())
-        order = np.argsort(np.concatenate(asked))
-        return pa.chunked_array([c for one in found for c in one.chunks]).take(order)
+        order = np.argsort(np.concatenate(taken))
+        return pa.chunked_array(chunks).take(order)
 
 
-def held_out(
-    catalog: Catalog, model: Artifact, corpus: Artifact, tokens: Artifact, splits: Sequence[str]
+def predict_held_out(
+    root: DataRoot, model: Artifact, corpus: Artifact, tokens: Artifact, splits: Sequence[str]
 ) -> HeldOutPredictions:
-    """Label the headlines of some splits that have a label.
+    """Predict the labelled headlines of some splits.
 
     Raises:
-        DamagedArtifact: a file is not what its manifest says, or the words are those of other rows.
-        InputError: a worker has another model of that name.
+        DamagedArtifact: a file does not match its manifest, or the tokens belong to other rows.
+        InputError: a worker has a different copy of the model.
     """
-    of_tokens = {entry.path: entry for entry in tokens.manifest.files}
-    entries = [entry for split in splits for entry in _files(corpus, split)]
-    cutter = require_segmenter(tokens)
-    parts = [
+    entries = [entry for split in splits for entry in _split_files(corpus, split)]
+    segmenter = require_segmenter(tokens)
+    jobs = [
         PredictJob(
-            root=str(catalog.root),
-            corpus=catalog.relative(corpus.directory),
-            tokens=catalog.relative(tokens.directory),
-            name=entry.path,
-            sha256=(entry.sha256, of_tokens[entry.path].sha256),
-            model=model.directory.name,
+            root=root,
+            corpus=(corpus.name, corpus.manifest.key),
+            tokens=(tokens.name, tokens.manifest.key),
+            file=entry.path,
+            model=model.version,
             model_files=model_files_digest(model),
-            segmenter=tokens.manifest.config["segmenter"],
-            cutter=cutter,
+            fingerprint=tokens.manifest.config["segmenter"],
+            segmenter=segmenter,
         )
         for entry in entries
     ]
     rows = sum(entry.rows or 0 for entry in entries)
-    pool = executors.executor(min(len(parts), -(-rows // _WORTH_ROWS)))
-    answers = list(executors.bounded_map(pool, label_part, parts, executors.max_in_flight()))
+    pool = executors.executor(min(len(jobs), -(-rows // _MIN_WORKER_ROWS)))
+    parts = list(executors.bounded_map(pool, predict_part, jobs, executors.max_in_flight()))
     return HeldOutPredictions(
-        _checked([_split_of(entry) for entry in entries], answers),
+        _as_frame([_split_of(entry) for entry in entries], parts),
         tuple(
-            (corpus.directory / entry.path, len(one.row))
-            for entry, one in zip(entries, answers, strict=True)
+            (corpus.directory / entry.path, len(part.row))
+            for entry, part in zip(entries, parts, strict=True)
         ),
     )
 
 
-def label_part(part: PredictJob) -> PartPredictions:
-    """What a model says of the labelled headlines of one file; runs in a worker.
+def predict_part(job: PredictJob) -> PartPredictions:
+    """Predict the labelled headlines of one file; runs in a worker.
 
-    Loads the model once a process.
+    The model is loaded once a process.
 
     Raises:
-        DamagedArtifact: a file is not what it was when it was opened, or the two do not match.
-        InputError: the model that lies here is not the one that is to label.
+        DamagedArtifact: a file changed since it was opened, or the tokens belong to other rows.
+        InputError: this machine has a different copy of the model.
     """
     from lstm_model.vocabulary import UNKNOWN
 
-    scorer = cached_scorer(part.root, part.model, part.model_files, part.segmenter)
-    rows, tokens = _rows_and_words(part, contents=scorer.preset.contents is not None)
-    probabilities, unknown = [], []
-    for start in range(0, len(rows), _ROWS_AT_ONCE):
-        here = rows.slice(start, _ROWS_AT_ONCE)
-        texts = here.column("content").to_pylist() if scorer.preset.contents else ()
-        contents = article_tokens(scorer.preset, part.cutter, texts)
-        read = scorer.ids(tokens.slice(start, _ROWS_AT_ONCE).to_pylist(), contents)
-        ids, words = read[0]  # (words,), (rows,)
-        probabilities.append(scorer.predict_ids(read))
+    scorer = cached_scorer(job.root, job.model, job.model_files, job.fingerprint)
+    rows, tokens = _read_rows_and_tokens(job, contents=scorer.preset.contents is not None)
+    probabilities = [np.zeros((0, len(LABELS)), np.float32)]
+    unknown = [np.zeros(0)]
+    for start in range(0, len(rows), _BATCH_ROWS):
+        batch = rows.slice(start, _BATCH_ROWS)
+        texts = batch.column("content").to_pylist() if scorer.preset.contents else ()
+        contents = article_tokens(scorer.preset, job.segmenter, texts)
+        inputs = scorer.ids(tokens.slice(start, _BATCH_ROWS).to_pylist(), contents)
+        ids, words = inputs[0]  # (words,), (rows,)
+        probabilities.append(scorer.predict_ids(inputs))
         unknown.append(oov_rates(ids != UNKNOWN, words))
-    nothing = np.zeros((0, len(LABELS)), np.float32)
-    found = np.concatenate([nothing, *probabilities])
+    all_probabilities = np.concatenate(probabilities)
     return PartPredictions(
         row=rows.column("row").to_numpy(),
         label=rows.column("label").to_numpy().astype(np.int8),
-        prediction=scorer.labels(found),
+        prediction=scorer.labels(all_probabilities),
         leaked=rows.column("leaked").to_numpy(),
         length=pc.utf8_length(rows.column("title")).to_numpy(),
-        unknown=np.concatenate([nothing[:, 0].astype(np.float64), *unknown]),
-        probabilities=found,
+        unknown=np.concatenate(unknown),
+        probabilities=all_probabilities,
     )
 
 
-def _rows_and_words(part: PredictJob, *, contents: bool) -> tuple[pa.Table, pa.ChunkedArray]:
-    """The labelled rows of a file, with their contents or without, and the words of each."""
-    of_rows = ["row", "record_id", "title", "label", "leaked", *(["content"] if contents else [])]
-    columns = (of_rows, ["row", "record_id", "tokens"])
-    tables = []
-    for folder, sha256, names in zip((part.corpus, part.tokens), part.sha256, columns, strict=True):
-        directory = Path(part.root) / folder
-        have_here(directory, part.name)
-        if file_sha256(directory / part.name) != sha256:
-            raise DamagedArtifact(folder, f"{part.name} is not what the manifest says")
-        tables.append(pq.read_table(directory / part.name, columns=names, partitioning=None))
-    rows, tokens = tables
+def _read_rows_and_tokens(job: PredictJob, *, contents: bool) -> tuple[pa.Table, pa.ChunkedArray]:
+    """The labelled rows of a file, with or without their articles, and the tokens of each."""
+    row_columns = ["row", "record_id", "title", "label", "leaked"]
+    row_columns += ["content"] if contents else []
+    rows = _read_file(job, job.corpus, row_columns)
+    tokens = _read_file(job, job.tokens, ["row", "record_id", "tokens"])
     for name in ("row", "record_id"):
         if not rows.column(name).equals(tokens.column(name)):
-            raise DamagedArtifact(part.tokens, f"{part.name} has the words of other rows")
+            location = job.root.location(job.tokens[0])
+            raise DamagedArtifact(location, f"{job.file} has the tokens of other rows")
     labelled = pc.is_valid(rows.column("label"))
     return rows.filter(labelled), tokens.column("tokens").filter(labelled)
 
 
-def _checked(splits: Sequence[str], answers: Sequence[PartPredictions]) -> pd.DataFrame:
-    def column(name: str, kind: str) -> npt.NDArray[Any]:
-        return np.concatenate([np.zeros(0, kind), *(getattr(one, name) for one in answers)])
+def _read_file(job: PredictJob, artifact: tuple[str, str], columns: list[str]) -> pa.Table:
+    name, key = artifact
+    opened = job.root.store.open(name, [job.file], key=key)
+    if opened is None:
+        raise DamagedArtifact(job.root.location(name), "it was removed or replaced")
+    return pq.read_table(opened.directory / job.file, columns=columns, partitioning=None)
 
-    nothing = np.zeros((0, len(LABELS)), np.float32)
-    probabilities = np.concatenate([nothing, *(one.probabilities for one in answers)])
+
+def _as_frame(splits: Sequence[str], parts: Sequence[PartPredictions]) -> pd.DataFrame:
+    def column(name: str, dtype: str) -> npt.NDArray[Any]:
+        return np.concatenate([np.zeros(0, dtype), *(getattr(part, name) for part in parts)])
+
+    no_rows = np.zeros((0, len(LABELS)), np.float32)
+    probabilities = np.concatenate([no_rows, *(part.probabilities for part in parts)])
     label, prediction = column("label", "int8"), column("prediction", "int8")
-    rows = [len(one.row) for one in answers]
+    rows = [len(part.row) for part in parts]
     return pd.DataFrame(
         {
             "split": pd.Series(np.repeat(np.array(splits, object), rows), dtype="str"),
@@ -226,7 +224,7 @@ def _checked(splits: Sequence[str], answers: Sequence[PartPredictions]) -> pd.Da
             "label": label,
             "prediction": prediction,
             "probability": np.take_along_axis(probabilities, prediction[:, None], axis=1)[:, 0],
-            **{f"p_{name}": probabilities[:, place] for place, name in enumerate(LABELS)},
+            **{f"p_{name}": probabilities[:, label_id] for label_id, name in enumerate(LABELS)},
             "unknown": column("unknown", "float64"),
             "correct": label == prediction,
             "leaked": column("leaked", "bool"),
@@ -235,16 +233,14 @@ def _checked(splits: Sequence[str], answers: Sequence[PartPredictions]) -> pd.Da
     )
 
 
-def _files(corpus: Artifact, split: str) -> Iterator[DataFile]:
-    for entry in corpus.manifest.files:
-        if _split_of(entry) == split:
-            yield entry
+def _split_files(corpus: Artifact, split: str) -> list[DataFile]:
+    return [entry for entry in corpus.manifest.files if _split_of(entry) == split]
 
 
 def _split_of(entry: DataFile) -> str:
     return Path(entry.path).parent.name.removeprefix("split=")
 
 
-def _labelled(path: Path, columns: list[str]) -> pa.Table:
+def _read_labelled(path: Path, columns: list[str]) -> pa.Table:
     table = pq.read_table(path, columns=[*columns, "label"], partitioning=None)
     return table.filter(pc.is_valid(table.column("label")))

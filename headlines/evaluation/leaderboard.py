@@ -1,4 +1,4 @@
-"""All models with their figures and what they were made from, the damaged ones too."""
+"""Lists all models with their metrics and origins, including damaged ones."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -7,8 +7,8 @@ from typing import Any
 
 from headlines.errors import DamagedArtifact, InputError
 from headlines.models import champion, registry
-from headlines.storage.artifact import Artifact, list_artifacts, read_manifest, verify
-from headlines.storage.layout import Catalog
+from headlines.storage.artifact import Artifact
+from headlines.storage.data_root import DataRoot
 from headlines.storage.manifest import Input, Manifest
 
 
@@ -18,22 +18,22 @@ class ModelSummary:
 
     Attributes:
         version: its name.
-        champion: whether it scores.
-        damaged: what is wrong with it; empty where nothing is.
-        preset: name of the settings that it was trained with.
-        dev: `rows`, `accuracy` and `macro_f1` on dev as the training saw it; where it was
-            evaluated, with `intervals`.
-        test: the same on the test split; empty where it was not evaluated.
-        behaviour_passed: whether it passed the behaviour checks; None where that is not known.
-        behaviour_checks: how many were made.
-        behaviour_failed: the names of those that it failed.
-        behaviour_unknown: the names of those whose words it does not know.
-        baseline_beaten: whether it is better than the linear baseline; None likewise.
-        evaluation: directory of the newest evaluation, on the corpus of its training if there is
-            one; empty where there is none.
+        champion: whether it is the champion.
+        damaged: what is damaged; empty for a good model.
+        preset: name of its preset.
+        dev: `rows`, `accuracy` and `macro_f1` on dev; with `intervals` if it was evaluated, else
+            as its training measured them.
+        test: the same on the test split; empty if it was not evaluated.
+        behaviour_passed: whether it passed the behaviour checks; None if unknown.
+        behaviour_checks: number of judged checks.
+        behaviour_failed: names of the failed checks.
+        behaviour_unknown: names of the checks whose words it does not know.
+        baseline_beaten: whether it beats the linear baseline; None if unknown.
+        evaluation: location of the newest evaluation, preferably on the corpus it was trained on;
+            empty if it was not evaluated.
         corpus, tokens: what it was trained on: `name` and `digest` (the artifact's key).
         created_at: ISO 8601 in UTC.
-        bytes: of its files.
+        bytes: total size of its files.
     """
 
     version: str
@@ -54,71 +54,69 @@ class ModelSummary:
     bytes: int = 0
 
 
-def list_models(catalog: Catalog) -> list[ModelSummary]:
-    """All models, in order of the day they were made on; a champion that is gone is among them.
+def list_models(root: DataRoot) -> list[ModelSummary]:
+    """All models by date of creation, including a champion that is missing.
 
-    No champion is marked where the pointer to it cannot be read: `champion.current` says why.
+    No champion is marked if `champion.json` cannot be read; `open_champion` says why.
     """
-    champion_now = _champion(catalog)
-    versions = {*registry.versions(catalog), *([champion_now] if champion_now else [])}
-    return [_listed(catalog, version, champion_now) for version in sorted(versions)]
+    current = _current_champion(root)
+    versions = {*registry.versions(root), *([current] if current else [])}
+    return [_summarise(root, version, current) for version in sorted(versions)]
 
 
-def known_evaluations(catalog: Catalog, model: Artifact) -> list[Artifact]:
-    """The evaluations of a model that can be read; of a bucket, they need not be here.
+def known_evaluations(root: DataRoot, model: Artifact) -> list[Artifact]:
+    """The valid evaluations of a model; those in a bucket are not fetched.
 
-    Those on what it was trained on stand first, and among them the newest.
+    Those on the model's training corpus come first, then the newest.
     """
-    found = []
-    for place in list_artifacts(catalog.reports / "evaluation"):
-        if not place.name.startswith(f"{model.directory.name}-"):
+    evaluations = []
+    for name in root.store.list_artifacts(root.evaluations):
+        if not name.startswith(f"{root.evaluations}/{model.version}-"):
             continue
         try:
-            evaluation = verify(place)
-        except DamagedArtifact:  # made anew by the next evaluation
+            evaluation = root.store.verify(name)
+        except DamagedArtifact:  # the next evaluation rebuilds it
             continue
         inputs = evaluation.manifest.inputs if evaluation else ()
         if evaluation and inputs and inputs[0].sha256 == model.manifest.key:
-            found.append(evaluation)
+            evaluations.append(evaluation)
     trained_on = _keys(model.manifest.inputs)
 
     def rank(evaluation: Artifact) -> tuple[bool, str]:
-        made = evaluation.manifest
-        return _keys(made.inputs)[1 : 1 + len(trained_on)] == trained_on, made.created_at
+        manifest = evaluation.manifest
+        evaluated_on = _keys(manifest.inputs)[1 : 1 + len(trained_on)]
+        return evaluated_on == trained_on, manifest.created_at
 
-    return sorted(found, key=rank, reverse=True)
+    return sorted(evaluations, key=rank, reverse=True)
 
 
-def _listed(catalog: Catalog, version: str, champion_now: str | None) -> ModelSummary:
-    place = catalog.models / version
+def _summarise(root: DataRoot, version: str, current: str | None) -> ModelSummary:
+    name = f"{root.models}/{version}"
     try:
-        model = verify(place)
-        damaged = "" if model else "it is gone"
+        model = root.store.verify(name)
+        damaged = "" if model else "it is missing"
     except DamagedArtifact as damage:
         model, damaged = None, damage.reason
-    manifest = model.manifest if model else _manifest(place)
+    manifest = model.manifest if model else _readable_manifest(root, name)
     if manifest is None:
-        return ModelSummary(version, version == champion_now, damaged)
-    evaluation = next(iter(known_evaluations(catalog, model)), None) if model else None
-    figures = {
-        split: parts["all"]
-        for split, parts in (evaluation.counts["metrics"] if evaluation else {}).items()
-    }
-    told = evaluation.counts if evaluation else {}
+        return ModelSummary(version, version == current, damaged)
+    evaluation = next(iter(known_evaluations(root, model)), None) if model else None
+    counts = evaluation.counts if evaluation else {}
+    metrics = {split: subsets["all"] for split, subsets in counts.get("metrics", {}).items()}
     sources = {source.path.split("/")[0]: source for source in manifest.inputs}
     return ModelSummary(
         version=version,
-        champion=version == champion_now,
+        champion=version == current,
         damaged=damaged,
         preset=manifest.config.get("preset", {}).get("name", ""),
-        dev=figures.get("dev", manifest.counts.get("dev", {})),
-        test=figures.get("test", {}),
-        behaviour_passed=told.get("behaviour_passed"),
-        behaviour_checks=told.get("behaviour_checks", 0),
-        behaviour_failed=told.get("behaviour_failed", ()),
-        behaviour_unknown=told.get("behaviour_unknown", ()),
-        baseline_beaten=told.get("baseline_beaten"),
-        evaluation=str(evaluation.directory) if evaluation else "",
+        dev=metrics.get("dev", manifest.counts.get("dev", {})),
+        test=metrics.get("test", {}),
+        behaviour_passed=counts.get("behaviour_passed"),
+        behaviour_checks=counts.get("behaviour_checks", 0),
+        behaviour_failed=counts.get("behaviour_failed", ()),
+        behaviour_unknown=counts.get("behaviour_unknown", ()),
+        baseline_beaten=counts.get("baseline_beaten"),
+        evaluation=evaluation.location if evaluation else "",
         corpus=_source(sources.get("corpus")),
         tokens=_source(sources.get("tokens")),
         created_at=manifest.created_at,
@@ -126,17 +124,17 @@ def _listed(catalog: Catalog, version: str, champion_now: str | None) -> ModelSu
     )
 
 
-def _champion(catalog: Catalog) -> str | None:
+def _current_champion(root: DataRoot) -> str | None:
     try:
-        promotions = champion.history(catalog)
+        promotions = champion.history(root)
     except InputError:
         return None
     return promotions[-1].version if promotions else None
 
 
-def _manifest(place: Path) -> Manifest | None:
+def _readable_manifest(root: DataRoot, name: str) -> Manifest | None:
     try:
-        return read_manifest(place)
+        return root.store.manifest(name)
     except DamagedArtifact:
         return None
 

@@ -1,4 +1,4 @@
-"""The tables of an evaluation, as Parquet and CSV, whose titles are read as they are written."""
+"""Writes the tables of an evaluation as Parquet and CSV, reading titles while it writes."""
 
 import itertools
 from collections.abc import Iterator, Sequence
@@ -14,95 +14,78 @@ from headlines.labels import LABELS
 from headlines.metrics.label_errors import suspected_label_errors
 from headlines.reports.spreadsheet import write_frames
 
-_ROWS_AT_ONCE = 1 << 16
-_GROUP_ROWS = 1 << 20  # of a row group, as pandas writes them
-_OUTPUT = (
-    "split",
-    "row",
-    "title",
-    "label",
-    "label_name",
-    "prediction",
-    "prediction_name",
-    "probability",
-    *(f"p_{name}" for name in LABELS),
-    "unknown",
-    "correct",
-    "leaked",
+_FRAME_ROWS = 1 << 16
+_ROW_GROUP_ROWS = 1 << 20  # as pandas writes them
+_PREDICTION_COLUMNS = (
+    *("split", "row", "title", "label", "label_name", "prediction", "prediction_name"),
+    *("probability", *(f"p_{name}" for name in LABELS), "unknown", "correct", "leaked"),
 )
-_DOUBTED = (
-    "split",
-    "row",
-    "title",
-    "label",
-    "label_name",
-    "suggestion",
-    "suggestion_name",
-    "p_label",
-    "p_suggestion",
+_SUSPECTED_COLUMNS = (
+    *("split", "row", "title", "label", "label_name", "suggestion", "suggestion_name"),
+    *("p_label", "p_suggestion"),
 )
 
 
 def write_tables(folder: Path, held_out: HeldOutPredictions) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Write `output_check`, `mistakes` and `doubted`, each as Parquet and CSV.
 
-    `output_check` has every headline beside what the model says of it: `split`, `row`, `title`,
-    `label`, `label_name`, `prediction`, `prediction_name`, `probability` (of the prediction), one
-    `p_…` a class, `unknown` (share of its words that the model does not know), `correct`, `leaked`.
-    `mistakes` has the wrong ones in the same columns, the most confident first; of `doubted` see
-    `label_errors.doubted`. No more than a row group's titles are held.
+    `output_check` has every headline with its prediction: `split`, `row`, `title`, `label`,
+    `label_name`, `prediction`, `prediction_name`, `probability` (of the prediction), one `p_…` for
+    each class, `unknown` (share of words unknown to the model), `correct`, `leaked`. `mistakes` has
+    the wrong ones in the same columns, the most confident first; for `doubted` see
+    `suspected_label_errors`. At most the titles of one row group are in memory.
 
     Returns:
-        `mistakes` and `doubted` as they stand in `held_out.checked`: without titles and names, each
-        below its place there.
+        The rows of `mistakes` and `doubted` under their index in `held_out.predictions`, without
+        titles and label names.
     """
-    checked = held_out.checked
-    wrong = checked[~checked["correct"]].sort_values(
+    predictions = held_out.predictions
+    mistakes = predictions[~predictions["correct"]].sort_values(
         ["probability", "row"], ascending=[False, True]
     )
-    doubts = suspected_label_errors(checked)
+    suspected = suspected_label_errors(predictions)
     for name, rows, columns in (
-        ("output_check", checked, _OUTPUT),
-        ("mistakes", wrong, _OUTPUT),
-        ("doubted", doubts, _DOUBTED),
+        ("output_check", predictions, _PREDICTION_COLUMNS),
+        ("mistakes", mistakes, _PREDICTION_COLUMNS),
+        ("doubted", suspected, _SUSPECTED_COLUMNS),
     ):
         frames = _frames(held_out, rows, columns)
-        write_frames(folder / f"{name}.csv", _written(folder / f"{name}.parquet", frames))
-    return wrong, doubts
+        write_frames(folder / f"{name}.csv", _tee_parquet(folder / f"{name}.parquet", frames))
+    return mistakes, suspected
 
 
 def with_titles(held_out: HeldOutPredictions, rows: pd.DataFrame) -> pd.DataFrame:
-    """Rows below their places in `held_out.checked`, with `title` and the names of all labels."""
+    """Add `title` and the label names to rows with the index of `held_out.predictions`."""
     names = np.array(LABELS)
     titles = held_out.titles(rows.index.to_numpy())
-    named = {
+    label_names = {
         f"{kind}_name": pd.Series(names[rows[kind]], index=rows.index, dtype="str")
         for kind in ("label", "prediction", "suggestion")
         if kind in rows
     }
     text = pd.Series(titles.to_pandas().to_numpy(), index=rows.index, dtype="str")
-    return rows.assign(title=text, **named)
+    return rows.assign(title=text, **label_names)
 
 
 def _frames(
     held_out: HeldOutPredictions, rows: pd.DataFrame, columns: Sequence[str]
 ) -> Iterator[pd.DataFrame]:
-    """The rows with titles, some thousand at a time; one frame without rows if there are none."""
-    for start in range(0, max(1, len(rows)), _ROWS_AT_ONCE):
-        piece = with_titles(held_out, rows.iloc[start : start + _ROWS_AT_ONCE])
-        yield piece[list(columns)].reset_index(drop=True)
+    """The rows with titles in frames of `_FRAME_ROWS`; an empty frame if there are no rows."""
+    for start in range(0, max(1, len(rows)), _FRAME_ROWS):
+        frame = with_titles(held_out, rows.iloc[start : start + _FRAME_ROWS])
+        yield frame[list(columns)].reset_index(drop=True)
 
 
-def _written(path: Path, frames: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
-    """The frames, which on their way are written as Parquet."""
+def _tee_parquet(path: Path, frames: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+    """Pass the frames on and write them as Parquet."""
     first = next(frames)
     schema = pa.Schema.from_pandas(first, preserve_index=False)
-    held: list[pa.Table] = []
+    row_group: list[pa.Table] = []
     with pq.ParquetWriter(path, schema, compression="zstd") as writer:
         for frame in itertools.chain([first], frames):
-            if sum(map(len, held)) >= _GROUP_ROWS:
-                writer.write_table(pa.concat_tables(held).combine_chunks())
-                held.clear()
-            held.append(pa.Table.from_pandas(frame, schema=schema, preserve_index=False))
+            if sum(map(len, row_group)) >= _ROW_GROUP_ROWS:
+                writer.write_table(pa.concat_tables(row_group).combine_chunks())
+                row_group.clear()
+            row_group.append(pa.Table.from_pandas(frame, schema=schema, preserve_index=False))
             yield frame
-        writer.write_table(pa.concat_tables(held).combine_chunks())
+        writer.write_table(pa.concat_tables(row_group).combine_chunks())

@@ -1,11 +1,10 @@
-"""Bootstrap intervals of figures that depend on the confusion matrix alone.
+"""Bootstrap intervals and paired tests of metrics that depend on the confusion matrix alone.
 
-To draw as many rows with replacement and count them anew is one draw from the multinomial
-distribution over the cells of the matrix. So 10,000 resamples cost milliseconds, whatever the
-number of rows. The percentile interval is that of Efron & Tibshirani, "An Introduction to the
-Bootstrap" (1993), chapter 13; it says how far the figure would move on other headlines of the same
-kind, and nothing of headlines of another kind. Where a classifier makes no mistake at all, no
-resample has one, and the interval has no width.
+Resampling rows with replacement and counting them is one draw from the multinomial distribution
+over the cells of the matrix, so 10,000 resamples take milliseconds for any number of rows. The
+percentile interval is that of Efron & Tibshirani, "An Introduction to the Bootstrap" (1993),
+chapter 13. It says how far the metric would move on other headlines of the same kind, and nothing
+about headlines of another kind. A classifier without mistakes has an interval of no width.
 """
 
 from dataclasses import asdict, dataclass
@@ -23,23 +22,16 @@ _SEED = 0  # the same counts give the same interval
 
 
 def resample_counts(counts: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """The counts that as many rows drawn with replacement would give, `RESAMPLES` times.
-
-    Args:
-        counts: rows by cell, of any shape; one row at least.
-
-    Returns:
-        Shape (RESAMPLES, *shape of counts).
-    """
+    """Bootstrap samples, (RESAMPLES, *shape), of at least one row counted by cell, any shape."""
     rows = int(counts.sum())
     drawn = np.random.default_rng(_SEED).multinomial(rows, counts.ravel() / rows, RESAMPLES)
     return drawn.reshape(RESAMPLES, *counts.shape)
 
 
 def interval(values: Floats) -> tuple[float, float]:
-    """The middle `LEVEL` of the values, shape (resamples,): from which to which."""
-    outside = (1 - LEVEL) / 2
-    low, high = np.quantile(values, [outside, 1 - outside])
+    """Bounds of the middle `LEVEL` of the values, shape (resamples,)."""
+    tail = (1 - LEVEL) / 2
+    low, high = np.quantile(values, [tail, 1 - tail])
     return float(low), float(high)
 
 
@@ -47,20 +39,20 @@ def bootstrap_intervals(matrix: npt.NDArray[np.int64]) -> dict[str, Any]:
     """Intervals of accuracy, macro-F1 and the F1 of each class, as plain data.
 
     Args:
-        matrix: rows by label and prediction, shape (classes, classes).
+        matrix: confusion matrix, (classes, classes).
 
     Returns:
-        `level`, `accuracy` and `macro_f1` ([low, high]; None for no rows) and `classes` (name to
+        `level`, `accuracy` and `macro_f1` ([low, high]; None without rows) and `classes` (name to
         [low, high] of its F1; None for a class without rows).
     """
     if not matrix.sum():
-        nothing = dict.fromkeys(LABELS)
-        return {"level": LEVEL, "accuracy": None, "macro_f1": None, "classes": nothing}
-    drawn = resample_counts(matrix)
-    f1 = class_f1(drawn)  # (resamples, classes)
+        no_classes = dict.fromkeys(LABELS)
+        return {"level": LEVEL, "accuracy": None, "macro_f1": None, "classes": no_classes}
+    resamples = resample_counts(matrix)
+    f1 = class_f1(resamples)  # (resamples, classes)
     return {
         "level": LEVEL,
-        "accuracy": list(interval(accuracies(drawn))),
+        "accuracy": list(interval(accuracies(resamples))),
         "macro_f1": list(interval(f1.mean(axis=1))),
         "classes": {
             name: list(interval(f1[:, label])) if matrix[label].any() else None
@@ -71,17 +63,16 @@ def bootstrap_intervals(matrix: npt.NDArray[np.int64]) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Difference:
-    """How much higher a figure of ours is than theirs.
+    """The difference of a metric between two classifiers, ours minus theirs.
 
     Attributes:
-        difference: ours less theirs, on the rows as they are.
-        low: from here …
-        high: … to here: 95 % percentile interval of the paired bootstrap.
-        p: one-sided, for "ours is not better": the share of resamples whose difference is 0 or
-            below. The rows as they are count as one more such resample, so it is 1 / 10,001 at
-            least. It is 0.025 or a hair more at most where the interval lies above 0, and 1 for
-            the same predictions (Efron & Tibshirani, "An Introduction to the Bootstrap", 1993,
-            section 15.4: tests and intervals).
+        difference: on the given rows.
+        low: lower bound of the 95 % percentile interval of the paired bootstrap.
+        high: upper bound.
+        p: one-sided, for "ours is not better": the share of resamples with a difference of 0 or
+            below. The given rows count as one such resample, so it is at least 1 / 10,001. It is
+            about 0.025 or less where the interval lies above 0, and 1 for equal predictions (Efron
+            & Tibshirani 1993, section 15.4).
     """
 
     difference: float
@@ -92,13 +83,13 @@ class Difference:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two classifiers on the same rows; all differences are ours less theirs.
+    """Two classifiers on the same rows; all differences are ours minus theirs.
 
     Attributes:
-        rows: compared.
-        macro_f1: of the plain mean of the classes' F1.
-        accuracy: of the share of right predictions.
-        classes: name to difference of its F1.
+        rows: number of rows compared.
+        macro_f1: difference of the unweighted mean of the classes' F1.
+        accuracy: difference of the accuracy.
+        classes: difference of the F1 by class name.
     """
 
     rows: int
@@ -112,31 +103,24 @@ class Comparison:
 
 
 def paired_bootstrap(labels: Labels, ours: Labels, theirs: Labels) -> Comparison:
-    """Compare the predictions `ours` with `theirs`.
-
-    The same rows give the same comparison: the bootstrap is seeded.
-
-    Args:
-        labels: true label ids, shape (rows,).
-        ours: predicted label ids of one classifier, same shape.
-        theirs: predicted label ids of the other, same shape.
+    """Compare two classifiers by true and predicted label ids, each (rows,); it is seeded.
 
     Raises:
         ValueError: the shapes differ, or there are no rows.
     """
     if not len(labels) or not labels.shape == ours.shape == theirs.shape:
         raise ValueError(
-            f"as many labels as predictions of both were expected, and one at least, not "
+            "labels and both predictions must have the same shape and at least one row, not "
             f"{labels.shape}, {ours.shape} and {theirs.shape}"
         )
     cells = np.zeros((len(LABELS),) * 3, np.int64)  # (label, ours, theirs)
     np.add.at(cells, (labels, ours, theirs), 1)
-    drawn = resample_counts(cells)
+    resamples = resample_counts(cells)
     f1 = _f1_differences(cells)
     return Comparison(
         rows=len(labels),
-        macro_f1=_difference(float(f1.mean()), _f1_differences(drawn).mean(axis=-1)),
-        accuracy=_difference(float(_accuracy_differences(cells)), _accuracy_differences(drawn)),
+        macro_f1=_difference(float(f1.mean()), _f1_differences(resamples).mean(axis=-1)),
+        accuracy=_difference(float(_accuracy_differences(cells)), _accuracy_differences(resamples)),
         classes={name: float(f1[label]) for label, name in enumerate(LABELS)},
     )
 
@@ -151,7 +135,7 @@ def _accuracy_differences(cells: np.ndarray[Any, np.dtype[np.int64]]) -> Floats:
     return accuracies(cells.sum(axis=-1)) - accuracies(cells.sum(axis=-2))
 
 
-def _difference(found: float, in_resamples: Floats) -> Difference:
-    low, high = interval(in_resamples)
-    not_better = int((in_resamples <= 0).sum())
-    return Difference(found, low, high, p=(not_better + 1) / (len(in_resamples) + 1))
+def _difference(difference: float, resampled: Floats) -> Difference:
+    low, high = interval(resampled)
+    not_better = int((resampled <= 0).sum())
+    return Difference(difference, low, high, p=(not_better + 1) / (len(resampled) + 1))

@@ -1,4 +1,4 @@
-"""Figures of a classifier: accuracy, precision, recall, F1 and the confusion matrix."""
+"""Accuracy, precision, recall, F1 and the confusion matrix."""
 
 from typing import Any
 
@@ -21,35 +21,34 @@ def confusion_matrix(labels: Labels, predictions: Labels) -> npt.NDArray[np.int6
 def class_f1(matrices: npt.NDArray[np.int64]) -> Floats:
     """F1 of each class, shape (…, classes), from confusion matrices, shape (…, classes, classes).
 
-    The F1 of a class that is neither a label nor a prediction of any row counts as 0.
+    A class that no row has as label or prediction has an F1 of 0.
     """
     hits = np.diagonal(matrices, axis1=-2, axis2=-1)
-    return _share(2 * hits, matrices.sum(axis=-1) + matrices.sum(axis=-2))
+    return _ratio(2 * hits, matrices.sum(axis=-1) + matrices.sum(axis=-2))
 
 
 def accuracies(matrices: npt.NDArray[np.int64]) -> Floats:
-    """Accuracy, shape (…), from confusion matrices, shape (…, classes, classes); 0 for no rows."""
-    return _share(np.trace(matrices, axis1=-2, axis2=-1), matrices.sum(axis=(-2, -1)))
+    """Accuracy, shape (…), from confusion matrices, shape (…, classes, classes); 0 without rows."""
+    return _ratio(np.trace(matrices, axis1=-2, axis2=-1), matrices.sum(axis=(-2, -1)))
 
 
 def classification_metrics(labels: Labels, predictions: Labels) -> dict[str, Any]:
-    """The figures of predictions against labels, as plain data.
+    """Metrics of predictions against labels, as plain data.
 
-    A precision, recall or F1 with nothing to divide by counts as 0, as in scikit-learn. Macro-F1
-    is the plain mean over all classes.
+    A precision, recall or F1 with a zero denominator counts as 0, as in scikit-learn. Macro-F1 is
+    the unweighted mean over all classes.
 
     Args:
-        labels: true label ids, shape (rows,).
-        predictions: predicted label ids, shape (rows,).
+        labels, predictions: true and predicted label ids, (rows,).
 
     Returns:
-        `rows`, `accuracy`, `macro_f1` (None for no rows), `classes` (name to `precision`,
+        `rows`, `accuracy`, `macro_f1` (None without rows), `classes` (name to `precision`,
         `recall`, `f1`, `rows`) and `confusion_matrix` (rows are true labels).
     """
     matrix = confusion_matrix(labels, predictions)
     hits = np.diag(matrix)
-    precision = _share(hits, matrix.sum(axis=0))
-    recall = _share(hits, matrix.sum(axis=1))
+    precision = _ratio(hits, matrix.sum(axis=0))
+    recall = _ratio(hits, matrix.sum(axis=1))
     f1 = class_f1(matrix)
     rows = int(matrix.sum())
     return {
@@ -69,7 +68,7 @@ def classification_metrics(labels: Labels, predictions: Labels) -> dict[str, Any
     }
 
 
-def _share(part: npt.NDArray[np.int64], whole: npt.NDArray[np.int64]) -> Floats:
-    share = np.zeros(np.shape(whole))
-    np.divide(part, whole, out=share, where=np.asarray(whole) > 0)
-    return share
+def _ratio(part: npt.NDArray[np.int64], whole: npt.NDArray[np.int64]) -> Floats:
+    ratio = np.zeros(np.shape(whole))
+    np.divide(part, whole, out=ratio, where=np.asarray(whole) > 0)
+    return ratio

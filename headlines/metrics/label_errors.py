@@ -1,4 +1,4 @@
-"""Headlines whose label the model doubts: where someone should look at the label again."""
+"""Finds headlines that may be labelled wrong, by confident learning."""
 
 import numpy as np
 import pandas as pd
@@ -6,37 +6,37 @@ import pandas as pd
 from headlines.labels import LABELS
 
 
-def suspected_label_errors(checked: pd.DataFrame) -> pd.DataFrame:
-    """The headlines that may well be labelled wrong, the most doubtful first.
+def suspected_label_errors(predictions: pd.DataFrame) -> pd.DataFrame:
+    """Headlines that may be labelled wrong, the most suspicious first.
 
-    That is the rule of confident learning: another class is at least as probable as it is on
-    average for the headlines that bear it as a label, and more probable than the label (Northcutt,
-    Jiang & Chuang, "Confident Learning: Estimating Uncertainty in Dataset Labels", JAIR 70, 2021).
-    A class that the model is seldom sure of is thus suggested at a lower probability than one that
-    it is often sure of. It takes a model that has not learned from these labels.
+    A headline is suspected where another class is at least as probable as it is on average for the
+    headlines with that label, and more probable than the given label (Northcutt, Jiang & Chuang,
+    "Confident Learning: Estimating Uncertainty in Dataset Labels", JAIR 70, 2021). So a class that
+    the model is seldom sure of is suggested at a lower probability. The model must not have been
+    trained on these labels.
 
     Args:
-        checked: headlines with `split`, `row`, `label` and one `p_…` a class.
+        predictions: headlines with `split`, `row`, `label` and one `p_…` for each class.
 
     Returns:
-        The doubted ones: `split`, `row`, `label`, `label_name`, `suggestion`, `suggestion_name`,
-        `p_label` and `p_suggestion`, below their index in `checked`; the largest difference of the
-        two first.
+        The suspected rows under their index in `predictions`: `split`, `row`, `label`,
+        `label_name`, `suggestion`, `suggestion_name`, `p_label` and `p_suggestion`, the largest
+        difference of the two probabilities first.
     """
-    probabilities = checked[[f"p_{name}" for name in LABELS]].to_numpy(np.float64)
-    labels = checked["label"].to_numpy(np.int64)
+    probabilities = predictions[[f"p_{name}" for name in LABELS]].to_numpy(np.float64)
+    labels = predictions["label"].to_numpy(np.int64)
     rows = np.arange(len(labels))
     p_label = probabilities[rows, labels]
-    confidence = np.array(  # a class that no headline bears is never suggested
+    threshold = np.array(  # a class without any headline is never suggested
         [
             p_label[labels == label].mean() if label in labels else np.inf
             for label in range(len(LABELS))
         ]
     )
-    likely = np.where(probabilities >= confidence, probabilities, -1.0)
-    suggestion = likely.argmax(axis=1)
-    p_suggestion = likely[rows, suggestion]
-    found = checked[["split", "row", "label"]].assign(
+    candidates = np.where(probabilities >= threshold, probabilities, -1.0)
+    suggestion = candidates.argmax(axis=1)
+    p_suggestion = candidates[rows, suggestion]
+    suggestions = predictions[["split", "row", "label"]].assign(
         label_name=np.array(LABELS)[labels],
         suggestion=suggestion.astype(np.int8),
         suggestion_name=np.array(LABELS)[suggestion],
@@ -45,5 +45,5 @@ def suspected_label_errors(checked: pd.DataFrame) -> pd.DataFrame:
     )
     largest_first = np.argsort(p_label - p_suggestion, kind="stable")
     keep = (p_suggestion > p_label)[largest_first]
-    most_doubtful: pd.DataFrame = found.iloc[largest_first[keep]]
-    return most_doubtful
+    suspected: pd.DataFrame = suggestions.iloc[largest_first[keep]]
+    return suspected

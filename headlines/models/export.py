@@ -1,4 +1,4 @@
-"""Exports a model for those who serve it elsewhere, checked on the headlines of its dev split."""
+"""Exports a model to other formats, and checks the export on the dev split."""
 
 import contextlib
 import secrets
@@ -11,9 +11,9 @@ from headlines.corpus.examples import examples
 from headlines.errors import DamagedArtifact, InputError
 from headlines.labels import LABELS
 from headlines.models import champion, registry
-from headlines.storage.artifact import Artifact, open_artifact
+from headlines.storage.artifact import Artifact
 from headlines.storage.atomic import fsync_directory, fsync_tree
-from headlines.storage.layout import Catalog
+from headlines.storage.data_root import DataRoot
 from headlines.storage.manifest import Input
 from lstm_model.export.export import (
     FORMATS,
@@ -24,25 +24,25 @@ from lstm_model.export.export import (
 )
 
 
-def export(model: str, format: str, directory: Path, catalog: Catalog) -> dict[str, Any]:
-    """Write a model into a directory in a format that others can run.
+def export(model: str, format: str, directory: Path, root: DataRoot) -> dict[str, Any]:
+    """Write a model in another format to a new directory, completely or not at all.
 
-    The directory is published as a whole; `lstm_model.export.export` lists its files.
+    `lstm_model.export.export` lists the files.
 
     Args:
         model: a version, or `champion`.
         format: `onnx` or `saved_model`.
-        directory: is made; may be there if it is empty.
-        catalog: the data root.
+        directory: to be created.
+        root: the data root.
 
     Returns:
-        `model` (the version), `format`, `directory`, `checked` (headlines that the export was run
-        on beside the model) and `largest_difference` (of a probability).
+        `model` (the version), `format`, `directory`, `checked` (headlines that the export was
+        compared with the model on) and `largest_difference` (of a probability).
 
     Raises:
         InputError: there is no such model or format, a package that the format needs is not
-            installed, the corpus or the words that the model was made from are gone, or the
-            directory cannot be written or holds something.
+            installed, the corpus or the tokens that the model was made from are missing, or the
+            directory exists or cannot be written.
         lstm_model.export.export.ExportError: the export does not compute what the model computes.
     """
     if format not in FORMATS:
@@ -50,8 +50,9 @@ def export(model: str, format: str, directory: Path, catalog: Catalog) -> dict[s
             f"there is no format {format!r}", "--format", f"use one of {', '.join(FORMATS)}"
         )
     target = directory.resolve()
-    _require_free(target)
-    artifact = champion.resolve(catalog, model)
+    if target.exists():
+        raise InputError("it already exists", str(target), "name a directory that does not exist")
+    artifact = champion.resolve(root, model)
     bundle = registry.load_bundle(artifact)
     try:
         require_format(format)
@@ -61,16 +62,16 @@ def export(model: str, format: str, directory: Path, catalog: Catalog) -> dict[s
             f"--format {format}",
             f"run `{INSTALL}`",
         ) from missing
-    # Behind these two stand the vectors that it started from, if it did.
-    corpus, tokens = (_made_from(catalog, source) for source in artifact.manifest.inputs[:2])
+    # Any further inputs are the vectors that it started from.
+    corpus, tokens = (_open_input(root, source) for source in artifact.manifest.inputs[:2])
     dev = examples(corpus, tokens, "dev", bundle.preset)
-    version = artifact.directory.name
+    version = artifact.version
     about = {
         "version": version,
         "labels": list(LABELS),
         "segmenter": tokens.manifest.config["segmenter"],
     }
-    with _published(target) as draft:
+    with _staged(target) as draft:
         difference = export_model(bundle, draft, dev.token_lists, format, about, dev.articles)
     return {
         "model": version,
@@ -81,33 +82,27 @@ def export(model: str, format: str, directory: Path, catalog: Catalog) -> dict[s
     }
 
 
-def _require_free(target: Path) -> None:
-    if target.exists():
-        raise InputError("it is there already", str(target), "name a directory that is not there")
-
-
-def _made_from(catalog: Catalog, source: Input) -> Artifact:
-    """The artifact that a model was made from: that one, and no other in its place."""
-    path = catalog.root / source.path
+def _open_input(root: DataRoot, source: Input) -> Artifact:
+    """Open the artifact that a model was made from, and no other in its place."""
     try:
-        artifact = open_artifact(path)
-        problem = "is gone" if artifact is None else "was made anew from other data"
+        artifact = root.store.open(source.path)
+        problem = "is missing" if artifact is None else "was rebuilt from other data"
     except DamagedArtifact as damage:
         artifact, problem = None, f"is damaged ({damage.reason})"
     if artifact is None or artifact.manifest.key != source.sha256:
         raise InputError(
-            f"what the model was made from {problem}, and the export is checked with it",
-            str(path),
-            "make it again from the same source with `headlines ingest` and `headlines segment`, "
-            "or train a model on what is there now",
+            f"an input of the model {problem}, and the export is checked with it",
+            root.location(source.path),
+            "rebuild it from the same source with `headlines ingest` and `headlines segment`, or "
+            "train a model on the current data",
         )
     return artifact
 
 
 @contextlib.contextmanager
-def _published(target: Path) -> Iterator[Path]:
-    """A directory to write in, renamed to `target` in the end; removed if that is not reached."""
-    # Beside the target, for a rename does not leave its file system; the data root may be another.
+def _staged(target: Path) -> Iterator[Path]:
+    """A directory that is renamed to `target` at the end, or removed on an error."""
+    # In the target's parent, because a rename stays within a file system.
     draft = target.with_name(f".{target.name}-{secrets.token_hex(4)}")
     try:
         draft.mkdir(parents=True)
@@ -119,7 +114,7 @@ def _published(target: Path) -> Iterator[Path]:
         raise InputError(
             f"it cannot be written ({error.strerror or error})",
             str(target),
-            "make room, or name another directory",
+            "free some space, or name another directory",
         ) from error
     finally:
-        shutil.rmtree(draft, ignore_errors=True)  # after the rename there is nothing left of it
+        shutil.rmtree(draft, ignore_errors=True)

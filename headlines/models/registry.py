@@ -1,4 +1,4 @@
-"""The models: immutable versions, found and read. Which of them scores is told by `champion`."""
+"""The model registry: finds, opens and loads model versions."""
 
 import logging
 from collections.abc import Iterator
@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from headlines.errors import DamagedArtifact, InputError
+from headlines.models.champion_file import has_champion_file
 from headlines.segmentation import compatible, describe
-from headlines.storage.artifact import Artifact, list_artifacts, open_artifact, read_manifest
-from headlines.storage.documents import is_there as is_document
-from headlines.storage.layout import Catalog
+from headlines.storage.artifact import Artifact
+from headlines.storage.data_root import DataRoot
 from headlines.storage.manifest import Manifest
 from lstm_model.presets import Preset
 
@@ -21,60 +21,60 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 
-def version_of(key: str) -> str:
-    """The name of a model made today: its date and the first 8 digits of its key."""
+def new_version(key: str) -> str:
+    """The name of a model made today: the date and the first 8 digits of its key."""
     return f"{datetime.now(UTC):%Y-%m-%d}-{key[:8]}"
 
 
-def versions(catalog: Catalog) -> list[str]:
-    """The names of all models, in order of the day they were made on."""
-    return [path.name for path in list_artifacts(catalog.models)]
+def versions(root: DataRoot) -> list[str]:
+    """The names of all models by date of creation."""
+    return [_version_of(name) for name in root.store.list_artifacts(root.models)]
 
 
-def is_there(catalog: Catalog, version: str) -> bool:
-    """Whether there is a model of that name, be it damaged."""
+def exists(root: DataRoot, version: str) -> bool:
+    """Whether there is a model of that name, possibly damaged."""
     try:
-        return read_manifest(catalog.model(version)) is not None
+        return root.store.manifest(root.model(version)) is not None
     except DamagedArtifact:
         return True
 
 
-def manifests(catalog: Catalog) -> dict[str, Manifest]:
-    """The manifest of every model that has a readable one."""
-    found: dict[str, Manifest] = {}
-    for version in versions(catalog):
+def manifests(root: DataRoot) -> dict[str, Manifest]:
+    """The readable manifests of all models, by version."""
+    by_version: dict[str, Manifest] = {}
+    for name in root.store.list_artifacts(root.models):
         try:
-            manifest = read_manifest(catalog.models / version)
+            manifest = root.store.manifest(name)
         except DamagedArtifact as damage:
             _log.warning("%s", damage)
             continue
         if manifest:
-            found[version] = manifest
-    return found
+            by_version[_version_of(name)] = manifest
+    return by_version
 
 
-def model_of_key(catalog: Catalog, key: str) -> Artifact | None:
-    """The model that was made by the recipe of that key, whatever its date.
+def find_by_key(root: DataRoot, key: str) -> Artifact | None:
+    """The model with that recipe key, of any date.
 
     Raises:
-        InputError: it is there and damaged; a model is never made anew in silence.
+        InputError: it is damaged; a model is never rebuilt silently.
     """
-    for version in versions(catalog):
+    for version in versions(root):
         if version.endswith(f"-{key[:8]}"):
-            artifact = open_model(catalog, version)
+            artifact = open_model(root, version)
             if artifact.manifest.key == key:
                 return artifact
     return None
 
 
-def open_model(catalog: Catalog, version: str) -> Artifact:
-    """A model, its digests checked.
+def open_model(root: DataRoot, version: str) -> Artifact:
+    """Open a model and check its digests.
 
     Raises:
         InputError: there is none of that name, or it is damaged.
     """
     try:
-        artifact = open_artifact(catalog.model(version))
+        artifact = root.store.open(root.model(version))
     except DamagedArtifact as damage:
         raise InputError(
             f"the model is damaged ({damage.reason})",
@@ -84,17 +84,17 @@ def open_model(catalog: Catalog, version: str) -> Artifact:
     if artifact is None:
         raise InputError(
             f"there is no model {version!r}",
-            str(catalog.models),
-            "`headlines models` lists those that are there",
+            root.location(root.models),
+            "see `headlines models` for the existing ones",
         )
     return artifact
 
 
 def preset_of(model: Artifact) -> Preset:
-    """What a model was trained with, by its manifest.
+    """The preset that a model was trained with, from its manifest.
 
     Raises:
-        InputError: an earlier version has written it.
+        InputError: it cannot be read, for example because an earlier version wrote it.
     """
     try:
         return Preset.from_dict(model.manifest.config["preset"])
@@ -103,51 +103,46 @@ def preset_of(model: Artifact) -> Preset:
 
 
 def load_bundle(model: Artifact) -> "Bundle":
-    """The bundle of a model.
+    """Load the bundle of a model.
 
     Raises:
-        InputError: it cannot be read, such as one that an earlier version has written.
+        InputError: it cannot be read, for example because an earlier version wrote it.
     """
     from lstm_model.bundle import read_bundle
 
-    with _unreadable_told(model):
+    with _explain_unreadable(model):
         return read_bundle(model.directory)
 
 
 def load_scorer(model: Artifact, segmenter: dict[str, Any]) -> "PackedScorer":
-    """What scores with a model.
+    """Load the scorer of a model.
 
     Args:
-        segmenter: the fingerprint of the segmenter that cuts the words it is to score.
+        model: its artifact.
+        segmenter: fingerprint of the segmenter of the words to score.
 
     Raises:
-        InputError: its bundle cannot be read, such as one that an earlier version has written; or
-            it was trained on words that another segmenter has cut.
+        InputError: its bundle cannot be read, for example because an earlier version wrote it; or
+            it was trained with a different segmenter.
     """
     from lstm_model.packed import PackedScorer
 
-    with _unreadable_told(model):
+    with _explain_unreadable(model):
         scorer = PackedScorer.load(model.directory)
-    trained_on = model.manifest.config.get("segmenter")
-    if trained_on is None:
+    trained_with = model.manifest.config["segmenter"]
+    if not compatible(segmenter, trained_with):
         raise InputError(
-            "the model was made before models recorded whose words they were trained on",
-            str(model.directory),
-            "train a model with this version (`headlines train`) and promote it",
-        )
-    if not compatible(segmenter, trained_on):
-        raise InputError(
-            f"the model was trained on other words than it is to score ({describe(trained_on)}; "
-            f"now {describe(segmenter)})",
-            str(model.directory),
-            "set HEADLINES_ENGINE and HEADLINES_DICTIONARY as they were for its training, or train "
-            "a model with the present ones",
+            f"the model was trained with a different segmenter ({describe(trained_with)}; now "
+            f"{describe(segmenter)})",
+            model.location,
+            "set HEADLINES_ENGINE and HEADLINES_DICTIONARY as for its training, or train a model "
+            "with the current ones",
         )
     return scorer
 
 
 @contextmanager
-def _unreadable_told(model: Artifact) -> Iterator[None]:
+def _explain_unreadable(model: Artifact) -> Iterator[None]:
     from lstm_model.bundle_files import BundleError
 
     try:
@@ -159,11 +154,15 @@ def _unreadable_told(model: Artifact) -> Iterator[None]:
 def _unreadable(model: Artifact, error: Exception) -> InputError:
     return InputError(
         f"the model cannot be read ({error})",
-        str(model.directory),
+        model.location,
         "train a model with this version (`headlines train`) and promote it",
     )
 
 
-def is_empty(catalog: Catalog) -> bool:
-    """Whether no model was ever made here: no version, and no champion pointer."""
-    return not versions(catalog) and not is_document(catalog.champion)
+def is_empty(root: DataRoot) -> bool:
+    """Whether no model was ever made here: there are no versions and no champion pointer."""
+    return not versions(root) and not has_champion_file(root)
+
+
+def _version_of(name: str) -> str:
+    return name.rpartition("/")[2]

@@ -1,4 +1,4 @@
-"""The days that stand in the names of batches."""
+"""The days in the names of batches."""
 
 import re
 from dataclasses import dataclass
@@ -17,20 +17,20 @@ _PATTERNS = (
 
 
 def dates_in(name: str) -> list[date]:
-    """All days that stand in the name of a batch, its folders included."""
+    """All days in the name of a batch, with its folders."""
     days = []
     for pattern in _PATTERNS:
-        for found in pattern.finditer(name):
+        for match in pattern.finditer(name):
             try:
-                days.append(date(int(found["year"]), int(found["month"]), int(found["day"])))
-            except ValueError:  # 20269999 is a number like another
+                days.append(date(int(match["year"]), int(match["month"]), int(match["day"])))
+            except ValueError:  # 20269999 is any number
                 continue
     return days
 
 
 @dataclass(frozen=True)
 class DayRange:
-    """The days from a first to a last one, both among them; either end may be open.
+    """The days from a first to a last one, both included; either end may be open.
 
     Raises:
         InputError: the last is before the first.
@@ -42,9 +42,9 @@ class DayRange:
     def __post_init__(self) -> None:
         if self.first and self.last and self.last < self.first:
             raise InputError(
-                f"the days end on {self.last}, before they begin on {self.first}",
+                f"the last day, {self.last}, is before the first, {self.first}",
                 "--from, --to",
-                "exchange them",
+                "swap them",
             )
 
     @property

@@ -1,7 +1,7 @@
-"""What is kept of each night for the reports of those after it: a JSON file beside its report.
+"""The record of each night for the reports of later nights: a JSON file next to its report.
 
-A night that has left no report, as it was killed, leaves a note of when it began: what it scored
-stands in the report of the next one.
+A night that was killed before its report leaves a note of when it began: the next report includes
+what it scored.
 """
 
 import itertools
@@ -9,24 +9,24 @@ import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
+from pathlib import PurePosixPath
 
-from headlines.metrics.drift import Finding
+from headlines.metrics.drift import DriftFinding
 from headlines.metrics.profile import Profile
 from headlines.scoring.results import BatchResult
 from headlines.storage.atomic import write_atomically
-from headlines.storage.documents import documents_in, fetch_document, write_document
-from headlines.storage.layout import Catalog
+from headlines.storage.data_root import DataRoot
 from headlines.storage.manifest import dump_signed, load_signed
 
 _FORMAT = 1
-_KEPT_IN_VIEW = 14  # nights, a fortnight: the week before stands beside the last one
+_NOTE = "night-begun"  # below the work directory
+_MAX_NIGHTS = 14  # in a report: the last week and the one before
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class NightRecord:
-    """What is kept of a night for the reports of those after it.
+    """The record of a night for the reports of later nights.
 
     Attributes:
         title: its time in UTC, as in the name of its report.
@@ -41,17 +41,17 @@ class NightRecord:
 
 @dataclass(frozen=True)
 class NightSummary:
-    """What became of the inbox in a night.
+    """The results of a night.
 
     Attributes:
         model: version that scored.
-        batches: what became of each batch, those aside that had been scored before.
+        batches: result of each batch that had not been scored before.
         reused: how many had been scored before.
-        left_out: how many batches were left out, by what kept them out.
-        skipped: files that are no batches, each with the reason.
-        profile: what all headlines scored in this night look like.
-        reference: the same of the dev headlines that the model was evaluated on.
-        before: the same of the nights before, the latest last.
+        left_out: how many batches were left out, by reason.
+        skipped: by name, files that are not batches, with the reason.
+        profile: of all headlines scored in this night.
+        reference: of the dev headlines that the model was evaluated on.
+        before: records of the nights before, the latest last.
         drift: how far `profile` is from `reference`.
     """
 
@@ -63,7 +63,7 @@ class NightSummary:
     profile: Profile
     reference: Profile
     before: Sequence[NightRecord]
-    drift: Sequence[Finding]
+    drift: Sequence[DriftFinding]
 
     @property
     def scored(self) -> list[BatchResult]:
@@ -71,14 +71,13 @@ class NightSummary:
         return [batch for batch in self.batches if batch.outcome == "scored"]
 
 
-def mark_started(catalog: Catalog) -> str | None:
+def mark_started(root: DataRoot) -> str | None:
     """Note that a night begins.
 
     Returns:
-        When the first night began that has left no report since, ISO 8601 in UTC; None where every
-        night has.
+        When the earliest night without a report began, ISO 8601 in UTC; None if all have one.
     """
-    note = _note(catalog)
+    note = root.store.work / _NOTE
     try:
         return datetime.fromisoformat(note.read_text(encoding="ascii")).isoformat()
     except FileNotFoundError:
@@ -86,39 +85,34 @@ def mark_started(catalog: Catalog) -> str | None:
     except ValueError:
         _log.warning("%s cannot be read: the report may lack what a killed night scored", note)
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    write_atomically(catalog, note, now.encode())
+    write_atomically(root.store.work, note, now.encode())
     return None
 
 
-def save_night(catalog: Catalog, report: Path, night: NightSummary) -> None:
-    """Keep what the nights to come are to know of a night, beside its report: it has ended."""
+def save_night(root: DataRoot, title: str, night: NightSummary) -> None:
+    """Record a night that has ended for the reports of later nights, next to its report."""
     data = {"format": _FORMAT, "model": night.model, "profile": night.profile.to_dict()}
-    write_document(catalog, report.with_suffix(".json"), dump_signed(data).encode())
-    _note(catalog).unlink(missing_ok=True)
+    name = f"{root.nightly_reports}/{title}.json"
+    root.store.write_document(name, dump_signed(data).encode())
+    (root.store.work / _NOTE).unlink(missing_ok=True)
 
 
-def recent_nights(folder: Path) -> list[NightRecord]:
+def recent_nights(root: DataRoot) -> list[NightRecord]:
     """The last 14 nights that scored anything, the latest last.
 
-    One whose file is damaged is left out, with a warning.
-
-    Args:
-        folder: of the nightly reports; need not be there.
+    One whose record is damaged is left out, with a warning.
     """
-    latest = (night for night in _latest_first(folder) if night.profile.rows)
-    return list(itertools.islice(latest, _KEPT_IN_VIEW))[::-1]
+    latest = (night for night in _latest_first(root) if night.profile.rows)
+    return list(itertools.islice(latest, _MAX_NIGHTS))[::-1]
 
 
-def _note(catalog: Catalog) -> Path:
-    return catalog.work / "night-begun"
-
-
-def _latest_first(folder: Path) -> Iterator[NightRecord]:
-    for path in reversed(documents_in(folder, ".json")):
+def _latest_first(root: DataRoot) -> Iterator[NightRecord]:
+    for name in reversed(root.store.list_documents(root.nightly_reports, ".json")):
         try:
-            data = load_signed(fetch_document(path).read_text(encoding="utf-8"))
+            data = load_signed(root.store.read_document(name).text or "")
             if data["format"] != _FORMAT:
                 raise ValueError("its format is not known")
-            yield NightRecord(path.stem, str(data["model"]), Profile.from_dict(data["profile"]))
+            title = PurePosixPath(name).stem
+            yield NightRecord(title, str(data["model"]), Profile.from_dict(data["profile"]))
         except (OSError, ValueError, KeyError, TypeError) as error:
-            _log.warning("%s cannot be read (%s): the report goes without it", path, error)
+            _log.warning("%s cannot be read (%s): the report omits it", root.location(name), error)

@@ -1,4 +1,4 @@
-"""What lies in the inbox: the batches, and the files that are none, or not yet."""
+"""Finds the batches in the inbox, and says why other files are not batches, or not yet."""
 
 import os
 import time
@@ -10,11 +10,10 @@ from headlines.errors import InputError
 from headlines.hashing import file_sha256
 from headlines.nightly.day_range import DayRange, dates_in
 from headlines.readers import SUPPORTED_SUFFIXES, data_suffix
-from headlines.scoring.batch import Batch, files_of_folder
-from headlines.storage.bucket.external_files import fetch_external
-from headlines.storage.layout import Catalog
+from headlines.scoring.batch import Batch, errors_with_urls, files_of_folder
+from headlines.storage.data_root import DataRoot
 
-# What programs call a file while they write it.
+# How programs name a file while they write it.
 _UNFINISHED = (
     ".part",
     ".partial",
@@ -32,14 +31,14 @@ _UNFINISHED = (
 
 @dataclass(frozen=True)
 class Inbox:
-    """What lies in the inbox.
+    """The content of the inbox.
 
     Attributes:
         batches: those that can be scored, in order of name.
-        settling: names of batches that may still be written, each with how long ago it changed.
-        skipped: other files by name, each with the reason.
+        settling: by name, batches that may still be written, with how long ago they changed.
+        skipped: by name, other files, with the reason.
         other_days: names of batches of days that were not asked for.
-        undated: names of batches without a day in them, where days were asked for.
+        undated: names of batches that hold no day, where days were asked for.
     """
 
     batches: list[Batch] = field(default_factory=list)
@@ -53,7 +52,7 @@ ALL_DAYS = DayRange()
 
 
 def read_inbox(
-    catalog: Catalog,
+    root: DataRoot,
     digest: Callable[[Path], str] = file_sha256,
     settle_seconds: float = 0,
     days: DayRange = ALL_DAYS,
@@ -61,37 +60,37 @@ def read_inbox(
     """Every batch of the inbox: its files, and its folders that are named like a file.
 
     Args:
-        catalog: the data root.
+        root: the data root.
         digest: gives the SHA-256 of a file.
         settle_seconds: a batch that changed less than that ago may still be written, and is left.
-        days: those of which batches are wanted; with all, batches without a day are too.
+        days: those whose batches are wanted; with all days, so are batches without a day.
     """
     inbox = Inbox()
-    fetch_external(catalog.inbox)
-    place = catalog.inbox.resolve()
-    for name, path in sorted(_candidates(place, "", inbox.skipped)):
+    folder = root.store.fetch(root.inbox).resolve()
+    for name, path in sorted(_candidates(folder, "", inbox.skipped)):
         if not days.are_all and not any(day in days for day in dates_in(name)):
             (inbox.other_days if dates_in(name) else inbox.undated).append(name)
             continue
         try:
-            files = files_of_folder(path) if path.is_dir() else (path,)
-            _reject_outside_links(place, path, files)
-            age = time.time() - last_changed((path, *files))
-            if abs(age) < settle_seconds:
-                inbox.settling[name] = f"changed {max(age, 0):.0f} s ago: left for the next night"
-            else:
-                inbox.batches.append(Batch.of(name, path, files, digest))
+            with errors_with_urls(root):
+                files = files_of_folder(path) if path.is_dir() else (path,)
+                _reject_outside_links(folder, path, files)
+                age = time.time() - last_changed((path, *files))
+                if abs(age) >= settle_seconds:
+                    inbox.batches.append(Batch.of(name, path, files, digest))
+                    continue
+            inbox.settling[name] = f"changed {max(age, 0):.0f} s ago: left for the next night"
         except InputError as error:
             inbox.skipped[name] = str(error)
-        except OSError as error:  # taken away meanwhile, perhaps
+        except OSError as error:  # it was removed in the meantime, perhaps
             inbox.skipped[name] = f"it cannot be read ({error.strerror})"
     return inbox
 
 
 def last_changed(files: Sequence[Path]) -> float:
     """When the newest of the files was changed, in seconds since 1970."""
-    # A time of change may be set to any, and then lies in the future perhaps. That of the inode
-    # cannot; but moving a file changes it too. Both are late only for what was just written.
+    # Programs can set a file's time of change, even to one in the future. That of its inode they
+    # cannot set, but moving a file changes it. Both are late only for what was just written.
     return max(min(status.st_mtime, status.st_ctime) for status in map(os.stat, files))
 
 
@@ -99,28 +98,28 @@ def _candidates(folder: Path, prefix: str, skipped: dict[str, str]) -> Iterator[
     """Name and path of each file and folder that is named like a batch; others are skipped."""
     try:
         entries = list(os.scandir(folder))
-    except FileNotFoundError:  # there is no inbox yet, or a folder was taken away meanwhile
+    except FileNotFoundError:  # there is no inbox yet, or the folder was removed in the meantime
         return
     for entry in entries:
         name = f"{prefix}{entry.name}"
         if entry.name.startswith("."):
-            # Programs write under hidden names too; what else is hidden is not worth a word.
+            # Programs write under hidden names too; other hidden files are not mentioned.
             if data_suffix(entry.name) or data_suffix(entry.name.rpartition(".")[0]):
-                skipped[name] = "it is hidden, as files are that are still being written"
+                skipped[name] = "it is hidden, like files that are still being written"
         elif entry.name.lower().endswith(_UNFINISHED):
-            skipped[name] = "it is still being written, as its name says"
+            skipped[name] = "its name says that it is still being written"
         elif data_suffix(entry.name):
             if entry.is_file() or entry.is_dir():
                 yield name, Path(entry.path)
             else:
-                skipped[name] = "it is no file, or a link to none"
+                skipped[name] = "not a regular file"
         elif entry.is_dir(follow_symlinks=False):
             yield from _candidates(Path(entry.path), f"{name}/", skipped)
         else:
-            skipped[name] = f"its ending is not one of {SUPPORTED_SUFFIXES}"
+            skipped[name] = f"its suffix is not one of {SUPPORTED_SUFFIXES}"
 
 
 def _reject_outside_links(inbox: Path, path: Path, files: Sequence[Path]) -> None:
     for file in (path, *files):
         if file.is_symlink() and not file.resolve().is_relative_to(inbox):
-            raise InputError("it is a link that leads out of the inbox", str(file), "copy the file")
+            raise InputError("the link leads out of the inbox", str(file), "copy the file")

@@ -13,7 +13,7 @@ from headlines.nightly.inbox import Inbox
 from headlines.scoring.batch import Batch
 from headlines.scoring.batch_state import BatchState, batch_state, clear_failure
 from headlines.scoring.results import BatchResult, batch_result, scored_since
-from headlines.storage.layout import Catalog
+from headlines.storage.data_root import DataRoot
 
 _MAX_NAMED = 20  # stopped batches in the one line of an error; the report has all
 
@@ -34,7 +34,7 @@ class Alert:
 
 
 def score_if_due(
-    catalog: Catalog,
+    root: DataRoot,
     batch: Batch,
     score: Callable[[Batch], BatchResult],
     digest: Callable[[Path], str],
@@ -43,7 +43,7 @@ def score_if_due(
     """Score a batch of the inbox if it is due. An error of one batch does not stop the others.
 
     Args:
-        catalog: the data root.
+        root: the data root.
         batch: the batch.
         score: scores it.
         digest: gives the SHA-256 of a file of predictions.
@@ -51,13 +51,13 @@ def score_if_due(
             counts as scored in this night.
     """
     try:
-        state = batch_state(catalog, batch, digest)
+        state = batch_state(root, batch, digest)
         if state is BatchState.FAILED:
-            return batch_result(catalog, batch, "waiting")
+            return batch_result(root, batch, "waiting")
         if state is BatchState.SCORED:
-            clear_failure(catalog, batch)  # of bytes that the batch no longer has
-            if unreported_since and scored_since(catalog, batch, unreported_since):
-                return batch_result(catalog, batch, "scored")
+            clear_failure(root, batch)  # of bytes that the batch no longer has
+            if unreported_since and scored_since(root, batch, unreported_since):
+                return batch_result(root, batch, "scored")
             return BatchResult(batch.name, "reused")
         return score(batch)
     except InputError as error:
@@ -67,7 +67,7 @@ def score_if_due(
 
 
 def summarize(
-    catalog: Catalog,
+    root: DataRoot,
     model: str,
     inbox: Inbox,
     results: Sequence[BatchResult],
@@ -77,7 +77,7 @@ def summarize(
     """Sum up a night.
 
     Args:
-        catalog: the data root.
+        root: the data root.
         model: version that scored.
         inbox: what was in the inbox.
         results: of its batches.
@@ -97,7 +97,7 @@ def summarize(
         skipped=inbox.skipped,
         profile=profile,
         reference=reference,
-        before=recent_nights(catalog.nightly_reports),
+        before=recent_nights(root),
         drift=drift(profile, reference, thresholds),
     )
 

@@ -43,19 +43,20 @@ class EmptyFile(InputError):
     """A file can be read but has no rows."""
 
 
-def read_records(path: Path, options: ReadOptions) -> Iterator[Record]:
+def read_records(path: Path, options: ReadOptions, work: Path | None = None) -> Iterator[Record]:
     """Yield every row of a file, in order.
 
     Args:
         path: a file with one of `SUPPORTED_SUFFIXES`.
         options: how to read it.
+        work: directory for temporary files, if it exists; else the system's.
 
     Raises:
         EmptyFile: the file is empty, or has only a header.
         InputError: the file is missing or damaged, its format is not supported, its encoding is
             not the declared one, or it has no column of titles.
     """
-    records = _records(path, options)
+    records = _records(path, options, work)
     try:
         first = next(records, None)
         if first is None:
@@ -76,7 +77,7 @@ def read_records(path: Path, options: ReadOptions) -> Iterator[Record]:
         ) from error
 
 
-def _records(path: Path, options: ReadOptions) -> Iterator[Record]:
+def _records(path: Path, options: ReadOptions, work: Path | None) -> Iterator[Record]:
     if not path.exists():
         raise InputError("no such file", str(path), "check the path")
     if not path.is_file():
@@ -87,7 +88,7 @@ def _records(path: Path, options: ReadOptions) -> Iterator[Record]:
     if file_format == ".parquet":
         from headlines.readers.parquet import parquet_records  # imports pyarrow
 
-        yield from parquet_records(path, options.title_column)
+        yield from parquet_records(path, options.title_column, work)
         return
     with open_stream(path) as file:
         check_encoding(file, path, options.encoding)

@@ -11,7 +11,6 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from headlines.errors import InputError
-from headlines.storage.layout import Catalog
 
 FORMATS = (".csv", ".tsv", ".jsonl", ".parquet")
 COMPRESSIONS = (".gz", ".zst")
@@ -69,11 +68,13 @@ def open_stream(path: Path) -> Iterator[io.BufferedReader]:
 
 
 @contextlib.contextmanager
-def open_seekable(path: Path) -> Iterator[BinaryIO]:
+def open_seekable(path: Path, work: Path | None = None) -> Iterator[BinaryIO]:
     """Open a file, decompressed, to read it in any order.
 
-    The decompressed file is an unnamed temporary one in the data root's `.work` if that exists:
-    the system's temporary directory is memory on many machines, and may be too small.
+    Args:
+        path: of the file.
+        work: for the decompressed file, which has no name, if this directory exists. The system's
+            temporary directory is memory on many machines, and may be too small.
 
     Raises:
         InputError: the compressed data is damaged or truncated.
@@ -83,8 +84,8 @@ def open_seekable(path: Path) -> Iterator[BinaryIO]:
         if path.suffix.lower() not in COMPRESSIONS:
             yield file
             return
-        work = Catalog.from_environment().work
-        with tempfile.TemporaryFile(dir=work if work.is_dir() else None) as decompressed:
+        directory = work if work and work.is_dir() else None
+        with tempfile.TemporaryFile(dir=directory) as decompressed:
             shutil.copyfileobj(file, decompressed, 1 << 20)
             decompressed.seek(0)
             yield decompressed

@@ -14,15 +14,15 @@ from headlines.readers.record import Record, check_columns
 _BATCH_ROWS = 1_000  # few: repeated large values make a small file but many bytes in memory
 
 
-def parquet_records(path: Path, title_column: str) -> Iterator[Record]:
-    """Yield every row of a file.
+def parquet_records(path: Path, title_column: str, work: Path | None = None) -> Iterator[Record]:
+    """Yield every row of a file; `work` is as for `open_seekable`.
 
     Raises:
         InputError: the file is damaged, has no text column of titles, or has values that Python
             cannot represent.
     """
     try:
-        with open_seekable(path) as seekable, pq.ParquetFile(seekable) as file:
+        with open_seekable(path, work) as seekable, pq.ParquetFile(seekable) as file:
             schema = file.schema_arrow
             check_columns(schema.names, path, title_column)
             title_type = schema.field(title_column).type

@@ -1,1 +1,1 @@
-"""Self-contained HTML reports: of a training, of an evaluation, of a night."""
+"""A toolkit for self-contained HTML reports: templates, charts and CSV tables."""

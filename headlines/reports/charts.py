@@ -1,10 +1,10 @@
-"""Charts of a model: how it was trained, what it takes for what, and how sure it may be."""
+"""Charts of a model: training curves, confusion matrix and calibration."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from headlines.labels import LABELS
-from headlines.reports.drawing import BLUE, FAINT, GREY, INK, ORANGE, chart
+from headlines.reports.drawing import BLUE, FOREGROUND, GREY, GRID_ALPHA, ORANGE, svg_chart
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -13,32 +13,28 @@ if TYPE_CHECKING:
 def training_curves(
     history: Sequence[Mapping[str, Any]], best_epoch: int, preset: Mapping[str, Any]
 ) -> list[str]:
-    """The course of loss and accuracy over the epochs, on train and on what was held out.
+    """Loss and accuracy by epoch, on train and on the held-out rows.
 
     Args:
-        history: one entry an epoch, with `epoch`, `loss`, `dev_loss`, `accuracy`, `dev_accuracy`.
-        best_epoch: the epoch whose weights were kept; it is marked.
+        history: one entry for each epoch, with `epoch`, `loss`, `dev_loss`, `accuracy`,
+            `dev_accuracy`.
+        best_epoch: the epoch whose weights were kept, which is marked.
         preset: settings of the training; with a `validation_split`, a part of train was held out
-            and not dev.
+            instead of dev.
     """
     split = preset["validation_split"]
     held_out = f"{split:.0%} of train" if split else "dev"
-    return [_curve(history, best_epoch, held_out, figure) for figure in ("loss", "accuracy")]
+    return [_curve(history, best_epoch, held_out, metric) for metric in ("loss", "accuracy")]
 
 
 def confusion_chart(matrix: Sequence[Sequence[int]], name: str) -> str:
-    """Counts by true (row) and predicted (column) class, shaded by the share of the row.
-
-    Args:
-        matrix: counts, (classes, classes).
-        name: of the rows it counts, for the description.
-    """
+    """Counts by true (row) and predicted (column) class of a split, shaded by share of the row."""
     shares = [[count / max(sum(row), 1) for count in row] for row in matrix]
 
-    def draw(drawing: "Figure") -> None:
+    def draw(figure: "Figure") -> None:
         from matplotlib.patches import Rectangle
 
-        axes = drawing.add_subplot()
+        axes = figure.add_subplot()
         for row, counts in enumerate(matrix):
             for column, count in enumerate(counts):
                 share = shares[row][column]
@@ -48,40 +44,40 @@ def confusion_chart(matrix: Sequence[Sequence[int]], name: str) -> str:
                 axes.add_patch(Rectangle(corner, 0.96, 0.96, color=colour, alpha=shade))
                 text = f"{count}\n{share:.0%}"
                 axes.text(column, row, text, ha="center", va="center", fontsize=11, linespacing=1.4)
-        places = range(len(LABELS))
+        ticks = range(len(LABELS))
         axes.set(xlim=(-0.5, 2.5), ylim=(2.5, -0.5), xlabel="predicted", ylabel="labelled")
-        axes.set_xticks(places, LABELS)
-        axes.set_yticks(places, LABELS, rotation=90, va="center")
+        axes.set_xticks(ticks, LABELS)
+        axes.set_yticks(ticks, LABELS, rotation=90, va="center")
         axes.tick_params(length=0)
         axes.spines[:].set_visible(False)
 
-    told = "; ".join(
-        f"of {sum(counts)} {label} headlines {counts[label_id]} were predicted so"
+    rows = "; ".join(
+        f"{counts[label_id]} of {sum(counts)} {label} headlines were predicted correctly"
         for label_id, (label, counts) in enumerate(zip(LABELS, matrix, strict=True))
     )
-    return chart(f"Confusion matrix on {name}: {told}.", 3.3, draw)
+    return svg_chart(f"Confusion matrix on {name}: {rows}.", 3.3, draw)
 
 
 def reliability_chart(bins: Sequence[Mapping[str, Any]], name: str) -> str:
-    """How often the model is right at each confidence, above how often it is that confident.
+    """Accuracy by confidence of a split, above a histogram of the confidence.
 
-    Args:
-        bins: of the confidence, each with `from`, `to`, `rows`, `confidence`, `accuracy`.
-        name: of the rows they count, for the description.
+    The bins have `from`, `to`, `rows`, `confidence` and `accuracy`.
     """
     filled = [entry for entry in bins if entry["rows"]]
     rows = sum(entry["rows"] for entry in filled)
 
-    def draw(drawing: "Figure") -> None:
-        curve, histogram = drawing.subplots(2, 1, sharex=True, height_ratios=(3, 1))
-        curve.plot((0, 1), (0, 1), color=INK, linewidth=0.8, linestyle=":", label="as promised")
+    def draw(figure: "Figure") -> None:
+        curve, histogram = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+        curve.plot(
+            (0, 1), (0, 1), color=FOREGROUND, linewidth=0.8, linestyle=":", label="calibrated"
+        )
         curve.plot(
             [entry["confidence"] for entry in filled],
             [entry["accuracy"] for entry in filled],
-            color=BLUE, marker="o", markersize=3, label="as it came",
+            color=BLUE, marker="o", markersize=3, label="model",
         )  # fmt: skip
-        curve.set(xlim=(0, 1), ylim=(0, 1), ylabel="share right")
-        curve.grid(alpha=FAINT)
+        curve.set(xlim=(0, 1), ylim=(0, 1), ylabel="accuracy")
+        curve.grid(alpha=GRID_ALPHA)
         curve.legend(frameon=False, loc="upper left")
         histogram.bar(
             [entry["from"] for entry in bins],
@@ -92,40 +88,40 @@ def reliability_chart(bins: Sequence[Mapping[str, Any]], name: str) -> str:
         )
         histogram.set(xlabel="confidence: probability of the predicted class", ylabel="headlines")
 
-    told = "; ".join(
+    points = "; ".join(
         f"at confidence {entry['confidence']:.2f} {entry['accuracy']:.0%} of {entry['rows']}"
         for entry in filled
     )
-    return chart(f"Reliability on {name}, {rows} headlines. Right were: {told}.", 3.9, draw)
+    return svg_chart(f"Calibration on {name}, {rows} headlines. Correct: {points}.", 3.9, draw)
 
 
 def _curve(
-    history: Sequence[Mapping[str, Any]], best_epoch: int, held_out: str, figure: str
+    history: Sequence[Mapping[str, Any]], best_epoch: int, held_out: str, metric: str
 ) -> str:
     epochs = [entry["epoch"] for entry in history]
     last = history[-1]
 
-    def draw(drawing: "Figure") -> None:
+    def draw(figure: "Figure") -> None:
         from matplotlib.ticker import MaxNLocator
 
-        axes = drawing.add_subplot()
-        for name, key, colour in (("train", figure, GREY), (held_out, f"dev_{figure}", BLUE)):
+        axes = figure.add_subplot()
+        for name, key, colour in (("train", metric, GREY), (held_out, f"dev_{metric}", BLUE)):
             values = [entry.get(key) for entry in history]
             shown = [float("nan") if value is None else value for value in values]
             axes.plot(epochs, shown, color=colour, marker="o", markersize=3, label=name)
-        axes.axvline(best_epoch, color=INK, linewidth=1.2, linestyle=":", label="kept")
+        axes.axvline(best_epoch, color=FOREGROUND, linewidth=1.2, linestyle=":", label="kept")
         axes.set_xlabel("epoch")
-        axes.set_ylabel(figure)
+        axes.set_ylabel(metric)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axes.grid(axis="y", alpha=FAINT)
+        axes.grid(axis="y", alpha=GRID_ALPHA)
         axes.legend(frameon=False)
 
-    words = (
-        f"{figure.capitalize()} on train and {held_out} over {len(epochs)} epochs: at the end "
-        f"{_number(last.get(figure))} on train and {_number(last.get(f'dev_{figure}'))} on "
+    description = (
+        f"{metric.capitalize()} on train and {held_out} over {len(epochs)} epochs: at the end "
+        f"{_number(last.get(metric))} on train and {_number(last.get(f'dev_{metric}'))} on "
         f"{held_out}; the weights of epoch {best_epoch} were kept."
     )
-    return chart(words, 2.9, draw)
+    return svg_chart(description, 2.9, draw)
 
 
 def _number(value: float | None) -> str:

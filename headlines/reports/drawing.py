@@ -1,7 +1,7 @@
-"""Draws a chart as SVG to stand in a page: text is text, and the same data give the same bytes.
+"""Draws charts as inline SVG: text stays text, and the same data give the same bytes.
 
-Axes and text take the page's own colour. The other hues read on light and on dark ground, and
-differ for those who do not tell red from green. Matplotlib is imported when a chart is drawn.
+Axes and text use the page's text colour. The other colours are legible on light and dark
+backgrounds and for people with colour blindness. Matplotlib is imported when a chart is drawn.
 """
 
 import html
@@ -14,62 +14,62 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-INK = "#010203"  # stands for the page's own colour until the SVG is there
+FOREGROUND = "#010203"  # replaced by the page's text colour in the SVG
 BLUE, GREY, ORANGE, RED = "#3b82c4", "#8a8f98", "#dd6b20", "#c53030"
-FAINT = 0.15  # opacity of what only guides the eye
+GRID_ALPHA = 0.15
 _WIDTH = 5.0  # inches of 72 units: as wide as the narrowest page, so that text stays readable
-_drawing = threading.Lock()  # Matplotlib's settings are those of the whole process
+_lock = threading.Lock()  # Matplotlib's settings are global
 
 
-def chart(words: str, height: float, draw: Callable[["Figure"], None]) -> str:
+def svg_chart(description: str, height: float, draw: Callable[["Figure"], None]) -> str:
     """A chart as an `svg` element.
 
     Args:
-        words: what it shows, for those who do not see it.
-        height: in inches, of a width of 5.
-        draw: draws it; whatever it writes is text, no formula.
+        description: what it shows, for screen readers.
+        height: in inches; the width is 5.
+        draw: draws on the figure; its text is not parsed as formulas.
     """
     import matplotlib
     from matplotlib.figure import Figure
 
-    look: Any = {
+    settings: Any = {
         "svg.fonttype": "none",
-        "svg.hashsalt": words,  # ids of two charts of one page never meet
+        "svg.hashsalt": description,  # unique ids within a page
         "font.size": 10,
         "text.parse_math": False,
         "axes.spines.top": False,
         "axes.spines.right": False,
         "axes.linewidth": 0.6,
         "lines.linewidth": 1.6,
-        **{f"{part}.color": INK for part in ("text", "xtick", "ytick", "grid")},
-        "axes.edgecolor": INK,
-        "axes.labelcolor": INK,
+        **{f"{part}.color": FOREGROUND for part in ("text", "xtick", "ytick", "grid")},
+        "axes.edgecolor": FOREGROUND,
+        "axes.labelcolor": FOREGROUND,
         "axes.axisbelow": True,
     }
     text = io.StringIO()
-    with _drawing, matplotlib.rc_context(look):
-        drawing = Figure(figsize=(_WIDTH, height), layout="constrained")
-        draw(drawing)
-        nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
-        drawing.savefig(text, format="svg", transparent=True, metadata=nothing)
-    return _inline(text.getvalue(), words)
+    with _lock, matplotlib.rc_context(settings):
+        figure = Figure(figsize=(_WIDTH, height), layout="constrained")
+        draw(figure)
+        no_metadata = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+        figure.savefig(text, format="svg", transparent=True, metadata=no_metadata)
+    return _inline(text.getvalue(), description)
 
 
-def _inline(svg: str, words: str) -> str:
-    """An SVG file as an element of a page: its own head and its fonts are taken off."""
+def _inline(svg: str, description: str) -> str:
+    """An SVG file as an element of a page, without its header and fonts."""
     body = svg[svg.index("<svg") : svg.rindex("</svg>")]
     body = re.sub(r"<defs>\s*<style.*?</style>\s*</defs>|<!--.*?-->", "", body, flags=re.DOTALL)
     body = re.sub(r"font-family: [^;\"]*;? ?", "", body)
-    body = _without_idle_ids(body)
+    body = _remove_unused_ids(body)
     body = re.sub(r"\s*\n\s*", " ", body).replace("xlink:href", "href")
-    body = body.replace(INK, "currentColor")
+    body = body.replace(FOREGROUND, "currentColor")
     [box] = re.findall(r'viewBox="([^"]*)"', body)
     content = body[body.index(">") + 1 :]
-    label = html.escape(words)
+    label = html.escape(description)
     return f'<svg class="chart" viewBox="{box}" role="img" aria-label="{label}">{content}</svg>'
 
 
-def _without_idle_ids(svg: str) -> str:
-    """Without the ids that nothing refers to: they are the same in every chart of a page."""
+def _remove_unused_ids(svg: str) -> str:
+    """Remove ids without references: they are the same in every chart of a page."""
     used = set(re.findall(r'(?:href="#|url\(#)([^")]+)', svg))
-    return re.sub(r' id="([^"]*)"', lambda found: found[0] if found[1] in used else "", svg)
+    return re.sub(r' id="([^"]*)"', lambda match: match[0] if match[1] in used else "", svg)

@@ -1,4 +1,4 @@
-"""Renders the templates into pages that hold all they need, and lays out numbers in words."""
+"""Renders templates into self-contained pages, and formats numbers."""
 
 import base64
 import hashlib
@@ -12,21 +12,21 @@ from headlines.labels import LABELS, LABELS_ZH
 if TYPE_CHECKING:
     import jinja2
 
-_NOTHING = "–"
+_MISSING = "–"
 
 
-def rendered(template: str, *, kind: str, title: str, verdict: str, **values: Any) -> str:
-    """A page: a template of `headlines/reports/templates` with these values.
+def render_page(template: str, *, kind: str, title: str, verdict: str, **values: Any) -> str:
+    """Render a template of `headlines/reports/templates`.
 
-    What a value holds is shown as text, whatever it is. The page may load nothing, and run no
-    script but the one that sorts its tables.
+    All values are escaped. The page's content policy lets it load nothing and run no script but the
+    one that sorts its tables.
 
     Args:
         template: name of the file.
-        kind: what kind of report it is.
-        title: what it is about.
-        verdict: what it comes to, in one sentence.
-        values: what the template names besides.
+        kind: kind of the report.
+        title: subject of the report.
+        verdict: the result in one sentence.
+        values: other variables of the template.
     """
     from markupsafe import Markup
 
@@ -48,22 +48,22 @@ def rendered(template: str, *, kind: str, title: str, verdict: str, **values: An
     )
 
 
-def figure(value: float | None) -> str:
-    """A figure between 0 and 1 (or a little beyond) with three decimals."""
-    return _NOTHING if value is None else f"{value:.3f}"
+def score(value: float | None) -> str:
+    """A value near 0 to 1 with three decimals."""
+    return _MISSING if value is None else f"{value:.3f}"
 
 
 def signed(value: float | None) -> str:
-    """A difference of two figures."""
+    """A difference with its sign and three decimals."""
     if value is None:
-        return _NOTHING
+        return _MISSING
     return f"{round(value, 3) + 0:+.3f}".replace("-", "\N{MINUS SIGN}")  # + 0 makes −0 a 0
 
 
 def interval(bounds: Sequence[float | None] | None, digits: int = 3) -> str:
-    """An interval as `0.642–0.705`, or where it reaches below 0 as `−0.031 to +0.004`."""
+    """An interval as `0.642–0.705`, or as `−0.031 to +0.004` if it starts below 0."""
     if bounds is None or bounds[0] is None or bounds[1] is None:
-        return _NOTHING
+        return _MISSING
     low, high = bounds[0], bounds[1]
     if low < 0:
         return f"{low:+.{digits}f} to {high:+.{digits}f}".replace("-", "\N{MINUS SIGN}")
@@ -72,12 +72,12 @@ def interval(bounds: Sequence[float | None] | None, digits: int = 3) -> str:
 
 def percent(value: float | None) -> str:
     """A share in percent."""
-    return _NOTHING if value is None else f"{100 * value:.1f} %"
+    return _MISSING if value is None else f"{100 * value:.1f} %"
 
 
 def count(value: int | None) -> str:
-    """A number of things, with commas between the thousands."""
-    return _NOTHING if value is None else f"{value:,}"
+    """An integer with thousands separators."""
+    return _MISSING if value is None else f"{value:,}"
 
 
 def _policy(script: str) -> str:
@@ -104,6 +104,6 @@ def _environment() -> "jinja2.Environment":
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    for filter_ in (figure, signed, interval, percent, count):
+    for filter_ in (score, signed, interval, percent, count):
         environment.filters[filter_.__name__] = filter_
     return environment

@@ -1,18 +1,19 @@
 """Batches of headlines: their names and their files."""
 
+import contextlib
 import itertools
 import os
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from headlines.errors import DamagedArtifact, InputError
 from headlines.hashing import file_sha256
 from headlines.readers import SUPPORTED_SUFFIXES, data_suffix
-from headlines.storage.artifact import combined_digest, read_manifest
-from headlines.storage.bucket.external_files import fetch_external
-from headlines.storage.layout import Catalog, validate_batch_name
+from headlines.storage.artifact import combined_digest
+from headlines.storage.data_root import DataRoot
+from headlines.storage.layout import validate_batch_name
 from headlines.storage.manifest import Input
 
 
@@ -23,8 +24,8 @@ class Batch:
     Attributes:
         name: its identity, e.g. `2026-11-20.csv`: the path relative to the inbox, or the file name
             of what is elsewhere.
-        path: the file; for several files, their folder.
-        files: the files, in the order in which their rows are numbered.
+        path: the file on this machine; for several files, their folder.
+        files: the files on this machine, in the order in which their rows are numbered.
         digests: SHA-256 of each file.
     """
 
@@ -34,7 +35,7 @@ class Batch:
     digests: tuple[str, ...]
 
     @classmethod
-    def of_file(cls, catalog: Catalog, path: Path, name: str | None = None) -> "Batch":
+    def of_file(cls, root: DataRoot, path: Path, name: str | None = None) -> "Batch":
         """The batch in a file.
 
         Raises:
@@ -44,10 +45,10 @@ class Batch:
         path = canonical_path(path)
         if not path.is_file():
             raise InputError("no such file", str(path), "check the path")
-        return cls.of(name or _name_of(catalog, path), path, (path,))
+        return cls.of(name or _name_of(root, path), path, (path,))
 
     @classmethod
-    def of_folder(cls, catalog: Catalog, path: Path, name: str | None = None) -> "Batch":
+    def of_folder(cls, root: DataRoot, path: Path, name: str | None = None) -> "Batch":
         """The batch in all files of a folder.
 
         Raises:
@@ -55,7 +56,7 @@ class Batch:
                 cannot become a partition.
         """
         path = canonical_path(path)
-        name = name or _name_of(catalog, path)
+        name = name or _name_of(root, path)
         if data_suffix(name) is None:
             raise InputError(
                 "the folder's name does not end like that of a batch",
@@ -113,59 +114,84 @@ class Batch:
     @property
     def sha256(self) -> str:
         """Digest of the bytes; of several files, over their names and digests in order."""
-        return combined_digest(self._names, self.digests)
-
-    def unchanged(self) -> bool:
-        """Whether the files still hold the bytes whose digests these are."""
-        try:
-            return self.digests == tuple(file_sha256(file) for file in self.files)
-        except OSError:
-            return False
-
-    def as_source(self, catalog: Catalog, rows: int | None = None) -> Input:
-        """The files as the input of an artifact."""
-        names = () if self.files == (self.path,) else self._names
-        return Input(catalog.relative(self.path), self.sha256, rows, names)
+        return combined_digest(self.file_names, self.digests)
 
     @property
-    def _names(self) -> tuple[str, ...]:
+    def file_names(self) -> tuple[str, ...]:
+        """The files relative to `path`; a single one is `.`."""
         return tuple(file.relative_to(self.path).as_posix() for file in self.files)
 
+    def as_source(self, root: DataRoot, rows: int | None = None) -> Input:
+        """The files as the input of an artifact."""
+        names = () if self.files == (self.path,) else self.file_names
+        return Input(root.store.name_of(self.path), self.sha256, rows, names)
 
-def _name_of(catalog: Catalog, path: Path) -> str:
-    for folder in (catalog.inbox.resolve(), catalog.archive.resolve()):
-        if path.is_relative_to(folder):
-            name = path.relative_to(folder)
-            for parent in name.parents:
+
+def _name_of(root: DataRoot, path: Path) -> str:
+    name = root.store.name_of(path)
+    for folder in (root.inbox, root.archive):
+        if (batch := name_within(root, folder, name)) is not None:
+            for parent in PurePosixPath(batch).parents:
                 if data_suffix(parent.name):
                     raise InputError(
                         f"the file is part of the batch {parent.as_posix()!r}",
                         str(path),
                         "name its folder",
                     )
-            return name.as_posix()
+            return batch
     return path.name
 
 
-def resolve_batches(catalog: Catalog, paths: Sequence[Path], name: str | None) -> list[Batch]:
+def name_within(root: DataRoot, folder: str, name: str) -> str | None:
+    """The name of a file relative to a folder of the data root; None if it is not below it.
+
+    Args:
+        root: the data root.
+        folder: its name; it may be a link to another place.
+        name: of the file, as `Store.name_of` gives it.
+    """
+    for start in (folder, str((root.store.directory / folder).resolve())):
+        if name.startswith(f"{start}/"):
+            return name.removeprefix(f"{start}/")
+    return None
+
+
+def resolve_batches(root: DataRoot, paths: Sequence[Path], name: str | None) -> list[Batch]:
     """The batches that a person names: one for each file or folder, or one of several files.
+
+    Args:
+        root: the data root.
+        paths: of the files and folders on this machine.
+        name: of the only batch; None to name each by its file or folder.
 
     Raises:
         InputError: a file or folder is not a batch, or two have the same name.
     """
-    for path in paths:
-        fetch_external(canonical_path(path))  # of a bucket, before it is known what it is
-    if name is not None and len(paths) > 1:
-        return [Batch.of_files(paths, name)]
-    batches = [
-        (Batch.of_folder if path.is_dir() else Batch.of_file)(catalog, path, name) for path in paths
-    ]
-    if name is None:
-        check_unique_names(catalog, batches)
-    return batches
+    with errors_with_urls(root):
+        if name is not None and len(paths) > 1:
+            return [Batch.of_files(paths, name)]
+        batches = [
+            (Batch.of_folder if path.is_dir() else Batch.of_file)(root, path, name)
+            for path in paths
+        ]
+        if name is None:
+            check_unique_names(root, batches)
+        return batches
 
 
-def check_unique_names(catalog: Catalog, batches: Sequence[Batch]) -> None:
+@contextlib.contextmanager
+def errors_with_urls(root: DataRoot) -> Iterator[None]:
+    """Have input errors name a file of a bucket by its URL, not by its path on this machine."""
+    try:
+        yield
+    except InputError as error:
+        if "://" not in root.url or not error.location.startswith("/"):
+            raise
+        location = root.location(root.store.name_of(Path(error.location)))
+        raise InputError(error.problem, location, error.hint) from error
+
+
+def check_unique_names(root: DataRoot, batches: Sequence[Batch]) -> None:
     """Check that no two files have the same batch name.
 
     Raises:
@@ -177,14 +203,14 @@ def check_unique_names(catalog: Catalog, batches: Sequence[Batch]) -> None:
         if names[batch.name] > 1:
             raise InputError(f"two files have the batch name {batch.name!r}", str(batch.path), hint)
         try:
-            scored = read_manifest(catalog.prediction(batch.name))
+            scored = root.store.manifest(root.predictions_of(batch.name))
         except DamagedArtifact:
             continue
         if scored is None or scored.inputs[0].sha256 == batch.sha256:
             continue
-        in_root = {catalog.inbox / batch.name, catalog.archive / batch.name}
-        paths = {catalog.root / scored.inputs[0].path, batch.path}
-        if len(paths) > 1 and not paths <= in_root:
+        in_root = {f"{root.inbox}/{batch.name}", f"{root.archive}/{batch.name}"}
+        files = {scored.inputs[0].path, root.store.name_of(batch.path)}
+        if len(files) > 1 and not files <= in_root:
             raise InputError(
                 f"the batch {batch.name!r} is another file, {scored.inputs[0].path}",
                 str(batch.path),

@@ -15,8 +15,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from headlines.errors import DamagedArtifact
-from headlines.storage.artifact import Artifact, find_valid, open_artifact, publish
-from headlines.storage.layout import Catalog
+from headlines.storage.artifact import Artifact
+from headlines.storage.data_root import DataRoot
 from headlines.storage.manifest import Recipe
 from headlines.storage.stages import STAGES
 
@@ -38,7 +38,7 @@ class ChunkRef:
 
     Attributes:
         number: its place in the batch, from 0.
-        path: of its directory, relative to the data root.
+        path: its name below the data root.
         key: of its artifact.
         rows: how many it has.
         is_only: whether the batch has no other chunk.
@@ -73,13 +73,12 @@ def chunk_refs(prepared: Artifact) -> list[ChunkRef]:
 
 
 def write_chunk(
-    catalog: Catalog, parent: Path, batch: str, group: int | None, columns: dict[str, list[Any]]
+    root: DataRoot, batch: str, group: int | None, columns: dict[str, list[Any]]
 ) -> tuple[str, str]:
-    """Publish rows as a chunk; return its path below the data root and its key.
+    """Publish rows as a chunk; return its name and its key.
 
     Args:
-        catalog: the data root.
-        parent: directory for chunks.
+        root: the data root.
         batch: name of the batch.
         group: number of the read group; None if the batch has only one.
         columns: those of `CHUNK_SCHEMA`.
@@ -96,27 +95,26 @@ def write_chunk(
         (draft / ROWS_FILE).write_bytes(rows)
         return {"rows": len(columns["row"])}
 
-    artifact = publish(catalog, parent / recipe.key[:16], recipe, write)
-    return catalog.relative(artifact.directory), recipe.key
+    return root.store.publish(root.prepared(recipe.key), recipe, write).name, recipe.key
 
 
-def read_chunk(catalog: Catalog, chunk: ChunkRef) -> Iterator[pa.RecordBatch]:
+def read_chunk(root: DataRoot, chunk: ChunkRef) -> Iterator[pa.RecordBatch]:
     """The rows of a chunk in order, in record batches of `CHUNK_SCHEMA`.
 
     Raises:
         DamagedArtifact: the chunk is missing or altered.
     """
-    artifact = open_artifact(catalog.root / chunk.path)
-    if artifact is None or artifact.manifest.key != chunk.key:
-        raise DamagedArtifact(chunk.path, "the chunk is no longer there")
+    artifact = root.store.open(chunk.path, key=chunk.key)
+    if artifact is None:
+        raise DamagedArtifact(root.location(chunk.path), "the chunk no longer exists")
     with pq.ParquetFile(artifact.directory / ROWS_FILE) as file:
         for rows in file.iter_batches(_ROWS_AT_ONCE):
             yield _add_offset(rows, chunk.offset) if chunk.offset else rows
 
 
-def is_whole(catalog: Catalog, chunk: ChunkRef) -> bool:
-    """Whether a chunk is there and undamaged."""
-    return find_valid(catalog, catalog.root / chunk.path, chunk.key) is not None
+def is_intact(root: DataRoot, chunk: ChunkRef) -> bool:
+    """Whether a chunk exists and is undamaged."""
+    return root.store.find(chunk.path, chunk.key) is not None
 
 
 def _add_offset(rows: pa.RecordBatch, offset: int) -> pa.RecordBatch:

@@ -12,21 +12,21 @@ from headlines.scoring.batch import Batch
 from headlines.scoring.chunks import chunk_refs
 from headlines.scoring.options import ScoreOptions
 from headlines.scoring.score_chunks import PREDICTIONS_FILE, ScoreJob
-from headlines.storage.artifact import Artifact, link_file, publish, remove
-from headlines.storage.layout import Catalog
+from headlines.storage.artifact import Artifact
+from headlines.storage.data_root import DataRoot
 from headlines.storage.manifest import Recipe
 from headlines.storage.stages import STAGES
 
 
 def commit(
-    catalog: Catalog, batch: Batch, prepared: Artifact, model: Artifact, scored: Sequence[Artifact]
+    root: DataRoot, batch: Batch, prepared: Artifact, model: Artifact, scored: Sequence[Artifact]
 ) -> Artifact:
     """Publish the predictions of a batch, its rejects before them.
 
     Earlier predictions (the batch was revised, or scored by another model) go to `superseded/`.
 
     Args:
-        catalog: the data root.
+        root: the data root.
         batch: the batch.
         prepared: what was read of it.
         model: what scored it.
@@ -52,7 +52,7 @@ def commit(
     recipe = Recipe(
         "predictions",
         STAGES["predictions"].version,
-        (batch.as_source(catalog, counts["rows_in"]), model.as_source(catalog)),
+        (batch.as_source(root, counts["rows_in"]), model.as_source()),
         {
             "batch": batch.name,
             "reading": reading,
@@ -63,11 +63,12 @@ def commit(
     def gather_parts(draft: Path) -> dict[str, Any]:
         profile, without_content = EMPTY_PROFILE, 0
         for number, part in enumerate(scored):
-            link_file(part, PREDICTIONS_FILE, draft / f"part-{number:05d}.parquet")
+            target = draft / f"part-{number:05d}.parquet"
+            root.store.link_file(part, PREDICTIONS_FILE, target)
             profile += Profile.from_dict(part.counts["profile"])
             without_content += part.counts["without_content"]
         return {
-            "model": model.directory.name,
+            "model": model.version,
             "rows_in": counts["rows_in"],
             "scored": rows,
             "rejected": counts["rejected"],
@@ -79,30 +80,29 @@ def commit(
         }
 
     # Before the predictions: a run that is killed here must not leave the batch scored and failed.
-    batch_state.clear_failure(catalog, batch)
-    prepare.publish_rejects(catalog, batch, prepared)
-    predictions = publish(
-        catalog, catalog.prediction(batch.name), recipe, gather_parts, keep_superseded=True
+    batch_state.clear_failure(root, batch)
+    prepare.publish_rejects(root, batch, prepared)
+    predictions = root.store.publish(
+        root.predictions_of(batch.name), recipe, gather_parts, keep_old=True
     )
-    for part in scored:
-        remove(catalog, part.directory)
-    for chunk in chunks:
-        remove(catalog, catalog.root / chunk.path)
-    remove(catalog, prepared.directory)
+    for name in (
+        *(part.name for part in scored),
+        *(chunk.path for chunk in chunks),
+        prepared.name,
+    ):
+        root.store.remove(name)
     return predictions
 
 
-def discard(
-    catalog: Catalog, batch: Batch, options: ScoreOptions, jobs: Sequence[ScoreJob]
-) -> None:
+def discard(root: DataRoot, batch: Batch, options: ScoreOptions, jobs: Sequence[ScoreJob]) -> None:
     """Remove what was read and scored of a batch that will not be committed."""
     for job in jobs:
-        remove(catalog, job.directory)
-    prepare.remove_prepared(catalog, batch, options, (job.chunk for job in jobs))
+        root.store.remove(job.target)
+    prepare.remove_prepared(root, batch, options, (job.chunk for job in jobs))
 
 
 def record_failure(
-    catalog: Catalog, batch: Batch, options: ScoreOptions, error: InputError
+    root: DataRoot, batch: Batch, options: ScoreOptions, error: InputError
 ) -> Artifact:
     """Put a batch that cannot be scored into `failed/`: the reason, and the rows that caused it.
 
@@ -116,9 +116,9 @@ def record_failure(
             f"`headlines score --release` and its file.\n"
         )
         (draft / "report.md").write_text(text, encoding="utf-8")
-        prepare.copy_rejects(catalog, batch, options, draft)
+        prepare.copy_rejects(root, batch, options, draft)
         return {"what": error.problem, "where": error.location, "mend": error.hint}
 
-    batch_state.clear_failure(catalog, batch)  # recorded with other options, perhaps
-    recipe = batch_state.failure_recipe(catalog, batch)
-    return publish(catalog, catalog.failed(batch.name), recipe, write_report)
+    batch_state.clear_failure(root, batch)  # recorded with other options, perhaps
+    recipe = batch_state.failure_recipe(root, batch)
+    return root.store.publish(root.failure_of(batch.name), recipe, write_report)

@@ -10,7 +10,7 @@ from headlines.models import champion, registry
 from headlines.readers.titles import title_problem
 from headlines.segmentation import Segmenter
 from headlines.segmentation.article_words import article_tokens
-from headlines.storage.layout import Catalog
+from headlines.storage.data_root import DataRoot
 
 
 def predict(
@@ -21,8 +21,8 @@ def predict(
     Args:
         titles: headlines as they stand, not segmented.
         model: a version of the data root's `models/`, or `champion`.
-        contents: their articles, None for one that is not at hand. A model that reads titles alone
-            takes no notice of them; one that reads both labels by the titles where there are none.
+        contents: their articles, None for a missing one. A model that reads titles alone ignores
+            them; one that reads both labels by the title where there is no article.
 
     Returns:
         float32, shape (titles, 3); every row sums to 1.
@@ -48,14 +48,14 @@ def classify(
         raise TypeError("predict takes a list of contents, not one content")
     if contents is not None and len(contents) != len(titles):
         raise ValueError(f"there are {len(titles)} titles, but {len(contents)} contents")
-    for place, content in enumerate(() if contents is None else contents):
+    for number, content in enumerate(() if contents is None else contents):
         if not isinstance(content, str | None):
-            raise TypeError(f"content {place} is neither text nor None, but {content!r:.40}")
+            raise TypeError(f"content {number} is neither text nor None, but {content!r:.40}")
     for title in titles:
         if problem := title_problem(title):
             raise InputError(problem, f"title {title!r:.40}", "give a headline with text in it")
     segmenter = Segmenter.from_environment()
-    artifact = champion.resolve(Catalog.from_environment(), model)
+    artifact = champion.resolve(DataRoot.from_environment(), model)
     scorer = registry.load_scorer(artifact, segmenter.fingerprint())
     given = [None] * len(titles) if contents is None else contents
     articles = article_tokens(scorer.preset, segmenter, given)

@@ -7,30 +7,32 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from headlines.reports.spreadsheet import write_frames
-from headlines.storage.artifact import Artifact, open_artifact, read_manifest
-from headlines.storage.output_file import atomic_output
+from headlines.storage.artifact import Artifact
+from headlines.storage.atomic import atomic_output
+from headlines.storage.data_root import DataRoot
 
 
-def write_predictions_csv(path: Path, predictions: Path, batch: str) -> None:
+def write_predictions_csv(root: DataRoot, path: Path, batch: str) -> None:
     """Write the predictions of a batch: `batch` and all columns but `record_id`.
 
     One row group is held in memory at a time. The file is written as a whole or not at all.
 
     Args:
+        root: the data root.
         path: the file; an existing one is replaced.
-        predictions: directory of the batch's predictions.
         batch: its name.
 
     Raises:
         DamagedArtifact: the predictions are damaged.
         RuntimeError: they were replaced while they were read.
     """
-    artifact = open_artifact(predictions)
+    name = root.predictions_of(batch)
+    artifact = root.store.open(name)
     if artifact is None:
-        raise RuntimeError(f"the predictions of {batch} are no longer at {predictions}")
+        raise RuntimeError(f"the predictions of {batch} no longer exist")
     with atomic_output(path) as draft:
         write_frames(draft, _row_groups(artifact, batch))
-        manifest = read_manifest(predictions)
+        manifest = root.store.manifest(name)
         if manifest is None or manifest.key != artifact.manifest.key:
             raise RuntimeError(f"the predictions of {batch} were replaced while they were read")
 

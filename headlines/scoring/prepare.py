@@ -6,7 +6,6 @@ reads them.
 
 import contextlib
 import itertools
-import shutil
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -16,7 +15,7 @@ from headlines.compute import executors
 from headlines.compute.visibility import wait_until_visible
 from headlines.errors import InputError
 from headlines.readers.rejects import RejectWriter, read_rejects
-from headlines.scoring.batch import Batch
+from headlines.scoring.batch import Batch, errors_with_urls
 from headlines.scoring.chunks import ChunkRef, chunk_refs
 from headlines.scoring.options import ScoreOptions
 from headlines.scoring.read_files import (
@@ -27,8 +26,8 @@ from headlines.scoring.read_files import (
     read_group,
 )
 from headlines.scoring.rows import iter_records
-from headlines.storage.artifact import Artifact, copy_file, have_here, publish, remove
-from headlines.storage.layout import Catalog
+from headlines.storage.artifact import Artifact
+from headlines.storage.data_root import DataRoot
 from headlines.storage.manifest import Recipe
 from headlines.storage.stages import STAGES
 
@@ -36,12 +35,12 @@ OnChunk = Callable[[ChunkRef], None]
 
 
 def prepare_batch(
-    catalog: Catalog, batch: Batch, options: ScoreOptions, on_chunk: OnChunk = lambda _: None
+    root: DataRoot, batch: Batch, options: ScoreOptions, on_chunk: OnChunk = lambda _: None
 ) -> Artifact:
     """Read a batch into chunks and rejects, and refuse one with too many rejects.
 
     Args:
-        catalog: the data root.
+        root: the data root.
         batch: the batch.
         options: how its files are read, and how many rejects are too many.
         on_chunk: called with each chunk when it is published, in order.
@@ -50,52 +49,55 @@ def prepare_batch(
         InputError: a file cannot be read or changed while it was read, there are no rows, or too
             many of them cannot be used.
     """
-    prepared = read_batch(catalog, batch, options, on_chunk)
-    check_reject_rate(batch, prepared, options.max_reject_rate)
-    return prepared
+    with errors_with_urls(root):
+        prepared = read_batch(root, batch, options, on_chunk)
+        check_reject_rate(batch, prepared, options.max_reject_rate)
+        return prepared
 
 
 def read_batch(
-    catalog: Catalog, batch: Batch, options: ScoreOptions, on_chunk: OnChunk = lambda _: None
+    root: DataRoot, batch: Batch, options: ScoreOptions, on_chunk: OnChunk = lambda _: None
 ) -> Artifact:
     """Read a batch into chunks and rejects, however many rejects there are.
 
     Raises:
         InputError: a file cannot be read or changed while it was read, or there are no rows.
     """
-    recipe = _recipe(catalog, batch, options)
-    target = _directory(catalog, recipe)
-    if (existing := find_reusable(catalog, target, recipe)) is not None:
+    recipe = _recipe(root, batch, options)
+    name = root.prepared(recipe.key)
+    if (existing := find_reusable(root, name, recipe)) is not None:
         for chunk in chunk_refs(existing):
             on_chunk(chunk)
         return existing
-    groups = _read_groups(catalog, batch, options)
+    groups = _read_groups(root, batch, options)
 
     def write(draft: Path) -> dict[str, Any]:
         if len(groups) == 1:
-            counts = read_files(groups[0], draft, on_chunk)
+            counts = read_files(groups[0], batch.files, draft, on_chunk)
         else:
-            counts = _merge_groups(catalog, batch, groups, draft, on_chunk)
+            counts = _merge_groups(root, groups, draft, on_chunk)
         if not counts["rows_in"]:
             raise _no_rows_error(batch)
         return counts
 
-    prepared = publish(catalog, target, recipe, write)
+    prepared = root.store.publish(name, recipe, write)
     if len(groups) > 1:
         for group in groups:
-            remove(catalog, group.directory)
+            root.store.remove(group.target)
     return prepared
 
 
-def check_first_row(batch: Batch, options: ScoreOptions) -> None:
+def check_first_row(root: DataRoot, batch: Batch, options: ScoreOptions) -> None:
     """Read the first row of a batch.
 
     Raises:
         InputError: a file before it cannot be read, or there are no rows.
     """
-    records = iter_records(batch.files, options.read, is_only=len(batch.files) == 1)
-    if next(records, None) is None:
-        raise _no_rows_error(batch)
+    is_only = len(batch.files) == 1
+    with errors_with_urls(root):
+        records = iter_records(batch.files, options.read, root.store.work, is_only=is_only)
+        if next(records, None) is None:
+            raise _no_rows_error(batch)
 
 
 def check_reject_rate(batch: Batch, prepared: Artifact, max_reject_rate: float) -> None:
@@ -120,50 +122,50 @@ def check_reject_rate(batch: Batch, prepared: Artifact, max_reject_rate: float) 
     )
 
 
-def publish_rejects(catalog: Catalog, batch: Batch, prepared: Artifact) -> None:
+def publish_rejects(root: DataRoot, batch: Batch, prepared: Artifact) -> None:
     """Publish the rows of a batch that cannot be used, if there are any."""
-    target = catalog.rejected(batch.name)
+    name = root.rejects_of(batch.name)
     if not prepared.counts["rejected"]:
-        remove(catalog, target, keep_superseded=True)
+        root.store.remove(name, keep_old=True)
         return
     recipe = Recipe(
         "rejects",
         STAGES["admitted"].version,
-        (batch.as_source(catalog, prepared.counts["rows_in"]),),
+        (batch.as_source(root, prepared.counts["rows_in"]),),
         prepared.manifest.config,
     )
 
     def write_part(draft: Path) -> dict[str, Any]:
-        copy_file(prepared, REJECTS_FILE, draft / "part-00000.parquet")
+        root.store.link_file(prepared, REJECTS_FILE, draft / "part-00000.parquet")
         return {"rejected": prepared.counts["rejected"], "reasons": prepared.counts["reasons"]}
 
-    publish(catalog, target, recipe, write_part, keep_superseded=True)
+    root.store.publish(name, recipe, write_part, keep_old=True)
 
 
-def copy_rejects(catalog: Catalog, batch: Batch, options: ScoreOptions, target: Path) -> None:
+def copy_rejects(root: DataRoot, batch: Batch, options: ScoreOptions, target: Path) -> None:
     """Copy the rejects of a batch that was read, if there are any, into a directory."""
-    path = _directory(catalog, _recipe(catalog, batch, options)) / REJECTS_FILE
-    if path.exists():
-        shutil.copyfile(path, target / REJECTS_FILE)
+    key = _recipe(root, batch, options).key
+    prepared = root.store.find(root.prepared(key), key)
+    if prepared is not None and prepared.counts["rejected"]:
+        root.store.link_file(prepared, REJECTS_FILE, target / REJECTS_FILE)
 
 
 def remove_prepared(
-    catalog: Catalog, batch: Batch, options: ScoreOptions, chunks: Iterable[ChunkRef]
+    root: DataRoot, batch: Batch, options: ScoreOptions, chunks: Iterable[ChunkRef]
 ) -> None:
     """Remove what was read of a batch, when it is scored or will not be."""
     for chunk in chunks:
-        remove(catalog, catalog.root / chunk.path)
-    remove(catalog, _directory(catalog, _recipe(catalog, batch, options)))
+        root.store.remove(chunk.path)
+    root.store.remove(root.prepared(_recipe(root, batch, options).key))
 
 
-def _read_groups(catalog: Catalog, batch: Batch, options: ScoreOptions) -> list[ReadJob]:
+def _read_groups(root: DataRoot, batch: Batch, options: ScoreOptions) -> list[ReadJob]:
     """The files of a batch, in groups that are read by one worker each."""
     all_files = ReadJob(
-        root=str(catalog.root),
-        parent=catalog.relative(catalog.pieces / "admitted"),
+        root=root,
         batch=batch.name,
         group=None,
-        paths=tuple(catalog.relative(path) for path in batch.files),
+        paths=tuple(root.store.name_of(path) for path in batch.files),
         digests=batch.digests,
         options=options.read,
         sizes=options.sizes,
@@ -189,27 +191,27 @@ def _read_groups(catalog: Catalog, batch: Batch, options: ScoreOptions) -> list[
 
 
 def _merge_groups(
-    catalog: Catalog, batch: Batch, groups: Sequence[ReadJob], draft: Path, on_chunk: OnChunk
+    root: DataRoot, groups: Sequence[ReadJob], draft: Path, on_chunk: OnChunk
 ) -> dict[str, Any]:
     """Read all groups by workers; counts as `read_files` gives them, rows numbered through.
 
     Raises:
         InputError: as `read_files` does.
     """
-    is_shared = all(path.is_relative_to(catalog.root) for path in batch.files)
+    is_shared = not any(path.startswith("/") for group in groups for path in group.paths)
     pool = (executors.executor if is_shared else executors.local_executor)(len(groups))
     rows_in = cut = 0
     chunks: list[ChunkRef] = []
     with RejectWriter(draft / REJECTS_FILE) as rejects:
         read = executors.bounded_map(pool, read_group, groups, executors.max_in_flight())
-        for number, group in enumerate(map(wait_until_visible, read), 1):
+        for number, group in enumerate(read, 1):
+            wait_until_visible(root, group)
             for chunk in chunk_refs(group):
                 share = number / len(groups)
                 chunks.append(replace(chunk, number=len(chunks), offset=rows_in, read=share))
                 on_chunk(chunks[-1])
             if group.counts["rejected"]:
-                have_here(group.directory)
-                for reject in read_rejects(group.directory / REJECTS_FILE):
+                for reject in read_rejects(root.store.file(group, REJECTS_FILE)):
                     rejects.add(reject._replace(row=rows_in + reject.row))
             rows_in += group.counts["rows_in"]
             cut += group.counts["cut"]
@@ -227,18 +229,14 @@ def _no_rows_error(batch: Batch) -> InputError:
     return InputError("the files have no rows", str(batch.path), "upload them again")
 
 
-def _recipe(catalog: Catalog, batch: Batch, options: ScoreOptions) -> Recipe:
+def _recipe(root: DataRoot, batch: Batch, options: ScoreOptions) -> Recipe:
     return Recipe(
         "admitted",
         STAGES["admitted"].version,
-        (batch.as_source(catalog),),
+        (batch.as_source(root),),
         {
             "batch": batch.name,
             "reading": asdict(options.read),
             "piece": [options.sizes.rows, options.sizes.chars],
         },
     )
-
-
-def _directory(catalog: Catalog, recipe: Recipe) -> Path:
-    return catalog.pieces / "admitted" / recipe.key[:16]

@@ -19,12 +19,12 @@ from headlines.readers import ReadOptions
 from headlines.readers.formats import COMPRESSIONS
 from headlines.readers.rejects import Reject, RejectWriter
 from headlines.readers.titles import MAX_TITLE
-from headlines.scoring.chunks import CHUNK_SCHEMA, ChunkRef, chunk_refs, is_whole, write_chunk
+from headlines.scoring.batch import errors_with_urls
+from headlines.scoring.chunks import CHUNK_SCHEMA, ChunkRef, chunk_refs, is_intact, write_chunk
 from headlines.scoring.options import ChunkSizes
 from headlines.scoring.rows import ValidRow, iter_records, validate_row
-from headlines.storage.artifact import Artifact, find_valid, publish, remove
-from headlines.storage.bucket.external_files import fetch_external
-from headlines.storage.layout import Catalog
+from headlines.storage.artifact import Artifact
+from headlines.storage.data_root import DataRoot
 from headlines.storage.manifest import Input, Recipe
 from headlines.storage.stages import STAGES
 
@@ -37,28 +37,21 @@ class ReadJob:
 
     Attributes:
         root: the data root.
-        parent: below it, directory of what is read until the batch is committed.
         batch: name of the batch.
         group: number of the read group; None if these are all files of the batch.
-        paths: of the files, relative to the data root if they lie below it.
+        paths: names of the files.
         digests: SHA-256 of each.
         options: how they are read.
         sizes: where chunks end.
     """
 
-    root: str
-    parent: str
+    root: DataRoot
     batch: str
     group: int | None
     paths: tuple[str, ...]
     digests: tuple[str, ...]
     options: ReadOptions
     sizes: ChunkSizes
-
-    @property
-    def files(self) -> tuple[Path, ...]:
-        """The files, as this process sees them."""
-        return tuple(Path(self.root) / path for path in self.paths)
 
     @property
     def recipe(self) -> Recipe:
@@ -73,9 +66,9 @@ class ReadJob:
         return Recipe("stretch", STAGES["admitted"].version, inputs, config)
 
     @property
-    def directory(self) -> Path:
-        """Where the counts and rejects of a group lie until the batch is read."""
-        return Path(self.root) / self.parent / self.recipe.key[:16]
+    def target(self) -> str:
+        """The name of the counts and rejects of a group, until the batch is read."""
+        return self.root.prepared(self.recipe.key)
 
 
 def read_group(job: ReadJob) -> Artifact:
@@ -86,34 +79,36 @@ def read_group(job: ReadJob) -> Artifact:
     Raises:
         InputError: a file cannot be read, or is not the one that was named.
     """
-    catalog = Catalog(Path(job.root))
-    for path in job.files:
-        fetch_external(path)
-    if (existing := find_reusable(catalog, job.directory, job.recipe)) is not None:
+    if (existing := find_reusable(job.root, job.target, job.recipe)) is not None:
         return existing
 
     def write(draft: Path) -> dict[str, Any]:
-        return read_files(job, draft, lambda _: None)
+        files = [job.root.store.fetch(path) for path in job.paths]
+        return read_files(job, files, draft, lambda _: None)
 
-    return publish(catalog, job.directory, job.recipe, write)
+    with errors_with_urls(job.root):
+        return job.root.store.publish(job.target, job.recipe, write)
 
 
-def find_reusable(catalog: Catalog, target: Path, recipe: Recipe) -> Artifact | None:
-    """What was read before, if all its chunks are there; else it is removed."""
-    existing = find_valid(catalog, target, recipe.key)
+def find_reusable(root: DataRoot, name: str, recipe: Recipe) -> Artifact | None:
+    """What was read before, if all its chunks are intact; else it is removed."""
+    existing = root.store.find(name, recipe.key)
     if existing is None:
         return None
-    if all(is_whole(catalog, chunk) for chunk in chunk_refs(existing)):
+    if all(is_intact(root, chunk) for chunk in chunk_refs(existing)):
         return existing
-    remove(catalog, target)
+    root.store.remove(name)
     return None
 
 
-def read_files(job: ReadJob, draft: Path, on_chunk: Callable[[ChunkRef], None]) -> dict[str, Any]:
+def read_files(
+    job: ReadJob, files: Sequence[Path], draft: Path, on_chunk: Callable[[ChunkRef], None]
+) -> dict[str, Any]:
     """Publish the usable rows of files in chunks, and write the others as rejects.
 
     Args:
         job: what is read.
+        files: of the job, on this machine.
         draft: directory for `REJECTS_FILE`.
         on_chunk: called with each chunk when it is published, in order.
 
@@ -123,19 +118,17 @@ def read_files(job: ReadJob, draft: Path, on_chunk: Callable[[ChunkRef], None]) 
     Raises:
         InputError: a file cannot be read, or changed while it was read.
     """
-    counts = _ReadCounts(_size_of(job.files))
+    counts = _ReadCounts(_size_of(files))
     chunks = []
     with RejectWriter(draft / REJECTS_FILE) as rejects:
-        for chunk in _split(_valid_rows(job, counts, rejects), job.sizes):
+        for chunk in _split(_valid_rows(job, files, counts, rejects), job.sizes):
             columns = {name: getattr(chunk, name) for name in CHUNK_SCHEMA.names}
-            parent = Path(job.root) / job.parent
-            catalog = Catalog(Path(job.root))
-            path, key = write_chunk(catalog, parent, job.batch, job.group, columns)
+            path, key = write_chunk(job.root, job.batch, job.group, columns)
             is_only = job.group is None and chunk.number == 0 and chunk.is_last
             ref = ChunkRef(chunk.number, path, key, len(chunk.row), is_only, counts.share)
             on_chunk(ref)
             chunks.append(ref.to_dict())
-    for file, digest in zip(job.files, job.digests, strict=True):
+    for file, digest in zip(files, job.digests, strict=True):
         if _current_digest(file) != digest:
             raise InputError(
                 "the file changed while it was read", str(file), "score it when it is whole"
@@ -192,9 +185,11 @@ def _current_digest(path: Path) -> str | None:
         return None
 
 
-def _valid_rows(job: ReadJob, counts: _ReadCounts, rejects: RejectWriter) -> Iterator[ValidRow]:
-    is_only = job.group is None and len(job.paths) == 1
-    for record in iter_records(job.files, job.options, is_only=is_only):
+def _valid_rows(
+    job: ReadJob, files: Sequence[Path], counts: _ReadCounts, rejects: RejectWriter
+) -> Iterator[ValidRow]:
+    is_only = job.group is None and len(files) == 1
+    for record in iter_records(files, job.options, job.root.store.work, is_only=is_only):
         counts.rows += 1
         counts.read += 1 if record.line is None else len(record.line) + 1  # and its line end
         try:

@@ -7,8 +7,7 @@ from headlines.errors import InputError
 from headlines.scoring import batch_state
 from headlines.scoring.batch import Batch
 from headlines.scoring.options import ScoreOptions
-from headlines.storage.artifact import read_manifest
-from headlines.storage.layout import Catalog
+from headlines.storage.data_root import DataRoot
 
 
 @dataclass(frozen=True)
@@ -20,7 +19,7 @@ class BatchResult:
         outcome: `scored`; `reused` (it was scored before); `stopped` (it cannot be scored);
             `waiting` (stopped on an earlier run, and unchanged); `settling` (left for the next
             night, as it may still be written).
-        predictions: directory of its predictions; empty where there are none.
+        predictions: location of its predictions; empty where there are none.
         rows_in: rows of the file.
         scored: rows with a prediction.
         rejected: rows without one.
@@ -48,13 +47,13 @@ class BatchResult:
     without_content: int = 0
 
 
-def check_same_options(catalog: Catalog, batch: Batch, options: ScoreOptions) -> None:
+def check_same_options(root: DataRoot, batch: Batch, options: ScoreOptions) -> None:
     """Check that a scored batch was read with the same options.
 
     Raises:
         InputError: it was not.
     """
-    manifest = read_manifest(catalog.prediction(batch.name))
+    manifest = root.store.manifest(root.predictions_of(batch.name))
     before = manifest.config.get("reading") if manifest else None
     different = ", ".join(
         f"{name} {value!r}"
@@ -64,25 +63,25 @@ def check_same_options(catalog: Catalog, batch: Batch, options: ScoreOptions) ->
     if different:
         raise InputError(
             f"already scored with different options ({different})",
-            str(batch.path),
+            root.location(root.store.name_of(batch.path)),
             "add --rescore to score it again with the new ones",
         )
 
 
-def batch_result(catalog: Catalog, batch: Batch, outcome: str) -> BatchResult:
+def batch_result(root: DataRoot, batch: Batch, outcome: str) -> BatchResult:
     """The result of a batch, read from its manifest in `predictions/` or `failed/`."""
     if outcome == "waiting":
-        message = str(batch_state.failed_before_error(catalog, batch))
+        message = str(batch_state.failed_before_error(root, batch))
         return BatchResult(batch.name, outcome, message=message)
-    directory = catalog.prediction(batch.name)
-    manifest = read_manifest(directory)
+    name = root.predictions_of(batch.name)
+    manifest = root.store.manifest(name)
     if manifest is None:
-        raise RuntimeError(f"the predictions of {batch.name} are no longer at {directory}")
+        raise RuntimeError(f"{root.location(name)} no longer exists")
     counts = manifest.counts
     return BatchResult(
         batch=batch.name,
         outcome=outcome,
-        predictions=str(directory),
+        predictions=root.location(name),
         rows_in=counts["rows_in"],
         scored=counts["scored"],
         rejected=counts["rejected"],
@@ -94,7 +93,7 @@ def batch_result(catalog: Catalog, batch: Batch, outcome: str) -> BatchResult:
     )
 
 
-def scored_since(catalog: Catalog, batch: Batch, when: str) -> bool:
+def scored_since(root: DataRoot, batch: Batch, when: str) -> bool:
     """Whether the predictions of a batch were published since a second, ISO 8601 in UTC."""
-    manifest = read_manifest(catalog.prediction(batch.name))
+    manifest = root.store.manifest(root.predictions_of(batch.name))
     return manifest is not None and manifest.created_at >= when

@@ -59,12 +59,15 @@ def validate_row(record: Record, options: ReadOptions) -> ValidRow:
     return ValidRow(record.row, identity, title, extra)
 
 
-def iter_records(paths: Sequence[Path], options: ReadOptions, *, is_only: bool) -> Iterator[Record]:
+def iter_records(
+    paths: Sequence[Path], options: ReadOptions, work: Path, *, is_only: bool
+) -> Iterator[Record]:
     """The rows of files, numbered through.
 
     Args:
         paths: of the files.
         options: how they are read.
+        work: directory for temporary files.
         is_only: whether they are one file, and the batch has no other.
 
     Raises:
@@ -75,7 +78,7 @@ def iter_records(paths: Sequence[Path], options: ReadOptions, *, is_only: bool) 
     for path in paths:
         before = rows
         try:
-            for record in read_records(path, options):
+            for record in read_records(path, options, work):
                 rows += 1
                 yield record._replace(row=before + record.row) if before else record
         except EmptyFile:

@@ -28,8 +28,8 @@ from headlines.scoring.commit import commit, discard, record_failure
 from headlines.scoring.options import ScoreOptions
 from headlines.scoring.results import BatchResult, batch_result, check_same_options
 from headlines.scoring.score_chunks import ScoreJob, make_job, score_on_worker
-from headlines.storage.artifact import Artifact, have_here
-from headlines.storage.layout import Catalog
+from headlines.storage.artifact import Artifact
+from headlines.storage.data_root import DataRoot
 
 Result = TypeVar("Result")
 # Starts a step in a thread, as `ThreadPoolExecutor.submit` does. The steps are the functions
@@ -40,7 +40,7 @@ MIN_IN_FLIGHT = 16  # chunks in flight at once: memory does not grow with the ba
 
 
 def run_batch(
-    catalog: Catalog,
+    root: DataRoot,
     batch: Batch,
     model: Artifact,
     options: ScoreOptions,
@@ -51,7 +51,7 @@ def run_batch(
     """Score one batch if it is due; put it into `failed/` if it cannot be scored.
 
     Args:
-        catalog: the data root.
+        root: the data root.
         batch: the batch.
         model: what scores it.
         options: how it is read, split and segmented.
@@ -62,36 +62,35 @@ def run_batch(
     Raises:
         InputError: the batch cannot be scored, or it could not be before and is unchanged.
     """
-    with claim(catalog, batch):
-        state = batch_state(catalog, batch)
+    with claim(root, batch):
+        state = batch_state(root, batch)
         if state is BatchState.FAILED:
-            raise failed_before_error(catalog, batch)
+            raise failed_before_error(root, batch)
         if state is BatchState.SCORED and not rescore:
-            check_same_options(catalog, batch, options)
-            clear_failure(catalog, batch)  # of bytes that the batch no longer has
-            have_here(catalog.prediction(batch.name))
-            return batch_result(catalog, batch, "reused")
+            check_same_options(root, batch, options)
+            clear_failure(root, batch)  # of bytes that the batch no longer has
+            return batch_result(root, batch, "reused")
 
         jobs: list[ScoreJob] = []
 
         def read(on_chunk: prepare.OnChunk) -> Future[Artifact]:
-            return submit(prepare.prepare_batch, catalog, batch, options, on_chunk)
+            return submit(prepare.prepare_batch, root, batch, options, on_chunk)
 
         def score(chunk: ChunkRef) -> Future[Artifact]:
-            jobs.append(make_job(catalog, batch, chunk, model, options))
+            jobs.append(make_job(root, batch, chunk, model, options))
             return submit(score_on_worker, jobs[-1])
 
         try:
             prepared, chunks = score_while_reading(read, score)
         except InputError as error:
             if state is not BatchState.SCORED:  # predictions that are there stay the batch's state
-                submit(record_failure, catalog, batch, options, error).result()
-            submit(discard, catalog, batch, options, jobs).result()
+                submit(record_failure, root, batch, options, error).result()
+            submit(discard, root, batch, options, jobs).result()
             raise
         scored = [chunk.result() for chunk in chunks]
-        predictions = submit(commit, catalog, batch, prepared, model, scored).result()
+        predictions = submit(commit, root, batch, prepared, model, scored).result()
         is_reused = predictions.reused and state is BatchState.SCORED
-        return batch_result(catalog, batch, "reused" if is_reused else "scored")
+        return batch_result(root, batch, "reused" if is_reused else "scored")
 
 
 def score_while_reading(
@@ -147,11 +146,11 @@ def wait_for(futures: Iterable[Future[Any]]) -> None:
             future.result()
 
 
-def preflight(catalog: Catalog, batch: Batch, options: ScoreOptions) -> None:
+def preflight(root: DataRoot, batch: Batch, options: ScoreOptions) -> None:
     """Check at once what can be checked before anything is started for a batch.
 
     Raises:
         InputError: there is no champion that can be used, or the file cannot be read.
     """
-    registry.load_scorer(champion.open_champion(catalog), options.segmenter.fingerprint())
-    prepare.check_first_row(batch, options)
+    registry.load_scorer(champion.open_champion(root), options.segmenter.fingerprint())
+    prepare.check_first_row(root, batch, options)

@@ -27,8 +27,8 @@ from headlines.scoring.chunks import ChunkRef, read_chunk
 from headlines.scoring.options import ScoreOptions
 from headlines.segmentation import Segmenter
 from headlines.segmentation.article_words import article_tokens, count_missing_articles
-from headlines.storage.artifact import Artifact, publish
-from headlines.storage.layout import Catalog
+from headlines.storage.artifact import Artifact
+from headlines.storage.data_root import DataRoot
 from headlines.storage.manifest import Input, Recipe
 from headlines.storage.stages import STAGES
 
@@ -73,7 +73,6 @@ class ScoreJob:
 
     Attributes:
         root: the data root.
-        parent: below it, directory of the predictions of chunks until the batch is committed.
         batch: name of the batch.
         chunk: the rows.
         model: version that scores.
@@ -83,8 +82,7 @@ class ScoreJob:
         content_column: of the articles; None for a model that reads titles alone.
     """
 
-    root: str
-    parent: str
+    root: DataRoot
     batch: str
     chunk: ChunkRef
     model: str
@@ -114,22 +112,21 @@ class ScoreJob:
         )
 
     @property
-    def directory(self) -> Path:
-        """Where its predictions lie until the batch is committed."""
-        return Path(self.root) / self.parent / self.recipe.key[:16]
+    def target(self) -> str:
+        """The name of its predictions, until the batch is committed."""
+        return self.root.chunk(self.recipe.key)
 
 
 def make_job(
-    catalog: Catalog, batch: Batch, chunk: ChunkRef, model: Artifact, options: ScoreOptions
+    root: DataRoot, batch: Batch, chunk: ChunkRef, model: Artifact, options: ScoreOptions
 ) -> ScoreJob:
     """The job of scoring a chunk with a model."""
     reads_articles = registry.preset_of(model).contents
     return ScoreJob(
-        root=str(catalog.root),
-        parent=catalog.relative(catalog.pieces / "chunks"),
+        root=root,
         batch=batch.name,
         chunk=chunk,
-        model=model.directory.name,
+        model=model.version,
         model_key=model.manifest.key,
         model_files=model_files_digest(model),
         segmenter=options.segmenter,
@@ -145,7 +142,7 @@ def score_on_worker(job: ScoreJob) -> Artifact:
         ClusterError: the cluster does not answer.
     """
     pool = executors.executor(1 if job.chunk.is_only else 2)
-    return wait_until_visible(pool.submit(score_chunk, job).result())
+    return wait_until_visible(job.root, pool.submit(score_chunk, job).result())
 
 
 def score_chunk(job: ScoreJob) -> Artifact:
@@ -169,7 +166,7 @@ def score_chunk(job: ScoreJob) -> Artifact:
             "profile": profile.to_dict(),
         }
 
-    return publish(Catalog(Path(job.root)), job.directory, job.recipe, write_part)
+    return job.root.store.publish(job.target, job.recipe, write_part)
 
 
 def iter_predictions(job: ScoreJob) -> Iterator[ScoredRows]:
@@ -183,7 +180,7 @@ def iter_predictions(job: ScoreJob) -> Iterator[ScoredRows]:
     """
     fingerprint = job.segmenter.fingerprint()
     scorer = cached_scorer(job.root, job.model, job.model_files, fingerprint)
-    for rows in read_chunk(Catalog(Path(job.root)), job.chunk):
+    for rows in read_chunk(job.root, job.chunk):
         yield predictions_table(rows, scorer, job.segmenter, job.model, job.content_column)
 
 

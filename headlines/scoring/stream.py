@@ -28,10 +28,10 @@ from headlines.scoring.read_files import REJECTS_FILE
 from headlines.scoring.run_batch import score_while_reading, wait_for
 from headlines.scoring.score_chunks import ScoreJob, iter_predictions, make_job
 from headlines.storage.artifact import Artifact
-from headlines.storage.atomic import staging_directory
-from headlines.storage.cleanup import clean_chunks, clean_drafts
-from headlines.storage.layout import Catalog
-from headlines.storage.output_file import atomic_output
+from headlines.storage.atomic import atomic_output
+from headlines.storage.cleanup import clean_work
+from headlines.storage.data_root import DataRoot
+from headlines.storage.layout import WORK
 
 _SOURCE = "standard input"
 _COMPRESSIONS = {b"\x1f\x8b": ".gz", b"\x28\xb5\x2f\xfd": ".zst"}
@@ -39,7 +39,7 @@ _AT_ONCE = 8_192  # rejects that are read together
 
 
 def score_stream(
-    catalog: Catalog,
+    root: DataRoot,
     source: BinaryIO,
     target: BinaryIO,
     rejects: BinaryIO | Path,
@@ -49,7 +49,7 @@ def score_stream(
     """Score the headlines of a stream with the champion.
 
     Args:
-        catalog: the data root.
+        root: the data root.
         source: is read to its end; may be compressed with gzip or zstd.
         target: gets one JSON object a line, for each row that can be used, in order: `row`, `id`,
             `title`, `label`, `label_name`, `probability`, one `p_…` a class, `model`, and in
@@ -67,23 +67,22 @@ def score_stream(
         InputError: there is no model, the stream cannot be read, or too many of its rows cannot be
             used; the rejects are written nevertheless.
     """
-    model = champion.open_champion(catalog)
+    model = champion.open_champion(root)
     registry.load_scorer(model, options.segmenter.fingerprint())  # fail before reading
-    catalog.require_writable()
-    clean_drafts(catalog)  # of streams that were killed
-    clean_chunks(catalog)
-    with staging_directory(catalog, catalog.work / "stream") as draft:
+    root.store.require_writable()
+    clean_work(root.store.work)  # of streams that were killed
+    with root.store.staging(f"{WORK}/stream") as draft:
         path = _spool(source, draft, format)
         with _as_stream_errors(path), ThreadPoolExecutor(1) as reader:
-            batch = Batch.of_file(catalog, path)
+            batch = Batch.of_file(root, path)
             started: list[tuple[ChunkRef, Future[_Lines]]] = []
 
             def read(on_chunk: OnChunk) -> Future[Artifact]:
-                return reader.submit(read_batch, catalog, batch, options, on_chunk)
+                return reader.submit(read_batch, root, batch, options, on_chunk)
 
             def score(chunk: ChunkRef) -> Future[_Lines]:
                 pool = executors.local_executor(1 if chunk.is_only else 2)  # the draft is local
-                job = make_job(catalog, batch, chunk, model, options)
+                job = make_job(root, batch, chunk, model, options)
                 started.append((chunk, pool.submit(_write_lines, job, draft)))
                 return started[-1][1]
 
@@ -100,7 +99,7 @@ def score_stream(
             finally:
                 # Chunks in flight write into the draft, which is removed next.
                 wait_for(future for _, future in started if not future.cancel())
-                remove_prepared(catalog, batch, options, (chunk for chunk, _ in started))
+                remove_prepared(root, batch, options, (chunk for chunk, _ in started))
     counts = prepared.counts
     return {
         "rows_in": counts["rows_in"],

@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 from headlines.storage.atomic import write_atomically
-from headlines.storage.layout import Catalog
+from headlines.storage.data_root import DataRoot
 
 _log = logging.getLogger(__name__)
 
@@ -29,12 +29,13 @@ class FileDigestCache:
     """SHA-256 of files by path, with the size, times and inode that each file had.
 
     Nothing is written until `save`. What was saved is a mere cache: lost, damaged or of another
-    version of this module, every file is read anew.
+    version of this module, every file is read again.
     """
 
-    def __init__(self, catalog: Catalog) -> None:
-        self._catalog = catalog
-        self._path = catalog.work / "digests.json"
+    def __init__(self, root: DataRoot) -> None:
+        self._directory = root.store.directory
+        self._work = root.store.work
+        self._path = self._work / "digests.json"
         self._known = _loaded(self._path)
         self._changed = False
 
@@ -61,23 +62,20 @@ class FileDigestCache:
 
     def save(self) -> None:
         """Write what is remembered, without files that are gone; what fails is only logged."""
-        there = {name: one for name, one in self._known.items() if self._is_there(name)}
-        if not self._changed and len(there) == len(self._known):
+        existing = {
+            name: entry for name, entry in self._known.items() if (self._directory / name).exists()
+        }
+        if not self._changed and len(existing) == len(self._known):
             return
-        body = json.dumps({"format": _FORMAT, "files": there}, separators=(",", ":")).encode()
+        body = json.dumps({"format": _FORMAT, "files": existing}, separators=(",", ":")).encode()
         try:
-            write_atomically(self._catalog, self._path, _seal(body) + body)
+            write_atomically(self._work, self._path, _seal(body) + body)
         except OSError as error:
             _log.warning("digests are not remembered (%s); the next run reads files again", error)
 
     def _name(self, path: Path) -> str:
         # Relative, as a data root may be moved.
-        text = str(path)
-        root = f"{self._catalog.root}{os.sep}"
-        return text.removeprefix(root)
-
-    def _is_there(self, name: str) -> bool:
-        return (self._catalog.root / name).exists()
+        return str(path).removeprefix(f"{self._directory}{os.sep}")
 
 
 def _stamp(status: os.stat_result) -> _Stamp:
@@ -101,5 +99,7 @@ def _loaded(path: Path) -> dict[str, tuple[str, _Stamp]]:
         if seal + b"\n" == _seal(body):
             data = json.loads(body)
             if data["format"] == _FORMAT:
-                return {name: (one, tuple(stamp)) for name, (one, stamp) in data["files"].items()}
+                return {
+                    name: (digest, tuple(stamp)) for name, (digest, stamp) in data["files"].items()
+                }
     return {}

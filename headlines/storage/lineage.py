@@ -1,30 +1,17 @@
 """Walks from an artifact back to the files it was made from."""
 
-import contextlib
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from headlines.errors import DamagedArtifact, InputError
-from headlines.nightly.archive import find_archived
-from headlines.storage.artifact import open_artifact, read_manifest, source_digest
-from headlines.storage.bucket.address import root_of_mirror
-from headlines.storage.bucket.external_files import fetch_external
-from headlines.storage.layout import Catalog
+from headlines.storage.artifact import source_digest
+from headlines.storage.data_root import DataRoot
+from headlines.storage.layout import STAGE_OF_FOLDER
 from headlines.storage.manifest import MANIFEST, Input
 
-# Where the artifacts lie that others are made from: so one that is gone is told apart from a file.
-_STAGES = {
-    "corpus/": "corpus",
-    "tokens/": "tokens",
-    "pretrained/": "pretrained",
-    "models/": "model",
-    "predictions/": "predictions",
-    "reports/baseline/": "baseline",
-    "reports/evaluation/": "evaluation",
-    "sweeps/trials/": "trial",
-    "sweeps/results/": "sweep",
-}
+_NUMBER = re.compile(r"~\d+")  # in the names of batches whose own name was taken in the archive
 
 
 @dataclass(frozen=True)
@@ -33,12 +20,12 @@ class Link:
 
     Attributes:
         depth: steps from the artifact that was asked for, which is at 0.
-        path: the artifact's directory or the file.
-        what: stage of an artifact, told by its place where it is gone or damaged; `file` for a
-            file, `files` for a batch of several.
+        path: of the artifact or the file; relative to the data root if it is in it.
+        what: stage of an artifact, of one that is gone or damaged the stage of its folder; `file`
+            for a file, `files` for a batch of several.
         digest: key of an artifact, SHA-256 of a file or of all files.
-        problem: what is wrong with it; empty where nothing is.
-        note: what else is to be said of it; a batch that was moved to the archive is told so.
+        problem: what is wrong with it; empty if nothing is.
+        note: for people, such as that a batch was moved to the archive.
     """
 
     depth: int
@@ -49,75 +36,80 @@ class Link:
     note: str = ""
 
 
-def lineage(catalog: Catalog, path: Path) -> list[Link]:
-    """The artifact at a path and everything it was made from, depth first.
+def lineage(root: DataRoot, name: str) -> list[Link]:
+    """An artifact and everything it was made from, depth first.
+
+    Args:
+        root: the data root.
+        name: of the artifact, or of one of its files.
 
     Raises:
-        InputError: there is no artifact at the path.
+        InputError: there is no such artifact, or it is damaged.
     """
-    directory = path.absolute()
-    if directory.is_file() or (root_of_mirror(directory) and not _has_manifest(directory)):
-        # One of an artifact's files, which may lie in folders of it.
-        inside = (parent for parent in directory.parents if _has_manifest(parent))
-        directory = next(inside, directory.parent)
-    if not _has_manifest(directory):
-        raise InputError("no artifact is there", str(path), f"name a directory with a {MANIFEST}")
+    folder = root.store.artifact_of(name)
     try:
-        artifact = open_artifact(directory)
+        artifact = root.store.open(folder) if folder else None
     except DamagedArtifact as damage:
         raise InputError(
             f"the artifact is damaged ({damage.reason})",
             damage.directory,
             "run the flow that makes it again",
         ) from damage
-    assert artifact is not None
-    return list(_walk(catalog, artifact.as_source(catalog), 0))
+    if artifact is None:
+        raise InputError(
+            "there is no artifact", root.location(name), f"name a directory with a {MANIFEST}"
+        )
+    return list(_walk(root, artifact.as_source(), 0))
 
 
-def _walk(catalog: Catalog, source: Input, depth: int) -> Iterator[Link]:
-    path = catalog.root / source.path  # an absolute path of a source stands for itself
-    stage = _stage_of(source.path)
-    if source.files or not (stage or _has_manifest(path)):
-        yield _file(catalog, source, depth)
+def _walk(root: DataRoot, source: Input, depth: int) -> Iterator[Link]:
+    stage = STAGE_OF_FOLDER.get(source.path.rpartition("/")[0])
+    if source.files or not (stage or root.store.has_manifest(source.path)):
+        yield _file(root, source, depth)
         return
     problem = ""
     inputs: tuple[Input, ...] = ()
     try:
-        artifact = open_artifact(path)
+        artifact = root.store.open(source.path)
         if artifact is None:
             problem = "no longer there"
         elif artifact.manifest.key != source.sha256:
             stage = artifact.manifest.stage
-            problem = f"another artifact stands there now, with key {artifact.manifest.key[:16]}"
+            problem = f"replaced by another artifact, with key {artifact.manifest.key[:16]}"
         else:
             stage, inputs = artifact.manifest.stage, artifact.manifest.inputs
     except DamagedArtifact as damage:
         problem = f"damaged: {damage.reason}"
     yield Link(depth, source.path, stage or "artifact", source.sha256, problem)
     for further in inputs:
-        yield from _walk(catalog, further, depth + 1)
+        yield from _walk(root, further, depth + 1)
 
 
-def _has_manifest(directory: Path) -> bool:
-    with contextlib.suppress(DamagedArtifact):
-        read_manifest(directory)  # brings that of a bucket here
-    return (directory / MANIFEST).is_file()
-
-
-def _stage_of(path: str) -> str | None:
-    """The stage whose artifacts lie where a source lies; None for files."""
-    return next((stage for place, stage in _STAGES.items() if path.startswith(place)), None)
-
-
-def _file(catalog: Catalog, source: Input, depth: int) -> Link:
-    """A file from outside, or the files of a batch, where they are now."""
+def _file(root: DataRoot, source: Input, depth: int) -> Link:
+    """A source file, or the files of a batch, where they are now."""
     what = "files" if source.files else "file"
-    path = catalog.root / source.path
-    fetch_external(path)
+    path = root.store.fetch(source.path)
     if source_digest(path, source) == source.sha256:
         return Link(depth, source.path, what, source.sha256)
-    if archived := find_archived(catalog, source):
+    if (archived := _archived(root, source)) is not None:
         note = f"archived; it was {source.path}"
-        return Link(depth, catalog.relative(archived), what, source.sha256, note=note)
+        return Link(depth, root.store.name_of(archived), what, source.sha256, note=note)
     problem = "its bytes have changed since" if path.exists() else "no longer there"
     return Link(depth, source.path, what, source.sha256, problem)
+
+
+def _archived(root: DataRoot, source: Input) -> Path | None:
+    """Where in the archive a batch of the inbox is; None if it is not there."""
+    inbox = root.inbox
+    if source.path.startswith("/"):  # the inbox may be a link to a folder elsewhere
+        inbox = str(root.store.fetch(inbox, lambda _: False).resolve())
+    if not source.path.startswith(f"{inbox}/"):
+        return None
+    target = PurePosixPath(f"{root.archive}{source.path.removeprefix(inbox)}")
+
+    def has_its_name(file: str) -> bool:
+        return _NUMBER.sub("", file.split("/")[0]) == target.name
+
+    folder = root.store.fetch(str(target.parent), has_its_name)
+    candidates = (path for path in sorted(folder.glob("*")) if has_its_name(path.name))
+    return next((p for p in candidates if source_digest(p, source) == source.sha256), None)

@@ -2,8 +2,10 @@
 
 import json
 import stat
+import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -86,6 +88,29 @@ class Manifest:
     created_at: str = ""
     seconds: float = 0.0
 
+    @classmethod
+    def of(
+        cls,
+        recipe: Recipe,
+        files: tuple[DataFile, ...],
+        counts: dict[str, Any],
+        versions: Mapping[str, str],
+        started: float,
+    ) -> "Manifest":
+        """The manifest of data files that were made since `started` (of `time.monotonic`)."""
+        return cls(
+            key=recipe.key,
+            stage=recipe.stage,
+            stage_version=recipe.version,
+            inputs=recipe.sources,
+            config=dict(recipe.config),
+            files=files,
+            counts=counts,
+            versions=dict(versions),
+            created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+            seconds=round(time.monotonic() - started, 3),
+        )
+
     def to_json(self) -> str:
         """The manifest as the text of its file."""
         data = asdict(self)
@@ -137,7 +162,7 @@ def dump_signed(data: Mapping[str, Any]) -> str:
 
 
 def load_signed(text: str) -> dict[str, Any]:
-    """The plain data in the text that `sealed` gave.
+    """The plain data in the text that `dump_signed` gave.
 
     Raises:
         ValueError: it is not that text any more.

@@ -2,7 +2,7 @@
 
 Raise a stage's version when its result changes for the same inputs: artifacts of the version
 before are then rebuilt. `tests/headlines/storage/test_stages.py` fails when a file named here
-changes and the record beside the test, `stages.json`, was not renewed.
+changes and the record next to the test, `stages.json`, was not renewed.
 """
 
 from dataclasses import dataclass
@@ -100,8 +100,8 @@ STAGES = {
         ),
     ),
     # What training itself decides stands in the recipes of trials as the version of `model`.
-    "trial": Stage(1, ("headlines.metrics.classification", "headlines.training.sweep")),
-    "sweep": Stage(1, ("headlines.training.sweep",)),
+    "trial": Stage(1, ("headlines.metrics.classification", "headlines.training.trial")),
+    "sweep": Stage(1, ("headlines.training.sweep", "headlines.training.trial")),
     "baseline": Stage(
         1,
         (

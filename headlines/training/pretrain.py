@@ -1,9 +1,7 @@
-"""Learns vectors from the texts of a corpus, labels apart, for models to start from.
+"""Learns word vectors from the texts of a corpus, without labels, as initial embeddings of models.
 
-They are of words and, for presets that read them, of pairs of characters. Those of words serve the
-words of titles and those of contents alike.
-
-It is a stage of its own: training again, or another preset, does not pay for it once more.
+Presets that read character bigrams get vectors of these too; word vectors serve titles and articles
+alike. As a stage of its own, it is not repeated for another training or preset.
 """
 
 from collections.abc import Sequence
@@ -12,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from headlines.corpus.dataset import read_corpus
 from headlines.segmentation import Segmenter
-from headlines.storage.artifact import Artifact, publish
-from headlines.storage.layout import Catalog
+from headlines.storage.artifact import Artifact
+from headlines.storage.data_root import DataRoot
 from headlines.storage.manifest import Recipe
 from headlines.storage.stages import STAGES
 from lstm_model.inputs import InputName, char_bigrams
@@ -25,29 +23,29 @@ if TYPE_CHECKING:
 _VOCABULARY, _VECTORS = "vocabulary.json", "vectors.safetensors"
 
 
-def pretrain(catalog: Catalog, corpus: Artifact, preset: Preset) -> list[Artifact]:
-    """The vectors that a preset starts from, of each view that it reads; none if of nothing."""
+def pretrain(root: DataRoot, corpus: Artifact, preset: Preset) -> list[Artifact]:
+    """The vectors for each input of a preset; none if it does not use pretrained vectors."""
     if not preset.pretrained:
         return []
-    return [pretrain_view(catalog, corpus, preset, view) for view in preset.input_names]
+    return [pretrain_view(root, corpus, preset, view) for view in preset.input_names]
 
 
-def pretrain_view(catalog: Catalog, corpus: Artifact, preset: Preset, view: InputName) -> Artifact:
-    """Learn the vectors of a view that a preset starts from, or reuse those that are there.
+def pretrain_view(root: DataRoot, corpus: Artifact, preset: Preset, view: InputName) -> Artifact:
+    """Learn the vectors for one input of a preset, or reuse existing ones.
 
-    The texts are titles and contents of the training rows. Held-out rows have no part in it, nor
-    have those whose title is held out too, unless the preset trains on them.
+    The texts are the titles and articles of the training rows, without rows whose title is also
+    held out unless the preset trains on them.
     """
     segmenter = Segmenter.from_environment()
-    [text_input] = [one for one in preset.inputs if one.name == view]
+    [text_input] = [text_input for text_input in preset.inputs if text_input.name == view]
     rules, min_count, size = text_input.rules, text_input.min_count, text_input.embedding_size
-    of = "pairs" if view == "pairs" else "words"
+    kind = "pairs" if view == "pairs" else "words"
     recipe = Recipe(
         "pretrained",
         STAGES["pretrained"].version,
-        (corpus.as_source(catalog),),
+        (corpus.as_source(),),
         {
-            "view": of,
+            "view": kind,
             "segmenter": segmenter.fingerprint(),
             "rules": rules,
             "min_count": min_count,
@@ -63,25 +61,25 @@ def pretrain_view(catalog: Catalog, corpus: Artifact, preset: Preset, view: Inpu
         from lstm_model.word_vectors import learn_vectors
 
         texts = _texts(corpus, keep_leaked=preset.keep_leaked_titles)
-        cut = segmenter.cut(texts)
-        if of == "pairs":
-            cut = char_bigrams(cut)
-        learnt = learn_vectors(cut, rules, min_count, size, preset.seed)
-        learnt.vocabulary.save(draft / _VOCABULARY)
-        # Not `save_file`: on a full disk that raises no OSError.
-        content = safetensors.numpy.save({"vectors": learnt.vectors})
+        token_lists = segmenter.cut(texts)
+        if kind == "pairs":
+            token_lists = char_bigrams(token_lists)
+        vectors = learn_vectors(token_lists, rules, min_count, size, preset.seed)
+        vectors.vocabulary.save(draft / _VOCABULARY)
+        # Not `save_file`, which raises no OSError on a full disk.
+        content = safetensors.numpy.save({"vectors": vectors.vectors})
         (draft / _VECTORS).write_bytes(content)
         return {
             "texts": len(texts),
-            "tokens": sum(map(len, cut)),
-            "vocabulary": len(learnt.vocabulary),
+            "tokens": sum(map(len, token_lists)),
+            "vocabulary": len(vectors.vocabulary),
         }
 
-    return publish(catalog, catalog.pretrained(recipe.key), recipe, write_vectors)
+    return root.store.publish(root.pretrained(recipe.key), recipe, write_vectors)
 
 
 def read_vectors(pretrained: Sequence[Artifact]) -> "list[WordVectors] | None":
-    """The words and vectors of what `pretrain` gave; None if that is nothing."""
+    """Read the result of `pretrain`; None if it is empty."""
     import safetensors.numpy
 
     from lstm_model.vocabulary import Vocabulary
@@ -89,10 +87,10 @@ def read_vectors(pretrained: Sequence[Artifact]) -> "list[WordVectors] | None":
 
     return [
         WordVectors(
-            Vocabulary.load(one.directory / _VOCABULARY),
-            safetensors.numpy.load_file(one.directory / _VECTORS)["vectors"],
+            Vocabulary.load(artifact.directory / _VOCABULARY),
+            safetensors.numpy.load_file(artifact.directory / _VECTORS)["vectors"],
         )
-        for one in pretrained
+        for artifact in pretrained
     ] or None
 
 

@@ -1,4 +1,4 @@
-"""The report of a training: how it went, and what came of it on dev."""
+"""The report of a training: its epochs, and metrics on dev."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,7 @@ import numpy as np
 from headlines.metrics.bootstrap import bootstrap_intervals
 from headlines.models.card import chosen_on_dev, model_card
 from headlines.reports.charts import confusion_chart, training_curves
-from headlines.reports.rendering import figure, interval, rendered
+from headlines.reports.rendering import interval, render_page, score
 from headlines.storage.artifact import Artifact
 from headlines.storage.manifest import Recipe
 
@@ -28,18 +28,18 @@ def write_training_report(
 
     Args:
         path: of the HTML file.
-        recipe: that the model is made by.
-        corpus: it was trained on.
-        history: one entry an epoch: `epoch`, and figures by name.
+        recipe: of the model.
+        corpus: the training corpus.
+        history: one entry for each epoch: `epoch`, and metrics by name.
         dev: as in the model's `metrics.json`.
         counts: of the model's manifest.
         versions: of the libraries it was trained with.
     """
-    content = rendered(
+    content = render_page(
         "training.html",
-        kind="Training of a model",
+        kind="Model training",
         title=f"Preset {recipe.config['preset']['name']} on {corpus.manifest.config['name']}",
-        verdict=verdict(dev),
+        verdict=training_verdict(dev),
         history=history,
         dev={**dev, "intervals": _intervals(dev)},
         curves=training_curves(history, counts["best_epoch"], recipe.config["preset"]),
@@ -50,37 +50,29 @@ def write_training_report(
     path.write_text(content, encoding="utf-8")
 
 
-def verdict(dev: Mapping[str, Any]) -> str:
-    """What a training comes to, in one sentence.
-
-    Args:
-        dev: as in the model's `metrics.json`.
-    """
-    spans = _intervals(dev)
+def training_verdict(dev: Mapping[str, Any]) -> str:
+    """A training in one sentence, by the metrics on dev in `metrics.json`."""
+    intervals = _intervals(dev)
     return (
-        f"Macro-F1 on dev {figure(dev['macro_f1'])} ({interval(spans['macro_f1'], 2)}), accuracy "
-        f"{figure(dev['accuracy'])} ({interval(spans['accuracy'], 2)}), on {dev['rows']:,} "
-        "headlines."
+        f"Macro-F1 on dev {score(dev['macro_f1'])} ({interval(intervals['macro_f1'], 2)}), "
+        f"accuracy {score(dev['accuracy'])} ({interval(intervals['accuracy'], 2)}), "
+        f"on {dev['rows']:,} headlines."
     )
 
 
 def training_summary(model: Artifact) -> str:
-    """A training in a few lines of markdown.
-
-    Args:
-        model: the artifact, whose figures are read from its files.
-    """
+    """A training, read from the model's files, in a few lines of markdown."""
     dev = json.loads((model.directory / "metrics.json").read_text("utf-8"))["dev"]
     counts, preset = model.counts, model.manifest.config["preset"]["name"]
     return "\n".join(
         [
-            f"**{verdict(dev)}**",
+            f"**{training_verdict(dev)}**",
             "",
-            f"- model: `{model.directory.name}`, preset `{preset}`",
+            f"- model: `{model.version}`, preset `{preset}`",
             f"- parameters: {counts['parameters']:,}; vocabulary: {counts['vocabulary']:,} words",
             f"- epochs: {counts['epochs']}, the weights of epoch {counts['best_epoch']}",
             f"- temperature: {dev['temperature']:.2f}; expected calibration error on dev "
-            f"{figure(dev['ece'])}, before it {figure(dev['ece_before'])}",
+            f"{score(dev['ece'])}, before it {score(dev['ece_before'])}",
             f"- report: `{model.directory / 'report.html'}`",
         ]
     )

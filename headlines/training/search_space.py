@@ -1,11 +1,9 @@
-"""The space that a sweep searches, and its trials.
+"""The search space of a sweep, and its trials.
 
 The trials are a random sample of the space (Bergstra and Bengio, "Random Search for Hyper-Parameter
-Optimization", JMLR 13, 2012), or all of it where it is no larger than the sample. Each of them is a
-function of the space and its number alone: it needs to know nothing of the results of others, so
-there is no state to keep beside the results, and a sweep that was killed, or is given more trials,
-goes on with those that are missing. A search that learns from its trials, as Optuna does, would
-need a state of its own.
+Optimization", JMLR 13, 2012), or all of it if it is no larger than the sample. A trial depends only
+on the space and its number. So a sweep keeps no state, and one that was interrupted, or is given
+more trials, continues with the missing ones. An adaptive search such as Optuna's would need state.
 """
 
 import hashlib
@@ -18,60 +16,60 @@ from typing import Any
 from headlines.hashing import json_digest
 from lstm_model.presets import Preset
 
-_DRAWS = 100  # for each trial that is wanted: equal ones are dropped
-_DIGITS = 4  # significant ones of a number that is drawn
-_LONGEST_NAME = 64  # as `headlines.storage.layout.validate_name` has it
+_DRAWS = 100  # for each trial, because duplicates are dropped
+_DIGITS = 4  # significant digits of drawn numbers
+_MAX_NAME_LENGTH = 64  # as in `headlines.storage.layout.validate_name`
 
 
 @dataclass(frozen=True)
 class Choice:
-    """Values to choose from, no two of them equal."""
+    """Distinct values to choose from."""
 
     values: tuple[Any, ...]
 
     @property
     def size(self) -> float:
-        """How many there are."""
+        """The number of values."""
         return float(len(self.values))
 
-    def at(self, share: float) -> Any:
-        """The value at a share, from 0 to below 1, of all."""
-        return self.values[int(share * len(self.values))]
+    def at(self, fraction: float) -> Any:
+        """The value at a fraction, from 0 to below 1, of the list."""
+        return self.values[int(fraction * len(self.values))]
 
 
 @dataclass(frozen=True)
 class Range:
-    """Numbers from `low` to `high`, both among them.
+    """Numbers from `low` to `high`, both included.
 
     Attributes:
         low: the smallest.
         high: the largest.
-        log: whether all factors, not all differences, are equally likely.
-        whole: whether they are whole numbers.
+        log: whether to sample on a logarithmic scale.
+        integer: whether they are integers.
     """
 
     low: float
     high: float
     log: bool
-    whole: bool
+    integer: bool
 
     @property
     def size(self) -> float:
-        """How many there are."""
-        return float(self.high - self.low + 1) if self.whole else math.inf
+        """The number of values."""
+        return float(self.high - self.low + 1) if self.integer else math.inf
 
     @property
     def values(self) -> Iterable[float]:
-        """All of them, where they are whole."""
+        """All of them, if they are integers."""
         return range(int(self.low), int(self.high) + 1)
 
-    def at(self, share: float) -> float:
-        """The number at a share, from 0 to below 1, of the range."""
-        low, high = self.low, self.high + (1 if self.whole else 0)
-        drawn = low * (high / low) ** share if self.log else low + share * (high - low)
-        # Few digits: for people to read, and the last ones may differ from machine to machine.
-        drawn = math.floor(drawn) if self.whole else float(f"{drawn:.{_DIGITS}g}")
-        return min(max(drawn, self.low), self.high)
+    def at(self, fraction: float) -> float:
+        """The number at a fraction, from 0 to below 1, of the range."""
+        low, high = self.low, self.high + (1 if self.integer else 0)
+        number = low * (high / low) ** fraction if self.log else low + fraction * (high - low)
+        # Rounded for readability, and because the last digits may differ between machines.
+        number = math.floor(number) if self.integer else float(f"{number:.{_DIGITS}g}")
+        return min(max(number, self.low), self.high)
 
 
 @dataclass(frozen=True)
@@ -80,72 +78,73 @@ class Trial:
 
     Attributes:
         number: counted from 1.
-        values: of the fields that are searched.
-        preset: with these values; its name ends in a digest of all its values.
+        values: of the searched fields.
+        preset: the preset with these values; its name ends in a digest of all its values.
     """
 
     number: int
     values: Mapping[str, Any]
     preset: Preset
 
-    def seeded(self, seeds: int) -> list[Preset]:
+    def with_seeds(self, seeds: int) -> list[Preset]:
         """The preset with each of the seeds 0, 1 and so on."""
         return [replace(self.preset, seed=seed) for seed in range(seeds)]
 
 
 @dataclass(frozen=True)
-class Space:
+class SearchSpace:
     """What a sweep tries.
 
     Attributes:
-        preset: gives the fields that are not searched.
-        fields: what to choose from, by field.
-        most: trials at the most.
+        preset: the values of all fields that are not searched.
+        fields: the values to choose from, by field.
+        max_trials: maximum number of trials.
         seeds: trainings of each trial.
-        seed: decides the sample.
+        seed: of the random sample.
     """
 
     preset: Preset
     fields: Mapping[str, Choice | Range]
-    most: int
+    max_trials: int
     seeds: int
     seed: int
 
     def trials(self) -> list[Trial]:
-        """The trials, no two of them equal.
+        """The distinct trials.
 
         Raises:
-            ValueError: the preset does not let values of several fields stand together.
+            ValueError: a combination of values is not a valid preset.
         """
-        found: dict[Preset, dict[str, Any]] = {}
+        points: dict[Preset, dict[str, Any]] = {}
         for values in self._points():
-            found.setdefault(Preset.from_dict({**self.preset.to_dict(), **values}), values)
-            if len(found) == self.most:
+            points.setdefault(Preset.from_dict({**self.preset.to_dict(), **values}), values)
+            if len(points) == self.max_trials:
                 break
         return [
             Trial(number, values, replace(preset, name=_name(preset)))
-            for number, (preset, values) in enumerate(found.items(), start=1)
+            for number, (preset, values) in enumerate(points.items(), start=1)
         ]
 
     def _points(self) -> Iterator[dict[str, Any]]:
-        """Values of the fields: all combinations if they are few, else drawn ones."""
-        if math.prod(field.size for field in self.fields.values()) <= self.most:
+        """Values of the fields: all combinations if they are few, else random ones."""
+        if math.prod(field.size for field in self.fields.values()) <= self.max_trials:
             for values in itertools.product(*(field.values for field in self.fields.values())):
                 yield dict(zip(self.fields, values, strict=True))
             return
-        for draw in range(_DRAWS * self.most):
+        for draw in range(_DRAWS * self.max_trials):
             yield {
-                name: field.at(_share(self.seed, draw, name)) for name, field in self.fields.items()
+                name: field.at(_fraction(self.seed, draw, name))
+                for name, field in self.fields.items()
             }
 
 
-def _share(seed: int, draw: int, name: str) -> float:
-    """A number from 0 to below 1 that the three decide, whatever other fields are searched."""
+def _fraction(seed: int, draw: int, name: str) -> float:
+    """A pseudo-random number from 0 to below 1, independent of the other searched fields."""
     digest = hashlib.sha256(f"{seed}/{draw}/{name}".encode()).digest()
     return (int.from_bytes(digest[:8], "big") >> 11) / 2**53  # as many bits as a float has
 
 
 def _name(preset: Preset) -> str:
-    """A name for the values of a preset; the seed is none of them."""
+    """A name made from the values of a preset, without its seed."""
     digest = json_digest(replace(preset, name="", seed=0).to_dict())[:8]
-    return f"{preset.name[: _LONGEST_NAME - len(digest) - 1]}-{digest}"
+    return f"{preset.name[: _MAX_NAME_LENGTH - len(digest) - 1]}-{digest}"

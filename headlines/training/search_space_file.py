@@ -1,9 +1,9 @@
-"""Reads the space of a sweep from a TOML file; nothing in it is evaluated.
+"""Reads the search space of a sweep from a TOML file; nothing in it is evaluated.
 
-preset = "default"  # what all other fields are from
+preset = "default"  # values of all other fields
 trials = 20
 seeds = 2
-seed = 0            # of the sample
+seed = 0            # of the random sample
 
 [space]
 units = [32, 64, 128]
@@ -19,55 +19,55 @@ from typing import Any
 
 from headlines.errors import InputError
 from headlines.models.presets import read_named_text, resolve_preset
-from headlines.training.search_space import Choice, Range, Space
+from headlines.training.search_space import Choice, Range, SearchSpace
 from lstm_model.presets import Preset
 
-MOST_TRIALS, MOST_SEEDS = 300, 20
-_LARGEST = 2**53  # up to here every whole number is a float too
+MAX_TRIALS, MAX_SEEDS = 300, 20
+_MAX_NUMBER = 2**53  # up to here every integer is also a float
 _KEYS = ("preset", "trials", "seeds", "seed", "space")
 _NOT_SEARCHED = {
-    "name": "every trial has a name of its own",
+    "name": "every trial gets its own name",
     "seed": "`seeds` says how many are tried",
 }
 _NULL = "none"
 _RANGE = "write {low = …, high = …}, or add log = true"
 
 
-def read_space(file: str) -> Space:
-    """The space in a file.
+def read_space(file: str) -> SearchSpace:
+    """Read the search space from a file.
 
     Args:
-        file: its path, or its address in the data root's bucket.
+        file: its path, or its URL in the data root's bucket.
 
     Raises:
-        InputError: it cannot be read, or says what cannot be tried; file and field are named.
+        InputError: it cannot be read, or a value is not valid; the file and field are named.
     """
     try:
         data = tomllib.loads(read_named_text(file))
     except (ValueError, RecursionError) as error:
-        raise InputError(f"the file is not TOML ({error})", file, "mend it") from error
+        raise InputError(f"the file is not TOML ({error})", file, "fix the file") from error
     if unknown := sorted(set(data) - set(_KEYS)):
         raise InputError(
-            f"{unknown[0]!r} is not known",
+            f"unknown key {unknown[0]!r}",
             file,
             f"use {', '.join(_KEYS)}; fields of the preset go below [space]",
         )
     preset = _preset(file, data.get("preset", "default"))
     table = data.get("space")
     if not isinstance(table, dict) or not table:
-        raise InputError("there is nothing to search", f"{file}: [space]", "name fields there")
-    space = Space(
+        raise InputError("there is nothing to search", f"{file}: [space]", "add fields there")
+    space = SearchSpace(
         preset=preset,
-        fields={name: _field(file, preset, name, what) for name, what in table.items()},
-        most=_number(file, data, "trials", 20, (1, MOST_TRIALS)),
-        seeds=_number(file, data, "seeds", 2, (1, MOST_SEEDS)),
-        seed=_number(file, data, "seed", 0, (0, _LARGEST)),
+        fields={name: _field(file, preset, name, values) for name, values in table.items()},
+        max_trials=_number(file, data, "trials", 20, (1, MAX_TRIALS)),
+        seeds=_number(file, data, "seeds", 2, (1, MAX_SEEDS)),
+        seed=_number(file, data, "seed", 0, (0, _MAX_NUMBER)),
     )
     try:
         space.trials()
     except ValueError as error:
         raise InputError(
-            _told(error), f"{file}: [space]", "search the fields in files of their own"
+            _message(error), f"{file}: [space]", "search these fields in separate files"
         ) from error
     return space
 
@@ -75,7 +75,7 @@ def read_space(file: str) -> Space:
 def _preset(file: str, name: object) -> Preset:
     where = f"{file}: preset"
     if not isinstance(name, str):
-        raise InputError("a name is wanted", where, 'write preset = "default"')
+        raise InputError("it must be a name", where, 'write preset = "default"')
     try:
         return resolve_preset(name)
     except InputError as error:
@@ -89,66 +89,70 @@ def _number(
     low, high = bounds
     if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
         raise InputError(
-            f"{value!r:.40} is no whole number from {low} to {high}", f"{file}: {name}", "mend it"
+            f"{value!r:.40} is not an integer from {low} to {high}",
+            f"{file}: {name}",
+            "fix the value",
         )
     return value
 
 
-def _field(file: str, preset: Preset, name: str, what: object) -> Choice | Range:
+def _field(file: str, preset: Preset, name: str, values: object) -> Choice | Range:
     where = f"{file}: [space] {name}"
     if name in _NOT_SEARCHED:
-        raise InputError("it cannot be searched", where, f"leave it away: {_NOT_SEARCHED[name]}")
+        raise InputError("it cannot be searched", where, f"remove it: {_NOT_SEARCHED[name]}")
     kinds = _kinds(name)
     if not kinds:
-        _fitting(where, preset, name, None)  # which says what fields there are
-    if isinstance(what, list) and what:
-        nulls = NoneType in kinds
-        values = [None if nulls and value == _NULL else value for value in what]
-        fitting = [_fitting(where, preset, name, value) for value in values]
-        # A value may be a table, which has no hash; equal ones are one.
-        return Choice(tuple(value for at, value in enumerate(fitting) if value not in fitting[:at]))
-    if isinstance(what, dict):
-        return _range(where, preset, name, what)
-    raise InputError("there are no values to try", where, "write [a list] of them")
+        _validate(where, preset, name, None)  # raises an error that lists the fields
+    if isinstance(values, list) and values:
+        has_null = NoneType in kinds
+        choices: list[Any] = []
+        for value in values:
+            choice = _validate(where, preset, name, None if has_null and value == _NULL else value)
+            if choice not in choices:  # not a set: a table has no hash
+                choices.append(choice)
+        return Choice(tuple(choices))
+    if isinstance(values, dict):
+        return _range(where, preset, name, values)
+    raise InputError("there are no values to try", where, "write a [list] of values")
 
 
 def _range(where: str, preset: Preset, name: str, table: Mapping[str, Any]) -> Range:
     kinds = _kinds(name)
     if not {int, float} & set(kinds):
-        raise InputError("it is no number and has no range", where, "write [a list] of values")
+        raise InputError("it is not a number and has no range", where, "write a [list] of values")
     if unknown := sorted(set(table) - {"low", "high", "log"}):
-        raise InputError(f"{unknown[0]!r} is not known of a range", where, _RANGE)
+        raise InputError(f"unknown key {unknown[0]!r} in a range", where, _RANGE)
     for end in ("low", "high"):
         if not isinstance(table.get(end), int | float) or isinstance(table[end], bool):
-            raise InputError(f"{end} is no number", where, _RANGE)
-    low, high = (_fitting(where, preset, name, table[end]) for end in ("low", "high"))
+            raise InputError(f"{end} is not a number", where, _RANGE)
+    low, high = (_validate(where, preset, name, table[end]) for end in ("low", "high"))
     log = table.get("log", False)
     if not isinstance(log, bool):
         raise InputError("log must be true or false", where, _RANGE)
     if not low < high:
         raise InputError(f"low ({low}) is not below high ({high})", where, _RANGE)
     if log and low <= 0:
-        raise InputError("where log is true, low must be above 0", where, _RANGE)
-    return Range(low, high, log, whole=int in kinds)
+        raise InputError("low must be above 0 if log is true", where, _RANGE)
+    return Range(low, high, log, integer=int in kinds)
 
 
-def _fitting(where: str, preset: Preset, name: str, value: Any) -> Any:
-    """A value that the preset itself lets the field have; a float wherever it is of floats."""
+def _validate(where: str, preset: Preset, name: str, value: Any) -> Any:
+    """Check that the preset allows the value; returns a float for float fields."""
     number = isinstance(value, int | float) and not isinstance(value, bool)
-    if number and abs(value) > _LARGEST:
-        raise InputError(f"numbers beyond {_LARGEST} are not tried", where, "mend the value")
+    if number and abs(value) > _MAX_NUMBER:
+        raise InputError(f"numbers beyond {_MAX_NUMBER} are not allowed", where, "fix the value")
     try:
         Preset.from_dict({**preset.to_dict(), name: value})
     except ValueError as error:
-        raise InputError(_told(error), where, "mend field or value") from error
+        raise InputError(_message(error), where, "fix the field or value") from error
     return float(value) if number and float in _kinds(name) else value
 
 
-def _told(error: ValueError) -> str:
+def _message(error: ValueError) -> str:
     return str(error).removeprefix("preset: ")
 
 
 def _kinds(name: str) -> tuple[type, ...]:
-    """What a field may be, such as int and None; nothing for a field that is unknown."""
+    """The types of a field, such as int and None; empty for an unknown field."""
     hint = typing.get_type_hints(Preset).get(name)
     return typing.get_args(hint) or ((hint,) if hint else ())

@@ -12,9 +12,8 @@ from headlines.corpus.examples import examples
 from headlines.metrics.calibration import calibration_metrics
 from headlines.metrics.classification import classification_metrics
 from headlines.models import champion, registry
-from headlines.storage.artifact import Artifact, publish
-from headlines.storage.atomic import file_lock
-from headlines.storage.layout import Catalog
+from headlines.storage.artifact import Artifact
+from headlines.storage.data_root import DataRoot
 from headlines.storage.manifest import Recipe
 from headlines.storage.stages import STAGES
 from headlines.training.pretrain import read_vectors
@@ -28,38 +27,37 @@ if TYPE_CHECKING:
 
 
 def train(
-    catalog: Catalog,
+    root: DataRoot,
     corpus: Artifact,
     tokens: Artifact,
     preset: Preset,
     on_epoch: "Callable[[EpochReport], None] | None" = None,
     pretrained: Sequence[Artifact] = (),
 ) -> Artifact:
-    """Train a model, or reuse the one that this corpus and preset gave before.
+    """Train a model, or reuse the existing one of the same inputs and preset.
 
-    The temperature of its probabilities is fitted on dev after the training; no label changes by
-    it. Training that was killed goes on after its last finished epoch and ends with the weights of
-    an undisturbed run. The first model of a data root becomes its champion.
+    The temperature of its probabilities is fitted on dev after the training; this changes no label.
+    An interrupted training resumes after its last finished epoch and ends with the same weights.
+    The first model of a data root becomes its champion.
 
     Args:
-        catalog: the data root.
-        corpus: what to learn.
-        tokens: its words.
+        root: the data root.
+        corpus: the training and dev rows.
+        tokens: its tokens.
         preset: the network and its training.
         on_epoch: called after every epoch.
-        pretrained: what `pretraining.pretrain` gave; nothing exactly where the preset starts from
-            nothing.
+        pretrained: the result of `pretrain`; empty if the preset does not use pretrained vectors.
 
     Raises:
-        InputError: the corpus has no labelled training rows, or the model is there and damaged.
+        InputError: the corpus has no labelled training rows, or the existing model is damaged.
     """
     recipe = Recipe(
         "model",
         STAGES["model"].version,
-        tuple(artifact.as_source(catalog) for artifact in (corpus, tokens, *pretrained)),
+        tuple(artifact.as_source() for artifact in (corpus, tokens, *pretrained)),
         {"preset": preset.to_dict(), "segmenter": tokens.manifest.config["segmenter"]},
     )
-    checkpoints = catalog.work / f"training-{recipe.key[:16]}"
+    checkpoints = root.training_checkpoints(recipe.key)
     versions = {name: installed_version(name) for name in ("tensorflow", "keras", "numpy", "jieba")}
 
     def write_bundle(draft: Path) -> dict[str, Any]:
@@ -68,7 +66,7 @@ def train(
         from lstm_model.calibration import Calibration, log_probabilities
         from lstm_model.packed import PackedScorer
 
-        # Before the training: it may not be there.
+        # First, so that missing rows are reported before the training.
         dev = examples(corpus, tokens, "dev", preset)
         trained = lstm_model.training.train(
             preset,
@@ -81,7 +79,7 @@ def train(
         uncalibrated = PackedScorer(trained).predict(dev.token_lists, dev.articles)
         calibration = Calibration.fitted(log_probabilities(uncalibrated), dev.labels)
         write_bundle(draft, dataclasses.replace(trained, calibration=calibration))
-        metrics = {"dev": _figures_on_dev(PackedScorer.load(draft), dev)}
+        metrics = {"dev": _dev_metrics(PackedScorer.load(draft), dev)}
         text = json.dumps(metrics, ensure_ascii=False, indent=2) + "\n"
         (draft / "metrics.json").write_text(text, encoding="utf-8")
         counts = {
@@ -98,26 +96,26 @@ def train(
             "dev": {name: metrics["dev"][name] for name in ("rows", "accuracy", "macro_f1")},
         }
 
-    # One training of a recipe at a time: a second run waits and takes the first one's model.
-    with file_lock(catalog, checkpoints.name):
-        artifact = registry.model_of_key(catalog, recipe.key)
+    # One training of a recipe at a time: a second run waits and reuses the model.
+    with root.store.lock(checkpoints.name):
+        artifact = registry.find_by_key(root, recipe.key)
         if artifact is None:
-            champion.mark_first_training(catalog)
-            target = catalog.model(registry.version_of(recipe.key))
-            artifact = publish(catalog, target, recipe, write_bundle, versions=versions)
-        champion.finish_first_promotion(catalog)
+            champion.mark_first_training(root)
+            name = root.model(registry.new_version(recipe.key))
+            artifact = root.store.publish(name, recipe, write_bundle, versions=versions)
+        champion.finish_first_promotion(root)
         shutil.rmtree(checkpoints, ignore_errors=True)
     return artifact
 
 
-def _figures_on_dev(scorer: "PackedScorer", dev: "Examples") -> dict[str, Any]:
-    """Figures with the calibration error before and after the temperature, which is fitted here."""
+def _dev_metrics(scorer: "PackedScorer", dev: "Examples") -> dict[str, Any]:
+    """Metrics, with the calibration error before and after the temperature was applied."""
     probabilities = scorer.predict(dev.token_lists, dev.articles)
-    predicted = scorer.labels(probabilities)
+    predictions = scorer.labels(probabilities)
     before = scorer.calibration.at_temperature_1(probabilities)
     return {
-        **classification_metrics(dev.labels, predicted),
-        "ece_before": calibration_metrics(before, dev.labels, predicted)["ece"],
-        "ece": calibration_metrics(probabilities, dev.labels, predicted)["ece"],
+        **classification_metrics(dev.labels, predictions),
+        "ece_before": calibration_metrics(before, dev.labels, predictions)["ece"],
+        "ece": calibration_metrics(probabilities, dev.labels, predictions)["ece"],
         "temperature": scorer.calibration.temperature,
     }

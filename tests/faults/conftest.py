@@ -13,9 +13,9 @@ from typing import Any
 import pyarrow.dataset as ds
 import pytest
 
-from headlines.storage.artifact import open_artifact
-from headlines.storage.layout import Catalog
+from headlines.storage.data_root import DataRoot
 from headlines.storage.manifest import MANIFEST
+from tests import factories
 
 from . import failing_writes
 from .failing_writes import Control
@@ -73,7 +73,12 @@ class Victim:
 
 @contextlib.contextmanager
 def _started(extra: dict[str, str], control: Control) -> Iterator[Victim]:
-    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "OPENBLAS_NUM_THREADS": "1"}
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(Path(__file__).parents[2]),  # for `tests.factories`
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+    }
     with subprocess.Popen(
         [sys.executable, str(_SCRIPT)],
         env=environment | extra,
@@ -139,10 +144,7 @@ def scored(victim: Victim, tmp_path: Path) -> Path:
 
 def write_batch(root: Path, kind: str, name: str = "news.csv") -> None:
     """Put a batch of headlines into the inbox; one of the same name revises the last."""
-    path = root / "inbox" / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lines = [f"n-{number},{title},搜狐\n" for number, title in enumerate(BATCHES[kind])]
-    path.write_text("id,title,source\n" + "".join(lines), encoding="utf-8")
+    factories.write_batch(root / "inbox" / name, BATCHES[kind])
 
 
 def results(root: Path) -> dict[str, dict[str, Any]]:
@@ -170,12 +172,12 @@ def results(root: Path) -> dict[str, dict[str, Any]]:
 
 def unopenable(root: Path) -> set[str]:
     """The directories that stand where artifacts are read, and are none."""
-    found = set()
+    store, found = DataRoot.open(root).store, set()
     for pattern in ("reports/*", "models/*/", "predictions/*", "rejects/*", "failed/*",
                     "superseded/*/*", ".work/admitted/*", ".work/chunks/*"):  # fmt: skip
         for directory in root.glob(pattern):
             try:
-                assert open_artifact(directory)
+                assert store.open(directory.relative_to(root).as_posix())
             except Exception as error:
                 found.add(f"{directory}: {error}")
     return found
@@ -183,7 +185,7 @@ def unopenable(root: Path) -> set[str]:
 
 def predicted(root: Path) -> list[int]:
     """The rows that are predicted, read as people read them: as one dataset."""
-    directory = Catalog(root).predictions
+    directory = root / "predictions"
     if not directory.is_dir():
         return []
     dataset = ds.dataset(directory, format="parquet", partitioning="hive")
@@ -194,4 +196,4 @@ def predicted(root: Path) -> list[int]:
 
 def drafts(root: Path) -> list[str]:
     """The drafts that lie below a root."""
-    return sorted(path.name for path in Catalog(root).work.glob("draft-*"))
+    return sorted(path.name for path in DataRoot.open(root).store.work.glob("draft-*"))

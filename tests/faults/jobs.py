@@ -1,12 +1,10 @@
 """The jobs that `victim.py` does in a child process, but for those that score."""
 
 import contextlib
-import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -14,17 +12,12 @@ from headlines.corpus import dataset, ingest, tokens
 from headlines.models import champion
 from headlines.readers import ReadOptions, read_records
 from headlines.scoring import rows
-from headlines.segmentation import Segmenter
-from headlines.storage.artifact import Artifact, publish
+from headlines.storage.artifact import Artifact
 from headlines.storage.cleanup import clean_drafts
-from headlines.storage.layout import Catalog
+from headlines.storage.data_root import DataRoot
 from headlines.storage.manifest import Recipe
-from lstm_model.architecture import weight_shapes
-from lstm_model.bundle import Bundle, write_bundle
-from lstm_model.presets import PRESETS
-from lstm_model.vocabulary import Vocabulary
-
-WORDS = ["股市", "大涨", "下跌", "地震", "伤亡", "夺冠", "天气", "晴", "北京", "公司"]
+from tests import factories
+from tests.factories import WORDS
 
 
 def recipe_of(content: str) -> Recipe:
@@ -42,46 +35,30 @@ def write_example(draft: Path, content: str) -> dict[str, Any]:
     return {"rows": 1000}
 
 
-def publish_example(root: str, content: str, keep_superseded: bool = False) -> None:
+def publish_example(root: str, content: str, keep_old: bool = False) -> None:
     """Publish an artifact at `reports/example`."""
-    catalog = Catalog(Path(root))
-    publish(
-        catalog,
-        catalog.reports / "example",
+    DataRoot.open(root).store.publish(
+        "reports/example",
         recipe_of(content),
         lambda draft: write_example(draft, content),
-        keep_superseded=keep_superseded,
+        keep_old=keep_old,
     )
 
 
 def publish_model(root: str, version: str, seed: int) -> Artifact:
-    """Publish a classifier of random weights."""
-    catalog = Catalog(Path(root))
-    preset = dataclasses.replace(
-        PRESETS["fast"], name="tiny", min_count=1, embedding_size=4, units=3
-    )
-    vocabulary = Vocabulary.build([WORDS], preset.rules)
-    random = np.random.default_rng(seed)
-    weights = {
-        name: random.standard_normal(shape, np.float32)
-        for name, shape in weight_shapes(preset, len(vocabulary)).items()
-    }
-
-    def make(draft: Path) -> dict[str, Any]:
-        write_bundle(draft, Bundle(preset, [vocabulary], weights, [], best_epoch=0))
-        return {"seed": seed}
-
-    config = {"seed": seed, "preset": preset.to_dict(), "segmenter": Segmenter().fingerprint()}
-    return publish(catalog, catalog.model(version), Recipe("model", 1, (), config), make)
+    """Publish a classifier with random weights."""
+    preset = factories.small_preset(name="tiny", min_count=1, embedding_size=4, units=3)
+    bundle = factories.random_bundle(preset, WORDS, seed=seed, history=(), best_epoch=0)
+    return factories.publish_model(DataRoot.open(root), version, seed=seed, bundle=bundle)
 
 
 def first_model(root: str) -> None:
     """Publish and promote the first model in the steps that training takes."""
-    catalog = Catalog(Path(root))
-    champion.finish_first_promotion(catalog)
-    champion.mark_first_training(catalog)
+    data = DataRoot.open(root)
+    champion.finish_first_promotion(data)
+    champion.mark_first_training(data)
     publish_model(root, "first", seed=1)
-    champion.finish_first_promotion(catalog)
+    champion.finish_first_promotion(data)
 
 
 def second_model(root: str) -> None:
@@ -91,23 +68,23 @@ def second_model(root: str) -> None:
 
 def promote(root: str) -> None:
     """Promote the other model."""
-    champion.promote(Catalog(Path(root)), "second", "better")
+    champion.promote(DataRoot.open(root), "second", "better")
 
 
 def ingest_corpus(root: str) -> None:
-    """Make the corpus `news` of a file beside the data."""
-    ingest.ingest(Catalog(Path(root)), "news", str(Path(root) / "corpus.csv"))
+    """Ingest the corpus `news` from a file next to the data."""
+    ingest.ingest(DataRoot.open(root), "news", str(Path(root) / "corpus.csv"))
 
 
 def segment_corpus(root: str) -> None:
-    """Cut the headlines of that corpus; made anew where it is damaged."""
-    catalog = Catalog(Path(root))
-    tokens.segment_corpus(catalog, dataset.ensure(catalog, "news"))
+    """Segment the headlines of that corpus, which is ingested again if it is damaged."""
+    data = DataRoot.open(root)
+    tokens.segment_corpus(data, dataset.ensure(data, "news"))
 
 
 def read(root: str, name: str) -> dict[str, Any]:
     """Read a file of the inbox and check its rows: the numbers of all, and how many there are."""
-    records = list(read_records(Catalog(Path(root)).inbox / name, ReadOptions()))
+    records = list(read_records(Path(root) / "inbox" / name, ReadOptions()))
     for record in records:
         with contextlib.suppress(ValueError):  # the reason of its rejection
             rows.validate_row(record, ReadOptions())
@@ -116,7 +93,7 @@ def read(root: str, name: str) -> dict[str, Any]:
 
 def sweep(root: str) -> int:
     """Sweep drafts."""
-    return clean_drafts(Catalog(Path(root)))
+    return clean_drafts(DataRoot.open(root).store.work)
 
 
 JOBS: dict[str, Callable[..., Any]] = {

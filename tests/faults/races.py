@@ -15,30 +15,29 @@ from headlines.scoring.commit import commit
 from headlines.scoring.options import ScoreOptions
 from headlines.scoring.prepare import prepare_batch
 from headlines.scoring.score_chunks import make_job, score_chunk
-from headlines.storage.artifact import find_valid, publish
-from headlines.storage.layout import Catalog
+from headlines.storage.data_root import DataRoot
 
 
 def score_two(root: str, names: list[str]) -> None:
     """Score two batches of the inbox in step with each other, as two processes might."""
-    catalog = Catalog(Path(root))
-    model = champion.open_champion(catalog)
+    data = DataRoot.open(root)
+    model = champion.open_champion(data)
     options, scored = ScoreOptions(max_reject_rate=1.0), []
     for name in names:
-        batch = Batch.of_file(catalog, catalog.inbox / name)
-        prepared = prepare_batch(catalog, batch, options)
-        jobs = [make_job(catalog, batch, chunk, model, options) for chunk in chunk_refs(prepared)]
+        batch = Batch.of_file(data, Path(root) / "inbox" / name)
+        prepared = prepare_batch(data, batch, options)
+        jobs = [make_job(data, batch, chunk, model, options) for chunk in chunk_refs(prepared)]
         scored.append((batch, prepared, model, [score_chunk(job) for job in jobs]))
     for arguments in scored:
-        commit(catalog, *arguments)
+        commit(data, *arguments)
 
 
-def race(root: str, contents: list[str], keep_superseded: bool) -> list[dict[str, Any]]:
+def race(root: str, contents: list[str], keep_old: bool) -> list[dict[str, Any]]:
     """Have a process for each content publish it at `reports/example`, all at once.
 
     None goes on to publish before all have made their drafts, so that none finds another's.
     """
-    catalog = Catalog(Path(root))
+    data = DataRoot.open(root)
     fork = multiprocessing.get_context("fork")
     made = fork.Barrier(len(contents))
     results = fork.SimpleQueue()
@@ -49,12 +48,8 @@ def race(root: str, contents: list[str], keep_superseded: bool) -> list[dict[str
             made.wait(60)
             return counts
 
-        artifact = publish(
-            catalog,
-            catalog.reports / "example",
-            recipe_of(content),
-            make,
-            keep_superseded=keep_superseded,
+        artifact = data.store.publish(
+            "reports/example", recipe_of(content), make, keep_old=keep_old
         )
         files = {entry.path: entry.sha256 for entry in artifact.manifest.files}
         results.put({"reused": artifact.reused, "key": artifact.manifest.key, "files": files})
@@ -62,7 +57,7 @@ def race(root: str, contents: list[str], keep_superseded: bool) -> list[dict[str
     return _all_at_once(fork, write, contents, results)
 
 
-def mend(root: str, content: str, writers: int) -> list[dict[str, Any]]:
+def rebuild(root: str, content: str, writers: int) -> list[dict[str, Any]]:
     """Have processes publish the same content where a damaged artifact stands, all at once."""
     fork = multiprocessing.get_context("fork")
     results = fork.SimpleQueue()
@@ -78,7 +73,7 @@ def mend(root: str, content: str, writers: int) -> list[dict[str, Any]]:
 
 def replace_while_read(root: str, contents: list[str], rounds: int) -> list[dict[str, Any]]:
     """Replace an artifact again and again while another process looks for it."""
-    catalog = Catalog(Path(root))
+    data = DataRoot.open(root)
     fork = multiprocessing.get_context("fork")
     results = fork.SimpleQueue()
     finished = fork.Event()
@@ -93,7 +88,7 @@ def replace_while_read(root: str, contents: list[str], rounds: int) -> list[dict
                 finished.set()
         else:
             while not finished.is_set():
-                found += bool(find_valid(catalog, catalog.reports / "example", recipe_of(role).key))
+                found += bool(data.store.find("reports/example", recipe_of(role).key))
         results.put({"role": role, "found": found})
 
     return _all_at_once(fork, work, ["writer", *contents], results)
@@ -124,5 +119,5 @@ def _all_at_once(fork: Any, work: Any, items: list[str], results: Any) -> list[A
 
 
 JOBS: dict[str, Callable[..., Any]] = {
-    job.__name__: job for job in (score_two, score_together, race, mend, replace_while_read)
+    job.__name__: job for job in (score_two, score_together, race, rebuild, replace_while_read)
 }

@@ -21,7 +21,7 @@ from headlines.scoring.options import ChunkSizes, ScoreOptions
 from headlines.scoring.prepare import prepare_batch
 from headlines.scoring.run_batch import Submit, run_batch
 from headlines.scoring.score_chunks import make_job, score_chunk, score_on_worker
-from headlines.storage.layout import Catalog
+from headlines.storage.data_root import DataRoot
 
 Result = TypeVar("Result")
 
@@ -49,13 +49,13 @@ def score(
     Returns:
         `scored`, `reused` where it was scored before, `stopped`, or `failed` where it waits.
     """
-    catalog, progress = Catalog(Path(root)), Control.of_environment()
+    data, progress = DataRoot.open(root), Control.of_environment()
     options = ScoreOptions(max_reject_rate=max_reject_rate, sizes=ChunkSizes(rows=chunk_rows))
-    batch = Batch.of_file(catalog, catalog.inbox / name)
-    model = champion.open_champion(catalog)
+    batch = Batch.of_file(data, Path(root) / "inbox" / name)
+    model = champion.open_champion(data)
     if release:
-        clear_failure(catalog, batch)
-    elif batch_state(catalog, batch) is BatchState.FAILED:
+        clear_failure(data, batch)
+    elif batch_state(data, batch) is BatchState.FAILED:
         return "failed"
 
     def submit(step: Callable[..., Any], *arguments: Any) -> "Future[Any]":
@@ -64,7 +64,7 @@ def score(
 
     with submitter(workers, tries) as submit_step:
         try:
-            outcome = run_batch(catalog, batch, model, options, submit).outcome
+            outcome = run_batch(data, batch, model, options, submit).outcome
         except InputError:
             return "stopped"
     progress.phase = Phase.DONE
@@ -79,18 +79,18 @@ def score_spoiled(root: str, files: str, place: float) -> None:
         files: a pattern below it.
         place: of the bit, as a share of a file's length.
     """
-    catalog = Catalog(Path(root))
+    data = DataRoot.open(root)
     options = ScoreOptions(max_reject_rate=1.0, sizes=ChunkSizes(rows=4))
-    batch = Batch.of_file(catalog, catalog.inbox / "news.csv")
-    model = champion.open_champion(catalog)
-    prepared = prepare_batch(catalog, batch, options)
-    jobs = [make_job(catalog, batch, chunk, model, options) for chunk in chunk_refs(prepared)]
+    batch = Batch.of_file(data, Path(root) / "inbox" / "news.csv")
+    model = champion.open_champion(data)
+    prepared = prepare_batch(data, batch, options)
+    jobs = [make_job(data, batch, chunk, model, options) for chunk in chunk_refs(prepared)]
     scored = [score_chunk(job) for job in jobs]
-    for path in catalog.root.glob(files):
+    for path in Path(root).glob(files):
         content = bytearray(path.read_bytes())
         content[int(place * len(content))] ^= 4
         path.write_bytes(content)
-    commit(catalog, batch, prepared, model, scored)
+    commit(data, batch, prepared, model, scored)
 
 
 @contextlib.contextmanager

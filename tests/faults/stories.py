@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from headlines.storage.cleanup import clean_drafts
-from headlines.storage.layout import Catalog
+from headlines.storage.data_root import DataRoot
 
 from .conftest import BATCHES, Victim, drafts, predicted, results, unopenable, write_batch
 
@@ -56,7 +56,7 @@ SCENARIOS = {
     "publish": Scenario("publish_example", {"content": "new"}),
     "replace": Scenario("publish_example", {"content": "new"}, (OLD,)),
     "replace and keep": Scenario(
-        "publish_example", {"content": "new", "keep_superseded": True}, (OLD,), keeps=EXAMPLE
+        "publish_example", {"content": "new", "keep_old": True}, (OLD,), keeps=EXAMPLE
     ),
     "replace a damaged one": Scenario(
         "publish_example", {"content": "new"}, (NEW, damaged(EXAMPLE))
@@ -143,5 +143,5 @@ class Story:
         assert results(self.root) == self.new, place
         assert not unopenable(self.root), place
         left = drafts(self.root)
-        assert clean_drafts(Catalog(self.root)) == len(left), place
+        assert clean_drafts(DataRoot.open(self.root).store.work) == len(left), place
         assert not drafts(self.root), place

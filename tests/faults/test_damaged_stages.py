@@ -1,4 +1,4 @@
-"""What each stage leaves, cut or with a bit flipped: always found, then made anew or refused."""
+"""What each stage leaves, cut or with a bit flipped: always found, then rebuilt or refused."""
 
 import random
 import shutil
@@ -12,14 +12,13 @@ import pytest
 
 from headlines.errors import DamagedArtifact, InputError
 from headlines.models import champion
-from headlines.storage.artifact import open_artifact, read_manifest
-from headlines.storage.layout import Catalog
+from headlines.storage.data_root import DataRoot
 from headlines.storage.manifest import MANIFEST
 
 from .conftest import Victim, predicted, results, unopenable, write_batch
 
 MANY, FEW = 100, 2  # cuts, and as many flipped bits
-TOKENS = "tokens/????????????????"  # beside `tokens/by-content`
+TOKENS = "tokens/????????????????"  # next to `tokens/by-content`
 
 
 @dataclass(frozen=True)
@@ -28,7 +27,7 @@ class Kind:
 
     Attributes:
         files: a pattern below the data root.
-        job: what needs them, and makes them anew; None: who needs them refuses to go on.
+        job: what needs them, and rebuilds them; None: what needs them fails.
         without: what is taken away beforehand, so that the job does need them.
     """
 
@@ -130,24 +129,24 @@ class Stages:
             if "error" in answer:
                 refused = answer["error"][0] == "InputError" and "damaged" in answer["error"][1]
                 return "refused" if refused else str(answer)
-            aside = (self.root / ".work" / "damaged").rglob(Path(damage.path).name)
-            if damage.content not in [path.read_bytes() for path in aside]:
-                return "not set aside"
+            quarantined = (self.root / ".work" / "damaged").rglob(Path(damage.path).name)
+            if damage.content not in [path.read_bytes() for path in quarantined]:
+                return "not quarantined"
             as_it_was = found(self.root) == self.whole and not unopenable(self.root)
             return "rebuilt" if as_it_was else "rebuilt otherwise"
         return "refused" if self.is_refused(self.root / damage.path) else "taken for whole"
 
     def is_refused(self, path: Path) -> bool:
-        """Whether who reads it is told that it is damaged, and where it lies."""
-        catalog = Catalog(self.root)
-        if path == catalog.champion or path.is_relative_to(catalog.models):
-            place = path if path == catalog.champion else path.parent
+        """Whether reading it fails with an error that says what is damaged and where."""
+        data = DataRoot.open(self.root)
+        if path.is_relative_to(self.root / "models"):
+            place = path if path.name == "champion.json" else path.parent
             with pytest.raises(InputError, match=r"damaged|cannot be read") as refusal:
-                champion.open_champion(catalog)
+                champion.open_champion(data)
             return refusal.value.location == str(place) and bool(refusal.value.hint)
-        for read in (read_manifest, open_artifact):
+        for read in (data.store.manifest, data.store.open):
             with pytest.raises(DamagedArtifact) as damaged:
-                read(path.parent)
+                read(path.parent.relative_to(self.root).as_posix())
             assert damaged.value.directory == str(path.parent)
         return True
 
@@ -179,7 +178,7 @@ def test_a_few_damages_are_all_found(stages: Stages, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["chunks/*/part.parquet", "admitted/*/rejects.parquet"])
-def test_a_bit_flipped_between_scoring_and_publishing_is_not_published(
+def test_a_bit_flipped_before_publishing_is_not_published(
     victim: Victim, tmp_path: Path, name: str
 ) -> None:
     victim.do("first_model", tmp_path / "whole")

@@ -76,7 +76,7 @@ class Trial:
         self.seen["right_when_run_again"] += 1
 
     def check_error(self, error: list[str], place: str) -> None:
-        """See that an error says what is amiss, and with what."""
+        """Check that an error says what is wrong, and with which file."""
         self.seen["errors"] += 1
         kind, text = error
         assert kind == "OSError", place  # never taken for wrong input

@@ -7,7 +7,7 @@ import pytest
 
 from headlines.errors import InputError
 from headlines.models import champion, registry
-from headlines.storage.layout import Catalog
+from headlines.storage.data_root import DataRoot
 
 from .conftest import BATCHES, Victim
 from .stories import SCENARIOS, Story
@@ -41,24 +41,24 @@ def test_killed_in_the_middle_of_a_write(story: Story) -> None:
 
 
 def test_killed_while_the_first_champion_is_made(victim: Victim, tmp_path: Path) -> None:
-    """Whoever wants to score is told at every step what is amiss, or gets the whole champion."""
-    catalog = Catalog(tmp_path / "whole")
-    for step in range(1, victim.do("first_model", catalog.root)["steps"] + 1):
-        catalog = Catalog(tmp_path / str(step))
-        victim.ask("first_model", catalog.root, {"die_at": step})
+    """At every step a run gets the whole champion, or an error that says what is wrong."""
+    data = DataRoot.open(tmp_path / "whole")
+    for step in range(1, victim.do("first_model", data.store.directory)["steps"] + 1):
+        data = DataRoot.open(tmp_path / str(step))
+        victim.ask("first_model", data.store.directory, {"die_at": step})
         try:
-            assert champion.open_champion(catalog).directory.name == "first"
+            assert champion.open_champion(data).version == "first"
         except InputError as error:
             message = str(error)
             assert "no model to score with" in message or "no champion.json says" in message
-        was_published = bool(registry.versions(catalog))
+        was_published = bool(registry.versions(data))
 
-        champion.finish_first_promotion(catalog)
+        champion.finish_first_promotion(data)
 
         if was_published:
-            assert champion.open_champion(catalog).directory.name == "first"
+            assert champion.open_champion(data).version == "first"
         else:
-            assert registry.is_empty(catalog)
+            assert registry.is_empty(data)
 
 
 def test_the_scenarios_do_what_their_names_say(victim: Victim, tmp_path: Path) -> None:

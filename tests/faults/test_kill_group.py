@@ -16,8 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from headlines.errors import DamagedArtifact
-from headlines.storage.artifact import open_artifact
-from headlines.storage.layout import Catalog
+from headlines.storage.data_root import DataRoot
 
 from .conftest import Victim, results
 from .failing_writes import Phase
@@ -35,7 +34,7 @@ def write_rows(root: Path, seed: int) -> None:
     for row in range(ROWS):
         title = "" if row % 40 == seed else "".join(seeded.choices(WORDS, k=seeded.randint(1, 6)))
         lines.append(f"n-{row},{title},搜狐\n")
-    path = Catalog(root).inbox / BATCH
+    path = root / "inbox" / BATCH
     path.parent.mkdir(exist_ok=True)
     path.write_text("".join(lines), encoding="utf-8")
 
@@ -44,7 +43,8 @@ class Watcher:
     """Looks at the predictions again and again, as a reader might at any time."""
 
     def __init__(self, root: Path) -> None:
-        self.directory = Catalog(root).predictions
+        self.directory = root / "predictions"
+        self.store = DataRoot.open(root).store
         self.whole: set[tuple[int, int]] = set()
         self.partial: set[str] = set()
 
@@ -57,7 +57,7 @@ class Watcher:
             if version is None or version in self.whole:
                 continue
             try:
-                artifact = open_artifact(place)
+                artifact = self.store.open(f"predictions/{place.name}")
             except DamagedArtifact as damage:
                 if self._version(place) == version:  # and not replaced while it was read
                     self.partial.add(str(damage))
@@ -164,7 +164,8 @@ class Run:
     def check_end(self, seen: Counter[str]) -> None:
         """Every row is scored or rejected, once; all bytes are those of the undisturbed run."""
         rows: list[int] = []
-        for place in (Catalog(self.root).prediction(BATCH), Catalog(self.root).rejected(BATCH)):
+        for folder in ("predictions", "rejects"):
+            place = self.root / folder / f"batch={BATCH}"
             rows += ds.dataset(place, format="parquet").to_table(["row"]).column("row").to_pylist()
         counted = Counter(rows)
         seen["lost"] += len(set(range(ROWS)) - set(counted))
@@ -185,7 +186,7 @@ def kill(run: Run, kills: int, seed: str) -> Counter[str]:
 
 def test_a_group_of_processes_killed_at_a_few_moments(fragile: Victim, tmp_path: Path) -> None:
     run = Run(fragile, tmp_path, revised=True)
-    parts = sorted(Catalog(run.root).prediction(BATCH).glob("*.parquet"))
+    parts = sorted((run.root / "predictions" / f"batch={BATCH}").glob("*.parquet"))
     assert [pq.read_metadata(part).num_rows for part in parts] == [200] * 5 + [170]
     assert 100 < run.publishing < run.changes - 30
     seen = kill(run, 3, "a few")

@@ -15,8 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from headlines.segmentation import segment
-from headlines.storage.artifact import open_artifact
-from headlines.storage.layout import Catalog
+from headlines.storage.data_root import DataRoot
 from lstm_model.packed import PackedScorer
 
 from .conftest import Victim
@@ -162,18 +161,18 @@ def write(path: Path, rows: list[Row]) -> None:
 
 @pytest.mark.faults
 @pytest.mark.parametrize("suffix", FORMATS)
-def test_every_row_is_scored_at_its_place_or_rejected_with_its_bytes(
+def test_every_row_is_scored_or_rejected_with_its_bytes(
     victim: Victim, tmp_path: Path, suffix: str, count: Callable[..., None]
 ) -> None:
-    catalog = Catalog(tmp_path)
+    data = DataRoot.open(tmp_path)
     name = f"poison{suffix}"
     rows = poisoned(suffix)
     victim.do("first_model", tmp_path)
-    write(catalog.inbox / name, rows)
+    write(tmp_path / data.inbox / name, rows)
 
     victim.do("score", tmp_path, name=name, chunk_rows=2_500)
 
-    predictions = open_artifact(catalog.prediction(name))
+    predictions = data.store.open(data.predictions_of(name))
     assert predictions
     bad = {number: row for number, row in enumerate(rows) if row.reason}
     clean = [number for number, row in enumerate(rows) if not row.reason]
@@ -181,7 +180,7 @@ def test_every_row_is_scored_at_its_place_or_rejected_with_its_bytes(
         pq.read_table(path, partitioning=None) for path in predictions.files(".parquet")
     )
     rejects = pq.read_table(
-        catalog.rejected(name) / "part-00000.parquet", partitioning=None
+        tmp_path / data.rejects_of(name) / "part-00000.parquet", partitioning=None
     ).to_pylist()
     count(
         f"poison in {suffix}", rows=len(rows), scored=len(table), rejected=len(rejects),
@@ -202,6 +201,6 @@ def test_every_row_is_scored_at_its_place_or_rejected_with_its_bytes(
     assert table.column("row").to_pylist() == clean
     assert table.column("id").to_pylist() == [f"n-{number}" for number in clean]
     assert table.column("title").to_pylist() == titles
-    expected = PackedScorer.load(catalog.model("first")).predict(segment(titles))
+    expected = PackedScorer.load(tmp_path / data.model("first")).predict(segment(titles))
     given = np.stack([table.column(f"p_{p}") for p in ("positive", "neutral", "negative")], axis=1)
     np.testing.assert_allclose(given, expected, atol=1e-6)

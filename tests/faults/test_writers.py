@@ -1,4 +1,4 @@
-"""Several processes that write, mend and read one artifact at the same time."""
+"""Several processes that write, rebuild and read one artifact at the same time."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from headlines.storage.artifact import open_artifact
-from headlines.storage.layout import Catalog
+from headlines.storage.data_root import DataRoot
 from headlines.storage.manifest import MANIFEST
 
 from .conftest import Victim, drafts, predicted, results, write_batch
@@ -21,19 +20,21 @@ def test_writers_of_one_key_share_one_artifact(
     victim: Victim, tmp_path: Path, writers: int
 ) -> None:
     for number in range(ROUNDS):
-        catalog = Catalog(tmp_path / str(number))
+        data = DataRoot.open(tmp_path / str(number))
         contents = ["same"] * writers
-        told = victim.do("race", catalog.root, contents=contents, keep_superseded=True)["result"]
+        returned = victim.do("race", data.store.directory, contents=contents, keep_old=True)[
+            "result"
+        ]
 
-        artifact = open_artifact(catalog.reports / "example")
+        artifact = data.store.open("reports/example")
         assert artifact
         files = {entry.path: entry.sha256 for entry in artifact.manifest.files}
-        assert [(one["key"], one["files"]) for one in told] == [
+        assert [(one["key"], one["files"]) for one in returned] == [
             (artifact.manifest.key, files)
         ] * writers
-        assert sum(not one["reused"] for one in told) == 1
-        assert list(results(catalog.root)) == ["reports/example"]
-        assert not drafts(catalog.root)
+        assert sum(not one["reused"] for one in returned) == 1
+        assert list(results(data.store.directory)) == ["reports/example"]
+        assert not drafts(data.store.directory)
 
 
 @pytest.mark.parametrize("writers", [2, WRITERS])
@@ -42,17 +43,18 @@ def test_writers_of_different_keys_lose_nothing(
 ) -> None:
     contents = [f"content {number}" for number in range(writers)]
     for number in range(ROUNDS):
-        catalog = Catalog(tmp_path / str(number))
-        told = victim.do("race", catalog.root, contents=contents, keep_superseded=True)["result"]
+        data = DataRoot.open(tmp_path / str(number))
+        returned = victim.do("race", data.store.directory, contents=contents, keep_old=True)[
+            "result"
+        ]
 
-        places = [catalog.reports / "example"]
-        places += (catalog.root / "superseded/reports").glob("*")
-        opened = [open_artifact(place) for place in places]
+        names = ["reports/example", *data.store.list_artifacts("superseded/reports")]
+        opened = [data.store.open(name) for name in names]
         assert all(opened)
         kept = [artifact.manifest.config["content"] for artifact in opened if artifact]
         assert sorted(kept) == contents
-        assert not any(one["reused"] for one in told)
-        assert not drafts(catalog.root)
+        assert not any(one["reused"] for one in returned)
+        assert not drafts(data.store.directory)
 
 
 def test_writers_of_different_keys_leave_one_where_none_is_kept(
@@ -60,39 +62,37 @@ def test_writers_of_different_keys_leave_one_where_none_is_kept(
 ) -> None:
     contents = [f"content {number}" for number in range(WRITERS)]
     for number in range(ROUNDS):
-        catalog = Catalog(tmp_path / str(number))
-        victim.do("race", catalog.root, contents=contents, keep_superseded=False)
+        data = DataRoot.open(tmp_path / str(number))
+        victim.do("race", data.store.directory, contents=contents, keep_old=False)
 
-        assert open_artifact(catalog.reports / "example")
-        assert list(results(catalog.root)) == ["reports/example"]
-        assert not drafts(catalog.root)
+        assert data.store.open("reports/example")
+        assert list(results(data.store.directory)) == ["reports/example"]
+        assert not drafts(data.store.directory)
 
 
 def test_a_damaged_artifact_is_mended_once_by_many(victim: Victim, tmp_path: Path) -> None:
     for number in range(ROUNDS):
-        catalog = Catalog(tmp_path / str(number))
-        victim.do("publish_example", catalog.root, content="same")
-        whole = results(catalog.root)
-        (catalog.reports / "example/part-1.parquet").write_bytes(b"PAR1")
+        data = DataRoot.open(tmp_path / str(number))
+        victim.do("publish_example", data.store.directory, content="same")
+        whole = results(data.store.directory)
+        (data.store.directory / "reports/example/part-1.parquet").write_bytes(b"PAR1")
 
-        victim.do("mend", catalog.root, content="same", writers=WRITERS)
+        victim.do("rebuild", data.store.directory, content="same", writers=WRITERS)
 
-        assert results(catalog.root) == whole
-        aside = [*(catalog.work / "damaged/reports").glob("*")]
-        assert [(place / "part-1.parquet").read_bytes() for place in aside] == [b"PAR1"]
-        assert not drafts(catalog.root)
+        assert results(data.store.directory) == whole
+        quarantined = [*(data.store.work / "damaged/reports").glob("*")]
+        assert [(place / "part-1.parquet").read_bytes() for place in quarantined] == [b"PAR1"]
+        assert not drafts(data.store.directory)
 
 
-def test_what_is_replaced_while_it_is_read_is_not_taken_for_damaged(
-    victim: Victim, tmp_path: Path
-) -> None:
-    catalog = Catalog(tmp_path)
+def test_a_replacement_during_a_read_is_not_damage(victim: Victim, tmp_path: Path) -> None:
+    data = DataRoot.open(tmp_path)
     contents = ["one", "two"]
-    victim.do("replace_while_read", catalog.root, contents=contents, rounds=100)
+    victim.do("replace_while_read", data.store.directory, contents=contents, rounds=100)
 
-    assert open_artifact(catalog.reports / "example")
-    assert not [*(catalog.work / "damaged").rglob("*")]
-    assert not drafts(catalog.root)
+    assert data.store.open("reports/example")
+    assert not [*(data.store.work / "damaged").rglob("*")]
+    assert not drafts(data.store.directory)
 
 
 def test_batches_of_the_same_rows_do_not_take_each_others_pieces(
@@ -112,23 +112,25 @@ def race_for_a_batch(victim: Victim, directory: Path, processes: int) -> Counter
     """Have processes score one batch all at once; what each did, and what is there then."""
     victim.do("first_model", directory)
     write_batch(directory, "first")
-    told = victim.do("score_together", directory, processes=processes)["result"]
-    catalog = Catalog(directory)
-    seen = Counter(f"told {one}" for one in told)
-    seen["artifacts"] = sum(path.name == MANIFEST for path in catalog.predictions.rglob("*"))
+    returned = victim.do("score_together", directory, processes=processes)["result"]
+    data = DataRoot.open(directory)
+    seen = Counter(f"returned {one}" for one in returned)
+    seen["artifacts"] = sum(
+        path.name == MANIFEST for path in (directory / data.predictions).rglob("*")
+    )
     seen["duplicated rows"] = len(rows := predicted(directory)) - len(set(rows))
     seen["lost rows"] = len({*range(10)} - {*rows} - {1, 6})
-    seen["set aside or superseded"] = len([*catalog.work.glob("damaged/*")])
-    seen["set aside or superseded"] += len([*directory.glob("superseded/*")])
-    seen["left behind"] = len(drafts(directory)) + len([*catalog.work.glob("chunks/*")])
-    assert open_artifact(catalog.prediction("news.csv"))
+    seen["quarantined or superseded"] = len([*data.store.work.glob("damaged/*")])
+    seen["quarantined or superseded"] += len([*directory.glob("superseded/*")])
+    seen["left behind"] = len(drafts(directory)) + len([*data.store.work.glob("chunks/*")])
+    assert data.store.open(data.predictions_of("news.csv"))
     return +seen  # without what is 0
 
 
 def test_processes_race_for_a_batch_and_one_scores_it(victim: Victim, tmp_path: Path) -> None:
     for number in range(2):
         seen = race_for_a_batch(victim, tmp_path / str(number), WRITERS)
-        assert seen == {"told scored": 1, "told reused": WRITERS - 1, "artifacts": 1}
+        assert seen == {"returned scored": 1, "returned reused": WRITERS - 1, "artifacts": 1}
 
 
 @pytest.mark.slow
@@ -139,7 +141,7 @@ def test_sixteen_processes_race_for_a_batch_fifty_times(
     seen: Counter[str] = Counter()
     for number in range(MANY_ROUNDS):
         seen += race_for_a_batch(victim, tmp_path / str(number), MANY_WRITERS)
-    expected = {"told scored": 1, "told reused": MANY_WRITERS - 1, "artifacts": 1}
+    expected = {"returned scored": 1, "returned reused": MANY_WRITERS - 1, "artifacts": 1}
     count(
         "races for a batch", rounds=MANY_ROUNDS, **{k.replace(" ", "_"): n for k, n in seen.items()}
     )
@@ -155,8 +157,8 @@ def test_sixteen_writers_of_one_key_fifty_times(
     for number in range(MANY_ROUNDS):
         root = tmp_path / str(number)
         contents = ["same"] * MANY_WRITERS
-        told = victim.do("race", root, contents=contents, keep_superseded=True)["result"]
-        made += sum(not one["reused"] for one in told)
+        returned = victim.do("race", root, contents=contents, keep_old=True)["result"]
+        made += sum(not one["reused"] for one in returned)
         artifacts += len(results(root))
         assert not drafts(root)
     count("writers of one key", rounds=MANY_ROUNDS, made=made, artifacts=artifacts)

@@ -1,4 +1,4 @@
-"""Does jobs in child processes that die, or run out of disk, where they are told to.
+"""Does jobs in child processes that die, or run out of disk, at a given step.
 
 Run as a script it reads one request a line from standard input, as JSON, and answers each with
 one line. It imports everything once and forks a child for every job, so that a kill at each of

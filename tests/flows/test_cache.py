@@ -8,11 +8,11 @@ import pytest
 from flows.cli.commands import main
 from headlines.corpus.ingest import ingest
 from headlines.corpus.tokens import segment_corpus
-from headlines.storage.layout import Catalog
+from headlines.storage.data_root import DataRoot
 
 
 def test_the_cache_is_shown_and_pruned(
-    catalog: Catalog,
+    root: DataRoot,
     corpus_file: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -22,10 +22,10 @@ def test_the_cache_is_shown_and_pruned(
         return capsys.readouterr().out.splitlines()
 
     assert shown() == ["the token cache is empty; `headlines segment` fills it"]
-    corpus = ingest(catalog, "news", str(corpus_file))
-    segment_corpus(catalog, corpus)
+    corpus = ingest(root, "news", str(corpus_file))
+    segment_corpus(root, corpus)
     monkeypatch.setenv("HEADLINES_ENGINE", "jieba")
-    segment_corpus(catalog, corpus)
+    segment_corpus(root, corpus)
 
     fast, jieba = sorted(shown(), key=lambda line: line.split()[-1])
     assert jieba.endswith("0 days  jieba")
@@ -35,7 +35,7 @@ def test_the_cache_is_shown_and_pruned(
     [left] = json.loads("\n".join(shown("--json", "--prune", jieba.split()[0])))
     assert left["segmenter"]["engine"] == "fast"
     assert left["rows"] == corpus.rows
-    assert [path.name for path in catalog.words.iterdir()] == [left["name"]]
+    assert [path.name for path in root.store.path(root.token_cache).iterdir()] == [left["name"]]
 
     with pytest.raises(SystemExit) as left_with:
         main(["cache", "--prune", "../corpus"])

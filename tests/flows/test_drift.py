@@ -9,8 +9,7 @@ import pytest
 
 from headlines.errors import BatchesStopped
 from headlines.metrics.profile import Profile
-from headlines.storage.artifact import open_artifact
-from headlines.storage.layout import Catalog
+from headlines.storage.data_root import DataRoot
 
 Writer = Callable[[Path, list[str]], Path]
 
@@ -21,7 +20,7 @@ ENGLISH = [f"Stocks fell for the {number}th day on Wall Street" for number in ra
 
 
 @pytest.fixture
-def corpus(catalog: Catalog, corpus_file: Path) -> str:
+def corpus(root: DataRoot, corpus_file: Path) -> str:
     from flows.ingest import ingest
 
     ingest(str(corpus_file), "news")
@@ -29,7 +28,7 @@ def corpus(catalog: Catalog, corpus_file: Path) -> str:
 
 
 def test_a_night_with_drift_warns_and_is_remembered(
-    catalog: Catalog,
+    root: DataRoot,
     corpus: str,
     small_preset: str,
     write_batch: Writer,
@@ -37,12 +36,12 @@ def test_a_night_with_drift_warns_and_is_remembered(
 ) -> None:
     from flows.nightly import nightly
 
-    write_batch(catalog.inbox / "small.csv", ENGLISH[:5])
+    write_batch(root.store.path(root.inbox) / "small.csv", ENGLISH[:5])
     small = nightly(corpus, small_preset)
     assert {finding["level"] for finding in small["drift"]} == {"too few rows", "not judged"}
     assert small["before"] == []
 
-    write_batch(catalog.inbox / "other.csv", [*ENGLISH, ""])
+    write_batch(root.store.path(root.inbox) / "other.csv", [*ENGLISH, ""])
     with caplog.at_level(logging.WARNING):
         other = nightly(corpus, small_preset)
 
@@ -63,7 +62,7 @@ def test_a_night_with_drift_warns_and_is_remembered(
 
 
 def test_too_much_drift_fails_the_night_after_scoring(
-    catalog: Catalog,
+    root: DataRoot,
     corpus: str,
     small_preset: str,
     write_batch: Writer,
@@ -72,8 +71,8 @@ def test_too_much_drift_fails_the_night_after_scoring(
     from flows.cli.commands import main
     from flows.nightly import nightly
 
-    write_batch(catalog.inbox / "other.csv", ENGLISH)
-    (catalog.inbox / "what?.csv").write_text("title\n喜讯\n", encoding="utf-8")
+    write_batch(root.store.path(root.inbox) / "other.csv", ENGLISH)
+    (root.store.path(root.inbox) / "what?.csv").write_text("title\n喜讯\n", encoding="utf-8")
 
     with pytest.raises(SystemExit) as left:
         main(["nightly", "--corpus", corpus, "--preset", small_preset, "--drift-stop", "0.25"])
@@ -87,13 +86,13 @@ def test_too_much_drift_fails_the_night_after_scoring(
     assert "other.csv: 600 rows in, 600 scored, 0 rejected" in shown.out
     assert "skipped what?.csv" in shown.out
     assert "cannot be a batch name" in shown.out
-    report = next(catalog.nightly_reports.glob("*.html"))
+    report = next(root.store.path(root.nightly_reports).glob("*.html"))
     assert str(report) in last
-    assert open_artifact(catalog.prediction("other.csv")) is not None
+    assert root.store.open(root.predictions_of("other.csv")) is not None
 
     # Both the stopped batch and the drift are reported.
-    write_batch(catalog.inbox / "again.csv", ENGLISH[::-1])
-    write_batch(catalog.inbox / "bad.csv", ["", ""])
+    write_batch(root.store.path(root.inbox) / "again.csv", ENGLISH[::-1])
+    write_batch(root.store.path(root.inbox) / "bad.csv", ["", ""])
     with pytest.raises(BatchesStopped, match=r"stopped: bad\.csv; drift of .*length") as stopped:
         nightly(corpus, small_preset, drift_stop=0.25)
     assert stopped.value.result["profile"]["rows"] == 600

@@ -13,15 +13,15 @@ from headlines.corpus.tokens import segment_corpus
 from headlines.models import registry
 from headlines.models.presets import resolve_preset
 from headlines.storage.artifact import Artifact
-from headlines.storage.layout import Catalog
+from headlines.storage.data_root import DataRoot
 from headlines.training.train import train
 
 
 @pytest.fixture
-def model(catalog: Catalog, corpus_file: Path, small_preset: str) -> Artifact:
+def model(root: DataRoot, corpus_file: Path, small_preset: str) -> Artifact:
     """The champion of a data root."""
-    corpus = ingest(catalog, "news", str(corpus_file))
-    return train(catalog, corpus, segment_corpus(catalog, corpus), resolve_preset(small_preset))
+    corpus = ingest(root, "news", str(corpus_file))
+    return train(root, corpus, segment_corpus(root, corpus), resolve_preset(small_preset))
 
 
 def test_the_result_as_json_and_for_people(
@@ -32,37 +32,37 @@ def test_the_result_as_json_and_for_people(
         result = json.loads(capfd.readouterr().out)  # and nothing else
         assert result.pop("largest_difference") <= 1e-5
         assert result == {
-            "model": model.directory.name,
+            "model": model.version,
             "format": format,
             "directory": str(tmp_path / format),
             "checked": 18,
         }
         assert (tmp_path / format / "export.json").is_file()
 
-    named = ["export", "--model", model.directory.name, "--format", "onnx"]
+    named = ["export", "--model", model.version, "--format", "onnx"]
     main([*named, str(tmp_path / "again")])
     shown = capfd.readouterr().out.splitlines()
-    assert shown[0] == f"export: {tmp_path / 'again'} (onnx of {model.directory.name})"
+    assert shown[0] == f"export: {tmp_path / 'again'} (onnx of {model.version})"
     assert shown[1].startswith("checked on 18 headlines: ")
     first, again = (tmp_path / name / "model.onnx" for name in ("onnx", "again"))
     assert again.read_bytes() == first.read_bytes()
 
 
 def test_export_to_onnx_loads_no_prefect_or_tensorflow(
-    model: Artifact, catalog: Catalog, tmp_path: Path
+    model: Artifact, root: DataRoot, tmp_path: Path
 ) -> None:
     code = (
         "import sys\n"
         "sys.modules['prefect'] = sys.modules['tensorflow'] = None\n"
         "from flows.cli.commands import main\n"
-        f"main(['--data', {str(catalog.root)!r}, 'export', '--format', 'onnx', 'new'])\n"
+        f"main(['--data', {str(root.store.directory)!r}, 'export', '--format', 'onnx', 'new'])\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
     )
-    assert done.stdout.startswith(f"export: new (onnx of {model.directory.name})")
+    assert done.stdout.startswith(f"export: new (onnx of {model.version})")
     assert done.stderr == ""
-    assert registry.versions(catalog) == [model.directory.name]
+    assert registry.versions(root) == [model.version]
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_export_to_onnx_loads_no_prefect_or_tensorflow(
         (("--format", "tflite", "new"), "'saved_model'"),
         (("--format", "onnx", "new"), "headlines train"),
         (("--format", "onnx", "--model", "none", "new"), "headlines models"),
-        (("--format", "onnx", "."), "name a directory that is not there"),
+        (("--format", "onnx", "."), "name a directory that does not exist"),
     ],
 )
 def test_wrong_input_is_one_line_and_status_2(

@@ -14,20 +14,20 @@ from headlines.corpus.tokens import segment_corpus
 from headlines.evaluation.evaluate import evaluate
 from headlines.models import champion
 from headlines.storage.artifact import Artifact
-from headlines.storage.layout import Catalog
+from headlines.storage.data_root import DataRoot
 from headlines.training.train import train
 from lstm_model.presets import PRESETS
 
 
 @pytest.fixture
-def models(catalog: Catalog, corpus_file: Path, small_preset: str) -> list[Artifact]:
+def models(root: DataRoot, corpus_file: Path, small_preset: str) -> list[Artifact]:
     """A champion that learned nothing and was not evaluated, and a better model that was."""
-    corpus = ingest(catalog, "news", str(corpus_file))
-    tokens = segment_corpus(catalog, corpus)
+    corpus = ingest(root, "news", str(corpus_file))
+    tokens = segment_corpus(root, corpus)
     lazy = dataclasses.replace(PRESETS[small_preset], epochs=1, learning_rate=1e-6)
     learnt = dataclasses.replace(PRESETS[small_preset], epochs=30, learning_rate=0.02)
-    made = [train(catalog, corpus, tokens, preset) for preset in (lazy, learnt)]
-    evaluate(catalog, made[1], corpus, tokens)
+    made = [train(root, corpus, tokens, preset) for preset in (lazy, learnt)]
+    evaluate(root, made[1], corpus, tokens)
     return made
 
 
@@ -45,9 +45,9 @@ def exit_of(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[Any, s
 
 
 def test_models_are_listed_with_figures_and_inputs(
-    catalog: Catalog, models: list[Artifact], capsys: pytest.CaptureFixture[str]
+    root: DataRoot, models: list[Artifact], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    first, second = (model.directory.name for model in models)
+    first, second = (model.version for model in models)
     weights = models[0].directory / "weights.safetensors"
     lines = shown(capsys, "models").splitlines()
 
@@ -81,7 +81,8 @@ def test_models_are_listed_with_figures_and_inputs(
     assert rows[first]["preset"] == "small"
     assert rows[second]["damaged"] == ""
 
-    catalog.champion.write_text("{}")  # who has to choose another champion needs the list
+    # Whoever has to choose another champion needs the list.
+    root.store.path(root.champion).write_text("{}")
     status, out, error = exit_of(capsys, "models")
     assert status == 2
     assert error.count("\n") == 1
@@ -91,20 +92,20 @@ def test_models_are_listed_with_figures_and_inputs(
 
 
 def test_a_missing_champion_is_reported_below_the_list(
-    catalog: Catalog, models: list[Artifact], capsys: pytest.CaptureFixture[str]
+    root: DataRoot, models: list[Artifact], capsys: pytest.CaptureFixture[str]
 ) -> None:
     first, second = models
-    first.directory.rename(catalog.root / "moved")
+    first.directory.rename(root.store.directory / "moved")
     status, out, error = exit_of(capsys, "models")
     assert status == 2
-    assert f"* {first.directory.name}  CORRUPT: it is gone" in out.splitlines()
-    assert f"  {second.directory.name}  small, " in out
+    assert f"* {first.version}  CORRUPT: it is missing" in out.splitlines()
+    assert f"  {second.version}  small, " in out
     assert error.count("\n") == 1
-    assert f"there is no model '{first.directory.name}', which is the champion" in error
+    assert f"there is no model '{first.version}', which is the champion" in error
     assert f"headlines: {first.directory}: " in error
     assert "restore it from a copy, or choose another one" in error
 
-    catalog.champion.unlink()
+    root.store.path(root.champion).unlink()
     status, out, error = exit_of(capsys, "models")
     assert status == 2
     assert "*" not in out
@@ -112,22 +113,22 @@ def test_a_missing_champion_is_reported_below_the_list(
 
 
 def test_without_a_model_the_list_says_so(
-    catalog: Catalog, capsys: pytest.CaptureFixture[str]
+    root: DataRoot, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert shown(capsys, "models") == "no models yet; `headlines train` makes one\n"
 
 
 def test_no_promotion_on_a_corpus_without_dev(
-    catalog: Catalog,
+    root: DataRoot,
     corpus_file: Path,
     tmp_path: Path,
     models: list[Artifact],
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    first, second = (model.directory.name for model in models)
+    first, second = (model.version for model in models)
     frame = pd.read_csv(corpus_file)
     frame[frame["split"] != "dev"].to_csv(tmp_path / "no-dev.csv", index=False)
-    ingest(catalog, "no-dev", str(tmp_path / "no-dev.csv"))
+    ingest(root, "no-dev", str(tmp_path / "no-dev.csv"))
     status, _, error = exit_of(capsys, "promote", second, "--corpus", "no-dev")
     assert status == 2
     assert "there are no dev headlines to compare it on" in error
@@ -143,14 +144,14 @@ def test_help_says_a_first_model_is_always_promoted(
 
 
 def test_promotion_by_rule_and_by_force_and_rollback(
-    catalog: Catalog, models: list[Artifact], capsys: pytest.CaptureFixture[str]
+    root: DataRoot, models: list[Artifact], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    first, second = (model.directory.name for model in models)
+    first, second = (model.version for model in models)
 
     assert f"{second} is the champion: dev macro-F1 1.000, that of {first} " in shown(
         capsys, "promote", second, "--corpus", "news"
     )
-    assert champion.open_champion(catalog).directory.name == second
+    assert champion.open_champion(root).version == second
 
     status, out, error = exit_of(capsys, "promote", first, "--corpus", "news", "--json")
     verdict = json.loads(out)
@@ -161,14 +162,14 @@ def test_promotion_by_rule_and_by_force_and_rollback(
         assert reason in error
     assert "is not shown to be better than the champion's" in error
     assert f"the champion is still {second}; --force promotes it anyway" in error
-    assert champion.open_champion(catalog).directory.name == second
+    assert champion.open_champion(root).version == second
 
     assert f"{first} is the champion: forced: dev macro-F1" in shown(
         capsys, "promote", first, "--force"
     )
-    assert "against it: " in champion.history(catalog)[-1].reason
+    assert "against it: " in champion.history(root)[-1].reason
     assert shown(capsys, "promote", "--rollback") == f"{second} is the champion again\n"
-    assert champion.open_champion(catalog).directory.name == second
+    assert champion.open_champion(root).version == second
 
 
 @pytest.mark.parametrize(
@@ -184,7 +185,7 @@ def test_promotion_by_rule_and_by_force_and_rollback(
     ],
 )
 def test_a_wrong_promotion_is_one_line_and_status_2(
-    catalog: Catalog,
+    root: DataRoot,
     capsys: pytest.CaptureFixture[str],
     arguments: tuple[str, ...],
     expected: str,
@@ -193,13 +194,13 @@ def test_a_wrong_promotion_is_one_line_and_status_2(
     assert (status, out) == (2, "")
     assert error.count("\n") == 1
     assert expected in error
-    assert not list(catalog.root.rglob("*.json"))
+    assert not list(root.store.directory.rglob("*.json"))
 
 
 def test_a_broken_link_of_the_lineage_exits_with_1(
-    catalog: Catalog, corpus_file: Path, capsys: pytest.CaptureFixture[str]
+    root: DataRoot, corpus_file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    tokens = segment_corpus(catalog, ingest(catalog, "news", str(corpus_file)))
+    tokens = segment_corpus(root, ingest(root, "news", str(corpus_file)))
     place = str(tokens.directory)
     assert f"file {corpus_file}" in shown(capsys, "lineage", place)
     corpus_file.write_text("title\n", encoding="utf-8")

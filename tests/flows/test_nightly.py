@@ -23,8 +23,7 @@ from headlines.scoring.batch import Batch
 from headlines.scoring.commit import commit
 from headlines.scoring.prepare import prepare_batch
 from headlines.scoring.score_chunks import PREDICTION_SCHEMA, score_chunk
-from headlines.storage.artifact import open_artifact
-from headlines.storage.layout import Catalog
+from headlines.storage.data_root import DataRoot
 from tests.score import OPTIONS, make_jobs
 
 Writer = Callable[[Path, list[str]], Path]
@@ -43,40 +42,41 @@ def file_bytes(directory: Path) -> dict[str, bytes]:
 
 
 @pytest.fixture
-def corpus(catalog: Catalog, corpus_file: Path) -> str:
+def corpus(root: DataRoot, corpus_file: Path) -> str:
     from flows.ingest import ingest
 
     ingest(str(corpus_file), "news")
     return "news"
 
 
-def test_a_night_makes_what_is_missing_and_a_second_one_reuses_all_of_it(
-    catalog: Catalog, corpus: str, small_preset: str, write_batch: Writer
+def test_a_second_night_reuses_everything(
+    root: DataRoot, corpus: str, small_preset: str, write_batch: Writer
 ) -> None:
     from flows.nightly import nightly
 
-    write_batch(catalog.inbox / "2026-11-20.csv", TITLES)
-    write_batch(catalog.inbox / "late" / "2026-11-19.csv", TITLES[:2])
-    (catalog.inbox / "notes.txt").write_text("no batch", encoding="utf-8")
+    write_batch(root.store.path(root.inbox) / "2026-11-20.csv", TITLES)
+    write_batch(root.store.path(root.inbox) / "late" / "2026-11-19.csv", TITLES[:2])
+    (root.store.path(root.inbox) / "notes.txt").write_text("no batch", encoding="utf-8")
 
     first = nightly(corpus, small_preset)
 
     outcomes = {batch["batch"]: batch["outcome"] for batch in first["batches"]}
     assert outcomes == {"2026-11-20.csv": "scored", "late/2026-11-19.csv": "scored"}
     assert list(first["skipped"]) == ["notes.txt"]
-    assert champion.open_champion(catalog).directory.name == first["model"]
+    assert champion.open_champion(root).version == first["model"]
     report = Path(first["report"]).read_text(encoding="utf-8")
     assert "2026-11-20.csv" in report
     assert TITLES[0] in report
 
-    predictions = catalog.prediction("2026-11-20.csv")
+    predictions = root.store.path(root.predictions_of("2026-11-20.csv"))
     table = pq.read_table(predictions / "part-00000.parquet", partitioning=None)
     assert table.schema.equals(PREDICTION_SCHEMA)
     assert table.column("title").to_pylist() == TITLES
     assert table.column("id").to_pylist() == [f"n-{n}" for n in range(5)]
     assert table.column("extra").to_pylist() == ['{"source":"搜狐"}'] * 5
     before = file_bytes(predictions)
-    corpora = file_bytes(catalog.corpus("news")), file_bytes(catalog.root / "tokens")
+    folders = [root.store.path(name) for name in (root.corpus("news"), "tokens")]
+    made = [file_bytes(folder) for folder in folders]
 
     second = nightly(corpus, small_preset)
 
@@ -84,25 +84,26 @@ def test_a_night_makes_what_is_missing_and_a_second_one_reuses_all_of_it(
     assert "2 scored before" in Path(second["report"]).read_text(encoding="utf-8")
     assert second["model"] == first["model"]
     assert file_bytes(predictions) == before
-    assert (file_bytes(catalog.corpus("news")), file_bytes(catalog.root / "tokens")) == corpora
-    assert len(registry.versions(catalog)) == 1
-    assert (catalog.work / "digests.json").is_file()  # the next night reads no batch again
+    assert [file_bytes(folder) for folder in folders] == made
+    assert len(registry.versions(root)) == 1
+    assert (root.store.work / "digests.json").is_file()  # the next night reads no batch again
 
 
 def test_four_libraries_open_the_predictions_as_one_dataset(
-    catalog: Catalog, corpus: str, small_preset: str, write_batch: Writer
+    root: DataRoot, corpus: str, small_preset: str, write_batch: Writer
 ) -> None:
     from flows.nightly import nightly
 
-    write_batch(catalog.inbox / "2026-11-20.csv", TITLES)
-    write_batch(catalog.inbox / "late" / "2026-11-19.jsonl.csv", TITLES[:2])
+    write_batch(root.store.path(root.inbox) / "2026-11-20.csv", TITLES)
+    write_batch(root.store.path(root.inbox) / "late" / "2026-11-19.jsonl.csv", TITLES[:2])
     nightly(corpus, small_preset)
 
     expected = sorted(
         [("2026-11-20.csv", row) for row in range(5)]
         + [("late/2026-11-19.jsonl.csv", row) for row in range(2)]
     )
-    folder, everything = str(catalog.predictions), str(catalog.predictions / "**/*.parquet")
+    folder = str(root.store.path(root.predictions))
+    everything = f"{folder}/**/*.parquet"
     columns = ["batch", "row"]
     with_pandas = pd.read_parquet(folder)[columns]
     with_arrow = ds.dataset(folder, partitioning="hive").to_table(columns).to_pandas()
@@ -114,23 +115,24 @@ def test_four_libraries_open_the_predictions_as_one_dataset(
 
 
 def test_a_batch_that_cannot_be_scored_keeps_no_other_waiting(
-    catalog: Catalog, corpus: str, small_preset: str, write_batch: Writer
+    root: DataRoot, corpus: str, small_preset: str, write_batch: Writer
 ) -> None:
     from flows.nightly import nightly
 
-    bad = catalog.inbox / "a-bad.csv"
+    bad = root.store.path(root.inbox) / "a-bad.csv"
     write_batch(bad, ["", "", "好消息"])
-    write_batch(catalog.inbox / "b-good.csv", TITLES)
+    write_batch(root.store.path(root.inbox) / "b-good.csv", TITLES)
 
     with pytest.raises(BatchesStopped, match=r"a-bad\.csv"):
         nightly(corpus, small_preset)
 
-    assert open_artifact(catalog.prediction("b-good.csv")) is not None
-    assert not catalog.prediction("a-bad.csv").exists()
-    rejects = pq.read_table(catalog.failed("a-bad.csv") / "rejects.parquet", partitioning=None)
+    assert root.store.open(root.predictions_of("b-good.csv")) is not None
+    assert not root.store.path(root.predictions_of("a-bad.csv")).exists()
+    failure = root.store.path(root.failure_of("a-bad.csv"))
+    rejects = pq.read_table(failure / "rejects.parquet", partitioning=None)
     assert rejects.column("row").to_pylist() == [0, 1]
     assert rejects.column("raw").to_pylist() == ["n-0,,搜狐".encode(), "n-1,,搜狐".encode()]
-    assert "title is blank" in (catalog.failed("a-bad.csv") / "report.md").read_text("utf-8")
+    assert "title is blank" in (failure / "report.md").read_text("utf-8")
 
     waiting = nightly(corpus, small_preset)  # unchanged: not tried again, and no failure
     assert [b["outcome"] for b in waiting["batches"]] == ["waiting"]
@@ -140,19 +142,19 @@ def test_a_batch_that_cannot_be_scored_keeps_no_other_waiting(
     mended = nightly(corpus, small_preset)
     assert [b["outcome"] for b in mended["batches"]] == ["scored"]
     assert mended["reused"] == 1
-    assert not catalog.failed("a-bad.csv").exists()
-    assert not catalog.rejected("a-bad.csv").exists()
+    assert not root.store.path(root.failure_of("a-bad.csv")).exists()
+    assert not root.store.path(root.rejects_of("a-bad.csv")).exists()
 
 
-def test_a_night_leaves_what_still_settles_and_the_next_one_scores_it(
-    catalog: Catalog, corpus: str, small_preset: str, write_batch: Writer
+def test_a_settling_batch_is_left_for_the_next_night(
+    root: DataRoot, corpus: str, small_preset: str, write_batch: Writer
 ) -> None:
     from flows.nightly import nightly
 
-    old = write_batch(catalog.inbox / "old.csv", TITLES)
+    old = write_batch(root.store.path(root.inbox) / "old.csv", TITLES)
     os.utime(old, (0, 0))
-    new = write_batch(catalog.inbox / "new.csv" / "part-0.csv", TITLES[:2]).parent
-    (catalog.inbox / "upload.csv.part").write_text("title", encoding="utf-8")
+    new = write_batch(root.store.path(root.inbox) / "new.csv" / "part-0.csv", TITLES[:2]).parent
+    (root.store.path(root.inbox) / "upload.csv.part").write_text("title", encoding="utf-8")
 
     first = nightly(corpus, small_preset, settle_seconds=3600)
 
@@ -161,7 +163,7 @@ def test_a_night_leaves_what_still_settles_and_the_next_one_scores_it(
     assert "still being written" in first["skipped"]["upload.csv.part"]
     report = Path(first["report"]).read_text(encoding="utf-8")
     assert "left for the next night" in report
-    assert not catalog.prediction("new.csv").exists()
+    assert not root.store.path(root.predictions_of("new.csv")).exists()
 
     write_batch(new / "part-1.csv", TITLES[2:])  # it was indeed not whole
     second = nightly(corpus, small_preset)
@@ -169,32 +171,32 @@ def test_a_night_leaves_what_still_settles_and_the_next_one_scores_it(
     assert second["reused"] == 1
 
 
-def test_a_backfill_takes_the_days_it_is_given_and_scores_nothing_twice(
-    catalog: Catalog, corpus: str, small_preset: str, write_batch: Writer
+def test_a_backfill_scores_the_given_days_once(
+    root: DataRoot, corpus: str, small_preset: str, write_batch: Writer
 ) -> None:
     from flows.nightly import nightly
 
     for day in (18, 19, 20, 21):
-        write_batch(catalog.inbox / f"2026-11-{day}.csv", TITLES[: day % 4 + 1])
-    write_batch(catalog.inbox / "undated.csv", TITLES)
+        write_batch(root.store.path(root.inbox) / f"2026-11-{day}.csv", TITLES[: day % 4 + 1])
+    write_batch(root.store.path(root.inbox) / "undated.csv", TITLES)
     first, last = date(2026, 11, 19), date(2026, 11, 20)
 
     some = nightly(corpus, small_preset, first_day=first, last_day=last)
     assert [batch["batch"] for batch in some["batches"]] == ["2026-11-19.csv", "2026-11-20.csv"]
     assert some["left_out"] == {"of other days": 2, "without a day": 1}
 
-    made = file_bytes(catalog.predictions)
+    made = file_bytes(root.store.path(root.predictions))
     rest = nightly(corpus, small_preset)  # nights in any order leave nothing out
     assert [batch["batch"] for batch in rest["batches"]] == [
         "2026-11-18.csv", "2026-11-21.csv", "undated.csv",
     ]  # fmt: skip
     assert rest["reused"] == 2
-    assert not (catalog.root / "superseded").exists()
-    assert made.items() <= file_bytes(catalog.predictions).items()
+    assert not (root.store.directory / "superseded").exists()
+    assert made.items() <= file_bytes(root.store.path(root.predictions)).items()
 
 
 def test_a_night_reuses_what_another_run_scores_meanwhile(
-    catalog: Catalog,
+    root: DataRoot,
     corpus: str,
     small_preset: str,
     write_batch: Writer,
@@ -204,58 +206,59 @@ def test_a_night_reuses_what_another_run_scores_meanwhile(
     from headlines.scoring import run_batch
 
     nightly(corpus, small_preset)
-    batch = Batch.of_file(catalog, write_batch(catalog.inbox / "a.csv", TITLES))
-    model = champion.open_champion(catalog)
+    batch = Batch.of_file(root, write_batch(root.store.path(root.inbox) / "a.csv", TITLES))
+    model = champion.open_champion(root)
     found_due = threading.Event()
     claim = run_batch.claim
 
-    def claim_soon(catalog: Catalog, batch: Batch) -> Any:
+    def claim_soon(root: DataRoot, batch: Batch) -> Any:
         found_due.set()
-        return claim(catalog, batch)
+        return claim(root, batch)
 
     monkeypatch.setattr(run_batch, "claim", claim_soon)
     with ThreadPoolExecutor(1) as runs:
-        with claim(catalog, batch):
+        with claim(root, batch):
             night = runs.submit(nightly, corpus, small_preset)
             assert found_due.wait(300)
-            prepared = prepare_batch(catalog, batch, OPTIONS)
-            scored = [score_chunk(job) for job in make_jobs(catalog, batch, prepared)]
-            commit(catalog, batch, prepared, model, scored)
-            made = file_bytes(catalog.predictions)
+            prepared = prepare_batch(root, batch, OPTIONS)
+            scored = [score_chunk(job) for job in make_jobs(root, batch, prepared)]
+            commit(root, batch, prepared, model, scored)
+            made = file_bytes(root.store.path(root.predictions))
         result = night.result()
 
     assert (result["batches"], result["reused"]) == ([], 1)
-    assert file_bytes(catalog.predictions) == made
-    assert not (catalog.root / "superseded").exists()
+    assert file_bytes(root.store.path(root.predictions)) == made
+    assert not (root.store.directory / "superseded").exists()
 
 
-def test_a_champion_that_is_lost_or_cannot_be_read_stops_the_night(
-    catalog: Catalog, corpus: str, small_preset: str, write_batch: Writer
+def test_a_lost_or_unreadable_champion_stops_the_night(
+    root: DataRoot, corpus: str, small_preset: str, write_batch: Writer
 ) -> None:
     from flows.nightly import nightly
 
-    model = Path(nightly(corpus, small_preset)["model"])
-    pointer, weights = catalog.champion, catalog.model(model.name) / "weights.safetensors"
-    write_batch(catalog.inbox / "a.csv", TITLES)
+    model = nightly(corpus, small_preset)["model"]
+    pointer = root.store.path(root.champion)
+    weights = root.store.path(root.model(model)) / "weights.safetensors"
+    write_batch(root.store.path(root.inbox) / "a.csv", TITLES)
     whole = {path: path.read_bytes() for path in (pointer, weights)}
-    for harm, told in (
+    for harm, problem in (
         (pointer.unlink, "no champion.json says which"),
         (lambda: pointer.write_bytes(whole[pointer][:-9]), "champion pointer cannot be read"),
         (lambda: weights.write_bytes(whole[weights][:-9]), "the model is damaged"),
-        (lambda: weights.parent.rename(catalog.root / "moved"), "there is no model"),
+        (lambda: weights.parent.rename(root.store.directory / "moved"), "there is no model"),
     ):
         for path, content in whole.items():
             path.write_bytes(content)
         harm()
-        with pytest.raises(InputError, match=told) as refusal:
+        with pytest.raises(InputError, match=problem) as refusal:
             nightly(corpus, small_preset)
-        assert str(catalog.models) in refusal.value.location
+        assert str(root.store.path(root.models)) in refusal.value.location
         assert refusal.value.hint
-        assert not catalog.predictions.exists()
-        assert len(registry.versions(catalog)) <= 1  # none was trained in its place
+        assert not root.store.path(root.predictions).exists()
+        assert len(registry.versions(root)) <= 1  # none was trained in its place
 
 
-def test_importing_the_flows_package_loads_neither_prefect_nor_tensorflow() -> None:
+def test_importing_flows_loads_no_prefect_and_no_tensorflow() -> None:
     code = "import flows, flows.cli.commands, sys; print([m for m in sys.modules if m in wanted])"
     code = "wanted = {'prefect', 'tensorflow', 'pandas', 'pyarrow', 'jieba', 'numpy'}; " + code
     shown = subprocess.run(
@@ -265,7 +268,7 @@ def test_importing_the_flows_package_loads_neither_prefect_nor_tensorflow() -> N
 
 
 def test_a_night_without_a_report_is_reported_by_the_next(
-    catalog: Catalog,
+    root: DataRoot,
     corpus: str,
     small_preset: str,
     write_batch: Writer,
@@ -273,19 +276,19 @@ def test_a_night_without_a_report_is_reported_by_the_next(
 ) -> None:
     from flows import nightly as module
 
-    write_batch(catalog.inbox / "2026-11-20.csv", TITLES)
+    write_batch(root.store.path(root.inbox) / "2026-11-20.csv", TITLES)
     with monkeypatch.context() as broken:
         broken.setattr(
             module, "summarize", lambda *_: 1 / 0
         )  # as if it was killed behind the scoring
         with pytest.raises(ZeroDivisionError):
             module.nightly(corpus, small_preset)
-    assert (catalog.prediction("2026-11-20.csv") / "_manifest.json").exists()
-    assert not list(catalog.nightly_reports.glob("*"))
+    assert (root.store.path(root.predictions_of("2026-11-20.csv")) / "_manifest.json").exists()
+    assert not list(root.store.path(root.nightly_reports).glob("*"))
 
-    told = module.nightly(corpus, small_preset)
-    assert [(one["batch"], one["outcome"]) for one in told["batches"]] == [
+    night = module.nightly(corpus, small_preset)
+    assert [(batch["batch"], batch["outcome"]) for batch in night["batches"]] == [
         ("2026-11-20.csv", "scored")
     ]
-    assert told["profile"]["rows"] == len(TITLES)
+    assert night["profile"]["rows"] == len(TITLES)
     assert module.nightly(corpus, small_preset)["reused"] == 1

@@ -13,8 +13,7 @@ import pytest
 from headlines.errors import BatchesStopped
 from headlines.models import registry
 from headlines.scoring.options import ChunkSizes, ScoreOptions
-from headlines.storage.artifact import open_artifact
-from headlines.storage.layout import Catalog
+from headlines.storage.data_root import DataRoot
 from lstm_model.presets import PRESETS
 
 Writer = Callable[[Path, list[str]], Path]
@@ -68,7 +67,7 @@ class Work:
 
 
 def runs_of_a_night(
-    failing: set[str], catalog: Catalog, monkeypatch: pytest.MonkeyPatch, preset: str
+    failing: set[str], root: DataRoot, monkeypatch: pytest.MonkeyPatch, preset: str
 ) -> dict[str, int]:
     """How often each task is run in a night in which some of them fail twice."""
     from flows.nightly import nightly
@@ -88,26 +87,27 @@ def runs_of_a_night(
         "good.csv": "scored",
         "unusable.csv": "stopped",
     }
-    rows = ds.dataset(catalog.prediction("good.csv")).to_table(columns=["row"]).column("row")
+    predictions = root.store.path(root.predictions_of("good.csv"))
+    rows = ds.dataset(predictions).to_table(columns=["row"]).column("row")
     assert rows.to_pylist() == list(range(5))
-    assert open_artifact(catalog.failed("unusable.csv"))
-    assert not catalog.prediction("unusable.csv").exists()
-    assert registry.versions(catalog) == [night.value.result["model"]]
-    assert not list((catalog.root / "superseded").glob("*"))
-    assert len(list((catalog.reports / "nightly").glob("*.html"))) == 1
+    assert root.store.open(root.failure_of("unusable.csv"))
+    assert not root.store.path(root.predictions_of("unusable.csv")).exists()
+    assert registry.versions(root) == [night.value.result["model"]]
+    assert not list((root.store.directory / "superseded").glob("*"))
+    assert len(root.store.list_documents(root.nightly_reports, ".html")) == 1
     return {name: one.calls for name, one in work.items()}
 
 
 @pytest.fixture(autouse=True)
 def inbox(
-    catalog: Catalog, corpus_file: Path, write_batch: Writer, monkeypatch: pytest.MonkeyPatch
+    root: DataRoot, corpus_file: Path, write_batch: Writer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A corpus, and a batch that is good and one that is not."""
     from flows.ingest import ingest
 
     ingest(str(corpus_file), "news")
-    write_batch(catalog.inbox / "good.csv", TITLES)
-    write_batch(catalog.inbox / "unusable.csv", ["", " "])
+    write_batch(root.store.path(root.inbox) / "good.csv", TITLES)
+    write_batch(root.store.path(root.inbox) / "unusable.csv", ["", " "])
     options = functools.partial(ScoreOptions, sizes=ChunkSizes(rows=3))
     monkeypatch.setattr("flows.nightly.ScoreOptions", options)
 
@@ -121,9 +121,9 @@ def pretrained_preset(small_preset: str, monkeypatch: pytest.MonkeyPatch) -> str
 
 
 def test_every_task_fails_twice_in_one_night(
-    catalog: Catalog, pretrained_preset: str, monkeypatch: pytest.MonkeyPatch
+    root: DataRoot, pretrained_preset: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    runs = runs_of_a_night(set(RUNS), catalog, monkeypatch, pretrained_preset)
+    runs = runs_of_a_night(set(RUNS), root, monkeypatch, pretrained_preset)
     assert runs == {name: times + 2 for name, times in RUNS.items()}
 
 
@@ -131,7 +131,7 @@ def test_every_task_fails_twice_in_one_night(
 @pytest.mark.faults
 @pytest.mark.parametrize("failing", RUNS)
 def test_a_task_that_fails_twice_is_run_again_alone(
-    catalog: Catalog, pretrained_preset: str, monkeypatch: pytest.MonkeyPatch, failing: str
+    root: DataRoot, pretrained_preset: str, monkeypatch: pytest.MonkeyPatch, failing: str
 ) -> None:
-    runs = runs_of_a_night({failing}, catalog, monkeypatch, pretrained_preset)
+    runs = runs_of_a_night({failing}, root, monkeypatch, pretrained_preset)
     assert runs == RUNS | {failing: RUNS[failing] + 2}

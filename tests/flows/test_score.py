@@ -13,8 +13,8 @@ from headlines.models import champion, registry
 from headlines.scoring import score_chunks
 from headlines.scoring.options import ChunkSizes, ScoreOptions
 from headlines.scoring.score_chunks import ScoreJob
-from headlines.storage.artifact import Artifact, open_artifact
-from headlines.storage.layout import Catalog
+from headlines.storage.artifact import Artifact
+from headlines.storage.data_root import DataRoot
 
 Writer = Callable[[Path, list[str]], Path]
 
@@ -24,14 +24,14 @@ TITLES = ["某地火灾三人受伤", "小学生获奖", "明日天气", "小学
 
 
 @pytest.fixture
-def first_champion(catalog: Catalog, corpus_file: Path, small_preset: str) -> Artifact:
+def first_champion(root: DataRoot, corpus_file: Path, small_preset: str) -> Artifact:
     """A model trained on the small corpus."""
     from flows.ingest import ingest
     from flows.train import train
 
     ingest(str(corpus_file), "news")
     train(small_preset, "news")
-    return champion.open_champion(catalog)
+    return champion.open_champion(root)
 
 
 def score(*files: Path, **options: Any) -> list[dict[str, Any]]:
@@ -43,23 +43,23 @@ def score(*files: Path, **options: Any) -> list[dict[str, Any]]:
 
 @pytest.mark.usefixtures("first_champion")
 def test_the_same_batch_twice_is_scored_once(
-    catalog: Catalog, tmp_path: Path, write_batch: Writer
+    root: DataRoot, tmp_path: Path, write_batch: Writer
 ) -> None:
     file = write_batch(tmp_path / "batch.csv", TITLES)
 
     [first] = score(file)
     assert first["outcome"] == "scored"
     assert (first["rows_in"], first["scored"], first["rejected"]) == (6, 6, 0)
-    made = open_artifact(catalog.prediction("batch.csv"))
+    made = root.store.open(root.predictions_of("batch.csv"))
 
     [second] = score(file)
     assert second == first | {"outcome": "reused"}
-    assert open_artifact(catalog.prediction("batch.csv")) == made
+    assert root.store.open(root.predictions_of("batch.csv")) == made
 
 
 @pytest.mark.usefixtures("first_champion")
 def test_a_revised_batch_is_scored_and_old_predictions_are_kept(
-    catalog: Catalog, tmp_path: Path, write_batch: Writer
+    root: DataRoot, tmp_path: Path, write_batch: Writer
 ) -> None:
     file = write_batch(tmp_path / "batch.csv", [*TITLES, *TITLES, ""])
     score(file, max_reject_rate=0.5)
@@ -68,21 +68,21 @@ def test_a_revised_batch_is_scored_and_old_predictions_are_kept(
     [revised] = score(file)
 
     assert revised["scored"] == 3
-    assert pq.read_table(catalog.prediction("batch.csv"), partitioning=None).num_rows == 3
-    old = catalog.superseded(catalog.prediction("batch.csv")).with_name("batch=batch.csv~1")
-    superseded = open_artifact(old)
+    predictions = root.store.path(root.predictions_of("batch.csv"))
+    assert pq.read_table(predictions, partitioning=None).num_rows == 3
+    superseded = root.store.open("superseded/predictions/batch=batch.csv~1")
     assert superseded is not None
     assert superseded.rows == 12
-    assert not catalog.rejected("batch.csv").exists()
+    assert not root.store.path(root.rejects_of("batch.csv")).exists()
 
 
 @pytest.mark.usefixtures("first_champion")
 def test_damaged_predictions_are_set_aside_and_made_again(
-    catalog: Catalog, tmp_path: Path, write_batch: Writer
+    root: DataRoot, tmp_path: Path, write_batch: Writer
 ) -> None:
     file = write_batch(tmp_path / "batch.csv", TITLES)
     score(file)
-    part = catalog.prediction("batch.csv") / "part-00000.parquet"
+    part = root.store.path(root.predictions_of("batch.csv")) / "part-00000.parquet"
     whole = part.read_bytes()
     part.write_bytes(whole[:-1])
 
@@ -93,7 +93,7 @@ def test_damaged_predictions_are_set_aside_and_made_again(
 
 
 def test_rescore_replaces_what_another_model_scored(
-    catalog: Catalog,
+    root: DataRoot,
     tmp_path: Path,
     first_champion: Artifact,
     monkeypatch: pytest.MonkeyPatch,
@@ -108,18 +108,18 @@ def test_rescore_replaces_what_another_model_scored(
     score(file)
     monkeypatch.setitem(PRESETS, "other", replace(PRESETS["small"], name="other", seed=7))
     train("other", "news", promote=False)
-    assert champion.open_champion(catalog).directory == first_champion.directory
-    [challenger] = set(registry.versions(catalog)) - {first_champion.directory.name}
-    champion.promote(catalog, challenger, "a test")
+    assert champion.open_champion(root).version == first_champion.version
+    [challenger] = set(registry.versions(root)) - {first_champion.version}
+    champion.promote(root, challenger, "a test")
 
-    assert score(file)[0]["model"] == first_champion.directory.name  # a promotion makes nothing due
+    assert score(file)[0]["model"] == first_champion.version  # a promotion makes nothing due
     assert score(file, rescore=True)[0]["model"] == challenger
-    assert (catalog.root / "superseded/predictions/batch=batch.csv~1").is_dir()
+    assert (root.store.directory / "superseded/predictions/batch=batch.csv~1").is_dir()
 
 
 @pytest.mark.usefixtures("first_champion")
 def test_a_stopped_batch_waits_until_it_is_released(
-    catalog: Catalog, tmp_path: Path, write_batch: Writer
+    root: DataRoot, tmp_path: Path, write_batch: Writer
 ) -> None:
     file = write_batch(tmp_path / "batch.csv", [*TITLES, "", " "])
 
@@ -129,16 +129,16 @@ def test_a_stopped_batch_waits_until_it_is_released(
         score(file)
     with pytest.raises(InputError, match="2 of 8 rows"):
         score(file, release=True)
-    assert not catalog.prediction("batch.csv").exists()
+    assert not root.store.path(root.predictions_of("batch.csv")).exists()
 
     [scored] = score(file, max_reject_rate=0.3, release=True)
     assert (scored["scored"], scored["rejected"]) == (6, 2)
-    assert not catalog.failed("batch.csv").exists()
+    assert not root.store.path(root.failure_of("batch.csv")).exists()
 
 
 @pytest.mark.usefixtures("first_champion")
 def test_a_chunk_that_fails_twice_is_tried_again_alone(
-    catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write_batch: Writer
+    root: DataRoot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write_batch: Writer
 ) -> None:
     options = partial(ScoreOptions, sizes=ChunkSizes(rows=2))
     monkeypatch.setattr("flows.score.ScoreOptions", options)
@@ -158,14 +158,15 @@ def test_a_chunk_that_fails_twice_is_tried_again_alone(
 
     assert result["scored"] == 6
     assert sorted(tries) == [0, 1, 1, 1, 2]
-    rows = pq.read_table(catalog.prediction("batch.csv"), partitioning=None).column("row")
+    predictions = root.store.path(root.predictions_of("batch.csv"))
+    rows = pq.read_table(predictions, partitioning=None).column("row")
     assert rows.to_pylist() == list(range(6))
-    assert not any((catalog.work / "chunks").iterdir())
+    assert not any((root.store.work / "chunks").iterdir())
 
 
 @pytest.mark.usefixtures("first_champion")
 def test_one_bad_file_does_not_keep_the_others_from_being_scored(
-    catalog: Catalog, tmp_path: Path, write_batch: Writer
+    root: DataRoot, tmp_path: Path, write_batch: Writer
 ) -> None:
     bad = write_batch(tmp_path / "bad.csv", ["", ""])
     good = write_batch(tmp_path / "good.csv", TITLES)
@@ -174,12 +175,12 @@ def test_one_bad_file_does_not_keep_the_others_from_being_scored(
         score(bad, good)
     outcomes = [batch["outcome"] for batch in stopped.value.result["batches"]]
     assert outcomes == ["stopped", "scored"]
-    assert open_artifact(catalog.prediction("good.csv")) is not None
+    assert root.store.open(root.predictions_of("good.csv")) is not None
 
 
 @pytest.mark.usefixtures("first_champion")
 def test_a_namesake_from_elsewhere_does_not_replace_a_batch(
-    catalog: Catalog, tmp_path: Path, write_batch: Writer
+    root: DataRoot, tmp_path: Path, write_batch: Writer
 ) -> None:
     first = write_batch(tmp_path / "mon" / "n.csv", TITLES)
     other = write_batch(tmp_path / "tue" / "n.csv", TITLES[:2])
@@ -192,13 +193,13 @@ def test_a_namesake_from_elsewhere_does_not_replace_a_batch(
 
 @pytest.mark.usefixtures("first_champion")
 def test_several_files_are_one_batch_and_so_is_a_folder(
-    catalog: Catalog, tmp_path: Path, write_batch: Writer
+    root: DataRoot, tmp_path: Path, write_batch: Writer
 ) -> None:
     files = [write_batch(tmp_path / "x" / f"{n}.csv", TITLES[n : n + 3]) for n in (0, 3)]
 
     [together] = score(*files, batch="x.csv")
     assert (together["batch"], together["rows_in"], together["scored"]) == ("x.csv", 6, 6)
-    table = pq.read_table(catalog.prediction("x.csv"), partitioning=None)
+    table = pq.read_table(root.store.path(root.predictions_of("x.csv")), partitioning=None)
     assert table.column("row").to_pylist() == list(range(6))
     assert table.column("title").to_pylist() == TITLES
 
@@ -207,4 +208,4 @@ def test_several_files_are_one_batch_and_so_is_a_folder(
     (tmp_path / "x" / "3.csv").unlink()
     [revised] = score(tmp_path / "x", batch="x.csv")
     assert (revised["outcome"], revised["scored"]) == ("scored", 3)
-    assert (catalog.root / "superseded/predictions/batch=x.csv~1").is_dir()
+    assert (root.store.directory / "superseded/predictions/batch=x.csv~1").is_dir()

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 from flows.cli.commands import main
-from headlines.storage.layout import Catalog
+from headlines.storage.data_root import DataRoot
 
 TITLES = ["=警方通报一起案件", "小学生获奖", "天气变化早知道"]
 
 
 @pytest.mark.usefixtures("prefect_server")
 def test_csv_of_a_scored_and_of_a_reused_batch(
-    catalog: Catalog,
+    root: DataRoot,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     corpus_file: Path,
@@ -40,26 +40,26 @@ def test_csv_of_a_scored_and_of_a_reused_batch(
     assert [row["title"] for row in rows] == ["'" + TITLES[0], *TITLES[1:]]
     assert [row["id"] for row in rows] == ["n-0", "n-1", "n-2"]
     assert json.loads(rows[0]["extra"]) == {"source": "搜狐"}
-    assert catalog.prediction("news.csv").exists()
+    assert root.store.path(root.predictions_of("news.csv")).exists()
 
 
 @pytest.mark.parametrize(
     ("csv_file", "said"),
     [
-        ("none/out.csv", "no file can be written"),
+        ("none/out.csv", "cannot write to"),
         ("news.csv", "would overwrite the headlines"),
         ("data/inbox/out.csv", "data root"),
     ],
 )
 def test_an_invalid_csv_path_is_refused_before_scoring(
-    catalog: Catalog,
+    root: DataRoot,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     write_batch: Callable[[Path, list[str]], Path],
     csv_file: str,
     said: str,
 ) -> None:
-    catalog.inbox.mkdir(parents=True)
+    root.store.path(root.inbox).mkdir(parents=True)
     file = write_batch(tmp_path / "news.csv", TITLES)
     before = file.read_bytes()
     with pytest.raises(SystemExit) as left:
@@ -67,11 +67,11 @@ def test_an_invalid_csv_path_is_refused_before_scoring(
     assert left.value.code == 2
     assert said in capsys.readouterr().err
     assert file.read_bytes() == before
-    assert list(catalog.root.rglob("*")) == [catalog.inbox]
+    assert list(root.store.directory.rglob("*")) == [root.store.path(root.inbox)]
 
 
 def test_the_csv_is_of_one_batch(
-    catalog: Catalog,
+    root: DataRoot,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     write_batch: Callable[[Path, list[str]], Path],
@@ -81,4 +81,4 @@ def test_the_csv_is_of_one_batch(
         main(["score", *files, "--csv", str(tmp_path / "out.csv")])
     assert left.value.code == 2
     assert "--csv: only one batch can be written" in capsys.readouterr().err
-    assert not catalog.root.exists()
+    assert not root.store.directory.exists()

@@ -11,7 +11,7 @@ from flows.cli.commands import main
 from flows.cli.output import sweep_lines
 from headlines.models import registry
 from headlines.models.presets import resolve_preset
-from headlines.storage.layout import Catalog
+from headlines.storage.data_root import DataRoot
 
 SPACE = """
 preset = "small"
@@ -33,7 +33,7 @@ def space(tmp_path: Path) -> Path:
 
 @pytest.mark.usefixtures("prefect_server", "small_preset")
 def test_a_sweep_is_reused_and_its_best_preset_trains(
-    catalog: Catalog, corpus_file: Path, space: Path, capsys: pytest.CaptureFixture[str]
+    root: DataRoot, corpus_file: Path, space: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from prefect.artifacts import Artifact
 
@@ -47,7 +47,7 @@ def test_a_sweep_is_reused_and_its_best_preset_trains(
     assert sorted(row["values"]["units"] for row in swept["trials"]) == [3, 4]
     first, second = (row["macro_f1"]["mean"] for row in swept["trials"])
     assert first >= second
-    assert registry.is_empty(catalog)
+    assert registry.is_empty(root)
     table = Artifact.get("sweep")
     assert table is not None
     shown = json.loads(str(table.data))
@@ -81,7 +81,7 @@ def test_a_sweep_is_reused_and_its_best_preset_trains(
     ],
 )
 def test_an_invalid_space_exits_with_2_and_one_line(
-    catalog: Catalog,
+    root: DataRoot,
     space: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -95,7 +95,7 @@ def test_an_invalid_space_exits_with_2_and_one_line(
     shown = capsys.readouterr()
     assert (left.value.code, shown.out, shown.err.count("\n")) == (2, "", 1)
     assert said in shown.err
-    assert not [path for path in catalog.root.rglob("*") if path.is_file()]
+    assert not [path for path in root.store.directory.rglob("*") if path.is_file()]
 
 
 def test_the_table_has_every_trial_in_columns() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from headlines.models import champion
-from headlines.storage.layout import Catalog
+from headlines.storage.data_root import DataRoot
 from lstm_model.presets import PRESETS
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
@@ -26,13 +26,13 @@ def presets(small_preset: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("presets")
 def test_a_better_model_is_promoted_and_a_worse_one_is_not(
-    catalog: Catalog, corpus_file: Path
+    root: DataRoot, corpus_file: Path
 ) -> None:
     from flows.ingest import ingest
     from flows.train import train
 
     def version() -> str:
-        return champion.open_champion(catalog).directory.name
+        return champion.open_champion(root).version
 
     ingest(str(corpus_file), "news")
 
@@ -52,14 +52,14 @@ def test_a_better_model_is_promoted_and_a_worse_one_is_not(
     assert better["promotion"]["promoted"]
     assert better["promotion"]["champion"] == first["promotion"]["version"]
     assert better["promotion"]["version"] == version()
-    assert champion.history(catalog)[-1].reason == better["promotion"]["summary"]
+    assert champion.history(root)[-1].reason == better["promotion"]["summary"]
 
     worse = train("lazier", "news")
     assert not worse["promotion"]["promoted"]
     assert any("not shown to be better" in reason for reason in worse["promotion"]["reasons"])
     assert better["promotion"]["version"] == version()
 
-    champion.rollback(catalog)
+    champion.rollback(root)
     again = train("learnt", "news")
     assert not again["promotion"]["promoted"]
     assert "it was the champion before" in again["promotion"]["reasons"][0]

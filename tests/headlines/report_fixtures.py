@@ -1,10 +1,8 @@
-"""An evaluated model and nights for the reports to tell of."""
+"""Fixtures of the reports: an evaluated model, and nights."""
 
-import csv
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -21,23 +19,24 @@ from headlines.nightly.history import NightRecord, NightSummary
 from headlines.readers.titles import record_id
 from headlines.scoring.results import BatchResult
 from headlines.segmentation import Segmenter
-from headlines.storage.artifact import Artifact, publish
-from headlines.storage.layout import Catalog
-from headlines.storage.manifest import Recipe
-from lstm_model.architecture import weight_shapes
-from lstm_model.bundle import Bundle, write_bundle
-from lstm_model.presets import PRESETS
-from lstm_model.vocabulary import Vocabulary
+from headlines.storage.artifact import Artifact
+from headlines.storage.data_root import DataRoot
+from tests.factories import (
+    LABEL_WORDS,
+    publish_model,
+    random_bundle,
+    small_preset,
+    write_corpus,
+)
 
 HOSTILE = "<script>alert(1)</script>车祸<img src=x onerror=alert(2)>"
-WORDS = (("获奖", "丰收", "喜讯"), ("公告", "天气", "路线"), ("车祸", "火灾", "受伤"))
 
 
 @dataclass(frozen=True)
 class Evaluated:
-    """A model with random weights, what it was evaluated on, and its evaluation."""
+    """A model with random weights, its corpus and its evaluation."""
 
-    catalog: Catalog
+    root: DataRoot
     corpus: Artifact
     model: Artifact
     evaluation: Artifact
@@ -45,15 +44,16 @@ class Evaluated:
 
 @pytest.fixture(scope="session")
 def evaluate_on(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Evaluated]:
-    """Evaluates as every model is, on a small corpus of the splits that are named."""
+    """Evaluates a model on a small corpus with the given splits."""
 
     def evaluated_on(*splits: str) -> Evaluated:
-        root = tmp_path_factory.mktemp("evaluated")
-        catalog = Catalog(root / "data")
-        corpus = ingest(catalog, "news", str(_corpus_file(root, splits)))
-        tokens = segment_corpus(catalog, corpus)
-        model = _publish_model(catalog, corpus, tokens)
-        return Evaluated(catalog, corpus, model, evaluate(catalog, model, corpus, tokens))
+        folder = tmp_path_factory.mktemp("evaluated")
+        root = DataRoot.open(folder / "data")
+        file = write_corpus(folder / "news.csv", 300, cycle=("train", "dev", "test"), splits=splits)
+        corpus = ingest(root, "news", str(file))
+        tokens = segment_corpus(root, corpus)
+        model = _publish_model(root, corpus, tokens)
+        return Evaluated(root, corpus, model, evaluate(root, model, corpus, tokens))
 
     return evaluated_on
 
@@ -64,42 +64,24 @@ def evaluated(evaluate_on: Callable[..., Evaluated]) -> Evaluated:
     return evaluate_on("train", "dev", "test")
 
 
-def _corpus_file(root: Path, splits: tuple[str, ...]) -> Path:
-    path = root / "news.csv"
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["title", "label", "split"])
-        for number in range(300):
-            label = number % 3
-            word = WORDS[label][number % 9 // 3]
-            if (split := ("train", "dev", "test")[number // 3 % 3]) in splits:
-                writer.writerow([f"某地{word}第{number}号", label, split])
-    return path
-
-
-def _publish_model(catalog: Catalog, corpus: Artifact, tokens: Artifact) -> Artifact:
-    from dataclasses import replace
-
-    preset = replace(PRESETS["fast"], embedding_size=6, units=5)
-    vocabulary = Vocabulary.build([[word for words in WORDS for word in words]] * 2, preset.rules)
-    rng = np.random.default_rng(3)
-    shapes = weight_shapes(preset, len(vocabulary))
-    weights = {name: 2 * rng.standard_normal(shape, np.float32) for name, shape in shapes.items()}
-    names = ("loss", "accuracy", "dev_loss", "dev_accuracy", "dev_macro_f1")
+def _publish_model(root: DataRoot, corpus: Artifact, tokens: Artifact) -> Artifact:
+    metrics = ("loss", "accuracy", "dev_loss", "dev_accuracy", "dev_macro_f1")
     history = [
-        {"epoch": epoch, **{name: 1 / (epoch + place) for place, name in enumerate(names)}}
+        {"epoch": epoch, **{name: 1 / (epoch + index) for index, name in enumerate(metrics)}}
         for epoch in (1, 2, 3)
     ]
-    config = {"preset": preset.to_dict(), "segmenter": Segmenter.from_environment().fingerprint()}
-    sources = (corpus.as_source(catalog), tokens.as_source(catalog))
-
-    def write(draft: Path) -> dict[str, Any]:
-        write_bundle(draft, Bundle(preset, [vocabulary], weights, history, best_epoch=2))
-        return {"epochs": 3, "best_epoch": 2, "parameters": 1234567, "vocabulary": 11}
-
-    recipe = Recipe("model", 1, sources, config)
-    versions = {"tensorflow": "2.21.0"}
-    return publish(catalog, catalog.model("2026-11-01-abcdef01"), recipe, write, versions=versions)
+    words = [word for words in LABEL_WORDS for word in words]
+    return publish_model(
+        root,
+        "2026-11-01-abcdef01",
+        (corpus.as_source(), tokens.as_source()),
+        segmenter=Segmenter.from_environment(),
+        bundle=random_bundle(
+            small_preset(), words, seed=3, scale=2.0, history=history, best_epoch=2
+        ),
+        counts={"parameters": 1234567, "vocabulary": 11},
+        versions={"tensorflow": "2.21.0"},
+    )
 
 
 def _profile(rows: int, seed: int, longest: int = 40) -> Profile:
@@ -114,7 +96,7 @@ def _profile(rows: int, seed: int, longest: int = 40) -> Profile:
 
 @pytest.fixture
 def publish_predictions(tmp_path: Path) -> Callable[[str, list[tuple[str, str, float]]], Path]:
-    """Writes titles with a label and a probability as the predictions of a batch."""
+    """Writes titles, labels and probabilities as the predictions of a batch."""
 
     def write(batch: str, rows: list[tuple[str, str, float]]) -> Path:
         directory = tmp_path / batch
@@ -138,9 +120,9 @@ def publish_predictions(tmp_path: Path) -> Callable[[str, list[tuple[str, str, f
 def night_of(
     publish_predictions: Callable[[str, list[tuple[str, str, float]]], Path],
 ) -> Callable[..., NightSummary]:
-    """A night with a batch scored, one stopped and one settling; `rows` headlines in its profile.
+    """Makes a night with a scored batch, a stopped and a settling one, and `rows` headlines.
 
-    With no rows nothing was due.
+    Without rows nothing was due.
     """
 
     def make(
@@ -152,12 +134,13 @@ def night_of(
         reference = _profile(900, 1)
         batches = []
         if rows:
+            words = [words[0] for words in LABEL_WORDS]
             titles = [
-                (f"某地{WORDS[n % 3][0]}第{n}号", LABELS[n % 3], 0.4 + n / 100) for n in range(40)
+                (f"某地{words[n % 3]}第{n}号", LABELS[n % 3], 0.4 + n / 100) for n in range(40)
             ]
             predictions = publish_predictions("好.csv", [(HOSTILE, "negative", 0.35), *titles])
             batches = [
-                BatchResult("坏.csv", "stopped", message=f"{HOSTILE} is no headline"),
+                BatchResult("坏.csv", "stopped", message=f"{HOSTILE} is not a headline"),
                 BatchResult(
                     "好.csv", "scored", str(predictions), rows + 2, rows, 2,
                     {"title is blank": 2}, profile.labels, "m",

@@ -5,6 +5,7 @@ import pytest
 
 from headlines.errors import InputError
 from headlines.settings import Settings
+from headlines.storage.data_root import DataRoot
 
 VARIABLES = tuple(
     f"HEADLINES_{name}"
@@ -26,7 +27,7 @@ def test_defaults(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     settings = Settings.from_environment()
     assert settings == Settings(workers=os.cpu_count() or 1)
-    assert settings.data_root == tmp_path / "data"
+    assert settings.data_root == str(tmp_path / "data")
 
 
 def test_an_empty_variable_counts_as_unset(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -55,7 +56,9 @@ def test_every_variable_is_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
         port=5000,
         json_logs=True,
     )
-    assert Settings.from_environment().data_root == tmp_path
+    assert Settings.from_environment().data_root == str(tmp_path)
+    monkeypatch.setenv("HEADLINES_DATA", "s3://bucket/prefix")
+    assert Settings.from_environment().data_root == "s3://bucket/prefix"
 
 
 @pytest.mark.parametrize(
@@ -81,7 +84,7 @@ def test_an_invalid_value_names_its_variable(
 ) -> None:
     monkeypatch.setenv(name, value)
     with pytest.raises(InputError) as caught:
-        _ = Settings.from_environment().data_root
+        DataRoot.from_environment()
     assert caught.value.location == name
     assert repr(value) in caught.value.problem
 

@@ -15,8 +15,9 @@ import httpx
 import pytest
 
 from headlines.corpus.ingest import ingest
-from headlines.storage.layout import Catalog
+from headlines.storage.data_root import DataRoot
 from operations.instance import PROJECT, PrefectInstance
+from tests.factories import write_corpus
 
 WAIT_SECONDS = 240
 # Half a minute until a run's turn is fine for a person, too long for a test.
@@ -33,15 +34,15 @@ class Service:
     instance: PrefectInstance
 
     @property
-    def catalog(self) -> Catalog:
-        return Catalog(self.instance.data_root)
+    def root(self) -> DataRoot:
+        return DataRoot.open(self.instance.data_root)
 
     @property
     def environment(self) -> dict[str, str]:
         return {
             **os.environ,
             **SHORT_WAITS,
-            "HEADLINES_DATA": str(self.instance.data_root),
+            "HEADLINES_DATA": self.instance.data_root,
             "HEADLINES_PORT": str(self.instance.port),
             "PREFECT_HOME": str(self.instance.home),
             "PREFECT_API_URL": self.instance.api_url,
@@ -114,7 +115,7 @@ class Service:
 
     def batch(self, name: str, rows: int) -> Path:
         """Put a batch into the inbox whose upload ended an hour ago."""
-        path = self.catalog.inbox / name
+        path = self.root.store.path(self.root.inbox) / name
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("w", encoding="utf-8", newline="") as file:
             writer = csv.writer(file)
@@ -123,18 +124,6 @@ class Service:
         an_hour_ago = time.time() - 3600
         os.utime(path, (an_hour_ago, an_hour_ago))
         return path
-
-
-def write_corpus(path: Path) -> Path:
-    """A labelled corpus of 120 headlines, each with a word that decides its label."""
-    words = ("获奖", "公告", "车祸")
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["title", "label", "split"])
-        for number in range(120):
-            split = ("train", "train", "train", "dev", "test")[number // 3 % 5]
-            writer.writerow([f"某地{words[number % 3]}第{number}号", number % 3, split])
-    return path
 
 
 def free_port() -> int:
@@ -146,9 +135,9 @@ def free_port() -> int:
 
 def service_in(directory: Path) -> Service:
     """A service that is not started yet, with a corpus in its data root."""
-    root = directory / "data"
-    ingest(Catalog(root), "news", str(write_corpus(directory / "news.csv")))
-    return Service(PrefectInstance(root, free_port()))
+    root = DataRoot.open(directory / "data")
+    ingest(root, "news", str(write_corpus(directory / "news.csv", 120)))
+    return Service(PrefectInstance(root.url, free_port()))
 
 
 @pytest.fixture(scope="session")

@@ -9,11 +9,10 @@ import pytest
 from headlines.corpus import inews
 from headlines.errors import InputError
 from headlines.models import champion
-from headlines.storage.artifact import Artifact
-from headlines.storage.layout import Catalog
+from headlines.storage.data_root import DataRoot
 from operations import doctor
 from operations.checks import Check
-from tests.headlines.conftest import publish_model  # noqa: F401  # a fixture
+from tests.factories import publish_model
 
 PREFECT_VARIABLES = (
     "PREFECT_API_URL",
@@ -24,8 +23,8 @@ PREFECT_VARIABLES = (
 
 
 @pytest.fixture(autouse=True)
-def _environment(monkeypatch: pytest.MonkeyPatch, catalog: Catalog) -> None:
-    monkeypatch.setenv("HEADLINES_DATA", str(catalog.root))
+def _environment(monkeypatch: pytest.MonkeyPatch, root: DataRoot) -> None:
+    monkeypatch.setenv("HEADLINES_DATA", str(root.store.directory))
 
 
 @pytest.fixture
@@ -42,11 +41,11 @@ def checks(lock: Path) -> Callable[[], dict[str, Check]]:
     return lambda: {check.name: check for check in doctor.check_setup(lock=lock)}
 
 
-def test_a_fresh_setup_is_good(catalog: Catalog, checks: Callable[[], dict[str, Check]]) -> None:
+def test_a_fresh_setup_is_good(root: DataRoot, checks: Callable[[], dict[str, Check]]) -> None:
     results = checks()
     assert [check.name for check in results.values() if not check.good] == []
     assert "no model yet" in results["champion"].message
-    assert str(catalog.root) in results["data root"].message
+    assert str(root.store.directory) in results["data root"].message
 
 
 def test_packages_that_differ_from_the_lock_are_named(
@@ -94,9 +93,9 @@ def test_a_data_root_that_cannot_be_written_is_reported(
     assert "HEADLINES_DATA" in check.message
 
 
-def test_a_full_disk_is_reported(catalog: Catalog) -> None:
+def test_a_full_disk_is_reported(root: DataRoot) -> None:
     with pytest.raises(InputError, match="MiB are free"):
-        doctor.check_data_root(catalog, needed_bytes=1 << 62)
+        doctor.check_data_root(root, needed_bytes=1 << 62)
 
 
 def test_a_missing_corpus_package_is_reported(
@@ -115,15 +114,14 @@ def test_an_unsupported_python_is_reported(version: tuple[int, ...]) -> None:
 
 
 def test_a_champion_is_named_and_a_corrupt_one_reported(
-    catalog: Catalog,
-    publish_model: Callable[..., Artifact],  # noqa: F811
+    root: DataRoot,
     checks: Callable[[], dict[str, Check]],
 ) -> None:
-    model = publish_model(catalog, "2026-11-20-00000000")
+    model = publish_model(root, "2026-11-20-00000000")
     check = checks()["champion"]
     assert not check.good
     assert "headlines promote" in check.message
-    champion.promote(catalog, "2026-11-20-00000000", "a test")
+    champion.promote(root, "2026-11-20-00000000", "a test")
     assert checks()["champion"] == Check("champion", True, "2026-11-20-00000000")
     (model.directory / "config.json").write_text("{}")
     check = checks()["champion"]

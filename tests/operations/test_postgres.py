@@ -78,7 +78,7 @@ def test_a_night_on_postgresql(
             "deployment", "run", "nightly/nightly", "--param", "corpus=news", "--watch"
         )
         assert done.returncode == 0, done.stdout + done.stderr
-        assert service.catalog.prediction("2026-11-20.csv").is_dir()
+        assert service.root.store.open(service.root.predictions_of("2026-11-20.csv"))
         status = service.headlines("status")
         assert status.returncode == 0, status.stdout
         assert not (service.instance.home / "prefect.db").exists()

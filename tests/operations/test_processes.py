@@ -23,7 +23,7 @@ STUBBORN = [
 
 @pytest.fixture
 def instance(tmp_path: Path) -> PrefectInstance:
-    return PrefectInstance(tmp_path, 4200)
+    return PrefectInstance(str(tmp_path), 4200)
 
 
 def wait_until_up(instance: PrefectInstance, process: processes.ProcessRecord) -> None:

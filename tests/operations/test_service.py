@@ -16,7 +16,6 @@ import pyarrow.dataset as ds
 import pytest
 import yaml
 
-from headlines.storage.artifact import read_manifest
 from operations import processes
 from operations.instance import PROJECT
 from tests.operations.conftest import Service
@@ -28,7 +27,7 @@ NEWS = {"corpus": "news"}
 
 def rows_of(service: Service, batch: str) -> list[int]:
     """The row numbers of a batch's predictions, in file order."""
-    directory = service.catalog.prediction(batch)
+    directory = service.root.store.path(service.root.predictions_of(batch))
     rows: list[int] = ds.dataset(directory).to_table(columns=["row"])["row"].to_pylist()
     return rows
 
@@ -45,7 +44,7 @@ def start_until_midway(service: Service, batch: str) -> tuple[str, psutil.Proces
     """Start a night on one batch; return its run and process once a chunk is scored."""
     service.batch(batch, 120_000)
     run = service.start("nightly/nightly", **NEWS)
-    chunks = service.catalog.work / "chunks"
+    chunks = service.root.store.work / "chunks"
     service.until(lambda: chunks.is_dir() and any(chunks.iterdir()))
     return run, flow_run_process(service)
 
@@ -181,10 +180,10 @@ def test_a_killed_flow_crashes_and_its_retry_completes(trained: Service) -> None
     run, process = start_until_midway(trained, "killed.csv")
     process.kill()
     assert trained.wait_for(run, "Crashed", "Completed", "Failed") == "Crashed"
-    assert read_manifest(trained.catalog.prediction("killed.csv")) is None
+    assert trained.root.store.manifest(trained.root.predictions_of("killed.csv")) is None
     retry(trained, run)
     assert rows_of(trained, "killed.csv") == list(range(120_000))
-    assert not (trained.catalog.root / "superseded" / "predictions").exists()
+    assert not (trained.root.store.directory / "superseded" / "predictions").exists()
     assert re.search(r"predictions of killed\.csv \d: up to date", trained.worker_log())
 
 
@@ -224,7 +223,7 @@ def test_three_overdue_nights_score_each_batch_once(trained: Service) -> None:
     assert [trained.wait_for(night, "Completed", "Failed") for night in nights] == ["Completed"] * 3
     for batch in batches:
         assert rows_of(trained, batch) == list(range(50))
-    assert not (trained.catalog.root / "superseded" / "predictions").exists()
+    assert not (trained.root.store.directory / "superseded" / "predictions").exists()
 
 
 def test_two_workers_share_the_runs(trained: Service) -> None:

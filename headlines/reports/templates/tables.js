@@ -1,4 +1,4 @@
-// Sorts a table at a click on a header: numbers as numbers, largest first, what is empty last.
+// Sorts a table on a click on a header: numbers by value, largest first; empty cells last.
 function valueOf(row, column) {
   const cell = row.cells[column];
   const text = (cell.dataset.value ?? cell.textContent).trim();
@@ -14,15 +14,15 @@ function compare(a, b) {
 function sortBy(table, head) {
   const column = head.cellIndex;
   const before = head.getAttribute("aria-sort");
-  const first = head.classList.contains("number") ? "descending" : "ascending";
-  const other = first === "ascending" ? "descending" : "ascending";
-  const order = before === first ? other : first;
-  for (const one of head.parentNode.cells) one.removeAttribute("aria-sort");
+  const preferred = head.classList.contains("number") ? "descending" : "ascending";
+  const other = preferred === "ascending" ? "descending" : "ascending";
+  const order = before === preferred ? other : preferred;
+  for (const cell of head.parentNode.cells) cell.removeAttribute("aria-sort");
   head.setAttribute("aria-sort", order);
   const sign = order === "ascending" ? 1 : -1;
   const rows = [...table.tBodies[0].rows];
-  rows.sort((one, two) => {
-    const a = valueOf(one, column), b = valueOf(two, column);
+  rows.sort((first, second) => {
+    const a = valueOf(first, column), b = valueOf(second, column);
     if (a === null || b === null) return (a === null) - (b === null);
     return sign * compare(a, b);
   });

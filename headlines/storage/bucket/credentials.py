@@ -78,6 +78,6 @@ def _parsed(variable: str, default: str) -> configparser.ConfigParser:
         parser.read(path, encoding="utf-8")
     except (configparser.Error, UnicodeDecodeError) as error:
         raise InputError(
-            f"the file cannot be read ({type(error).__name__})", str(path), "mend it"
+            f"the file cannot be read ({type(error).__name__})", str(path), "correct it"
         ) from None  # the error repeats lines of the file
     return parser

@@ -1,20 +1,11 @@
-"""What a store answers when it refuses, told so that a person can act on it.
+"""Errors of a store, in words that a person can act on.
 
 Nothing of the store's own text is passed on but its error code: some stores repeat the access key.
 """
 
 import re
 
-from headlines.errors import InputError
-
-
-class StoreError(OSError):
-    """A store did not do what it was asked again and again; trying later may help."""
-
-
-class PreconditionFailed(Exception):
-    """What was to be replaced is no longer what it was when it was read, or not yet there."""
-
+from headlines.errors import InputError, StoreError
 
 _CODE = re.compile(r"<Code>(\w{1,60})</Code>")
 _STATUS = re.compile(r"status code: (\d{3})")
@@ -30,13 +21,13 @@ _BY_CODE = {
         "give these credentials the permissions s3:ListBucket, s3:GetObject, s3:PutObject and "
         "s3:DeleteObject for the bucket, or use others",
     ),
-    "InvalidAccessKeyId": ("the store does not know the access key", "mend AWS_ACCESS_KEY_ID"),
+    "InvalidAccessKeyId": ("the store does not know the access key", "check AWS_ACCESS_KEY_ID"),
     "SignatureDoesNotMatch": (
         "the secret key does not fit the access key",
-        "mend AWS_SECRET_ACCESS_KEY; behind a proxy, see that it leaves the request as it is",
+        "check AWS_SECRET_ACCESS_KEY; behind a proxy, see that it leaves the request as it is",
     ),
     "ExpiredToken": ("the credentials have expired", "get new ones"),
-    "InvalidToken": ("the session token is not valid", "mend AWS_SESSION_TOKEN or unset it"),
+    "InvalidToken": ("the session token is not valid", "renew AWS_SESSION_TOKEN or unset it"),
     "RequestTimeTooSkewed": (
         "this machine's clock differs too much from the store's",
         "set the clock (NTP)",
@@ -48,7 +39,7 @@ _BY_CODE = {
         "HEADLINES_CONDITIONAL_WRITES=off and see that only one run at a time works on this data "
         "root",
     ),
-    "InvalidBucketName": ("the store takes no bucket of that name", "mend HEADLINES_DATA"),
+    "InvalidBucketName": ("the store takes no bucket of that name", "correct HEADLINES_DATA"),
 }
 _SAME = {
     "AuthorizationHeaderMalformed": "PermanentRedirect",
@@ -72,7 +63,7 @@ def error_code(error: BaseException) -> str:
 
 
 def as_user_error(error: BaseException, where: str) -> InputError | None:
-    """The error as one that the caller can mend; None for all that may pass by itself."""
+    """The error as one that the caller can fix; None for all that may pass by itself."""
     if _METADATA_SERVICE in str(error):
         return InputError(
             "no credentials were found",
@@ -80,8 +71,8 @@ def as_user_error(error: BaseException, where: str) -> InputError | None:
             "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE",
         )
     code = error_code(error)
-    told = _BY_CODE.get(_SAME.get(code, code))
-    return InputError(f"{told[0]} ({code})", where, told[1]) if told else None
+    known = _BY_CODE.get(_SAME.get(code, code))
+    return InputError(f"{known[0]} ({code})", where, known[1]) if known else None
 
 
 def as_store_error(error: BaseException, where: str) -> StoreError:

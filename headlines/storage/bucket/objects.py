@@ -8,8 +8,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from headlines.errors import InputError
-from headlines.storage.bucket.errors import PreconditionFailed, as_user_error, error_code
+from headlines.errors import InputError, PreconditionFailed
+from headlines.storage.bucket.errors import as_user_error, error_code
 from headlines.storage.bucket.requests import (
     conditional_writes,
     open_s3,
@@ -52,7 +52,7 @@ class ObjectBody:
 class Bucket:
     """The objects of one data root.
 
-    All methods raise `InputError` for what the caller can mend and `StoreError` for what may pass;
+    All methods raise `InputError` for what the caller can fix and `StoreError` for what may pass;
     neither repeats what the store has said but for its error code.
 
     Attributes:

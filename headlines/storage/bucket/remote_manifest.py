@@ -1,9 +1,8 @@
-"""The manifest of an artifact as it stands in a bucket, where it also says where the parts lie.
+"""The manifest of an artifact in a bucket, which also says which objects are its parts.
 
-There is no rename in a bucket. So every writer gives its parts names of their own, with its id in
-them, and the manifest names the writer: it comes last, and readers trust it alone. A manifest that
-names no writer is one of a local data root that was copied into the bucket; its parts lie under
-their plain names.
+A bucket has no rename. So every write gives its parts names of its own, with a write id in them,
+and the manifest names that id: it is written last, and readers trust it alone. A manifest without a
+write id is that of a local data root that was copied into the bucket; its parts have plain names.
 """
 
 import re
@@ -13,10 +12,11 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
+from headlines.storage.bucket.objects import ObjectBody
 from headlines.storage.manifest import Manifest, dump_signed, load_signed
 
-_WRITER = re.compile(r"-([0-9a-f]{16})(?:\.[^./]*)?$")
-_GONE = 48  # bytes of what stands in the place of a manifest that was taken away
+_WRITE_ID = re.compile(r"-([0-9a-f]{16})(?:\.[^./]*)?$")
+_TOMBSTONE_BYTES = 48  # less than any manifest has
 
 
 @dataclass(frozen=True)
@@ -24,69 +24,106 @@ class RemoteManifest:
     """A manifest of a bucket.
 
     Attributes:
-        text: the manifest as it stands on disk.
-        writer: whose parts it names; empty for plain names.
+        manifest: as it is on a disk.
+        write_id: in the names of its parts; empty for plain names.
         etags: of each part, by its path in the artifact; none for plain names.
     """
 
-    text: str
-    writer: str
+    manifest: Manifest
+    write_id: str
     etags: dict[str, str]
 
     def to_bytes(self) -> bytes:
         """The content of its object."""
-        data = load_signed(self.text)
-        return dump_signed({**data, "parts": {"writer": self.writer, "etags": self.etags}}).encode()
+        data = load_signed(self.manifest.to_json())
+        parts = {"writer": self.write_id, "etags": self.etags}
+        return dump_signed({**data, "parts": parts}).encode()
 
     @classmethod
     def from_bytes(cls, body: bytes) -> "RemoteManifest":
         """Read the content of its object.
 
         Raises:
-            ValueError: it is no manifest of a bucket.
+            ValueError: it is not the manifest of a bucket.
         """
         data: dict[str, Any] = load_signed(body.decode())
         if "parts" not in data:
-            Manifest.from_json(body.decode())
-            return cls(body.decode(), "", {})
+            return cls(Manifest.from_json(body.decode()), "", {})
         parts = data.pop("parts")
         if not isinstance(parts, Mapping) or set(parts) != {"writer", "etags"}:
-            raise ValueError("it does not say where its parts lie")
-        text = dump_signed(data)
-        writer, etags = str(parts["writer"]), dict(parts["etags"])
-        named = {entry.path for entry in Manifest.from_json(text).files}
-        if not re.fullmatch("[0-9a-f]{16}", writer) or named != set(etags):
-            raise ValueError("the parts it names are not its files")
-        return cls(text, writer, etags)
+            raise ValueError("it does not say which objects are its parts")
+        write_id, etags = str(parts["writer"]), dict(parts["etags"])
+        manifest = Manifest.from_json(dump_signed(data))
+        if not re.fullmatch("[0-9a-f]{16}", write_id) or set(etags) != {
+            entry.path for entry in manifest.files
+        }:
+            raise ValueError("its parts are not its files")
+        return cls(manifest, write_id, etags)
+
+    def part_name(self, path: str) -> str:
+        """The object of a data file, below the artifact's name."""
+        return part_name(path, self.write_id)
+
+
+@dataclass(frozen=True)
+class RemoteState:
+    """What a bucket has where an artifact's manifest is expected.
+
+    Attributes:
+        etag: of the object; None where there is none.
+        remote: the manifest; None where there is no artifact, or it cannot be read.
+        problem: why it cannot be read; empty where it can, or there is no artifact.
+    """
+
+    etag: str | None = None
+    remote: RemoteManifest | None = None
+    problem: str = ""
+
+    @classmethod
+    def of(cls, content: ObjectBody | None) -> "RemoteState":
+        """What the object of a manifest says; `content` is None where there is none."""
+        if content is None:
+            return cls()
+        if is_tombstone(len(content.body)):
+            return cls(content.etag)
+        try:
+            return cls(content.etag, RemoteManifest.from_bytes(content.body))
+        except ValueError as error:
+            return cls(content.etag, problem=str(error) or "it is empty")
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is an artifact, even a damaged one."""
+        return self.remote is not None or bool(self.problem)
 
 
 def new_write_id() -> str:
-    """An id for one try to publish."""
+    """An id for one attempt to publish."""
     return secrets.token_hex(8)
 
 
-def part_name(path: str, writer: str) -> str:
-    """The name of a writer's part: `dev/part-0-<id>.parquet` for `dev/part-0.parquet`."""
-    if not writer:
+def part_name(path: str, write_id: str) -> str:
+    """The object of a data file: `dev/part-0-<id>.parquet` for `dev/part-0.parquet`."""
+    if not write_id:
         return path
     whole = PurePosixPath(path)
-    return (whole.parent / f"{whole.stem}-{writer}{whole.suffix}").as_posix()
+    return (whole.parent / f"{whole.stem}-{write_id}{whole.suffix}").as_posix()
 
 
-def writer_of(name: str) -> str | None:
-    """The writer that a part's name tells; None for what is no part."""
-    found = _WRITER.search(name)
-    return found[1] if found else None
+def write_id_of(name: str) -> str | None:
+    """The write id in the name of a part; None for anything else."""
+    match = _WRITE_ID.search(name)
+    return match[1] if match else None
 
 
 def tombstone() -> bytes:
-    """What replaces the manifest of an artifact that is taken away: the same never comes twice.
+    """What replaces the manifest of an artifact that is removed; no two are the same.
 
-    It is no mere deletion, which would also hit the manifest of a writer that came meanwhile.
+    The manifest is not deleted: that could hit the one of a writer that came in between.
     """
-    return f"gone {secrets.token_hex((_GONE - 6) // 2)}\n".encode()
+    return f"gone {secrets.token_hex((_TOMBSTONE_BYTES - 6) // 2)}\n".encode()
 
 
 def is_tombstone(size: int) -> bool:
-    """Whether an object of that size stands for no artifact: no manifest is as short."""
-    return size == _GONE
+    """Whether an object of that size is a tombstone."""
+    return size == _TOMBSTONE_BYTES

@@ -10,15 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from headlines.errors import InputError
+from headlines.errors import InputError, PreconditionFailed, StoreError
 from headlines.storage.bucket.credentials import options_of_store
-from headlines.storage.bucket.errors import (
-    PreconditionFailed,
-    StoreError,
-    as_store_error,
-    as_user_error,
-    error_code,
-)
+from headlines.storage.bucket.errors import as_store_error, as_user_error, error_code
 
 if TYPE_CHECKING:
     from obstore.store import ClientConfig, RetryConfig, S3Store
@@ -83,10 +77,10 @@ def with_retries(ask: Callable[[], Result], where: str) -> Result:
         where: the address of what it is about.
 
     Raises:
-        InputError: the caller can mend it.
+        InputError: the caller can fix it.
         FileNotFoundError: there is no such object.
         StoreError: it failed again and again.
-        Changed: `ask` says so.
+        PreconditionFailed: `ask` raised it.
     """
     pause = _FIRST_PAUSE
     for attempt in range(1, _ATTEMPTS + 1):

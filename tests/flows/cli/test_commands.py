@@ -13,8 +13,7 @@ import pytest
 
 from flows.cli.commands import main
 from headlines.scoring.batch import Batch
-from headlines.storage.artifact import publish
-from headlines.storage.layout import Catalog
+from headlines.storage.data_root import DataRoot
 from headlines.storage.manifest import Recipe
 
 TITLES = ["警方通报一起案件", "小学生获奖", "天气变化早知道"]
@@ -71,7 +70,7 @@ def exit_of(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int | 
         (("nightly", "--max-reject-rate", "7"), "between 0 and 1"),
         (("nightly", "--settle", "-1"), "not a number of at least 0"),
         (("nightly", "--from", "2026-11-31"), "'2026-11-31' is not a day"),
-        (("nightly", "--from", "2026-11-20", "--to", "2026-11-19"), "before they begin"),
+        (("nightly", "--from", "2026-11-20", "--to", "2026-11-19"), "is before the first"),
         (("nightly", "--drift-warn", "0"), "--drift-warn"),
         (("nightly", "--drift-stop", "nan"), "--drift-stop"),
         (("archive", "--older-than", "nan"), "not a number of at least 0"),
@@ -126,15 +125,15 @@ def test_the_help_imports_nothing_heavy() -> None:
 def test_the_archive_is_shown_as_json_and_in_lines(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    root = tmp_path / "root"
-    monkeypatch.setenv("HEADLINES_DATA", str(root))
-    (root / "inbox").mkdir(parents=True)
+    root = DataRoot.open(tmp_path / "root")
+    monkeypatch.setenv("HEADLINES_DATA", root.url)
+    inbox = root.store.path(root.inbox)
+    inbox.mkdir(parents=True)
     for name in ("a.csv", "due.csv"):
-        (root / "inbox" / name).write_text("title\n天气\n", encoding="utf-8")
-    catalog = Catalog(root)
-    batch = Batch.of_file(catalog, root / "inbox" / "a.csv")
-    recipe = Recipe("predictions", 1, (batch.as_source(catalog),), {})
-    publish(catalog, catalog.prediction("a.csv"), recipe, lambda _: {})
+        (inbox / name).write_text("title\n天气\n", encoding="utf-8")
+    batch = Batch.of_file(root, inbox / "a.csv")
+    recipe = Recipe("predictions", 1, (batch.as_source(root),), {})
+    predictions = root.store.publish(root.predictions_of("a.csv"), recipe, lambda _: {})
 
     main(["archive", "--older-than", "0", "--dry-run"])
     shown = capsys.readouterr().out.splitlines()
@@ -144,8 +143,8 @@ def test_the_archive_is_shown_as_json_and_in_lines(
     main(["archive", "--older-than", "0", "--json"])
     result = json.loads(capsys.readouterr().out)
     assert (result["moved"], result["kept"]) == ({"a.csv": "a.csv"}, {"due": 1})
-    assert (root / "archive" / "a.csv").is_file()
-    main(["lineage", str(catalog.prediction("a.csv"))])
+    assert root.store.path("archive/a.csv").is_file()
+    main(["lineage", predictions.location])
     assert "file archive/a.csv" in capsys.readouterr().out
 
 

@@ -11,7 +11,9 @@ from headlines.metrics.drift import drift
 from headlines.metrics.profile import EMPTY_PROFILE, Profile, profile_of
 from headlines.nightly.history import NightSummary
 from headlines.scoring.results import BatchResult
+from headlines.storage.data_root import DataRoot
 
+ROOT = DataRoot.open("/nowhere")  # not read
 NO_DRIFT: Any = (EMPTY_PROFILE, EMPTY_PROFILE, [], [])
 REST = {"inbox": "data/inbox", "evaluation": "e", "figures": {}, "report": "r.html"}
 
@@ -23,7 +25,7 @@ def test_a_night_of_thousands_fits_on_a_screen() -> None:
         "m", stopped, 10_000, {"of other days": 0, "without a day": 7}, skipped, *NO_DRIFT
     )
 
-    lines = night_lines({**REST, **asdict(night)})
+    lines = night_lines(ROOT, {**REST, **asdict(night)})
 
     assert len(lines) < 60
     assert "up to date: 10000 batches" in lines
@@ -35,14 +37,14 @@ def test_a_night_of_thousands_fits_on_a_screen() -> None:
 def test_a_night_shows_what_it_left() -> None:
     settling = BatchResult("a.csv", "settling", message="changed 3 s ago: left for the next night")
     night = NightSummary("m", [settling], 1, {}, {}, *NO_DRIFT)
-    lines = night_lines({**REST, **asdict(night)})
+    lines = night_lines(ROOT, {**REST, **asdict(night)})
     assert "a.csv: settling: changed 3 s ago: left for the next night" in lines
     assert "up to date: 1 batch" in lines
     assert not any("no batches" in line for line in lines)
 
 
 def test_an_empty_inbox_is_shown() -> None:
-    lines = night_lines({**REST, **asdict(NightSummary("m", [], 0, {}, {}, *NO_DRIFT))})
+    lines = night_lines(ROOT, {**REST, **asdict(NightSummary("m", [], 0, {}, {}, *NO_DRIFT))})
     assert "no batches in data/inbox" in lines
 
 
@@ -55,7 +57,7 @@ def test_figures_have_intervals_where_there_are_rows() -> None:
         "test": {"all": {"rows": 0, **nothing, "intervals": nothing}},
     }
     lines = night_lines(
-        {**REST, **asdict(NightSummary("m", [], 0, {}, {}, *NO_DRIFT)), "figures": figures}
+        ROOT, {**REST, **asdict(NightSummary("m", [], 0, {}, {}, *NO_DRIFT)), "figures": figures}
     )
     assert [line for line in lines if "accuracy" in line] == [
         "dev, all: accuracy 0.760 (0.733–0.787), macro-F1 0.674 (0.635–0.711), 998 headlines",
@@ -86,7 +88,7 @@ def headlines_of(rows: int, length: int) -> Profile:
 def test_drift_is_shown_where_there_is_some(profile: Profile, shown: list[str]) -> None:
     reference = headlines_of(1000, 25)
     night = NightSummary("m", [], 0, {}, {}, profile, reference, [], drift(profile, reference))
-    lines = night_lines({**REST, **asdict(night)})
+    lines = night_lines(ROOT, {**REST, **asdict(night)})
     assert [line for line in lines if "drift" in line] == shown
 
 
@@ -94,7 +96,8 @@ def test_drift_without_a_reference_says_so() -> None:
     night = headlines_of(704, 25)
     findings = drift(night, EMPTY_PROFILE)
     lines = night_lines(
-        {**REST, **asdict(NightSummary("m", [], 0, {}, {}, night, EMPTY_PROFILE, [], findings))}
+        ROOT,
+        {**REST, **asdict(NightSummary("m", [], 0, {}, {}, night, EMPTY_PROFILE, [], findings))},
     )
     assert [line for line in lines if "drift" in line] == [
         "drift: skipped: the corpus has no labelled headlines of dev to compare with"
@@ -155,7 +158,9 @@ def evaluation_of(counts: dict[str, Any]) -> list[str]:
         "behaviour_failed": [],
         "behaviour_unknown": [],
     }
-    return evaluation_lines({"artifact": "e", "reused": True, "counts": passed | counts})
+    return evaluation_lines(
+        {"artifact": "e", "report": "r.html", "reused": True, "counts": passed | counts}
+    )
 
 
 @pytest.mark.parametrize(("rows", "shown"), [(0, "0 rows in"), (1, "1 row in"), (2, "2 rows in")])

@@ -10,7 +10,7 @@ from headlines.corpus.write_files import SCHEMA
 from headlines.readers.titles import record_id
 from headlines.segmentation import segment
 from headlines.storage.artifact import Artifact
-from headlines.storage.layout import Catalog
+from headlines.storage.data_root import DataRoot
 from lstm_model.architecture import weight_shapes
 from lstm_model.presets import PRESETS
 from lstm_model.vocabulary import Vocabulary
@@ -34,8 +34,8 @@ def test_counts_of_inews(inews_corpus: Artifact) -> None:
         assert sum(figures["labels"].values()) + figures["unlabelled"] == figures["rows"]
 
 
-def test_rejected_row_of_inews_keeps_its_bytes(inews_catalog: Catalog) -> None:
-    [row] = rejected_rows(inews_catalog, "inews")
+def test_rejected_row_of_inews_keeps_its_bytes(inews_root: DataRoot) -> None:
+    [row] = rejected_rows(inews_root, "inews")
     blank = [
         record
         for record in inews.read_split(inews.split_paths()["dev"], "dev")
@@ -114,9 +114,9 @@ def test_inews_gives_the_sizes_of_the_notebook_model(
     assert sum(math.prod(shape) for shape in shapes.values()) == 2_348_771
 
 
-def test_missing_inews_is_ingested(catalog: Catalog, inews_corpus: Artifact) -> None:
-    artifact = ensure(catalog, "inews")
+def test_missing_inews_is_ingested(root: DataRoot, inews_corpus: Artifact) -> None:
+    artifact = ensure(root, "inews")
     assert not artifact.reused
     assert artifact.manifest.key == inews_corpus.manifest.key
     assert artifact.manifest.files == inews_corpus.manifest.files
-    assert ensure(catalog, "inews").reused
+    assert ensure(root, "inews").reused

@@ -1,4 +1,6 @@
+import gzip
 import json
+import tempfile
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -13,9 +15,9 @@ from hypothesis import strategies as st
 from headlines.corpus.dataset import read_corpus
 from headlines.corpus.ingest import IngestSizes, ingest
 from headlines.errors import InputError
-from headlines.storage.layout import Catalog
+from headlines.storage.data_root import DataRoot
 
-from .checks import ALL_COLUMNS, files_in, rejected_rows
+from .checks import ALL_COLUMNS, files_in, path_of, rejected_rows
 
 
 def write_source(folder: Path, suffix: str, frame: pd.DataFrame) -> Path:
@@ -30,7 +32,7 @@ def write_source(folder: Path, suffix: str, frame: pd.DataFrame) -> Path:
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".tsv", ".jsonl", ".parquet"])
-def test_corpus_from_a_file(catalog: Catalog, tmp_path: Path, suffix: str) -> None:
+def test_corpus_from_a_file(root: DataRoot, tmp_path: Path, suffix: str) -> None:
     frame = pd.DataFrame(
         {
             "title": ["股市大涨", "某地地震", "天气", "股市大涨"],
@@ -39,35 +41,35 @@ def test_corpus_from_a_file(catalog: Catalog, tmp_path: Path, suffix: str) -> No
             "split": ["train", "train", "dev", "test"],
         }
     )
-    artifact = ingest(catalog, "mine", str(write_source(tmp_path, suffix, frame)))
-    found = read_corpus(artifact, ALL_COLUMNS)
-    assert found["title"].tolist() == frame["title"].tolist()
-    assert found["label"].tolist() == [0, 2, 1, 2]
-    assert found["content"].fillna("").tolist() == frame["content"].tolist()
-    assert found["split"].tolist() == frame["split"].tolist()
-    assert found["leaked"].tolist() == [True, False, False, True]
-    assert found["label_conflict"].tolist() == [True, False, False, True]
-    assert not found["duplicate"].any()
-    assert not catalog.rejected("corpus:mine").exists()
-    assert set(found["source"]) == {f"source{suffix}"}
+    artifact = ingest(root, "mine", str(write_source(tmp_path, suffix, frame)))
+    corpus = read_corpus(artifact, ALL_COLUMNS)
+    assert corpus["title"].tolist() == frame["title"].tolist()
+    assert corpus["label"].tolist() == [0, 2, 1, 2]
+    assert corpus["content"].fillna("").tolist() == frame["content"].tolist()
+    assert corpus["split"].tolist() == frame["split"].tolist()
+    assert corpus["leaked"].tolist() == [True, False, False, True]
+    assert corpus["label_conflict"].tolist() == [True, False, False, True]
+    assert not corpus["duplicate"].any()
+    assert not path_of(root, root.rejects_of("corpus:mine")).exists()
+    assert set(corpus["source"]) == {f"source{suffix}"}
 
 
-def test_corpus_from_a_folder_numbers_rows_through(catalog: Catalog, tmp_path: Path) -> None:
+def test_corpus_from_a_folder_numbers_rows_through(root: DataRoot, tmp_path: Path) -> None:
     folder = tmp_path / "folder"
     (folder / "more").mkdir(parents=True)
     (folder / "b.csv").write_text("title,label\n二,1\n,1\n三,1\n", encoding="utf-8")
     (folder / "a.jsonl").write_text('{"title": "一"}\n', encoding="utf-8")
     (folder / "more" / "c.tsv").write_text("title\tlabel\n四\t2\n", encoding="utf-8")
     (folder / "notes.txt").write_text("not headlines", encoding="utf-8")
-    artifact = ingest(catalog, "mine", str(folder))
-    found = read_corpus(artifact, ["row", "title", "source", "label"])
-    assert found["title"].tolist() == ["一", "二", "三", "四"]
-    assert found["row"].tolist() == [0, 1, 3, 4]
-    assert found["source"].tolist() == ["a.jsonl", "b.csv", "b.csv", "c.tsv"]
-    assert [row["row"] for row in rejected_rows(catalog, "mine")] == [2]
+    artifact = ingest(root, "mine", str(folder))
+    frame = read_corpus(artifact, ["row", "title", "source", "label"])
+    assert frame["title"].tolist() == ["一", "二", "三", "四"]
+    assert frame["row"].tolist() == [0, 1, 3, 4]
+    assert frame["source"].tolist() == ["a.jsonl", "b.csv", "b.csv", "c.tsv"]
+    assert [row["row"] for row in rejected_rows(root, "mine")] == [2]
 
 
-def test_rejects_keep_reason_and_bytes(catalog: Catalog, tmp_path: Path) -> None:
+def test_rejects_keep_reason_and_bytes(root: DataRoot, tmp_path: Path) -> None:
     good = [f"好标题{n},0,train".encode() for n in range(12)]
     bad = {
         '"辛,1,train'.encode(): "malformed row (a quote that is not closed)",
@@ -86,8 +88,8 @@ def test_rejects_keep_reason_and_bytes(catalog: Catalog, tmp_path: Path) -> None
     }
     path = tmp_path / "a.csv"
     path.write_bytes(b"\n".join([b"title,label,split", *good, *bad]) + b"\n")
-    artifact = ingest(catalog, "mine", str(path))
-    rows = rejected_rows(catalog, "mine")
+    artifact = ingest(root, "mine", str(path))
+    rows = rejected_rows(root, "mine")
     assert {row["raw"]: row["reason"] for row in rows} == bad
     assert [row["row"] for row in rows] == list(range(12, 25))
     assert artifact.counts["reasons"] == dict(Counter(bad.values()).most_common())
@@ -111,12 +113,12 @@ def test_rejects_keep_reason_and_bytes(catalog: Catalog, tmp_path: Path) -> None
     ],
 )
 def test_values_of_wrong_type_are_rejected(
-    catalog: Catalog, tmp_path: Path, fields: dict[str, Any], reason: str
+    root: DataRoot, tmp_path: Path, fields: dict[str, Any], reason: str
 ) -> None:
     path = tmp_path / "a.jsonl"
     path.write_text('{"title": "好"}\n' + json.dumps(fields) + "\n", encoding="utf-8")
-    ingest(catalog, "mine", str(path))
-    [row] = rejected_rows(catalog, "mine")
+    ingest(root, "mine", str(path))
+    [row] = rejected_rows(root, "mine")
     assert (row["row"], row["reason"]) == (1, reason)
     assert row["raw"] == json.dumps(fields).encode()
 
@@ -126,33 +128,33 @@ def test_values_of_wrong_type_are_rejected(
     [(1, 1), (1.0, 1), ("1", 1), (" 2 ", 2), ("2.0", 2), ("", None), (None, None)],
 )
 def test_labels_are_read_from_any_spelling(
-    catalog: Catalog, tmp_path: Path, value: object, label: int | None
+    root: DataRoot, tmp_path: Path, value: object, label: int | None
 ) -> None:
     path = tmp_path / "a.jsonl"
     path.write_text(json.dumps({"title": "好", "label": value}) + "\n", encoding="utf-8")
-    [found] = read_corpus(ingest(catalog, "mine", str(path)), ["label"])["label"]
-    assert found == label or (label is None and pd.isna(found))
+    [read_label] = read_corpus(ingest(root, "mine", str(path)), ["label"])["label"]
+    assert read_label == label or (label is None and pd.isna(read_label))
 
 
-def test_rows_without_a_split_are_assigned_by_text(catalog: Catalog, tmp_path: Path) -> None:
+def test_rows_without_a_split_are_assigned_by_text(root: DataRoot, tmp_path: Path) -> None:
     titles = [f"第{n}条新闻" for n in range(2_000)]
     path = tmp_path / "a.csv"
     path.write_text("\n".join(["title", *titles, *titles[:50]]), encoding="utf-8")
-    found = read_corpus(ingest(catalog, "mine", str(path)), ["title", "split", "leaked"])
-    assert not found["leaked"].any()
-    assert found.groupby("title")["split"].nunique().max() == 1
-    shares = found["split"].value_counts(normalize=True)
+    frame = read_corpus(ingest(root, "mine", str(path)), ["title", "split", "leaked"])
+    assert not frame["leaked"].any()
+    assert frame.groupby("title")["split"].nunique().max() == 1
+    shares = frame["split"].value_counts(normalize=True)
     assert shares["train"] == pytest.approx(0.8, abs=0.03)
     assert shares["dev"] == pytest.approx(0.1, abs=0.03)
 
 
-def test_declared_encoding_is_read(catalog: Catalog, tmp_path: Path) -> None:
+def test_declared_encoding_is_read(root: DataRoot, tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_text("title,label\n股市大涨,0\n", encoding="gb18030")
     with pytest.raises(InputError, match="--encoding gb18030"):
-        ingest(catalog, "mine", str(path))
-    assert not catalog.corpus("mine").exists()
-    artifact = ingest(catalog, "mine", str(path), "gb18030")
+        ingest(root, "mine", str(path))
+    assert not path_of(root, root.corpus("mine")).exists()
+    artifact = ingest(root, "mine", str(path), "gb18030")
     assert read_corpus(artifact, ["title"])["title"].tolist() == ["股市大涨"]
 
 
@@ -177,17 +179,17 @@ def test_any_rows_are_kept_or_rejected_with_right_flags(
     tmp_path_factory: pytest.TempPathFactory, rows: list[dict[str, Any]]
 ) -> None:
     folder = tmp_path_factory.mktemp("rows")
-    path, catalog = folder / "a.jsonl", Catalog(folder / "data")
+    path, root = folder / "a.jsonl", DataRoot.open(folder / "data")
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     try:
-        artifact = ingest(catalog, "mine", str(path))
+        artifact = ingest(root, "mine", str(path))
     except InputError as error:
         usable = error.problem.startswith(f"none of its {len(rows)} rows can be used")
         assert usable or "'title'" in error.problem  # noqa: PT017
-        assert files_in(catalog) == []
+        assert files_in(root) == []
         return
     kept = read_corpus(artifact, ALL_COLUMNS).to_dict("records")
-    rejects = rejected_rows(catalog, "mine") if artifact.counts["rejected"] else []
+    rejects = rejected_rows(root, "mine") if artifact.counts["rejected"] else []
     assert sorted([row["row"] for row in kept] + [row["row"] for row in rejects]) == list(
         range(len(rows))
     )
@@ -223,37 +225,37 @@ def test_any_rows_are_kept_or_rejected_with_right_flags(
     ],
 )
 def test_unusable_source_is_refused_and_leaves_nothing(
-    catalog: Catalog, tmp_path: Path, content: bytes | None, problem: str
+    root: DataRoot, tmp_path: Path, content: bytes | None, problem: str
 ) -> None:
     path = tmp_path / "a.csv"
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(InputError) as caught:
-        ingest(catalog, "mine", str(path))
+        ingest(root, "mine", str(path))
     assert caught.value.problem.startswith(problem)
     assert caught.value.location == str(path)
-    assert files_in(catalog) == []
+    assert files_in(root) == []
 
 
-def test_folder_without_headlines_is_refused(catalog: Catalog, tmp_path: Path) -> None:
+def test_folder_without_headlines_is_refused(root: DataRoot, tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder" / "a.txt").write_text("x")
     with pytest.raises(InputError, match="the folder has no file with a supported suffix"):
-        ingest(catalog, "mine", str(tmp_path / "folder"))
+        ingest(root, "mine", str(tmp_path / "folder"))
 
 
-def test_several_parts_read_back_as_one(catalog: Catalog, tmp_path: Path) -> None:
+def test_several_parts_read_back_as_one(root: DataRoot, tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     lines = [f"标题{n},{('train', 'dev')[n % 2]}" for n in range(20)]
     path.write_text("\n".join(["title,split", *lines]), encoding="utf-8")
-    artifact = ingest(catalog, "mine", str(path), sizes=IngestSizes(part_rows=3))
+    artifact = ingest(root, "mine", str(path), sizes=IngestSizes(part_rows=3))
     assert [file.name for file in artifact.files() if file.parent.name == "split=dev"] == [
         f"part-{number:05d}.parquet" for number in range(4)
     ]
     assert read_corpus(artifact, ["title"])["title"].tolist() == [f"标题{n}" for n in range(20)]
 
 
-def test_parquet_source_with_dictionaries_and_floats(catalog: Catalog, tmp_path: Path) -> None:
+def test_parquet_source_with_dictionaries_and_floats(root: DataRoot, tmp_path: Path) -> None:
     table = pa.table(
         {
             "title": pa.array(["好", "晴", "好"]).dictionary_encode(),
@@ -262,25 +264,36 @@ def test_parquet_source_with_dictionaries_and_floats(catalog: Catalog, tmp_path:
         }
     )
     pq.write_table(table, tmp_path / "a.parquet")
-    found = read_corpus(ingest(catalog, "mine", str(tmp_path / "a.parquet")), ["label", "split"])
-    assert found["label"].isna().tolist() == [False, True, False]
-    assert found["label"].dropna().tolist() == [1, 2]
-    assert found["split"].tolist()[:2] == ["train", "dev"]
+    frame = read_corpus(ingest(root, "mine", str(tmp_path / "a.parquet")), ["label", "split"])
+    assert frame["label"].isna().tolist() == [False, True, False]
+    assert frame["label"].dropna().tolist() == [1, 2]
+    assert frame["split"].tolist()[:2] == ["train", "dev"]
 
 
-def test_folder_partitioned_by_split_keeps_its_splits(catalog: Catalog, tmp_path: Path) -> None:
+def test_compressed_parquet_is_decompressed_in_the_data_root(
+    root: DataRoot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sink = pa.BufferOutputStream()
+    pq.write_table(pa.table({"title": ["好", "晴"]}), sink)
+    (tmp_path / "a.parquet.gz").write_bytes(gzip.compress(sink.getvalue()))
+    root.store.work.mkdir(parents=True)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "missing"))
+    assert ingest(root, "mine", str(tmp_path / "a.parquet.gz")).rows == 2
+
+
+def test_folder_partitioned_by_split_keeps_its_splits(root: DataRoot, tmp_path: Path) -> None:
     """The corpus of one data root can be ingested into another; hidden files are ignored."""
     for name in ("split=dev/a.csv", "split=train/a.csv", "_tmp/a.csv", ".cache/a.csv"):
         file = tmp_path / "news" / name
         file.parent.mkdir(parents=True)
         file.write_text(f"title,label\n{name},1\n", encoding="utf-8")
 
-    counts = ingest(catalog, "news", str(tmp_path / "news")).counts
+    counts = ingest(root, "news", str(tmp_path / "news")).counts
 
     assert {split: numbers["rows"] for split, numbers in counts["splits"].items()} == {
         "train": 1,
         "dev": 1,
         "test": 0,
     }
-    again = ingest(catalog, "copy", str(catalog.corpus("news")))
+    again = ingest(root, "copy", str(path_of(root, root.corpus("news"))))
     assert again.counts["splits"] == counts["splits"]

@@ -28,10 +28,11 @@ from headlines.corpus.token_cache import (
 from headlines.corpus.tokens import read_tokens, segment_corpus
 from headlines.errors import InputError
 from headlines.segmentation import Segmenter
-from headlines.storage.artifact import Artifact, open_artifact
-from headlines.storage.cleanup import clean_drafts
-from headlines.storage.layout import Catalog
+from headlines.storage.artifact import Artifact
+from headlines.storage.data_root import DataRoot
 from headlines.storage.manifest import MANIFEST, dump_signed, load_signed
+
+from .checks import cache_folder, path_of
 
 TITLES = [f"第{n}届科技大会在某地召开" for n in range(200)]
 SMALL = ChunkSizes(min_rows=1, one_in=20)
@@ -45,14 +46,14 @@ def _two_threads(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def corpus_of(catalog: Catalog, tmp_path: Path) -> Callable[..., Artifact]:
+def corpus_of(root: DataRoot, tmp_path: Path) -> Callable[..., Artifact]:
     """Makes a corpus of titles, all of one split."""
 
     def make(titles: Rows, name: str = "small", label: int = 0) -> Artifact:
         source = tmp_path / f"{name}.csv"
         lines = [f"{title},{label},train" for title in titles]
         source.write_text("\n".join(["title,label,split", *lines]), encoding="utf-8")
-        return ingest(catalog, name, str(source))
+        return ingest(root, name, str(source))
 
     return make
 
@@ -69,21 +70,21 @@ def chunks(titles: Rows, sizes: ChunkSizes = SMALL) -> list[tuple[str, ...]]:
     return [*finished, tuple(chunk)] if chunk else finished
 
 
-def rows_of(tokens_made: Artifact) -> tuple[int, int]:
+def rows_of(tokens: Artifact) -> tuple[int, int]:
     """How many rows were segmented and how many reused."""
-    counts = tokens_made.counts
-    assert counts["segmented"] + counts["reused"] == tokens_made.rows
+    counts = tokens.counts
+    assert counts["segmented"] + counts["reused"] == tokens.rows
     return counts["segmented"], counts["reused"]
 
 
-def words(tokens_made: Artifact) -> list[list[str]]:
-    return [list(row) for row in read_tokens(tokens_made, "train")["tokens"]]
+def words(tokens: Artifact) -> list[list[str]]:
+    return [list(row) for row in read_tokens(tokens, "train")["tokens"]]
 
 
-def forget_tokens(catalog: Catalog) -> None:
+def forget_tokens(root: DataRoot) -> None:
     """Remove the tokens of all corpora, but not the cache."""
-    for directory in (catalog.root / "tokens").iterdir():
-        if directory != catalog.words:
+    for directory in path_of(root, "tokens").iterdir():
+        if directory != cache_folder(root):
             shutil.rmtree(directory)
 
 
@@ -155,13 +156,13 @@ def test_changed_row_renews_at_most_two_chunks(texts: Rows, data: st.DataObject)
 # Reused and cut
 
 
-def test_another_run_reuses_all(catalog: Catalog, corpus_of: Callable[..., Artifact]) -> None:
+def test_another_run_reuses_all(root: DataRoot, corpus_of: Callable[..., Artifact]) -> None:
     corpus = corpus_of(TITLES)
-    first = segment_corpus(catalog, corpus, SMALL)
+    first = segment_corpus(root, corpus, SMALL)
     assert rows_of(first) == (200, 0)
     assert words(first) == Segmenter().cut(TITLES)
-    forget_tokens(catalog)
-    again = segment_corpus(catalog, corpus, SMALL)
+    forget_tokens(root)
+    again = segment_corpus(root, corpus, SMALL)
     assert not again.reused
     assert rows_of(again) == (0, 200)
     assert again.manifest.files == first.manifest.files
@@ -192,63 +193,63 @@ CHANGES: dict[str, tuple[int, Callable[[Rows], Rows]]] = {
 
 @pytest.mark.parametrize("change", CHANGES)
 def test_changed_row_renews_only_its_chunk(
-    catalog: Catalog, corpus_of: Callable[..., Artifact], change: str
+    root: DataRoot, corpus_of: Callable[..., Artifact], change: str
 ) -> None:
     assert is_chunk_boundary(TITLES[ENDS_A_CHUNK], 1, SMALL)
     assert not any(is_chunk_boundary(title, 1, SMALL) for title in TITLES[108:ENDS_A_CHUNK])
-    segment_corpus(catalog, corpus_of(TITLES), SMALL)
+    segment_corpus(root, corpus_of(TITLES), SMALL)
     count, changed = CHANGES[change]
     titles = changed(TITLES)
     renewed = [chunk for chunk in chunks(titles) if chunk not in chunks(TITLES)]
     assert len(renewed) == count
 
-    made = segment_corpus(catalog, corpus_of(titles, "changed"), SMALL)
+    tokens = segment_corpus(root, corpus_of(titles, "changed"), SMALL)
 
-    assert rows_of(made)[0] == sum(map(len, renewed)) < 80
-    assert words(made) == Segmenter().cut(titles)
+    assert rows_of(tokens)[0] == sum(map(len, renewed)) < 80
+    assert words(tokens) == Segmenter().cut(titles)
 
 
 def test_corpora_with_the_same_titles_share_their_words(
-    catalog: Catalog, corpus_of: Callable[..., Artifact]
+    root: DataRoot, corpus_of: Callable[..., Artifact]
 ) -> None:
     one, other = corpus_of(TITLES, "one"), corpus_of(TITLES, "other", label=2)
-    assert rows_of(segment_corpus(catalog, one, SMALL)) == (200, 0)
-    shared = segment_corpus(catalog, other, SMALL)
+    assert rows_of(segment_corpus(root, one, SMALL)) == (200, 0)
+    shared = segment_corpus(root, other, SMALL)
     assert not shared.reused
     assert rows_of(shared) == (0, 200)
-    assert len(cache_stats(catalog)) == 1
+    assert len(cache_stats(root)) == 1
 
 
 def test_another_dictionary_renews_all(
-    catalog: Catalog,
+    root: DataRoot,
     corpus_of: Callable[..., Artifact],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     corpus = corpus_of(TITLES)
-    plain = segment_corpus(catalog, corpus, SMALL)
+    plain = segment_corpus(root, corpus, SMALL)
     dictionary = tmp_path / "words.txt"
     monkeypatch.setenv("HEADLINES_DICTIONARY", str(dictionary))
     for number, word in enumerate(("科技大会", "技大会在"), 1):
         dictionary.write_text(f"{word} 900000\n", encoding="utf-8")
-        made = segment_corpus(catalog, corpus, SMALL)
-        assert rows_of(made) == (200, 0)
-        assert words(made) == Segmenter(dictionary=dictionary).cut(TITLES) != words(plain)
-        assert len(cache_stats(catalog)) == 1 + number
+        tokens = segment_corpus(root, corpus, SMALL)
+        assert rows_of(tokens) == (200, 0)
+        assert words(tokens) == Segmenter(dictionary=dictionary).cut(TITLES) != words(plain)
+        assert len(cache_stats(root)) == 1 + number
     monkeypatch.delenv("HEADLINES_DICTIONARY")
-    forget_tokens(catalog)
-    assert rows_of(segment_corpus(catalog, corpus, SMALL)) == (0, 200)
+    forget_tokens(root)
+    assert rows_of(segment_corpus(root, corpus, SMALL)) == (0, 200)
 
 
 def test_chunk_is_identified_by_its_texts_in_order(
-    catalog: Catalog,
+    root: DataRoot,
 ) -> None:
     lists = [["甲乙", "丙"], ["甲", "乙丙"], ["甲乙丙"], ["丙", "甲乙"], ["甲乙", "丙", ""], []]
-    made = [tokens_for(catalog, Segmenter(), texts) for texts in lists]
-    assert not any(artifact.reused for artifact in made)
-    for texts, artifact in zip(lists, made, strict=True):
+    tokens = [tokens_for(root, Segmenter(), texts) for texts in lists]
+    assert not any(artifact.reused for artifact in tokens)
+    for texts, artifact in zip(lists, tokens, strict=True):
         assert read_token_lists(artifact).to_pylist() == Segmenter().cut(texts)
-        assert tokens_for(catalog, Segmenter(), texts).reused
+        assert tokens_for(root, Segmenter(), texts).reused
 
 
 # Damage
@@ -267,30 +268,30 @@ def flip(file: Path) -> None:
 @pytest.mark.parametrize("harm", [cut_short, flip, Path.unlink])
 @pytest.mark.parametrize("name", [MANIFEST, "words.parquet"])
 def test_damaged_chunk_is_quarantined_and_rebuilt(
-    catalog: Catalog,
+    root: DataRoot,
     corpus_of: Callable[..., Artifact],
     caplog: pytest.LogCaptureFixture,
     harm: Callable[[Path], None],
     name: str,
 ) -> None:
     corpus = corpus_of(TITLES)
-    first = segment_corpus(catalog, corpus, SMALL)
-    forget_tokens(catalog)
-    chunk = sorted(catalog.words.glob("*/*"))[3]
-    found = open_artifact(chunk)
-    assert found is not None
+    first = segment_corpus(root, corpus, SMALL)
+    forget_tokens(root)
+    chunk = sorted(cache_folder(root).glob("*/*"))[3]
+    original = root.store.open(root.store.name_of(chunk))
+    assert original is not None
     harm(chunk / name)
 
-    again = segment_corpus(catalog, corpus, SMALL)
+    again = segment_corpus(root, corpus, SMALL)
 
-    assert rows_of(again) == (found.rows, 200 - found.rows)
+    assert rows_of(again) == (original.rows, 200 - original.rows)
     assert again.manifest.files == first.manifest.files
     [warning] = [record for record in caplog.records if record.levelname == "WARNING"]
-    assert f"{chunk} is damaged" in warning.getMessage()
-    assert len([*(catalog.work / "damaged" / "tokens" / "by-content").glob("*/*~1")]) == 1
-    rebuilt = open_artifact(chunk)
+    assert f"{chunk} is corrupt" in warning.getMessage()
+    assert len([*(root.store.work / "damaged" / "tokens" / "by-content").glob("*/*~1")]) == 1
+    rebuilt = root.store.open(root.store.name_of(chunk))
     assert rebuilt is not None
-    assert rebuilt.manifest.files == found.manifest.files
+    assert rebuilt.manifest.files == original.manifest.files
 
 
 # Several processes, and killed ones
@@ -299,8 +300,7 @@ RUN = """
 import json, os, signal, sys
 from headlines.corpus.token_cache import ChunkSizes
 from headlines.corpus.tokens import read_tokens, segment_corpus
-from headlines.storage.artifact import open_artifact
-from headlines.storage.layout import Catalog
+from headlines.storage.data_root import DataRoot
 
 renames, die_at = 0, int(sys.argv[1])
 
@@ -312,20 +312,20 @@ def die(event, arguments):
             os.kill(os.getpid(), signal.SIGKILL)
 
 sys.addaudithook(die)
-catalog = Catalog.from_environment()
-corpus = open_artifact(catalog.corpus("small"))
+root = DataRoot.from_environment()
+corpus = root.store.open(root.corpus("small"))
 print("ready", flush=True)
 sys.stdin.readline()
-made = segment_corpus(catalog, corpus, ChunkSizes(min_rows=1, one_in=20))
-print(json.dumps([made.counts, [entry.sha256 for entry in made.manifest.files]]))
+tokens = segment_corpus(root, corpus, ChunkSizes(min_rows=1, one_in=20))
+print(json.dumps([tokens.counts, [entry.sha256 for entry in tokens.manifest.files]]))
 """
 
 
-def started(catalog: Catalog, die_at: int = 0, **environment: str) -> "subprocess.Popen[str]":
+def started(root: DataRoot, die_at: int = 0, **environment: str) -> "subprocess.Popen[str]":
     """A process that segments the corpus when it reads a line."""
     process = subprocess.Popen(
         [sys.executable, "-c", RUN, str(die_at)],
-        env={**os.environ, "HEADLINES_DATA": str(catalog.root), **environment},
+        env={**os.environ, "HEADLINES_DATA": root.url, **environment},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -335,140 +335,144 @@ def started(catalog: Catalog, die_at: int = 0, **environment: str) -> "subproces
     return process
 
 
-def test_concurrent_runs_agree(catalog: Catalog, corpus_of: Callable[..., Artifact]) -> None:
+def test_concurrent_runs_agree(root: DataRoot, corpus_of: Callable[..., Artifact]) -> None:
     corpus = corpus_of(TITLES)
-    processes = [started(catalog) for _ in range(3)]
+    processes = [started(root) for _ in range(3)]
     for process in processes:
         assert process.stdin is not None
         print(file=process.stdin, flush=True)
-    found = [json.loads(process.communicate()[0]) for process in processes]
+    results = [json.loads(process.communicate()[0]) for process in processes]
     assert [process.returncode for process in processes] == [0, 0, 0]
-    assert all(counts["segmented"] + counts["reused"] == 200 for counts, _ in found)
-    mine = segment_corpus(catalog, corpus, SMALL)
+    assert all(counts["segmented"] + counts["reused"] == 200 for counts, _ in results)
+    mine = segment_corpus(root, corpus, SMALL)
     assert mine.reused
-    assert [files for _, files in found] == [[e.sha256 for e in mine.manifest.files]] * 3
+    assert [files for _, files in results] == [[e.sha256 for e in mine.manifest.files]] * 3
     assert words(mine) == Segmenter().cut(TITLES)
-    [cached] = cache_stats(catalog)
+    [cached] = cache_stats(root)
     assert (cached.chunks, cached.rows) == (len(chunks(TITLES)), 200)
-    assert not (catalog.work / "damaged").exists()
-    assert not [*catalog.work.glob("draft-*")]
+    assert not (root.store.work / "damaged").exists()
+    assert not [*root.store.work.glob("draft-*")]
 
 
 @pytest.mark.parametrize("finished", [0, 1, 5])
 def test_chunks_of_a_killed_run_are_reused(
-    catalog: Catalog, corpus_of: Callable[..., Artifact], finished: int
+    root: DataRoot, corpus_of: Callable[..., Artifact], finished: int
 ) -> None:
     corpus = corpus_of(TITLES)
-    process = started(catalog, finished + 1, HEADLINES_WORKERS="1")
+    process = started(root, finished + 1, HEADLINES_WORKERS="1")
     assert process.communicate("\n") == ("", None)
     assert process.returncode == -signal.SIGKILL
-    assert sum(one.chunks for one in cache_stats(catalog)) == finished
+    assert sum(stats.chunks for stats in cache_stats(root)) == finished
 
-    made = segment_corpus(catalog, corpus, SMALL)
+    tokens = segment_corpus(root, corpus, SMALL)
 
     reused = sum(map(len, chunks(TITLES)[:finished]))
-    assert rows_of(made) == (200 - reused, reused)
-    assert words(made) == Segmenter().cut(TITLES)
-    assert clean_drafts(catalog) >= 1
+    assert rows_of(tokens) == (200 - reused, reused)
+    assert words(tokens) == Segmenter().cut(TITLES)
+    assert root.store.collect_garbage() >= 1
 
 
-def test_pruning_while_texts_are_cut(catalog: Catalog) -> None:
-    name = cached_name(catalog, Segmenter())
+def test_pruning_while_texts_are_cut(root: DataRoot) -> None:
+    name = cached_name(root, Segmenter())
     with ThreadPoolExecutor(1) as pool:
         cutting = pool.submit(
-            lambda: [tokens_for(catalog, Segmenter(), [f"某地大雨{n}"]) for n in range(60)]
+            lambda: [tokens_for(root, Segmenter(), [f"某地大雨{n}"]) for n in range(60)]
         )
         pruned = 0
         while not cutting.done():
             with contextlib.suppress(InputError):  # nothing is cached at this moment
-                prune(catalog, name)
+                prune(root, name)
                 pruned += 1
         assert len(cutting.result()) == 60
     assert pruned > 1
-    for chunk in catalog.words.glob("*/*"):
-        assert open_artifact(chunk) is not None
-    assert not [*catalog.work.glob("draft-*")]
+    for chunk in cache_folder(root).glob("*/*"):
+        assert root.store.open(root.store.name_of(chunk)) is not None
+    assert not [*root.store.work.glob("draft-*")]
 
 
 # Statistics and pruning
 
 
-def cached_name(catalog: Catalog, segmenter: Segmenter) -> str:
+def cached_name(root: DataRoot, segmenter: Segmenter) -> str:
     """Cuts a text and returns the name of the segmenter's cache."""
-    tokens_for(catalog, segmenter, ["某地大雨"])
-    [name] = [one.name for one in cache_stats(catalog) if one.segmenter == segmenter.fingerprint()]
+    tokens_for(root, segmenter, ["某地大雨"])
+    [name] = [
+        stats.name for stats in cache_stats(root) if stats.segmenter == segmenter.fingerprint()
+    ]
     return name
 
 
-def test_cache_stats(catalog: Catalog, corpus_of: Callable[..., Artifact]) -> None:
-    assert cache_stats(catalog) == []
+def test_cache_stats(root: DataRoot, corpus_of: Callable[..., Artifact]) -> None:
+    assert cache_stats(root) == []
     before = datetime.now(UTC).replace(microsecond=0)
-    segment_corpus(catalog, corpus_of(TITLES), SMALL)
-    [one] = cache_stats(catalog)
-    assert one.segmenter == Segmenter().fingerprint()
-    assert (one.chunks, one.rows, one.days) == (len(chunks(TITLES)), 200, 0)
-    assert one.bytes == sum(path.stat().st_size for path in catalog.words.rglob("*.parquet"))
-    assert before <= datetime.fromisoformat(one.newest) <= datetime.now(UTC)
-    assert [path.name for path in catalog.words.iterdir()] == [one.name]
+    segment_corpus(root, corpus_of(TITLES), SMALL)
+    [stats] = cache_stats(root)
+    assert stats.segmenter == Segmenter().fingerprint()
+    assert (stats.chunks, stats.rows, stats.days) == (len(chunks(TITLES)), 200, 0)
+    files = cache_folder(root).rglob("*.parquet")
+    assert stats.bytes == sum(path.stat().st_size for path in files)
+    assert before <= datetime.fromisoformat(stats.newest) <= datetime.now(UTC)
+    assert [path.name for path in cache_folder(root).iterdir()] == [stats.name]
 
 
-def test_cache_stats_list_the_newest_first(catalog: Catalog) -> None:
-    names = [cached_name(catalog, Segmenter(engine)) for engine in ("fast", "jieba")]
+def test_cache_stats_list_the_newest_first(root: DataRoot) -> None:
+    names = [cached_name(root, Segmenter(engine)) for engine in ("fast", "jieba")]
     for old, new in (names, names[::-1]):
         for name, days in ((old, 10), (new, 3)):
-            for path in catalog.words.glob(f"{name}/*/{MANIFEST}"):
+            for path in cache_folder(root).glob(f"{name}/*/{MANIFEST}"):
                 data = load_signed(path.read_text(encoding="utf-8"))
-                made = datetime.now(UTC) - timedelta(days=days, minutes=1)
-                data["created_at"] = made.isoformat(timespec="seconds")
+                created = datetime.now(UTC) - timedelta(days=days, minutes=1)
+                data["created_at"] = created.isoformat(timespec="seconds")
                 path.write_text(dump_signed(data), encoding="utf-8")
-        assert [(one.name, one.days) for one in cache_stats(catalog)] == [(new, 3), (old, 10)]
+        assert [(stats.name, stats.days) for stats in cache_stats(root)] == [(new, 3), (old, 10)]
 
 
-def test_unreadable_chunks_are_not_counted(catalog: Catalog) -> None:
-    name = cached_name(catalog, Segmenter())
-    harmed = tokens_for(catalog, Segmenter(), ["某地大雨", "某地大雪"])
-    (catalog.words / ".DS_Store").write_bytes(b"")
-    (catalog.words / name / ".DS_Store").write_bytes(b"")
-    (catalog.words / "empty").mkdir()
-    assert [(one.name, one.rows) for one in cache_stats(catalog)] == [(name, 3)]
+def test_unreadable_chunks_are_not_counted(root: DataRoot) -> None:
+    name = cached_name(root, Segmenter())
+    harmed = tokens_for(root, Segmenter(), ["某地大雨", "某地大雪"])
+    (cache_folder(root) / ".DS_Store").write_bytes(b"")
+    (cache_folder(root) / name / ".DS_Store").write_bytes(b"")
+    (cache_folder(root) / "empty").mkdir()
+    assert [(stats.name, stats.rows) for stats in cache_stats(root)] == [(name, 3)]
     (harmed.directory / MANIFEST).write_text("{}")
-    assert [(one.name, one.rows) for one in cache_stats(catalog)] == [(name, 1)]
-    prune(catalog, name)
-    assert cache_stats(catalog) == []
+    assert [(stats.name, stats.rows) for stats in cache_stats(root)] == [(name, 1)]
+    prune(root, name)
+    assert cache_stats(root) == []
 
 
 def test_prune_removes_the_words_of_one_segmenter(
-    catalog: Catalog, corpus_of: Callable[..., Artifact], monkeypatch: pytest.MonkeyPatch
+    root: DataRoot, corpus_of: Callable[..., Artifact], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     corpus = corpus_of(TITLES)
-    made = segment_corpus(catalog, corpus, SMALL)
-    other = cached_name(catalog, Segmenter("jieba"))
-    prune(catalog, cached_name(catalog, Segmenter()))
-    assert [one.name for one in cache_stats(catalog)] == [other]
-    assert [path.name for path in catalog.words.iterdir()] == [other]
-    assert not [*catalog.work.glob("draft-*")]
+    tokens = segment_corpus(root, corpus, SMALL)
+    other = cached_name(root, Segmenter("jieba"))
+    prune(root, cached_name(root, Segmenter()))
+    assert [stats.name for stats in cache_stats(root)] == [other]
+    assert [path.name for path in cache_folder(root).iterdir()] == [other]
+    assert not [*root.store.work.glob("draft-*")]
     # Tokens are not part of the cache.
-    assert segment_corpus(catalog, corpus, SMALL).manifest == made.manifest
-    forget_tokens(catalog)
-    assert rows_of(segment_corpus(catalog, corpus, SMALL)) == (200, 0)
+    assert segment_corpus(root, corpus, SMALL).manifest == tokens.manifest
+    forget_tokens(root)
+    assert rows_of(segment_corpus(root, corpus, SMALL)) == (200, 0)
 
 
 def test_only_listed_names_can_be_pruned(
-    catalog: Catalog, corpus_of: Callable[..., Artifact]
+    root: DataRoot, corpus_of: Callable[..., Artifact]
 ) -> None:
     with pytest.raises(InputError):
-        prune(catalog, "anything")
-    made = segment_corpus(catalog, corpus_of(TITLES), SMALL)
-    name = cached_name(catalog, Segmenter())
-    (catalog.words / "file").write_text("none of ours")
-    before = sorted(catalog.root.rglob("*"))
+        prune(root, "anything")
+    tokens = segment_corpus(root, corpus_of(TITLES), SMALL)
+    name = cached_name(root, Segmenter())
+    (cache_folder(root) / "file").write_text("none of ours")
+    folder = cache_folder(root) / name
+    before = sorted(root.store.directory.rglob("*"))
     for trick in (
         *("", ".", "..", "../by-content", f"../by-content/{name}", f"./{name}", f"{name}/", "*"),
-        *(f"../{made.directory.name}", str(catalog.words / name), str(made.directory), "file"),
-        *(name[:-1], name.upper() + "0", next((catalog.words / name).iterdir()).name, "a\0b"),
+        *(f"../{tokens.directory.name}", str(folder), str(tokens.directory), "file"),
+        *(name[:-1], name.upper() + "0", next(folder.iterdir()).name, "a\0b"),
     ):
         with pytest.raises(InputError) as refusal:
-            prune(catalog, trick)
+            prune(root, trick)
         assert repr(trick) in refusal.value.problem
         assert "headlines cache" in refusal.value.hint
-    assert sorted(catalog.root.rglob("*")) == before
+    assert sorted(root.store.directory.rglob("*")) == before

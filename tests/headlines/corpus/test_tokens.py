@@ -12,18 +12,20 @@ from headlines.corpus.token_cache import ChunkSizes
 from headlines.corpus.tokens import SCHEMA, read_tokens, segment_corpus
 from headlines.segmentation import Segmenter
 from headlines.storage.artifact import Artifact
-from headlines.storage.layout import Catalog
+from headlines.storage.data_root import DataRoot
+
+from .checks import cache_folder, path_of
 
 ROWS = 60
 SMALL = ChunkSizes(min_rows=1, one_in=7)
 
 
 @pytest.fixture
-def corpus(catalog: Catalog, tmp_path: Path) -> Artifact:
+def corpus(root: DataRoot, tmp_path: Path) -> Artifact:
     source = tmp_path / "source.csv"
     lines = [f"第{n}届科技大会召开,{n % 3},{('train', 'train', 'dev')[n % 3]}" for n in range(ROWS)]
     source.write_text("\n".join(["title,label,split", *lines]), encoding="utf-8")
-    return ingest(catalog, "small", str(source))
+    return ingest(root, "small", str(source))
 
 
 @pytest.fixture
@@ -38,21 +40,21 @@ def check_tokens(tokens: Artifact, corpus: Artifact, segmenter: Segmenter) -> No
     for split in ("train", "dev", "test"):
         headlines = read_corpus(corpus, ["row", "record_id", "title", "split"])
         headlines = headlines[headlines["split"] == split]
-        found = read_tokens(tokens, split)
-        assert found["row"].tolist() == headlines["row"].tolist()
-        assert found["record_id"].tolist() == headlines["record_id"].tolist()
+        frame = read_tokens(tokens, split)
+        assert frame["row"].tolist() == headlines["row"].tolist()
+        assert frame["record_id"].tolist() == headlines["record_id"].tolist()
         expected = segmenter.cut(headlines["title"].tolist())
-        assert [list(words) for words in found["tokens"]] == expected
+        assert [list(words) for words in frame["tokens"]] == expected
 
 
 @pytest.mark.usefixtures("_small_reads")
 @pytest.mark.parametrize("kind", ["threads", "processes"])
 def test_tokens_are_the_words_of_every_headline_in_order(
-    monkeypatch: pytest.MonkeyPatch, catalog: Catalog, corpus: Artifact, kind: str
+    monkeypatch: pytest.MonkeyPatch, root: DataRoot, corpus: Artifact, kind: str
 ) -> None:
     monkeypatch.setenv("HEADLINES_RUNNER", kind)
     monkeypatch.setenv("HEADLINES_WORKERS", "2")
-    artifact = segment_corpus(catalog, corpus, SMALL)
+    artifact = segment_corpus(root, corpus, SMALL)
     assert not artifact.reused
     check_tokens(artifact, corpus, Segmenter())
     assert artifact.rows == corpus.rows == artifact.counts["segmented"] == ROWS
@@ -63,76 +65,78 @@ def test_tokens_are_the_words_of_every_headline_in_order(
     assert [path.relative_to(artifact.directory) for path in artifact.files()] == [
         path.relative_to(corpus.directory) for path in corpus.files()
     ]
-    [cached] = token_cache.cache_stats(catalog)
+    [cached] = token_cache.cache_stats(root)
     assert cached.chunks > 4
-    assert not list((catalog.work / "chunks").iterdir())
+    assert not list((root.store.work / "chunks").iterdir())
 
 
-def test_parts_have_the_schema(catalog: Catalog, corpus: Artifact) -> None:
-    for path in segment_corpus(catalog, corpus).files(".parquet"):
+def test_parts_have_the_schema(root: DataRoot, corpus: Artifact) -> None:
+    for path in segment_corpus(root, corpus).files(".parquet"):
         assert pq.read_schema(path).equals(SCHEMA)
 
 
-def test_split_without_headlines_has_no_tokens(catalog: Catalog, corpus: Artifact) -> None:
-    found = read_tokens(segment_corpus(catalog, corpus), "test")
-    assert list(found.columns) == ["row", "record_id", "tokens"]
-    assert len(found) == 0
+def test_split_without_headlines_has_no_tokens(root: DataRoot, corpus: Artifact) -> None:
+    frame = read_tokens(segment_corpus(root, corpus), "test")
+    assert list(frame.columns) == ["row", "record_id", "tokens"]
+    assert len(frame) == 0
 
 
-def test_second_run_writes_nothing(catalog: Catalog, corpus: Artifact) -> None:
-    first = segment_corpus(catalog, corpus)
-    before = {path: path.stat().st_mtime_ns for path in (catalog.root / "tokens").rglob("*")}
-    second = segment_corpus(catalog, corpus)
+def test_second_run_writes_nothing(root: DataRoot, corpus: Artifact) -> None:
+    first = segment_corpus(root, corpus)
+    before = {path: path.stat().st_mtime_ns for path in path_of(root, "tokens").rglob("*")}
+    second = segment_corpus(root, corpus)
     assert second.reused
     assert second.manifest == first.manifest
-    after = {path: path.stat().st_mtime_ns for path in (catalog.root / "tokens").rglob("*")}
+    after = {path: path.stat().st_mtime_ns for path in path_of(root, "tokens").rglob("*")}
     assert after == before
 
 
 def test_each_segmenter_has_its_own_tokens(
-    monkeypatch: pytest.MonkeyPatch, catalog: Catalog, corpus: Artifact, tmp_path: Path
+    monkeypatch: pytest.MonkeyPatch, root: DataRoot, corpus: Artifact, tmp_path: Path
 ) -> None:
     dictionary = tmp_path / "words.txt"
     dictionary.write_text("科技大会 9000\n", encoding="utf-8")
-    found = []
+    by_segmenter = []
     for engine, named in (("fast", ""), ("jieba", ""), ("fast", str(dictionary))):
         monkeypatch.setenv("HEADLINES_ENGINE", engine)
         monkeypatch.setenv("HEADLINES_DICTIONARY", named)
-        tokens = segment_corpus(catalog, corpus)
+        tokens = segment_corpus(root, corpus)
         segmenter = Segmenter(engine, dictionary=dictionary if named else None)
         assert not tokens.reused
         assert tokens.counts["segmented"] == ROWS
         assert tokens.manifest.config["segmenter"] == segmenter.fingerprint()
         check_tokens(tokens, corpus, segmenter)
-        found.append(tokens)
-    fast, stock, own = ([entry.sha256 for entry in tokens.manifest.files] for tokens in found)
-    assert fast == stock != own
-    assert len({tokens.directory for tokens in found}) == 3
+        by_segmenter.append(tokens)
+    fast, jieba, custom = (
+        [entry.sha256 for entry in tokens.manifest.files] for tokens in by_segmenter
+    )
+    assert fast == jieba != custom
+    assert len({tokens.directory for tokens in by_segmenter}) == 3
 
 
-def test_damaged_tokens_are_rebuilt(catalog: Catalog, corpus: Artifact) -> None:
-    first = segment_corpus(catalog, corpus)
+def test_damaged_tokens_are_rebuilt(root: DataRoot, corpus: Artifact) -> None:
+    first = segment_corpus(root, corpus)
     path = first.files(".parquet")[0]
     path.write_bytes(path.read_bytes()[:-1])
-    second = segment_corpus(catalog, corpus)
+    second = segment_corpus(root, corpus)
     assert not second.reused
     assert second.manifest.files == first.manifest.files
     assert (second.counts["segmented"], second.counts["reused"]) == (0, ROWS)
 
 
-def test_unusual_titles_are_cut(catalog: Catalog, tmp_path: Path) -> None:
+def test_unusual_titles_are_cut(root: DataRoot, tmp_path: Path) -> None:
     source = tmp_path / "odd.jsonl"
     titles = ["\\u3000\\u4e2d", "a\\tb\\r\\nc", "\\u3400\\ud83d\\ude00", "x" * 500, "text-indent"]
     lines = [f'{{"title":"{title}","split":"train"}}' for title in titles * 2]
     source.write_text("\n".join(lines), encoding="utf-8")
-    corpus = ingest(catalog, "odd", str(source))
+    corpus = ingest(root, "odd", str(source))
     assert corpus.rows == len(lines)
-    check_tokens(segment_corpus(catalog, corpus), corpus, Segmenter("jieba"))
+    check_tokens(segment_corpus(root, corpus), corpus, Segmenter("jieba"))
 
 
 @pytest.mark.usefixtures("_small_reads")
 def test_failure_leaves_no_tokens_but_the_finished_chunks(
-    monkeypatch: pytest.MonkeyPatch, catalog: Catalog, corpus: Artifact
+    monkeypatch: pytest.MonkeyPatch, root: DataRoot, corpus: Artifact
 ) -> None:
     cut, cut_rows = Segmenter.cut, []
 
@@ -146,12 +150,12 @@ def test_failure_leaves_no_tokens_but_the_finished_chunks(
     with monkeypatch.context() as broken:
         broken.setattr(Segmenter, "cut", fail_late)
         with pytest.raises(RuntimeError, match="out of memory"):
-            segment_corpus(catalog, corpus, SMALL)
+            segment_corpus(root, corpus, SMALL)
         executors.executor(1).submit(int).result()  # waits until the worker is idle
-    assert list((catalog.root / "tokens").iterdir()) == [catalog.words]
-    assert list(catalog.work.glob("draft-*")) == []
+    assert list(path_of(root, "tokens").iterdir()) == [cache_folder(root)]
+    assert list(root.store.work.glob("draft-*")) == []
 
-    tokens = segment_corpus(catalog, corpus, SMALL)
+    tokens = segment_corpus(root, corpus, SMALL)
     done = sum(cut_rows)
     assert 0 < done < ROWS
     assert (tokens.counts["reused"], tokens.counts["segmented"]) == (done, ROWS - done)

@@ -1,4 +1,4 @@
-"""The linear baseline: what it learns, when there is none, and how a model stands beside it."""
+"""The linear baseline: its features and predictions, and the comparison with a model."""
 
 import csv
 import json
@@ -17,14 +17,14 @@ from headlines.corpus.ingest import ingest
 from headlines.corpus.tokens import segment_corpus
 from headlines.evaluation.baseline import (
     Baseline,
-    baseline,
     compare_with_baseline,
+    extract_features,
     fit_and_predict,
-    terms,
+    fit_baseline,
 )
 from headlines.evaluation.evaluate import evaluate
-from headlines.storage.artifact import Artifact, publish
-from headlines.storage.layout import Catalog
+from headlines.storage.artifact import Artifact
+from headlines.storage.data_root import DataRoot
 from headlines.storage.manifest import Recipe
 from lstm_model.presets import PRESETS
 
@@ -33,23 +33,23 @@ TRAIN = [[f"某地{n}", word] for n in range(10) for word in (*GOOD, *PLAIN, *BA
 LABELS = np.array([0, 0, 1, 1, 2, 2] * 10)
 
 
-def test_what_is_counted() -> None:
-    assert list(terms(["车祸", "中", "受伤"])) == [
+def test_extracted_features() -> None:
+    assert list(extract_features(["车祸", "中", "受伤"])) == [
         *("word 车祸", "word 中", "word 受伤", "pair 车祸 中", "pair 中 受伤"),
         *("run 车", "run 祸", "run 中", "run 受", "run 伤"),
         *("run 车祸", "run 祸中", "run 中受", "run 受伤"),
         *("run 车祸中", "run 祸中受", "run 中受伤"),
     ]
-    assert list(terms([])) == []
+    assert list(extract_features([])) == []
 
 
-def test_words_it_has_seen_decide() -> None:
+def test_known_words_decide() -> None:
     found = fit_and_predict(TRAIN, LABELS, [["他", "获奖"], ["天气", "好"], ["又", "见", "火灾"]])
     assert found.dtype == np.int8
     assert found.tolist() == [0, 1, 2]
 
 
-def test_a_word_it_has_not_seen_is_read_by_its_characters() -> None:
+def test_unseen_words_are_read_by_their_characters() -> None:
     assert fit_and_predict(TRAIN, LABELS, [["火灾案"], ["获奖者"], ["天气图"]]).tolist() == [
         2,
         0,
@@ -63,14 +63,14 @@ def test_the_order_of_words_counts() -> None:
     assert found.tolist() == [0, 2]
 
 
-def test_a_rare_class_is_not_given_up() -> None:
-    # Of ten headlines with that word four are good ones: few, but all the good ones there are.
+def test_a_rare_class_is_predicted() -> None:
+    # Four of ten headlines with that word are positive: few, but all that there are.
     train = [["通知"]] * 60 + [["通知", "获奖"]] * 10
     labels = np.array([1] * 66 + [0] * 4)
     assert fit_and_predict(train, labels, [["获奖"], ["通知"]]).tolist() == [0, 1]
 
 
-def test_one_class_alone_is_all_that_can_be_said() -> None:
+def test_a_single_class_is_always_predicted() -> None:
     assert fit_and_predict(TRAIN, np.full(60, 2), [["获奖"], ["天气"]]).tolist() == [2, 2]
 
 
@@ -85,90 +85,89 @@ def test_the_same_headlines_give_the_same_labels() -> None:
     assert np.array_equal(first, fit_and_predict(train, labels, held_out))
 
 
-def news(catalog: Catalog, path: Path, rows: list[tuple[str, int | str, str]]) -> Artifact:
-    """A corpus of these titles, labels and splits."""
+def news(root: DataRoot, path: Path, rows: list[tuple[str, int | str, str]]) -> Artifact:
+    """A corpus with these titles, labels and splits."""
     with path.open("w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows([("title", "label", "split"), *rows])
-    return ingest(catalog, "news", str(path))
+    return ingest(root, "news", str(path))
 
 
 @pytest.fixture
-def corpus(catalog: Catalog, corpus_file: Path) -> Artifact:
-    return ingest(catalog, "news", str(corpus_file))
+def corpus(root: DataRoot, corpus_file: Path) -> Artifact:
+    return ingest(root, "news", str(corpus_file))
 
 
 def test_it_labels_every_held_out_headline_and_is_fitted_once(
-    catalog: Catalog, corpus: Artifact
+    root: DataRoot, corpus: Artifact
 ) -> None:
-    tokens = segment_corpus(catalog, corpus)
-    first = baseline(catalog, corpus, tokens, PRESETS["fast"])
+    tokens = segment_corpus(root, corpus)
+    first = fit_baseline(root, corpus, tokens, PRESETS["fast"])
     assert first.artifact is not None
     assert not first.artifact.reused
 
     rows = read_corpus(corpus, ["row", "split", "label"])
     rows = rows[rows["split"] != "train"].set_index(["split", "row"])["label"]
-    kept = pd.read_parquet(first.artifact.directory / "predictions.parquet")
-    predictions = kept.set_index(["split", "row"])["prediction"]
-    assert predictions.sort_index().tolist() == rows.sort_index().tolist()  # words give it away
+    stored = pd.read_parquet(first.artifact.directory / "predictions.parquet")
+    predictions = stored.set_index(["split", "row"])["prediction"]
+    assert predictions.sort_index().tolist() == rows.sort_index().tolist()  # as the words say
     assert first.artifact.counts == {"trained_on": 54, "rows": 36}
     assert [path.name for path in first.artifact.files()] == ["predictions.parquet"]
 
-    second = baseline(catalog, corpus, tokens, PRESETS["fast"])
+    second = fit_baseline(root, corpus, tokens, PRESETS["fast"])
     assert second.artifact is not None
     assert second.artifact.reused
-    assert second.sources(catalog) == first.sources(catalog)
+    assert second.inputs() == first.inputs()
 
 
-def test_damaged_predictions_are_made_anew(catalog: Catalog, corpus: Artifact) -> None:
-    tokens = segment_corpus(catalog, corpus)
-    first = baseline(catalog, corpus, tokens, PRESETS["fast"]).artifact
+def test_damaged_predictions_are_rebuilt(root: DataRoot, corpus: Artifact) -> None:
+    tokens = segment_corpus(root, corpus)
+    first = fit_baseline(root, corpus, tokens, PRESETS["fast"]).artifact
     assert first is not None
     path = first.directory / "predictions.parquet"
     path.write_bytes(path.read_bytes()[:-1])
-    second = baseline(catalog, corpus, tokens, PRESETS["fast"]).artifact
+    second = fit_baseline(root, corpus, tokens, PRESETS["fast"]).artifact
     assert second is not None
     assert not second.reused
     assert second.manifest.files == first.manifest.files
 
 
-def test_it_does_not_learn_what_it_is_asked(catalog: Catalog, tmp_path: Path) -> None:
-    asked = "公告公告公告"
+def test_it_does_not_train_on_held_out_titles(root: DataRoot, tmp_path: Path) -> None:
+    held_out = "公告公告公告"
     rows = [("某地获奖", 0, "train"), ("某地公告", 1, "train"), ("某地火灾", 2, "train")]
-    leak = [(asked, 2, "train"), (asked, 1, "dev")]  # what stands in train says otherwise
-    corpus = news(catalog, tmp_path / "news.csv", [*rows, *leak])
-    found = baseline(catalog, corpus, segment_corpus(catalog, corpus), PRESETS["fast"])
+    leak = [(held_out, 2, "train"), (held_out, 1, "dev")]  # train has another label for it
+    corpus = news(root, tmp_path / "news.csv", [*rows, *leak])
+    found = fit_baseline(root, corpus, segment_corpus(root, corpus), PRESETS["fast"])
     assert found.artifact is not None
     assert found.artifact.counts["trained_on"] == 3
-    kept = pd.read_parquet(found.artifact.directory / "predictions.parquet")
-    assert kept["prediction"].tolist() == [1]
+    stored = pd.read_parquet(found.artifact.directory / "predictions.parquet")
+    assert stored["prediction"].tolist() == [1]
 
 
-def test_a_corpus_to_evaluate_on_alone_has_none(catalog: Catalog, tmp_path: Path) -> None:
-    corpus = news(catalog, tmp_path / "news.csv", [("某地公告", 1, "dev"), ("路线", "", "train")])
-    found = baseline(catalog, corpus, segment_corpus(catalog, corpus), PRESETS["fast"])
-    assert (found.artifact, found.sources(catalog)) == (None, ())
-    assert found.why_not == "the split 'train' has no labelled headlines"
+def test_a_corpus_without_training_rows_has_no_baseline(root: DataRoot, tmp_path: Path) -> None:
+    corpus = news(root, tmp_path / "news.csv", [("某地公告", 1, "dev"), ("路线", "", "train")])
+    found = fit_baseline(root, corpus, segment_corpus(root, corpus), PRESETS["fast"])
+    assert (found.artifact, found.inputs()) == (None, ())
+    assert found.missing_reason == "the split 'train' has no labelled headlines"
 
 
-def test_without_scikit_learn_an_evaluation_says_so_and_is_made_anew_with_it(
-    catalog: Catalog, corpus: Artifact, publish_model: Callable[..., Artifact]
+def test_an_evaluation_without_scikit_learn_is_redone_with_it(
+    root: DataRoot, corpus: Artifact, publish_model: Callable[..., Artifact]
 ) -> None:
-    model, tokens = publish_model(catalog, "m"), segment_corpus(catalog, corpus)
+    model, tokens = publish_model(root, "m"), segment_corpus(root, corpus)
     code = """
 import sys
-from pathlib import Path
-sys.modules["sklearn"] = None  # what asks for it finds it is not installed
+sys.modules["sklearn"] = None  # imports fail as if it were not installed
 from headlines.evaluation import evaluate; from headlines.models import registry
-from headlines.storage.layout import Catalog
+from headlines.storage.data_root import DataRoot
 from headlines.corpus.dataset import ensure
 from headlines.corpus.tokens import segment_corpus
 
-catalog = Catalog(Path(sys.argv[1]))
-corpus = ensure(catalog, "news")
-tokens = segment_corpus(catalog, corpus)
-print(evaluate.evaluate(catalog, registry.open_model(catalog, "m"), corpus, tokens).directory)
+root = DataRoot.open(sys.argv[1])
+corpus = ensure(root, "news")
+tokens = segment_corpus(root, corpus)
+print(evaluate.evaluate(root, registry.open_model(root, "m"), corpus, tokens).directory)
 """
-    command = [sys.executable, "-c", code, str(catalog.root)]
+    command = [sys.executable, "-c", code, str(root.store.directory)]
     run = subprocess.run(command, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr
     without = Path(run.stdout.splitlines()[-1])
@@ -178,7 +177,7 @@ print(evaluate.evaluate(catalog, registry.open_model(catalog, "m"), corpus, toke
         "beaten": None,
     }
 
-    evaluation = evaluate(catalog, model, corpus, tokens)
+    evaluation = evaluate(root, model, corpus, tokens)
     assert evaluation.directory != without
     found = json.loads((evaluation.directory / "baseline.json").read_text("utf-8"))
     assert found["measured"]
@@ -191,10 +190,10 @@ print(evaluate.evaluate(catalog, registry.open_model(catalog, "m"), corpus, toke
 
 
 @pytest.fixture
-def said(catalog: Catalog) -> Callable[[dict[str, list[int]]], Baseline]:
-    """A baseline that says this of the rows of each split."""
+def fixed(root: DataRoot) -> Callable[[dict[str, list[int]]], Baseline]:
+    """Publishes a baseline with these predictions for the rows of each split."""
 
-    def publish_said(predictions: dict[str, list[int]]) -> Baseline:
+    def publish_fixed(predictions: dict[str, list[int]]) -> Baseline:
         frame = pd.DataFrame(
             [(split, row, p) for split, ps in predictions.items() for row, p in enumerate(ps)],
             columns=["split", "row", "prediction"],
@@ -205,25 +204,27 @@ def said(catalog: Catalog) -> Callable[[dict[str, list[int]]], Baseline]:
             return {}
 
         recipe = Recipe("baseline", 1, (), predictions)
-        return Baseline(publish(catalog, catalog.baseline(recipe.key), recipe, write))
+        return Baseline(root.store.publish(root.baseline(recipe.key), recipe, write))
 
-    return publish_said
+    return publish_fixed
 
 
-def checked(split: str, labels: list[int], predictions: list[int], leaked: int = 0) -> pd.DataFrame:
-    """What an evaluation has checked: the first rows leaked."""
+def model_frame(
+    split: str, labels: list[int], predictions: list[int], leaked: int = 0
+) -> pd.DataFrame:
+    """Predictions of an evaluation; the first `leaked` rows are leaked."""
     rows = np.arange(len(labels))
     columns = {"row": rows, "label": labels, "prediction": predictions, "leaked": rows < leaked}
     return pd.DataFrame({"split": split, **columns})
 
 
-def test_a_better_model_beats_it_and_the_difference_is_told(
-    said: Callable[[dict[str, list[int]]], Baseline],
+def test_a_better_model_beats_the_baseline(
+    fixed: Callable[[dict[str, list[int]]], Baseline],
 ) -> None:
     truth = [0, 1, 2] * 20
     theirs = [0, 1, 1] * 20
-    rows = pd.concat([checked("dev", truth, truth), checked("test", truth[:6], theirs[:6])])
-    found = compare_with_baseline(said({"dev": theirs, "test": theirs[:6]}), rows.iloc[::-1])
+    rows = pd.concat([model_frame("dev", truth, truth), model_frame("test", truth[:6], theirs[:6])])
+    found = compare_with_baseline(fixed({"dev": theirs, "test": theirs[:6]}), rows.iloc[::-1])
 
     dev = found["dev"]["all"]
     assert dev["accuracy"] == pytest.approx(2 / 3)
@@ -241,33 +242,39 @@ def test_a_better_model_beats_it_and_the_difference_is_told(
     json.dumps(found, allow_nan=False)
 
 
-def test_one_right_answer_more_does_not_beat_it(
-    said: Callable[[dict[str, list[int]]], Baseline],
+def test_one_more_hit_does_not_beat_the_baseline(
+    fixed: Callable[[dict[str, list[int]]], Baseline],
 ) -> None:
     truth = [0, 1, 2] * 20
-    found = compare_with_baseline(said({"dev": [1, *truth[1:]]}), checked("dev", truth, truth))
+    found = compare_with_baseline(fixed({"dev": [1, *truth[1:]]}), model_frame("dev", truth, truth))
     assert found["dev"]["all"]["difference"]["macro_f1"] > 0
     assert found["beaten"] is False
 
 
-def test_leaked_headlines_do_not_beat_it(said: Callable[[dict[str, list[int]]], Baseline]) -> None:
+def test_leaked_headlines_do_not_beat_the_baseline(
+    fixed: Callable[[dict[str, list[int]]], Baseline],
+) -> None:
     truth = [0, 1, 2] * 20
     theirs = [1, 2, 0] * 10 + truth[30:]
-    found = compare_with_baseline(said({"dev": theirs}), checked("dev", truth, truth, leaked=30))
+    found = compare_with_baseline(
+        fixed({"dev": theirs}), model_frame("dev", truth, truth, leaked=30)
+    )
     assert found["dev"]["all"]["difference"]["p"] < 0.001
     assert found["dev"]["without_leaked_titles"]["rows"] == 30
     assert found["beaten"] is False
 
 
-def test_without_dev_nothing_is_said(said: Callable[[dict[str, list[int]]], Baseline]) -> None:
-    found = compare_with_baseline(said({"test": [0, 1]}), checked("test", [0, 1], [0, 1]))
+def test_without_dev_it_is_unknown_whether_it_is_beaten(
+    fixed: Callable[[dict[str, list[int]]], Baseline],
+) -> None:
+    found = compare_with_baseline(fixed({"test": [0, 1]}), model_frame("test", [0, 1], [0, 1]))
     assert found["beaten"] is None
     assert found["dev"]["all"]["difference"] is None
     json.dumps(found, allow_nan=False)
 
 
-def test_a_headline_that_it_has_not_labelled_is_no_silent_gap(
-    said: Callable[[dict[str, list[int]]], Baseline],
+def test_a_headline_without_a_baseline_label_is_an_error(
+    fixed: Callable[[dict[str, list[int]]], Baseline],
 ) -> None:
     with pytest.raises(KeyError):
-        compare_with_baseline(said({"dev": [0, 1]}), checked("dev", [0, 1, 2], [0, 1, 2]))
+        compare_with_baseline(fixed({"dev": [0, 1]}), model_frame("dev", [0, 1, 2], [0, 1, 2]))

@@ -1,4 +1,4 @@
-"""The evaluation: every held-out headline, and figures that follow from them."""
+"""The evaluation: every held-out headline, and metrics that follow from them."""
 
 import json
 from collections.abc import Callable
@@ -15,12 +15,12 @@ from headlines.corpus.tokens import segment_corpus
 from headlines.evaluation.evaluate import evaluate, reference_profile
 from headlines.models.presets import resolve_preset
 from headlines.storage.artifact import Artifact
-from headlines.storage.layout import Catalog
+from headlines.storage.data_root import DataRoot
 from headlines.training.train import train
 
 
 def check_books(numbers: dict[str, Any], chosen: pd.DataFrame) -> None:
-    """Each table of a part's figures is about just the rows of that part."""
+    """Check that all metrics of a subset cover exactly its rows."""
     for table in (numbers["by_length"], numbers["by_unknown"], numbers["calibration"]["bins"]):
         assert sum(one["rows"] for one in table) == len(chosen)
     short = chosen["title"].str.len() <= 10
@@ -33,16 +33,16 @@ def check_books(numbers: dict[str, Any], chosen: pd.DataFrame) -> None:
 
 
 @pytest.mark.usefixtures("small_preset")
-def test_the_figures_follow_from_the_headlines(
-    catalog: Catalog, corpus_file: Path, tmp_path: Path
+def test_the_metrics_follow_from_the_headlines(
+    root: DataRoot, corpus_file: Path, tmp_path: Path
 ) -> None:
     with corpus_file.open("a", encoding="utf-8") as file:
         file.write("某地获奖第0号,2,test\n=1+1的算式,1,test\n<script>alert(1)</script>,0,dev\n")
-    corpus = ingest(catalog, "news", str(corpus_file))
-    tokens = segment_corpus(catalog, corpus)
-    model = train(catalog, corpus, tokens, resolve_preset("small"))
+    corpus = ingest(root, "news", str(corpus_file))
+    tokens = segment_corpus(root, corpus)
+    model = train(root, corpus, tokens, resolve_preset("small"))
 
-    evaluation = evaluate(catalog, model, corpus, tokens)
+    evaluation = evaluate(root, model, corpus, tokens)
 
     metrics = json.loads((evaluation.directory / "metrics.json").read_text("utf-8"))
     checked = pq.read_table(evaluation.directory / "output_check.parquet").to_pandas()
@@ -78,7 +78,7 @@ def test_the_figures_follow_from_the_headlines(
     assert sorted(mistakes["row"]) == sorted(wrong["row"])
     assert mistakes["probability"].is_monotonic_decreasing
     table = (evaluation.directory / "output_check.csv").read_text("utf-8-sig")
-    assert "'=1+1的算式" in table  # no spreadsheet runs it
+    assert "'=1+1的算式" in table  # not run by a spreadsheet
 
     doubts = pd.read_csv(evaluation.directory / "doubted.csv")
     assert len(doubts) == evaluation.counts["doubted"]
@@ -94,15 +94,15 @@ def test_the_figures_follow_from_the_headlines(
     report = (evaluation.directory / "report.html").read_text("utf-8")
     assert "<script>alert" not in report
 
-    assert evaluate(catalog, model, corpus, tokens).reused
+    assert evaluate(root, model, corpus, tokens).reused
 
 
-def test_a_word_the_model_does_not_know_counts(
-    catalog: Catalog, publish_model: Callable[..., Artifact]
+def test_unknown_words_are_counted_by_their_share(
+    root: DataRoot, publish_model: Callable[..., Artifact]
 ) -> None:
-    titles = ["股市大涨", "股市，下跌", "地震火山", "火山"]  # of these it knows all but the volcano
-    corpus, tokens = held_out(catalog, "dev", titles)
-    evaluation = evaluate(catalog, publish_model(catalog, "m"), corpus, tokens)
+    titles = ["股市大涨", "股市，下跌", "地震火山", "火山"]  # the model knows all words but 火山
+    corpus, tokens = held_out(root, "dev", titles)
+    evaluation = evaluate(root, publish_model(root, "m"), corpus, tokens)
     checked = pq.read_table(evaluation.directory / "output_check.parquet").to_pandas()
     shares = dict(zip(checked["title"], checked["unknown"], strict=True))
     assert shares["股市大涨"] == 0
@@ -111,11 +111,11 @@ def test_a_word_the_model_does_not_know_counts(
     assert shares["火山"] == 1
 
 
-def test_a_split_without_rows_has_no_figures(
-    catalog: Catalog, publish_model: Callable[..., Artifact]
+def test_a_split_without_rows_has_no_metrics(
+    root: DataRoot, publish_model: Callable[..., Artifact]
 ) -> None:
-    corpus, tokens = held_out(catalog, "dev", ["股市大涨", "某地地震"])
-    evaluation = evaluate(catalog, publish_model(catalog, "m"), corpus, tokens)
+    corpus, tokens = held_out(root, "dev", ["股市大涨", "某地地震"])
+    evaluation = evaluate(root, publish_model(root, "m"), corpus, tokens)
     metrics = json.loads((evaluation.directory / "metrics.json").read_text("utf-8"))
     nothing = metrics["test"]["all"]
     assert nothing["rows"] == 0
@@ -124,10 +124,10 @@ def test_a_split_without_rows_has_no_figures(
     assert metrics["dev"]["all"]["rows"] == 2
 
 
-def held_out(catalog: Catalog, split: str, titles: list[str]) -> tuple[Artifact, Artifact]:
-    """A corpus of these headlines and its words; their labels are 0, 1, 2, 0 and so on."""
-    file = catalog.root.parent / "held-out.csv"
+def held_out(root: DataRoot, split: str, titles: list[str]) -> tuple[Artifact, Artifact]:
+    """A corpus of these headlines with labels 0, 1, 2, 0 and so on, and its tokens."""
+    file = root.store.directory.parent / "held-out.csv"
     rows = [f"{title},{number % 3},{split}\n" for number, title in enumerate(titles)]
     file.write_text("title,label,split\n" + "".join(rows), encoding="utf-8")
-    corpus = ingest(catalog, "news", str(file))
-    return corpus, segment_corpus(catalog, corpus)
+    corpus = ingest(root, "news", str(file))
+    return corpus, segment_corpus(root, corpus)

@@ -1,4 +1,4 @@
-"""Headlines labelled file by file: the same evaluation in many parts and by any runner."""
+"""Predictions of held-out rows: the same for any file size and runner."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -14,11 +14,11 @@ from headlines.errors import DamagedArtifact
 from headlines.evaluation import held_out as module
 from headlines.evaluation import tables
 from headlines.evaluation.evaluate import evaluate
-from headlines.evaluation.held_out import held_out
+from headlines.evaluation.held_out import predict_held_out
 from headlines.storage.artifact import Artifact
-from headlines.storage.layout import Catalog
+from headlines.storage.data_root import DataRoot
 
-Make = Callable[[str, int], tuple[Catalog, Artifact, Artifact, Artifact]]
+Make = Callable[[str, int], tuple[DataRoot, Artifact, Artifact, Artifact]]
 
 ROWS = 90
 WORDS = ("股市大涨", "某地地震", "天气", "火山，爆发", "夺冠")
@@ -44,33 +44,33 @@ def make(
     publish_model: Callable[..., Artifact],
     monkeypatch: pytest.MonkeyPatch,
 ) -> Make:
-    """Makes a data root with a model, a corpus in files of so many rows, and its words."""
+    """Makes a data root with a model, a corpus in files of `part_rows`, and its tokens."""
     monkeypatch.setenv("HEADLINES_RUNNER", "threads")
     monkeypatch.setenv("HEADLINES_WORKERS", "2")
 
-    def of(name: str, part_rows: int) -> tuple[Catalog, Artifact, Artifact, Artifact]:
-        catalog = Catalog(tmp_path / name)
-        corpus = ingest(catalog, "news", str(source), sizes=IngestSizes(part_rows=part_rows))
-        return catalog, publish_model(catalog, "m"), corpus, segment_corpus(catalog, corpus)
+    def of(name: str, part_rows: int) -> tuple[DataRoot, Artifact, Artifact, Artifact]:
+        root = DataRoot.open(tmp_path / name)
+        corpus = ingest(root, "news", str(source), sizes=IngestSizes(part_rows=part_rows))
+        return root, publish_model(root, "m"), corpus, segment_corpus(root, corpus)
 
     return of
 
 
 @pytest.mark.parametrize("kind", ["threads", "processes"])
-def test_many_small_parts_make_the_evaluation_of_few_large_ones(
+def test_the_evaluation_does_not_depend_on_the_file_size(
     make: Make,
     monkeypatch: pytest.MonkeyPatch,
     kind: str,
 ) -> None:
     whole = evaluate(*make("whole", 1_000))
-    catalog, *made_from = make("parts", 7)
-    monkeypatch.setattr(module, "_WORTH_ROWS", 1)  # small parts are worth a worker too
-    monkeypatch.setattr(tables, "_ROWS_AT_ONCE", 4)
+    root, *made_from = make("parts", 7)
+    monkeypatch.setattr(module, "_MIN_WORKER_ROWS", 1)  # workers for small files too
+    monkeypatch.setattr(tables, "_FRAME_ROWS", 4)
     monkeypatch.setenv("HEADLINES_RUNNER", kind)
-    parts = evaluate(catalog, *made_from)
-    for one, other in zip(whole.files(), parts.files(), strict=True):
-        if one.suffix != ".html":  # the report names the files of the corpus
-            assert one.read_bytes() == other.read_bytes(), one.name
+    parts = evaluate(root, *made_from)
+    for expected, actual in zip(whole.files(), parts.files(), strict=True):
+        if expected.suffix != ".html":  # the report names the files of the corpus
+            assert actual.read_bytes() == expected.read_bytes(), actual.name
     assert parts.counts == whole.counts
     assert parts.counts["mistakes"] > 4
 
@@ -80,40 +80,40 @@ def test_a_large_table_has_several_row_groups_and_the_same_rows(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     whole = evaluate(*make("whole", 1_000))
-    monkeypatch.setattr(tables, "_ROWS_AT_ONCE", 4)
-    monkeypatch.setattr(tables, "_GROUP_ROWS", 10)
+    monkeypatch.setattr(tables, "_FRAME_ROWS", 4)
+    monkeypatch.setattr(tables, "_ROW_GROUP_ROWS", 10)
     parts = evaluate(*make("parts", 1_000))
     name = "output_check.parquet"
-    ours, theirs = (one.directory / name for one in (parts, whole))
-    assert pq.read_table(ours).equals(pq.read_table(theirs))
-    groups = pq.read_metadata(ours)
+    actual, expected = (artifact.directory / name for artifact in (parts, whole))
+    assert pq.read_table(actual).equals(pq.read_table(expected))
+    groups = pq.read_metadata(actual)
     rows = [groups.row_group(number).num_rows for number in range(groups.num_row_groups)]
     assert rows[:-1] == [12] * (len(rows) - 1)
     assert len(rows) > 2
 
 
-def test_titles_are_those_of_the_places_in_any_order(
+def test_titles_are_read_by_position_in_any_order(
     make: Make,
 ) -> None:
-    catalog, model, corpus, tokens = make("parts", 7)
-    labelled = held_out(catalog, model, corpus, tokens, ("dev", "test"))
+    root, model, corpus, tokens = make("parts", 7)
+    held_out = predict_held_out(root, model, corpus, tokens, ("dev", "test"))
     titles = read_corpus(corpus, ["row", "title"]).set_index("row")["title"]
-    places = np.random.default_rng(3).permutation(len(labelled.checked))
-    for asked in (places, places[:5], places[:0]):
-        expected = titles.loc[labelled.checked["row"].to_numpy()[asked]].tolist()
-        assert labelled.titles(asked).to_pylist() == expected
-    lengths = titles.loc[labelled.checked["row"].to_numpy()].str.len()
-    assert labelled.checked["length"].tolist() == lengths.tolist()
+    order = np.random.default_rng(3).permutation(len(held_out.predictions))
+    for positions in (order, order[:5], order[:0]):
+        expected = titles.loc[held_out.predictions["row"].to_numpy()[positions]].tolist()
+        assert held_out.titles(positions).to_pylist() == expected
+    lengths = titles.loc[held_out.predictions["row"].to_numpy()].str.len()
+    assert held_out.predictions["length"].tolist() == lengths.tolist()
 
 
-def test_words_of_other_rows_and_changed_files_are_refused(make: Make, source: Path) -> None:
-    catalog, model, corpus, tokens = make("parts", 1_000)
+def test_other_tokens_and_changed_files_are_refused(make: Make, source: Path) -> None:
+    root, model, corpus, tokens = make("parts", 1_000)
     lines = source.read_text(encoding="utf-8").splitlines()
     source.write_text("\n".join([lines[0], *reversed(lines[1:])]), encoding="utf-8")
-    other = ingest(catalog, "other", str(source))
-    with pytest.raises(DamagedArtifact, match="words of other rows"):
-        held_out(catalog, model, other, tokens, ("dev",))
+    other = ingest(root, "other", str(source))
+    with pytest.raises(DamagedArtifact, match="tokens of other rows"):
+        predict_held_out(root, model, other, tokens, ("dev",))
     [path] = [path for path in corpus.files() if path.parent.name == "split=dev"]
     path.write_bytes(path.read_bytes() + b"0")
     with pytest.raises(DamagedArtifact, match="is not what the manifest says"):
-        held_out(catalog, model, corpus, tokens, ("dev",))
+        predict_held_out(root, model, corpus, tokens, ("dev",))

@@ -1,4 +1,4 @@
-"""The list of models: none is left out, and each stands with the figures that are its own."""
+"""The list of models: complete, each with its own metrics."""
 
 from collections.abc import Callable
 from dataclasses import asdict
@@ -9,8 +9,8 @@ import pytest
 
 from headlines.evaluation.leaderboard import known_evaluations, list_models
 from headlines.models import champion
-from headlines.storage.artifact import Artifact, publish
-from headlines.storage.layout import Catalog
+from headlines.storage.artifact import Artifact
+from headlines.storage.data_root import DataRoot
 from headlines.storage.manifest import MANIFEST, Input, Recipe, dump_signed, load_signed
 
 CORPUS = (Input("corpus/news", "c" * 64, 90), Input("tokens/tttt", "t" * 64, 90))
@@ -18,16 +18,16 @@ OTHER_CORPUS = (Input("corpus/other", "o" * 64, 90), Input("tokens/oooo", "u" * 
 
 
 @pytest.fixture
-def model(catalog: Catalog, publish_model: Callable[..., Artifact]) -> Artifact:
-    made = publish_model(catalog, "one", CORPUS)
-    champion.promote(catalog, "one", "a test")
+def model(root: DataRoot, publish_model: Callable[..., Artifact]) -> Artifact:
+    made = publish_model(root, "one", CORPUS)
+    champion.promote(root, "one", "a test")
     return made
 
 
 def evaluate(
-    catalog: Catalog, model: Artifact, corpus: tuple[Input, ...], accuracy: float, day: int = 1
+    root: DataRoot, model: Artifact, corpus: tuple[Input, ...], accuracy: float, day: int = 1
 ) -> Artifact:
-    """Publish an evaluation of that day with that accuracy."""
+    """Publish an evaluation with that day and accuracy."""
 
     def write(draft: Path) -> dict[str, Any]:
         (draft / "metrics.json").write_text("{}")
@@ -35,20 +35,18 @@ def evaluate(
         metrics = {"dev": figures, "test": figures}
         return {"metrics": metrics, "behaviour_passed": True, "baseline_beaten": False}
 
-    sources = (model.as_source(catalog), *corpus)
+    sources = (model.as_source(), *corpus)
     recipe = Recipe("evaluation", 1, sources, {"day": day})
-    target = catalog.evaluation(model.directory.name, recipe.key)
-    made = publish(catalog, target, recipe, write)
+    name = root.evaluation(model.version, recipe.key)
+    made = root.store.publish(name, recipe, write)
     path = made.directory / MANIFEST
     data = load_signed(path.read_text(encoding="utf-8")) | {"created_at": f"2026-11-{day:02}"}
     path.write_text(dump_signed(data), encoding="utf-8")
     return made
 
 
-def test_a_model_that_was_not_evaluated_has_the_figures_of_its_training(
-    catalog: Catalog, model: Artifact
-) -> None:
-    [listed] = list_models(catalog)
+def test_without_an_evaluation_training_metrics_are_listed(root: DataRoot, model: Artifact) -> None:
+    [listed] = list_models(root)
     assert listed.champion
     assert listed.dev == model.counts["dev"]
     assert (listed.test, listed.evaluation, listed.behaviour_passed) == ({}, "", None)
@@ -57,38 +55,36 @@ def test_a_model_that_was_not_evaluated_has_the_figures_of_its_training(
     assert listed.bytes == sum(path.stat().st_size for path in model.files())
 
 
-def test_the_newest_evaluation_on_what_it_was_trained_on_counts(
-    catalog: Catalog, model: Artifact, publish_model: Callable[..., Artifact]
+def test_the_newest_evaluation_on_its_corpus_counts(
+    root: DataRoot, model: Artifact, publish_model: Callable[..., Artifact]
 ) -> None:
-    evaluate(catalog, model, CORPUS, 0.1, day=1)
-    newest = evaluate(catalog, model, CORPUS, 0.2, day=2)
-    evaluate(catalog, model, OTHER_CORPUS, 0.3, day=3)
-    damaged = evaluate(catalog, model, CORPUS, 0.4, day=4)
+    evaluate(root, model, CORPUS, 0.1, day=1)
+    newest = evaluate(root, model, CORPUS, 0.2, day=2)
+    evaluate(root, model, OTHER_CORPUS, 0.3, day=3)
+    damaged = evaluate(root, model, CORPUS, 0.4, day=4)
     (damaged.directory / "metrics.json").write_text("[]")
-    evaluate(catalog, publish_model(catalog, "one-more", CORPUS, seed=1), CORPUS, 0.5, day=5)
+    evaluate(root, publish_model(root, "one-more", CORPUS, seed=1), CORPUS, 0.5, day=5)
 
-    one, _ = list_models(catalog)
+    one, _ = list_models(root)
 
     assert one.dev["accuracy"] == one.test["accuracy"] == 0.2
-    assert one.evaluation == str(newest.directory)
+    assert one.evaluation == newest.location
     assert (one.behaviour_passed, one.baseline_beaten) == (True, False)
-    found = [
-        evaluation.counts["metrics"]["dev"] for evaluation in known_evaluations(catalog, model)
-    ]
+    found = [evaluation.counts["metrics"]["dev"] for evaluation in known_evaluations(root, model)]
     assert [figures["all"]["accuracy"] for figures in found] == [0.2, 0.1, 0.3]
 
 
-def test_evaluations_of_another_model_of_that_name_do_not_count(
-    catalog: Catalog, model: Artifact, publish_model: Callable[..., Artifact]
+def test_evaluations_of_a_replaced_model_do_not_count(
+    root: DataRoot, model: Artifact, publish_model: Callable[..., Artifact]
 ) -> None:
-    evaluate(catalog, model, CORPUS, 0.9)
-    publish_model(catalog, "one", CORPUS, seed=1)  # stands in its place now
-    [listed] = list_models(catalog)
+    evaluate(root, model, CORPUS, 0.9)
+    publish_model(root, "one", CORPUS, seed=1)  # replaces it
+    [listed] = list_models(root)
     assert listed.evaluation == ""
 
 
 @pytest.mark.parametrize(
-    ("harm", "told", "preset"),
+    ("harm", "problem", "preset"),
     [
         (
             lambda model: (model / "config.json").write_text(""),
@@ -101,40 +97,41 @@ def test_evaluations_of_another_model_of_that_name_do_not_count(
     ],
 )
 def test_a_damaged_model_is_listed_with_what_is_wrong(
-    catalog: Catalog,
+    root: DataRoot,
     model: Artifact,
     publish_model: Callable[..., Artifact],
     harm: Callable[[Path], object],
-    told: str,
+    problem: str,
     preset: str,
 ) -> None:
-    publish_model(catalog, "two", CORPUS, seed=1)
-    evaluate(catalog, model, CORPUS, 0.9)
-    whole = asdict(list_models(catalog)[1])
+    publish_model(root, "two", CORPUS, seed=1)
+    evaluate(root, model, CORPUS, 0.9)
+    whole = asdict(list_models(root)[1])
     harm(model.directory)
-    one, two = list_models(catalog)
-    assert told in one.damaged
+    one, two = list_models(root)
+    assert problem in one.damaged
     assert (one.version, one.champion, one.preset) == ("one", True, preset)
-    assert one.evaluation == ""  # its figures are those of another model, who knows
+    assert one.evaluation == ""  # its evaluation may belong to another model
     assert asdict(two) == whole
 
 
-def test_where_the_pointer_cannot_be_read_no_model_is_marked(
-    catalog: Catalog, model: Artifact
-) -> None:
-    for harm in (lambda: catalog.champion.write_text(""), catalog.champion.unlink):
+def test_no_model_is_marked_if_the_pointer_is_unreadable(root: DataRoot, model: Artifact) -> None:
+    for harm in (
+        lambda: root.store.path(root.champion).write_text(""),
+        root.store.path(root.champion).unlink,
+    ):
         harm()
-        assert [listed.champion for listed in list_models(catalog)] == [False]
+        assert [listed.champion for listed in list_models(root)] == [False]
 
 
-def test_a_champion_that_is_gone_is_listed_as_that(
-    catalog: Catalog, model: Artifact, publish_model: Callable[..., Artifact]
+def test_a_missing_champion_is_listed(
+    root: DataRoot, model: Artifact, publish_model: Callable[..., Artifact]
 ) -> None:
-    publish_model(catalog, "two", CORPUS, seed=1)
-    model.directory.rename(catalog.root / "moved")
-    told = [(listed.version, listed.champion, listed.damaged) for listed in list_models(catalog)]
-    assert told == [("one", True, "it is gone"), ("two", False, "")]
+    publish_model(root, "two", CORPUS, seed=1)
+    model.directory.rename(root.store.directory / "moved")
+    rows = [(listed.version, listed.champion, listed.damaged) for listed in list_models(root)]
+    assert rows == [("one", True, "it is missing"), ("two", False, "")]
 
 
-def test_without_models_the_list_is_empty(catalog: Catalog) -> None:
-    assert list_models(catalog) == []
+def test_without_models_the_list_is_empty(root: DataRoot) -> None:
+    assert list_models(root) == []

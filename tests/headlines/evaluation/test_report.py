@@ -1,4 +1,4 @@
-"""The report of an evaluation says plainly what it found, and holds every row it promises."""
+"""The report of an evaluation: its sentences, tables and summary."""
 
 import copy
 import json
@@ -12,10 +12,10 @@ import pandas as pd
 import pytest
 
 from headlines.evaluation.report import (
+    baseline_sentences,
     behaviour_verdict,
-    beside_baseline,
     evaluation_summary,
-    verdict,
+    evaluation_verdict,
     write_evaluation_report,
 )
 from headlines.models.card import chosen_on_dev
@@ -58,12 +58,12 @@ def documents(evaluated: Any) -> list[Any]:
 
 
 def page_of(evaluated: Any) -> str:
-    """The report that stands beside an evaluation."""
+    """The report of an evaluation."""
     return str((evaluated.evaluation.directory / "report.html").read_text("utf-8"))
 
 
 def rewritten(evaluated: Any, path: Path, hostile: str | None = None) -> str:
-    """The report written once more, perhaps with a title of one's own in the tables."""
+    """The report written again, optionally with a given title in the tables."""
     frames = [
         pd.read_parquet(evaluated.evaluation.directory / f"{name}.parquet")
         for name in ("mistakes", "doubted")
@@ -87,14 +87,14 @@ def rewritten(evaluated: Any, path: Path, hostile: str | None = None) -> str:
     return path.read_text("utf-8")
 
 
-def test_nothing_of_a_headline_becomes_html(evaluated: Any, tmp_path: Path) -> None:
+def test_headlines_are_escaped(evaluated: Any, tmp_path: Path) -> None:
     page = rewritten(evaluated, tmp_path / "report.html", HOSTILE)
     assert "<script>alert" not in page
     assert "<img" not in page
     assert page.count("&lt;img src=x onerror=alert(2)&gt;") == 4
 
 
-def test_nothing_is_loaded(evaluated: Any) -> None:
+def test_nothing_external_is_loaded(evaluated: Any) -> None:
     page = page_of(evaluated)
     assert "http://" not in page
     assert "https://" not in page
@@ -108,31 +108,31 @@ def test_every_table_has_its_rows(evaluated: Any) -> None:
     rows = Tables(page_of(evaluated)).rows
     counts = evaluated.evaluation.counts
     assert baseline["measured"]
-    assert rows["Figures by split"] == rows["The model beside the baseline"] == 4
+    assert rows["Metrics by split"] == rows["The model and the baseline"] == 4
     for split in ("dev", "test"):
         part = metrics[split]["without_leaked_titles"]
-        assert rows[f"Figures by class on {split}"] == 3
-        assert rows[f"Figures by length on {split}"] == len(part["by_length"])
-        assert rows[f"Figures by share of unknown words on {split}"] == len(part["by_unknown"])
+        assert rows[f"Metrics by class on {split}"] == 3
+        assert rows[f"Metrics by length on {split}"] == len(part["by_length"])
+        assert rows[f"Metrics by share of unknown words on {split}"] == len(part["by_unknown"])
     assert rows["Behaviour checks"] == len(behaviour["checks"])
     failing = [check for check in behaviour["checks"] if check["examples"]]
     assert failing
     for check in failing:
         assert rows[f"Headlines that fail: {check['name']}"] == len(check["examples"])
     assert counts["mistakes"] > 30
-    assert rows["The most confident mistakes"] == 30
-    assert rows["Labels that the model doubts"] == min(counts["doubted"], 30)
+    assert rows["Most confident mistakes"] == 30
+    assert rows["Suspected label errors"] == min(counts["doubted"], 30)
     assert rows["Settings of the preset"] == len(evaluated.model.manifest.config["preset"])
 
 
-def test_the_model_card_names_what_the_model_was_made_from(evaluated: Any) -> None:
+def test_the_model_card_names_the_inputs(evaluated: Any) -> None:
     page = page_of(evaluated)
     manifest = evaluated.model.manifest
     for digest in (manifest.key, *(source.sha256 for source in manifest.inputs)):
         assert digest in page
     for source in evaluated.corpus.manifest.inputs:
         assert source.sha256 in page
-        assert source.path not in page  # where it lay on this machine is no one's business
+        assert source.path not in page  # paths of this machine are not published
     assert "1,234,567 parameters" in page
     assert "The rarest class of the corpus is positive, with 100 of 300 headlines" in page
     assert "tensorflow 2.21.0" in page
@@ -143,7 +143,7 @@ def test_the_same_evaluation_gives_the_same_bytes(evaluated: Any, tmp_path: Path
 
 
 def with_difference(baseline: dict[str, Any], low: float, high: float) -> dict[str, Any]:
-    """A baseline that the model is so far from on both splits."""
+    """The baseline with this difference of the model on both splits."""
     changed = copy.deepcopy(baseline)
     for split in ("dev", "test"):
         part = changed[split]["without_leaked_titles"]
@@ -152,29 +152,31 @@ def with_difference(baseline: dict[str, Any], low: float, high: float) -> dict[s
     return changed | {"beaten": low > 0}
 
 
-def test_the_verdict_says_plainly_whether_the_baseline_is_beaten(evaluated: Any) -> None:
+def test_the_verdict_says_whether_the_baseline_is_beaten(evaluated: Any) -> None:
     metrics, baseline, _ = documents(evaluated)
     metrics["dev"]["without_leaked_titles"]["macro_f1"] = 0.6738
     metrics["dev"]["without_leaked_titles"]["intervals"]["macro_f1"] = [0.64, 0.707]
     start = "Macro-F1 on dev 0.674 (0.64–0.71)"
-    told = {}
+    sentences = {}
     for name, low, high in (
         ("better", 0.01, 0.03),
         ("alike", -0.02, 0.03),
         ("worse", -0.09, -0.01),
     ):
         changed = with_difference(baseline, low, high)
-        told[name] = verdict(metrics, changed), beside_baseline(changed)
-    assert told["better"][0] == f"{start}: the linear baseline's 0.700 is beaten."
-    assert told["alike"][0] == told["worse"][0]
-    assert told["alike"][0] == f"{start}: the linear baseline's 0.700 is not beaten."
-    assert told["better"][1][0].startswith("On dev the LSTM beats it: macro-F1 +0.020")
-    assert told["alike"][1][0].startswith("On dev the LSTM does not beat it: macro-F1 +0.005")
-    assert told["worse"][1][1].startswith("On test the LSTM does worse: macro-F1 −0.050")
+        sentences[name] = evaluation_verdict(metrics, changed), baseline_sentences(changed)
+    assert sentences["better"][0] == f"{start}: the linear baseline's 0.700 is beaten."
+    assert sentences["alike"][0] == sentences["worse"][0]
+    assert sentences["alike"][0] == f"{start}: the linear baseline's 0.700 is not beaten."
+    assert sentences["better"][1][0].startswith("On dev the LSTM beats it: macro-F1 +0.020")
+    assert sentences["alike"][1][0].startswith("On dev the LSTM does not beat it: macro-F1 +0.005")
+    assert sentences["worse"][1][1].startswith("On test the LSTM is worse: macro-F1 −0.050")
     missing = {"measured": False, "why_not": "scikit-learn is not installed", "beaten": None}
-    assert verdict(metrics, missing).startswith(f"{start}; no linear baseline stands beside it")
+    assert evaluation_verdict(metrics, missing).startswith(
+        f"{start}; not compared with a linear baseline"
+    )
     nothing = {"dev": {"without_leaked_titles": {"rows": 0}}}
-    assert "no labelled headlines" in verdict(nothing, missing)
+    assert "no labelled headlines" in evaluation_verdict(nothing, missing)
 
 
 def test_a_report_without_a_baseline_says_why(evaluated: Any, tmp_path: Path) -> None:
@@ -195,7 +197,7 @@ def test_a_report_without_a_baseline_says_why(evaluated: Any, tmp_path: Path) ->
     )
     page = path.read_text("utf-8")
     assert "Not measured: no &lt;wheel&gt; for it" in page
-    assert Tables(page).rows["The most confident mistakes"] == 0
+    assert Tables(page).rows["Most confident mistakes"] == 0
 
 
 @pytest.mark.parametrize(
@@ -206,8 +208,7 @@ def test_a_report_without_a_baseline_says_why(evaluated: Any, tmp_path: Path) ->
         (
             [True, True, False],
             [False, True, True],
-            "1 of 2 behaviour checks passed; failed: check 2; "
-            "1 had too few headlines to be judged.",
+            "1 of 2 behaviour checks passed; failed: check 2; 1 skipped: too few headlines.",
         ),
     ],
 )
@@ -220,7 +221,7 @@ def test_the_failed_checks_are_named(passed: list[bool], judged: list[bool], exp
 
 
 def test_checks_of_unknown_words_are_marked(evaluated: Any) -> None:
-    """The model of these tests knows 获奖, and none of the other words that are added."""
+    """The test model knows 获奖 and none of the other added words."""
     *_, behaviour = documents(evaluated)
     known = {check["name"]: check["known"] for check in behaviour["checks"]}
     assert known["adding 获奖"] == 1
@@ -241,13 +242,11 @@ def test_checks_of_unknown_words_are_marked(evaluated: Any) -> None:
         "3 of 3 behaviour checks passed, 1 of them with words unknown to the model."
     )
     checks[1]["passed"] = False
-    told = "2 of 3 behaviour checks passed; failed: adding A."
-    assert behaviour_verdict({"checks": checks}) == told
+    expected = "2 of 3 behaviour checks passed; failed: adding A."
+    assert behaviour_verdict({"checks": checks}) == expected
 
 
-def test_a_temperature_that_nobody_fitted_is_not_called_fitted(
-    evaluated: Any, tmp_path: Path
-) -> None:
+def test_an_unfitted_temperature_is_not_called_fitted(evaluated: Any, tmp_path: Path) -> None:
     metrics, baseline, behaviour = documents(evaluated)
     pages = {}
     for temperature in (1.0, 1.19):
@@ -268,17 +267,17 @@ def test_a_temperature_that_nobody_fitted_is_not_called_fitted(
         )
         pages[temperature] = re.sub(r"\s+", " ", path.read_text("utf-8"))
     assert "temperature of 1.19, fitted on dev" in pages[1.19]
-    assert "Dev served to choose settings, epoch and temperature" in pages[1.19]
+    assert "Dev was used to choose settings, epoch and temperature" in pages[1.19]
     assert "before the temperature" in pages[1.19]
     assert "fitted" not in pages[1.0]
     assert "before the temperature" not in pages[1.0]
     assert "before</small>" not in pages[1.0]
-    assert "Its temperature is 1" in pages[1.0]
-    assert "Dev served to choose settings and epoch;" in pages[1.0]
+    assert "The temperature is 1" in pages[1.0]
+    assert "Dev was used to choose settings and epoch;" in pages[1.0]
 
 
 @pytest.mark.parametrize(
-    ("split", "temperature", "told"),
+    ("split", "temperature", "expected"),
     [
         (None, 1.2, "settings, epoch and temperature"),
         (None, 1.0, "settings and epoch"),
@@ -286,28 +285,28 @@ def test_a_temperature_that_nobody_fitted_is_not_called_fitted(
         (0.1, 1.0, "settings"),
     ],
 )
-def test_what_dev_served_for_is_told_by_what_was_done(
-    split: float | None, temperature: float, told: str
+def test_what_dev_was_used_to_choose(
+    split: float | None, temperature: float, expected: str
 ) -> None:
-    assert chosen_on_dev({"validation_split": split}, temperature) == told
+    assert chosen_on_dev({"validation_split": split}, temperature) == expected
 
 
 @pytest.mark.parametrize(("splits", "sections"), [(("train", "test"), 1), (("train",), 0)])
-def test_a_corpus_without_a_split_gets_a_report_all_the_same(
+def test_a_corpus_without_a_split_still_gets_a_report(
     evaluate_on: Callable[..., Any], splits: tuple[str, ...], sections: int
 ) -> None:
     found = evaluate_on(*splits)
     page = page_of(found)
-    assert "There are no labelled headlines on dev to judge the model by." in page
+    assert "Dev has no labelled headlines to judge the model by." in page
     assert page.count("percentages are of the label") == sections
     summary = evaluation_summary(found.evaluation)
-    assert ("beside the linear baseline" in summary) == bool(sections)
+    assert ("compared with the linear baseline" in summary) == bool(sections)
 
 
-def test_the_summary_tells_what_the_report_tells(evaluated: Any) -> None:
+def test_the_summary_agrees_with_the_report(evaluated: Any) -> None:
     metrics, baseline, behaviour = documents(evaluated)
     summary = evaluation_summary(evaluated.evaluation)
-    assert verdict(metrics, baseline) in summary
+    assert evaluation_verdict(metrics, baseline) in summary
     assert behaviour_verdict(behaviour) in summary
     assert str(evaluated.evaluation.directory / "report.html") in summary
     accuracy = metrics["test"]["without_leaked_titles"]["accuracy"]

@@ -1,4 +1,4 @@
-"""Bootstrap intervals: as wide as theory and simulation say."""
+"""Bootstrap intervals agree with theory and simulation."""
 
 import json
 import math
@@ -12,7 +12,7 @@ from headlines.metrics import bootstrap
 from headlines.metrics.bootstrap import RESAMPLES, bootstrap_intervals, resample_counts
 from headlines.metrics.classification import class_f1, classification_metrics, confusion_matrix
 
-CELLS = np.array([[40, 50, 10], [30, 560, 60], [10, 80, 160]])  # about as hard as the corpus
+CELLS = np.array([[40, 50, 10], [30, 560, 60], [10, 80, 160]])  # similar to the corpus
 
 
 def test_accuracy_is_about_as_uncertain_as_a_share() -> None:
@@ -23,7 +23,7 @@ def test_accuracy_is_about_as_uncertain_as_a_share() -> None:
     assert high == pytest.approx(share + half, abs=0.002)
 
 
-def test_drawing_cells_is_drawing_rows() -> None:
+def test_resampling_cells_equals_resampling_rows() -> None:
     labels, predictions = np.repeat(np.argwhere(CELLS >= 0), CELLS.ravel(), axis=0).T
     rng = np.random.default_rng(1)
     drawn = [rng.integers(0, 1000, 1000) for _ in range(3000)]
@@ -37,8 +37,8 @@ def test_drawing_cells_is_drawing_rows() -> None:
     )
 
 
-def test_most_samples_have_the_truth_in_their_interval(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bootstrap, "RESAMPLES", 1000)  # of many samples, fewer will do
+def test_intervals_cover_the_true_value(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bootstrap, "RESAMPLES", 1000)  # enough for many samples
     truth = {"accuracy": 0.76, "macro_f1": float(class_f1(CELLS).mean())}
     samples = np.random.default_rng(2).multinomial(500, CELLS.ravel() / 1000, 400)
     found = [bootstrap_intervals(sample.reshape(3, 3)) for sample in samples]
@@ -49,7 +49,7 @@ def test_most_samples_have_the_truth_in_their_interval(monkeypatch: pytest.Monke
 
 @settings(max_examples=30)
 @given(st.lists(st.integers(0, 40), min_size=9, max_size=9).filter(any))
-def test_an_interval_is_about_its_figure(counts: list[int]) -> None:
+def test_an_interval_contains_its_metric(counts: list[int]) -> None:
     matrix = np.array(counts).reshape(3, 3)
     drawn = resample_counts(matrix)
     assert drawn.shape == (RESAMPLES, 3, 3)
@@ -62,7 +62,7 @@ def test_an_interval_is_about_its_figure(counts: list[int]) -> None:
     assert found == bootstrap_intervals(matrix)
 
 
-def test_nothing_is_said_of_what_has_no_rows() -> None:
+def test_without_rows_there_is_no_interval() -> None:
     nothing = bootstrap_intervals(np.zeros((3, 3), int))
     assert (nothing["accuracy"], nothing["macro_f1"]) == (None, None)
     assert set(nothing["classes"].values()) == {None}
@@ -74,5 +74,5 @@ def test_nothing_is_said_of_what_has_no_rows() -> None:
     assert json.loads(json.dumps(one_class)) == one_class
 
 
-def test_without_a_mistake_the_interval_has_no_width() -> None:
+def test_without_mistakes_the_interval_has_no_width() -> None:
     assert bootstrap_intervals(np.diag([3, 4, 5]))["accuracy"] == [1.0, 1.0]

@@ -1,4 +1,4 @@
-"""Calibration: golden values, the reference implementation, and books that balance."""
+"""Calibration: golden values, a reference implementation, and consistent bins."""
 
 import json
 
@@ -15,7 +15,7 @@ ROWS = st.lists(
 )
 
 
-def test_by_hand() -> None:
+def test_a_hand_calculated_example() -> None:
     probabilities = np.array([[0.7, 0.2, 0.1], [0.72, 0.18, 0.1], [0.1, 0.5, 0.4]], np.float32)
     labels, predictions = np.array([0, 1, 1]), np.array([0, 0, 1])
     found = calibration_metrics(probabilities, labels, predictions)
@@ -57,7 +57,7 @@ def test_the_bins_hold_every_row_and_give_the_error(rows: list[tuple[float, ...]
     assert json.loads(json.dumps(found)) == found
 
 
-def test_certainty_that_is_right_costs_nothing_and_that_is_wrong_a_finite_sum() -> None:
+def test_log_loss_of_certain_predictions_is_finite() -> None:
     sure = np.array([[1, 0, 0], [0, 0, 1]], np.float32)
     said = sure.argmax(axis=1)
     right = calibration_metrics(sure, said, said)
@@ -67,7 +67,7 @@ def test_certainty_that_is_right_costs_nothing_and_that_is_wrong_a_finite_sum() 
     assert 20 < wrong["nll"] < 100
 
 
-def test_no_rows_have_no_error() -> None:
+def test_without_rows_there_is_no_calibration_error() -> None:
     nothing = np.array([], np.int64)
     found = calibration_metrics(np.empty((0, 3), np.float32), nothing, nothing)
     assert (found["ece"], found["nll"], found["brier"]) == (None, None, None)

@@ -13,7 +13,7 @@ PAIRS = st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2)), min_size=1, ma
 
 
 @given(PAIRS, st.sampled_from([np.int8, np.int64]))
-def test_figures_equal_those_of_scikit_learn(pairs: list[tuple[int, int]], kind: type) -> None:
+def test_metrics_equal_those_of_scikit_learn(pairs: list[tuple[int, int]], kind: type) -> None:
     labels, predictions = np.array(pairs, kind).T
     ids = [0, 1, 2]
     found = classification_metrics(labels, predictions)
@@ -44,7 +44,7 @@ def test_rows_of_the_confusion_matrix_are_true_labels() -> None:
     assert matrix.tolist() == [[0, 2, 0], [0, 0, 0], [1, 0, 0]]
 
 
-def test_no_rows_have_no_accuracy() -> None:
+def test_without_rows_there_is_no_accuracy() -> None:
     nothing = np.array([], np.int64)
     found = classification_metrics(nothing, nothing)
     assert (found["rows"], found["accuracy"], found["macro_f1"]) == (0, None, None)

@@ -1,4 +1,4 @@
-"""The population stability index, and when a night is told of."""
+"""The population stability index, and when a night warns or fails."""
 
 import itertools
 import math
@@ -12,10 +12,10 @@ from scipy.stats import chi2
 from headlines.errors import InputError
 from headlines.labels import LABELS
 from headlines.metrics.drift import (
-    LEAST_ROWS,
+    MIN_ROWS,
     WARN,
+    DriftFinding,
     DriftThresholds,
-    Finding,
     chance_psi,
     drift,
     psi,
@@ -24,7 +24,7 @@ from headlines.metrics.profile import BINS, EMPTY_PROFILE, Profile
 
 COUNTS = st.lists(st.integers(0, 2_000), min_size=5, max_size=5).filter(any)
 
-# Near the shares of the corpus' dev headlines.
+# Close to the shares of the corpus' dev headlines.
 SHARES = {
     "labels": [0.08, 0.62, 0.30],
     "confidence": [0.02, 0.10, 0.14, 0.14, 0.16, 0.20, 0.24],
@@ -34,7 +34,7 @@ SHARES = {
 
 
 def sample(rng: np.random.Generator, rows: int, **others: list[float]) -> Profile:
-    """A profile of random headlines of those shares."""
+    """A profile of random headlines with those shares."""
     drawn = {
         name: rng.multinomial(rows, shares).tolist() for name, shares in (SHARES | others).items()
     }
@@ -43,17 +43,19 @@ def sample(rng: np.random.Generator, rows: int, **others: list[float]) -> Profil
     return Profile.from_dict(data)
 
 
-def levels(findings: list[Finding]) -> dict[str, str]:
+def levels(findings: list[DriftFinding]) -> dict[str, str]:
     return {finding.name: finding.level for finding in findings}
 
 
-def test_the_index_is_that_of_the_formula() -> None:
+def test_the_psi_follows_the_formula() -> None:
     expected = (0.5 - 0.4) * math.log(0.5 / 0.4) + (0.5 - 0.6) * math.log(0.5 / 0.6)
     assert psi([50, 50], [400, 600]) == pytest.approx(expected)
 
 
 @given(ours=COUNTS, theirs=COUNTS, times=st.integers(1, 50))
-def test_the_index_is_a_distance_of_shares(ours: list[int], theirs: list[int], times: int) -> None:
+def test_the_psi_is_symmetric_and_depends_on_shares(
+    ours: list[int], theirs: list[int], times: int
+) -> None:
     index = psi(ours, theirs)
     assert 0 <= index < math.inf
     assert index == pytest.approx(psi(theirs, ours))
@@ -61,7 +63,7 @@ def test_the_index_is_a_distance_of_shares(ours: list[int], theirs: list[int], t
 
 
 @given(counts=COUNTS, source=st.integers(0, 4), target=st.integers(0, 4), steps=st.integers(2, 10))
-def test_the_index_grows_as_rows_move_to_another_bin(
+def test_the_psi_grows_as_rows_change_bins(
     counts: list[int], source: int, target: int, steps: int
 ) -> None:
     assume(source != target)
@@ -75,26 +77,26 @@ def test_the_index_grows_as_rows_move_to_another_bin(
         assert indices[-1] > indices[0]
 
 
-def test_there_is_no_index_of_nothing_nor_of_other_bins() -> None:
+def test_the_psi_needs_rows_and_equal_bins() -> None:
     with pytest.raises(ValueError, match="empty"):
         psi([0, 0], [1, 2])
     with pytest.raises(ValueError, match="zip"):
         psi([1, 2], [1, 2, 3])
 
 
-def test_a_night_of_the_same_kind_raises_no_alarm() -> None:
-    """Of 2000 nights of the least size, chance may pass the bound in two: three bounds a night."""
+def test_a_night_without_drift_raises_no_alarm() -> None:
+    """In 2000 nights of the minimum size, chance may exceed each of three thresholds twice."""
     rng = np.random.default_rng(0)
     alarms, indices = 0, []
     for _ in range(2_000):
-        findings = drift(sample(rng, LEAST_ROWS), sample(rng, 968))
+        findings = drift(sample(rng, MIN_ROWS), sample(rng, 968))
         alarms += any(finding.level == "warn" for finding in findings)
         indices.append([finding.psi for finding in findings if finding.name == "length"])
     assert alarms <= 2
-    assert np.mean(indices) == pytest.approx(6 * (1 / LEAST_ROWS + 1 / 968), rel=0.1)
+    assert np.mean(indices) == pytest.approx(6 * (1 / MIN_ROWS + 1 / 968), rel=0.1)
 
 
-def test_chance_passes_its_bound_as_seldom_as_is_said() -> None:
+def test_chance_exceeds_the_threshold_once_in_1000() -> None:
     rng = np.random.default_rng(1)
     shares = SHARES["length"]
     bound = chance_psi(len(shares), 500, 300)
@@ -102,11 +104,11 @@ def test_chance_passes_its_bound_as_seldom_as_is_said() -> None:
         psi(rng.multinomial(500, shares).tolist(), rng.multinomial(300, shares).tolist()) > bound
         for _ in range(20_000)
     )
-    assert 5 <= beyond <= 60  # 20 are expected; small bins make it some more
+    assert 5 <= beyond <= 60  # 20 are expected; small bins give some more
 
 
 @pytest.mark.parametrize("bins", sorted({len(LABELS), *map(len, BINS.values())}))
-def test_the_bound_of_chance_is_the_quantile_as_closely_as_is_said(bins: int) -> None:
+def test_chance_psi_is_close_to_the_exact_quantile(bins: int) -> None:
     exact = chi2.ppf(0.999, bins - 1) * (1 / 500 + 1 / 300)
     assert chance_psi(bins, 500, 300) == pytest.approx(exact, rel=0.025)
 
@@ -119,9 +121,9 @@ def test_the_bound_of_chance_is_the_quantile_as_closely_as_is_said(bins: int) ->
         ("unknown", [0.0, 0.0, 0.05, 0.10, 0.25, 0.60]),
     ],
 )
-def test_a_night_of_another_kind_warns_of_what_is_other(name: str, shares: list[float]) -> None:
+def test_a_drifted_night_warns_by_distribution(name: str, shares: list[float]) -> None:
     rng = np.random.default_rng(2)
-    reference, night = sample(rng, 968), sample(rng, LEAST_ROWS, **{name: shares})
+    reference, night = sample(rng, 968), sample(rng, MIN_ROWS, **{name: shares})
     expected = {"labels": "ok", "length": "ok", "unknown": "ok", "confidence": "not judged"}
     assert levels(drift(night, reference)) == expected | {name: "warn"}
     assert levels(drift(night, reference, DriftThresholds(stop=0.2)))[name] == "stop"
@@ -129,16 +131,16 @@ def test_a_night_of_another_kind_warns_of_what_is_other(name: str, shares: list[
     assert name in str(next(f for f in drift(night, reference) if f.level == "warn"))
 
 
-def test_a_small_night_is_not_judged_however_other_it_is() -> None:
+def test_a_small_night_is_not_judged() -> None:
     rng = np.random.default_rng(3)
     reference = sample(rng, 968)
     other = {"length": [1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]}
-    small = drift(sample(rng, LEAST_ROWS - 1, **other), reference, DriftThresholds(stop=0.1))
+    small = drift(sample(rng, MIN_ROWS - 1, **other), reference, DriftThresholds(stop=0.1))
     assert {finding.level for finding in small} == {"too few rows", "not judged"}
-    assert levels(drift(sample(rng, LEAST_ROWS, **other), reference))["length"] == "warn"
+    assert levels(drift(sample(rng, MIN_ROWS, **other), reference))["length"] == "warn"
 
 
-def test_there_is_nothing_to_say_of_a_night_or_a_reference_without_headlines() -> None:
+def test_no_drift_level_without_headlines_or_reference() -> None:
     some = sample(np.random.default_rng(4), 600)
     for night, reference, level in (
         (EMPTY_PROFILE, some, "too few rows"),
@@ -150,7 +152,7 @@ def test_there_is_nothing_to_say_of_a_night_or_a_reference_without_headlines() -
         assert all(str(finding) for finding in findings)
 
 
-def test_a_small_reference_raises_the_bound_to_what_chance_reaches() -> None:
+def test_a_small_reference_raises_the_threshold() -> None:
     rng = np.random.default_rng(5)
     by_name = {
         f.name: f for f in drift(sample(rng, 600), sample(rng, 40), DriftThresholds(stop=0.1))
@@ -161,7 +163,7 @@ def test_a_small_reference_raises_the_bound_to_what_chance_reaches() -> None:
 
 
 @pytest.mark.parametrize("bound", [0, -0.1, math.inf, math.nan])
-def test_a_bound_that_is_none_is_refused(bound: float) -> None:
+def test_invalid_thresholds_are_refused(bound: float) -> None:
     with pytest.raises(InputError, match="--drift-warn"):
         DriftThresholds(warn=bound)
     with pytest.raises(InputError, match="--drift-stop"):

@@ -1,4 +1,4 @@
-"""Doubted labels: the rule by hand, its properties, and labels that were changed on purpose."""
+"""Suspected label errors: the rule by hand, its properties, and labels changed on purpose."""
 
 import numpy as np
 import numpy.typing as npt
@@ -25,16 +25,16 @@ def checked(labels: list[int], probabilities: Floats) -> pd.DataFrame:
     )
 
 
-def test_by_hand() -> None:
+def test_a_hand_calculated_example() -> None:
     labels = [0, 0, 1, 1, 1, 2, 2]
     probabilities = np.array(
         [
             [0.50, 0.40, 0.10],
-            [0.30, 0.60, 0.10],  # neutral is likelier, but below its 0.7
-            [0.45, 0.35, 0.20],  # positive reaches its 0.4: doubted by 0.1
+            [0.30, 0.60, 0.10],  # neutral is more probable, but below its 0.7
+            [0.45, 0.35, 0.20],  # positive reaches its 0.4: suspected by 0.1
             [0.05, 0.90, 0.05],
             [0.10, 0.85, 0.05],
-            [0.10, 0.80, 0.10],  # neutral reaches its 0.7: doubted by 0.7
+            [0.10, 0.80, 0.10],  # neutral reaches its 0.7: suspected by 0.7
             [0.10, 0.20, 0.70],
         ]
     )  # mean self-confidence: positive 0.4, neutral 0.7, negative 0.4
@@ -50,20 +50,20 @@ def test_by_hand() -> None:
 @given(
     st.lists(st.tuples(st.integers(0, 2), *[st.floats(0.01, 1)] * 3), max_size=40),
 )
-def test_the_most_doubtful_first_and_none_with_its_own_label(rows: list[tuple[float, ...]]) -> None:
+def test_suspected_errors_are_sorted_by_suspicion(rows: list[tuple[float, ...]]) -> None:
     table = np.array(rows).reshape(-1, 4)
     probabilities = table[:, 1:] / table[:, 1:].sum(axis=1, keepdims=True)
     labels = table[:, 0].astype(int).tolist()
     found = suspected_label_errors(checked(labels, probabilities))
     assert (found["label"] != found["suggestion"]).all()
-    assert found["suggestion"].isin(labels).all()  # a class that no headline bears is not offered
+    assert found["suggestion"].isin(labels).all()  # a class without headlines is not suggested
     assert (found["p_suggestion"] >= found["p_label"]).all()
     margins = (found["p_suggestion"] - found["p_label"]).to_numpy()
     assert (np.diff(margins) <= 1e-6).all()
     assert found["row"].is_unique
 
 
-def test_labels_that_were_changed_are_found() -> None:
+def test_changed_labels_are_found() -> None:
     rng = np.random.default_rng(4)
     truth = rng.choice(3, 2000, p=[0.1, 0.65, 0.25])
     logits = rng.normal(0, 1, (2000, 3))

@@ -1,4 +1,4 @@
-"""Paired comparison: what it finds, what it must not find, and that it agrees with McNemar."""
+"""Paired comparison: its power, its false positives, and its agreement with McNemar's test."""
 
 import json
 import math
@@ -19,7 +19,7 @@ Ints = npt.NDArray[np.int64]
 
 
 def two_classifiers(only_ours: int, only_theirs: int, rows: int = 1000) -> tuple[Ints, Ints, Ints]:
-    """Labels, and two predictions: so many rows only one of them has right, a fifth neither."""
+    """Labels and two predictions: the rows that only one has right, a fifth neither."""
     labels = np.arange(rows) % 3
     ours, theirs = labels.copy(), labels.copy()
     ours[:only_theirs] = (labels[:only_theirs] + 1) % 3
@@ -40,7 +40,7 @@ def test_the_same_predictions_are_not_better() -> None:
 
 @settings(max_examples=30)
 @given(st.lists(st.tuples(*[st.integers(0, 2)] * 3), min_size=1, max_size=80))
-def test_differences_are_those_of_scikit_learn(cells: list[tuple[int, int, int]]) -> None:
+def test_differences_equal_those_of_scikit_learn(cells: list[tuple[int, int, int]]) -> None:
     labels, ours, theirs = np.array(cells).T
 
     def f1(predictions: Ints) -> Ints:
@@ -63,8 +63,8 @@ def test_differences_are_those_of_scikit_learn(cells: list[tuple[int, int, int]]
 
 
 @pytest.mark.parametrize(("better", "worse"), [(40, 20), (30, 20), (25, 25), (20, 30), (60, 25)])
-def test_the_p_of_accuracy_is_near_that_of_the_exact_test(better: int, worse: int) -> None:
-    # McNemar's exact test, mid-p: of the rows that one alone has right, each is a fair coin's.
+def test_the_p_value_is_close_to_the_exact_test(better: int, worse: int) -> None:
+    # McNemar's exact test, mid-p: each row that only one has right is a fair coin toss.
     tosses = better + worse
     probability = [math.comb(tosses, heads) / 2**tosses for heads in range(tosses + 1)]
     exact = sum(probability[better:]) - probability[better] / 2
@@ -73,7 +73,7 @@ def test_the_p_of_accuracy_is_near_that_of_the_exact_test(better: int, worse: in
     assert found.accuracy.p == pytest.approx(exact, abs=0.03)  # it counts all ties, not half
 
 
-def test_pairing_finds_what_two_intervals_do_not() -> None:
+def test_pairing_is_sharper_than_two_intervals() -> None:
     labels, ours, theirs = two_classifiers(40, 10)
     found = paired_bootstrap(labels, ours, theirs)
     assert found.macro_f1.low > 0
@@ -84,10 +84,10 @@ def test_pairing_finds_what_two_intervals_do_not() -> None:
     )
 
 
-def test_of_two_that_are_equally_good_one_is_seldom_found_better(
+def test_equal_classifiers_seldom_differ_significantly(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(bootstrap, "RESAMPLES", 1000)  # of many samples, fewer will do
+    monkeypatch.setattr(bootstrap, "RESAMPLES", 1000)  # enough for many samples
     rng = np.random.default_rng(5)
     found = []
     for _ in range(300):
@@ -99,9 +99,9 @@ def test_of_two_that_are_equally_good_one_is_seldom_found_better(
     assert 0.02 < np.mean(found) < 0.09  # 0.05 ± 3 standard errors of 300 pairs
 
 
-def test_what_cannot_be_compared_is_refused() -> None:
+def test_unequal_or_empty_inputs_are_refused() -> None:
     some = np.array([0, 1])
     with pytest.raises(ValueError, match=r"\(2,\), \(2,\) and \(1,\)"):
         paired_bootstrap(some, some, some[:1])
-    with pytest.raises(ValueError, match="one at least"):
+    with pytest.raises(ValueError, match="at least one row"):
         paired_bootstrap(some[:0], some[:0], some[:0])

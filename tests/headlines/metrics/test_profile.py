@@ -1,4 +1,4 @@
-"""Profiles count every headline once, add up, and are read back as they were written."""
+"""Profiles count every headline once, add up, and survive JSON."""
 
 import json
 from typing import Any
@@ -29,7 +29,7 @@ def profile(headlines: list[tuple[int, float, int, float]]) -> Profile:
     return profile_of(labels, confidence, length, unknown)
 
 
-def test_a_headline_lies_in_the_bin_whose_bound_it_does_not_pass() -> None:
+def test_bin_bounds_are_inclusive() -> None:
     found = profile([(2, 0.5, 10, 0.0), (1, 0.500001, 11, 0.2), (1, 1.0, 500, 1.0)])
     assert found.labels == {"positive": 0, "neutral": 2, "negative": 1}
     assert found.confidence == (0, 1, 1, 0, 0, 0, 1)
@@ -39,12 +39,12 @@ def test_a_headline_lies_in_the_bin_whose_bound_it_does_not_pass() -> None:
     assert found.label_shares == pytest.approx({"positive": 0, "neutral": 2 / 3, "negative": 1 / 3})
 
 
-def test_a_probability_that_rounding_puts_above_1_is_counted() -> None:
+def test_a_probability_slightly_above_1_is_counted() -> None:
     assert profile([(0, 1.0000002, 5, 0.0)]).confidence == (0, 0, 0, 0, 0, 0, 1)
 
 
 @given(ours=HEADLINES, theirs=HEADLINES)
-def test_profiles_of_parts_add_up_to_that_of_the_whole(
+def test_profiles_add_up(
     ours: list[tuple[int, float, int, float]], theirs: list[tuple[int, float, int, float]]
 ) -> None:
     whole, added = profile(ours + theirs), profile(ours) + profile(theirs)
@@ -76,21 +76,21 @@ def test_a_profile_is_read_back_from_json(headlines: list[tuple[int, float, int,
         {"bins": None},
     ],
 )
-def test_what_is_no_profile_is_refused(change: dict[str, Any]) -> None:
+def test_invalid_profiles_are_refused(change: dict[str, Any]) -> None:
     data = profile([(0, 0.5, 10, 0.0), (1, 0.9, 20, 0.5)]).to_dict()
     assert Profile.from_dict(data).rows == 2
     with pytest.raises(ValueError, match=r"."):
         Profile.from_dict({**data, **change})
-    with pytest.raises(ValueError, match="no profile"):
+    with pytest.raises(ValueError, match="not a profile"):
         Profile.from_dict({name: data[name] for name in data if name not in change})
 
 
-def test_the_mean_of_no_headlines_is_none() -> None:
+def test_the_mean_without_headlines_is_none() -> None:
     assert set(EMPTY_PROFILE.means.values()) | set(EMPTY_PROFILE.label_shares.values()) == {None}
 
 
 @given(st.lists(st.lists(st.booleans(), max_size=6), max_size=20))
-def test_unknown_words_are_counted_row_by_row(rows: list[list[bool]]) -> None:
+def test_oov_rates_by_row(rows: list[list[bool]]) -> None:
     known = np.array([word for row in rows for word in row], dtype=bool)
     words = np.array([len(row) for row in rows], dtype=np.int64)
     expected = [row.count(False) / len(row) if row else 1.0 for row in rows]

@@ -1,4 +1,4 @@
-"""Results by length and by unknown words: every headline in one slice, the right one."""
+"""Metrics by length and unknown words: every headline is in the right slice."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ from headlines.metrics.slices import by_length, by_unknown, wilson
     [(1, "1–10"), (10, "1–10"), (11, "11–15"), (15, "11–15"), (16, "16–20"), (25, "21–25"),
      (30, "26–30"), (31, "over 30"), (500, "over 30")],
 )  # fmt: skip
-def test_a_headline_is_in_the_slice_that_its_name_says(characters: int, name: str) -> None:
+def test_headlines_are_sliced_by_length(characters: int, name: str) -> None:
     slices = by_length(np.array([characters]), np.array([2]), np.array([2]))
     assert [one["name"] for one in slices if one["rows"]] == [name]
 
@@ -23,13 +23,13 @@ def test_a_headline_is_in_the_slice_that_its_name_says(characters: int, name: st
     [(0, "none"), (1 / 30, "up to 10 %"), (0.1, "up to 10 %"), (0.11, "up to 25 %"),
      (0.25, "up to 25 %"), (0.26, "up to 50 %"), (0.51, "over 50 %"), (1, "over 50 %")],
 )  # fmt: skip
-def test_unknown_words_are_in_the_slice_that_its_name_says(share: float, name: str) -> None:
+def test_headlines_are_sliced_by_unknown_words(share: float, name: str) -> None:
     slices = by_unknown(np.array([share]), np.array([2]), np.array([2]))
     assert [one["name"] for one in slices if one["rows"]] == [name]
 
 
 @given(st.lists(st.tuples(st.integers(1, 60), st.integers(0, 2), st.integers(0, 2))))
-def test_the_slices_together_are_the_whole(rows: list[tuple[int, int, int]]) -> None:
+def test_slices_add_up(rows: list[tuple[int, int, int]]) -> None:
     lengths, labels, predictions = np.array(rows, np.int64).reshape(-1, 3).T
     slices = by_length(lengths, labels, predictions)
     assert sum(one["rows"] for one in slices) == len(rows)

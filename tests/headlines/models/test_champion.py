@@ -1,4 +1,4 @@
-"""The champion pointer: promotions, the way back, and all that can be wrong with it."""
+"""The champion: promotion, rollback, the first model, and damaged pointers."""
 
 import hashlib
 import json
@@ -14,8 +14,8 @@ import safetensors.numpy
 
 from headlines.errors import InputError
 from headlines.models import champion, registry
-from headlines.storage.artifact import Artifact, publish
-from headlines.storage.layout import Catalog
+from headlines.storage.artifact import Artifact
+from headlines.storage.data_root import DataRoot
 from headlines.storage.manifest import Recipe, dump_signed, load_signed
 
 
@@ -51,8 +51,8 @@ def change_config(directory: Path, **fields: Any) -> None:
     path.write_text(json.dumps({**config, **fields}), encoding="utf-8")
 
 
-def publish_unreadable(catalog: Catalog, model: Artifact, change: Callable[[Path], None]) -> None:
-    """Publish in a model's place one whose digests are right, but which cannot be read."""
+def publish_unreadable(root: DataRoot, model: Artifact, change: Callable[[Path], None]) -> None:
+    """Replace a model by one with correct digests that cannot be read."""
 
     def write(draft: Path) -> dict[str, Any]:
         for path in model.files():
@@ -61,352 +61,352 @@ def publish_unreadable(catalog: Catalog, model: Artifact, change: Callable[[Path
         return {}
 
     config = {**model.manifest.config, "seed": -1}
-    publish(catalog, model.directory, Recipe("model", 1, (), config), write)
+    root.store.publish(model.name, Recipe("model", 1, (), config), write)
 
 
-def damage(catalog: Catalog, version: str) -> None:
-    (catalog.model(version) / "weights.safetensors").write_text("other")
+def damage(root: DataRoot, version: str) -> None:
+    (root.store.path(root.model(version)) / "weights.safetensors").write_text("other")
 
 
-def test_promotions_make_a_history(
-    catalog: Catalog, publish_model: Callable[..., Artifact]
+def test_promotions_are_kept_in_the_history(
+    root: DataRoot, publish_model: Callable[..., Artifact]
 ) -> None:
     for version in ("one", "two"):
-        publish_model(catalog, version)
+        publish_model(root, version)
     for version, reason in (("one", "the first"), ("two", "更好"), ("two", "?"), ("one", "back")):
-        champion.promote(catalog, version, reason)
-        assert champion.open_champion(catalog).directory == catalog.model(version)
+        champion.promote(root, version, reason)
+        assert champion.open_champion(root).name == root.model(version)
 
-    history = champion.history(catalog)
-    told = [(promotion.version, promotion.reason) for promotion in history]
-    assert told == [("one", "the first"), ("two", "更好"), ("one", "back")]  # once for two in a row
+    history = champion.history(root)
+    entries = [(promotion.version, promotion.reason) for promotion in history]
+    assert entries == [("one", "the first"), ("two", "更好"), ("one", "back")]
     assert all(promotion.at.endswith("+00:00") for promotion in history)
-    assert champion.resolve(catalog, "champion") == champion.resolve(catalog, "one")
-    assert json.loads(catalog.champion.read_text(encoding="utf-8"))["version"] == "one"
+    assert champion.resolve(root, "champion") == champion.resolve(root, "one")
+    assert (
+        json.loads(root.store.path(root.champion).read_text(encoding="utf-8"))["version"] == "one"
+    )
 
 
-def test_without_any_model_there_is_none_to_score_with(catalog: Catalog) -> None:
+def test_without_models_there_is_no_champion(root: DataRoot) -> None:
     with pytest.raises(InputError, match="no model to score with") as refusal:
-        champion.open_champion(catalog)
+        champion.open_champion(root)
     assert "headlines train" in refusal.value.hint
-    assert registry.is_empty(catalog)
-    assert champion.history(catalog) == []
+    assert registry.is_empty(root)
+    assert champion.history(root) == []
 
 
 def test_models_without_a_pointer_are_an_error(
-    catalog: Catalog, publish_model: Callable[..., Artifact]
+    root: DataRoot, publish_model: Callable[..., Artifact]
 ) -> None:
-    publish_model(catalog, "one")
-    assert not registry.is_empty(catalog)
+    publish_model(root, "one")
+    assert not registry.is_empty(root)
     with pytest.raises(InputError, match=r"no champion\.json says which") as refusal:
-        champion.open_champion(catalog)
-    assert refusal.value.location == str(catalog.champion)
+        champion.open_champion(root)
+    assert refusal.value.location == root.location(root.champion)
     assert "headlines promote VERSION" in refusal.value.hint
 
 
-def test_a_pointer_without_models_is_an_error_and_no_empty_registry(
-    catalog: Catalog, publish_model: Callable[..., Artifact]
+def test_a_pointer_without_models_is_an_error(
+    root: DataRoot, publish_model: Callable[..., Artifact]
 ) -> None:
-    publish_model(catalog, "one")
-    champion.promote(catalog, "one", "a test")
-    catalog.model("one").rename(catalog.root / "moved")
-    assert not registry.is_empty(catalog)
+    publish_model(root, "one")
+    champion.promote(root, "one", "a test")
+    root.store.path(root.model("one")).rename(root.store.directory / "moved")
+    assert not registry.is_empty(root)
     with pytest.raises(InputError, match="there is no model 'one'"):
-        champion.open_champion(catalog)
+        champion.open_champion(root)
 
 
 @pytest.mark.parametrize(
     "text", ["", "{}", "[]", '{"format": 1, "version": "two"}', "\0"], ids=repr
 )
-def test_a_pointer_that_cannot_be_read_is_refused_and_kept_when_it_is_replaced(
-    catalog: Catalog, text: str, publish_model: Callable[..., Artifact]
+def test_an_unreadable_pointer_is_kept_when_replaced(
+    root: DataRoot, text: str, publish_model: Callable[..., Artifact]
 ) -> None:
-    publish_model(catalog, "one")
-    champion.promote(catalog, "one", "a test")
-    catalog.champion.write_text(text)
+    publish_model(root, "one")
+    champion.promote(root, "one", "a test")
+    root.store.path(root.champion).write_text(text)
     with pytest.raises(InputError, match="champion pointer cannot be read") as refusal:
-        champion.open_champion(catalog)
-    assert refusal.value.location == str(catalog.champion)
+        champion.open_champion(root)
+    assert refusal.value.location == root.location(root.champion)
     with pytest.raises(InputError, match="champion pointer cannot be read"):
-        champion.history(catalog)
+        champion.history(root)
 
-    champion.promote(catalog, "one", "mended")
+    champion.promote(root, "one", "mended")
 
-    assert champion.open_champion(catalog).directory == catalog.model("one")
-    assert [p.reason for p in champion.history(catalog)] == ["mended"]
-    assert (catalog.models / "champion.json.damaged~1").read_text() == text
+    assert champion.open_champion(root).name == root.model("one")
+    assert [p.reason for p in champion.history(root)] == ["mended"]
+    assert (root.store.path(root.models) / "champion.json.damaged~1").read_text() == text
 
 
-def test_every_pointer_that_could_not_be_read_is_kept(
-    catalog: Catalog, publish_model: Callable[..., Artifact]
+def test_every_unreadable_pointer_is_kept(
+    root: DataRoot, publish_model: Callable[..., Artifact]
 ) -> None:
-    publish_model(catalog, "one")
+    publish_model(root, "one")
     for text in ("the first damage", "the second"):
-        catalog.models.joinpath("champion.json").write_text(text)
-        champion.promote(catalog, "one", "mended")
-    kept = sorted(catalog.models.glob("champion.json.damaged*"))
+        root.store.path(root.champion).write_text(text)
+        champion.promote(root, "one", "mended")
+    kept = sorted(root.store.path(root.models).glob("champion.json.damaged*"))
     assert [path.read_text() for path in kept] == ["the first damage", "the second"]
 
 
-def test_a_pointer_that_cannot_be_read_stays_where_the_champion_was_to_be_another(
-    catalog: Catalog, publish_model: Callable[..., Artifact]
+def test_an_unreadable_pointer_stays_after_a_comparison(
+    root: DataRoot, publish_model: Callable[..., Artifact]
 ) -> None:
     for version in ("one", "two"):
-        publish_model(catalog, version)
-    catalog.champion.write_text("{}")
+        publish_model(root, version)
+    root.store.path(root.champion).write_text("{}")
     with pytest.raises(InputError, match="champion pointer cannot be read"):
-        champion.promote(catalog, "two", "better", instead_of="one")
-    assert catalog.champion.read_text() == "{}"
-    assert not list(catalog.models.glob("champion.json.damaged*"))
+        champion.promote(root, "two", "better", instead_of="one")
+    assert root.store.path(root.champion).read_text() == "{}"
+    assert not list(root.store.path(root.models).glob("champion.json.damaged*"))
 
 
 @pytest.mark.parametrize("field", ["version", "history"])
 def test_a_pointer_edited_by_hand_is_refused(
-    catalog: Catalog, field: str, publish_model: Callable[..., Artifact]
+    root: DataRoot, field: str, publish_model: Callable[..., Artifact]
 ) -> None:
     for version in ("one", "two"):
-        publish_model(catalog, version)
-        champion.promote(catalog, version, "a test")
-    data = json.loads(catalog.champion.read_text(encoding="utf-8"))
+        publish_model(root, version)
+        champion.promote(root, version, "a test")
+    data = json.loads(root.store.path(root.champion).read_text(encoding="utf-8"))
     data[field] = "one" if field == "version" else data[field][1:]
-    catalog.champion.write_text(json.dumps(data), encoding="utf-8")
+    root.store.path(root.champion).write_text(json.dumps(data), encoding="utf-8")
     with pytest.raises(InputError, match="not what its digest says"):
-        champion.open_champion(catalog)
+        champion.open_champion(root)
 
 
 @pytest.mark.parametrize(
     "version", ["../one", "/etc", "a/b", "..", ".", "", "one/", "\0", None, 1, ["one"]], ids=repr
 )
-def test_a_pointer_to_what_is_no_version_is_refused(
-    catalog: Catalog, version: Any, publish_model: Callable[..., Artifact]
+def test_a_pointer_to_an_invalid_version_is_refused(
+    root: DataRoot, version: Any, publish_model: Callable[..., Artifact]
 ) -> None:
-    """Even if its digest is right: what a forger would write."""
-    publish_model(catalog, "one")
-    champion.promote(catalog, "one", "a test")
-    data = load_signed(catalog.champion.read_text(encoding="utf-8"))
+    """Even with a correct digest, as a forger would write it."""
+    publish_model(root, "one")
+    champion.promote(root, "one", "a test")
+    data = load_signed(root.store.path(root.champion).read_text(encoding="utf-8"))
     data["version"] = data["history"][0]["version"] = version
-    catalog.champion.write_text(dump_signed(data), encoding="utf-8")
+    root.store.path(root.champion).write_text(dump_signed(data), encoding="utf-8")
     with pytest.raises(InputError, match="champion pointer cannot be read") as refusal:
-        champion.open_champion(catalog)
-    assert refusal.value.location == str(catalog.champion)
+        champion.open_champion(root)
+    assert refusal.value.location == root.location(root.champion)
 
 
-def test_a_pointer_that_is_no_small_file_is_not_read(
-    catalog: Catalog, publish_model: Callable[..., Artifact]
+def test_an_unusual_pointer_file_is_not_read(
+    root: DataRoot, publish_model: Callable[..., Artifact]
 ) -> None:
-    publish_model(catalog, "one")
-    champion.promote(catalog, "one", "a test")
-    with catalog.champion.open("r+b") as file:
-        file.truncate(1 << 40)  # a hole in the file: it takes no room on the disk
+    publish_model(root, "one")
+    champion.promote(root, "one", "a test")
+    with root.store.path(root.champion).open("r+b") as file:
+        file.truncate(1 << 40)  # sparse: takes no disk space
     with pytest.raises(InputError, match="1,099,511,627,776 bytes, and at most"):
-        champion.open_champion(catalog)
-    catalog.champion.write_text("[" * 100_000)
+        champion.open_champion(root)
+    root.store.path(root.champion).write_text("[" * 100_000)
     with pytest.raises(InputError, match="nested beyond all measure"):
-        champion.open_champion(catalog)
-    catalog.champion.unlink()
-    os.mkfifo(catalog.champion)
+        champion.open_champion(root)
+    root.store.path(root.champion).unlink()
+    os.mkfifo(root.store.path(root.champion))
     with pytest.raises(InputError, match="it is no file"):
-        champion.open_champion(catalog)
+        champion.open_champion(root)
 
 
-# The way back
+# Rollback
 
 
-def versions_of(catalog: Catalog) -> list[tuple[str, str]]:
-    return [(one.version, one.back_from) for one in champion.history(catalog)]
+def versions_of(root: DataRoot) -> list[tuple[str, str]]:
+    return [(one.version, one.back_from) for one in champion.history(root)]
 
 
 @pytest.fixture
-def three(catalog: Catalog, publish_model: Callable[..., Artifact]) -> Catalog:
-    """Three models that became the champion one after the other."""
+def three(root: DataRoot, publish_model: Callable[..., Artifact]) -> DataRoot:
+    """Three models, promoted one after the other."""
     for version in ("one", "two", "three"):
-        publish_model(catalog, version)
-        champion.promote(catalog, version, "better")
-    return catalog
+        publish_model(root, version)
+        champion.promote(root, version, "better")
+    return root
 
 
-def test_rolling_back_twice_goes_further_back(three: Catalog) -> None:
+def test_a_second_rollback_goes_further_back(three: DataRoot) -> None:
     step = champion.rollback(three)
     assert (step.version, step.reason) == ("two", "rolled back from three")
-    assert champion.open_champion(three).directory.name == "two"
+    assert champion.open_champion(three).version == "two"
     assert champion.rollback(three).version == "one"
     assert versions_of(three)[3:] == [("two", "three"), ("one", "two")]
-    before = three.champion.read_bytes()
-    with pytest.raises(InputError, match="no champion before the present one") as refusal:
+    before = three.store.path(three.champion).read_bytes()
+    with pytest.raises(InputError, match="there is no previous champion") as refusal:
         champion.rollback(three)
     assert "headlines promote VERSION" in refusal.value.hint
-    assert three.champion.read_bytes() == before
+    assert three.store.path(three.champion).read_bytes() == before
 
 
-def test_after_a_rollback_a_promotion_goes_on_from_there(three: Catalog) -> None:
+def test_after_a_rollback_a_promotion_goes_on_from_there(three: DataRoot) -> None:
     champion.rollback(three)
     champion.promote(three, "three", "it was not so bad")
     assert champion.rollback(three).version == "two"
     assert champion.rollback(three).version == "one"
 
 
-def test_the_same_version_twice_in_line_is_gone_back_to_in_order(three: Catalog) -> None:
+def test_rollback_with_a_version_promoted_twice(three: DataRoot) -> None:
     champion.promote(three, "one", "once more")
     assert [champion.rollback(three).version for _ in range(3)] == ["three", "two", "one"]
 
 
-def test_rolling_back_to_a_model_that_is_gone_or_damaged_is_refused(three: Catalog) -> None:
-    before = three.champion.read_bytes()
+def test_rollback_to_a_missing_or_damaged_model_is_refused(three: DataRoot) -> None:
+    before = three.store.path(three.champion).read_bytes()
     damage(three, "two")
     with pytest.raises(InputError, match="the model is damaged"):
         champion.rollback(three)
-    three.model("two").rename(three.root / "moved")
+    three.store.path(three.model("two")).rename(three.store.directory / "moved")
     with pytest.raises(InputError, match="there is no model 'two'"):
         champion.rollback(three)
-    assert three.champion.read_bytes() == before
+    assert three.store.path(three.champion).read_bytes() == before
 
 
 @pytest.mark.parametrize("change", UNREADABLE)
 def test_a_model_that_cannot_be_read_does_not_become_champion(
-    three: Catalog, publish_model: Callable[..., Artifact], change: Callable[[Path], None]
+    three: DataRoot, publish_model: Callable[..., Artifact], change: Callable[[Path], None]
 ) -> None:
     publish_unreadable(three, publish_model(three, "four"), change)
     publish_unreadable(three, registry.open_model(three, "two"), change)
-    before = three.champion.read_bytes()
+    before = three.store.path(three.champion).read_bytes()
     for way in (lambda: champion.promote(three, "four", "?"), lambda: champion.rollback(three)):
         with pytest.raises(InputError, match="the model cannot be read"):
             way()
-        assert three.champion.read_bytes() == before
-    three.champion.write_text("{}")
+        assert three.store.path(three.champion).read_bytes() == before
+    three.store.path(three.champion).write_text("{}")
     with pytest.raises(InputError, match="the model cannot be read"):
         champion.promote(three, "four", "?")
-    assert three.champion.read_text() == "{}"
+    assert three.store.path(three.champion).read_text() == "{}"
 
 
-def test_a_champion_that_can_be_used_is_not_replaced_for_want_of_one(
-    three: Catalog, publish_model: Callable[..., Artifact]
+def test_a_usable_champion_is_not_replaced_as_unusable(
+    three: DataRoot, publish_model: Callable[..., Artifact]
 ) -> None:
     publish_model(three, "four")
-    with pytest.raises(InputError, match="three has become the champion meanwhile"):
+    with pytest.raises(InputError, match="three became champion in the meantime"):
         champion.promote(three, "four", "there was none", unless_usable=True)
-    assert champion.open_champion(three).directory.name == "three"
+    assert champion.open_champion(three).version == "three"
     damage(three, "three")
     champion.promote(three, "four", "there was none", unless_usable=True)
-    assert champion.open_champion(three).directory.name == "four"
+    assert champion.open_champion(three).version == "four"
 
 
-def test_where_there_is_no_champion_there_is_no_way_back(
-    catalog: Catalog, publish_model: Callable[..., Artifact]
+def test_rollback_without_a_champion_is_refused(
+    root: DataRoot, publish_model: Callable[..., Artifact]
 ) -> None:
-    publish_model(catalog, "one")
+    publish_model(root, "one")
     with pytest.raises(InputError, match="there is no champion;") as refusal:
-        champion.rollback(catalog)
-    assert refusal.value.location == str(catalog.champion)
-    assert not catalog.champion.exists()
+        champion.rollback(root)
+    assert refusal.value.location == root.location(root.champion)
+    assert not root.store.path(root.champion).exists()
 
 
-def test_a_history_that_was_written_before_there_were_rollbacks_is_read(three: Catalog) -> None:
-    data = load_signed(three.champion.read_text(encoding="utf-8"))
+def test_a_history_without_rollback_fields_is_read(three: DataRoot) -> None:
+    data = load_signed(three.store.path(three.champion).read_text(encoding="utf-8"))
     for entry in data["history"]:
         del entry["back_from"]
-    three.champion.write_text(dump_signed(data), encoding="utf-8")
+    three.store.path(three.champion).write_text(dump_signed(data), encoding="utf-8")
     assert champion.rollback(three).version == "two"
 
 
-def test_a_model_found_better_than_a_champion_that_is_none_any_more_is_not_promoted(
-    three: Catalog, publish_model: Callable[..., Artifact]
+def test_not_promoted_if_compared_with_a_former_champion(
+    three: DataRoot, publish_model: Callable[..., Artifact]
 ) -> None:
     publish_model(three, "four")
-    with pytest.raises(InputError, match="three has become the champion meanwhile"):
+    with pytest.raises(InputError, match="three became champion in the meantime"):
         champion.promote(three, "four", "better", instead_of="two")
-    assert champion.open_champion(three).directory.name == "three"
+    assert champion.open_champion(three).version == "three"
     champion.promote(three, "four", "better", instead_of="three")
-    champion.promote(three, "four", "better", instead_of="three")  # a run that is tried again
+    champion.promote(three, "four", "better", instead_of="three")  # a retried run
     assert versions_of(three)[3:] == [("four", "")]
 
 
-# The first champion
+# The first model
 
 
 def test_the_first_model_is_promoted_once(
-    catalog: Catalog, publish_model: Callable[..., Artifact]
+    root: DataRoot, publish_model: Callable[..., Artifact]
 ) -> None:
-    champion.mark_first_training(catalog)
-    assert registry.is_empty(catalog)
-    assert champion.finish_first_promotion(catalog) is None  # it is not there yet
-    publish_model(catalog, "one")
+    champion.mark_first_training(root)
+    assert registry.is_empty(root)
+    assert champion.finish_first_promotion(root) is None  # not published yet
+    publish_model(root, "one")
 
-    assert champion.finish_first_promotion(catalog) == "one"
+    assert champion.finish_first_promotion(root) == "one"
 
-    assert champion.open_champion(catalog).directory == catalog.model("one")
-    assert champion.finish_first_promotion(catalog) is None
-    assert len(champion.history(catalog)) == 1
+    assert champion.open_champion(root).name == root.model("one")
+    assert champion.finish_first_promotion(root) is None
+    assert len(champion.history(root)) == 1
 
 
 def test_a_later_model_is_not_promoted_by_itself(
-    catalog: Catalog, publish_model: Callable[..., Artifact]
+    root: DataRoot, publish_model: Callable[..., Artifact]
 ) -> None:
     for version in ("one", "two"):
-        champion.mark_first_training(catalog)
-        publish_model(catalog, version)
-        champion.finish_first_promotion(catalog)
-    assert champion.open_champion(catalog).directory == catalog.model("one")
+        champion.mark_first_training(root)
+        publish_model(root, version)
+        champion.finish_first_promotion(root)
+    assert champion.open_champion(root).name == root.model("one")
 
 
-def test_a_run_killed_before_the_promotion_is_completed_by_the_next(
-    catalog: Catalog, publish_model: Callable[..., Artifact]
+def test_the_next_run_completes_a_first_promotion(
+    root: DataRoot, publish_model: Callable[..., Artifact]
 ) -> None:
-    champion.mark_first_training(catalog)
-    publish_model(catalog, "one")
+    champion.mark_first_training(root)
+    publish_model(root, "one")
     with pytest.raises(InputError, match=r"no champion\.json"):
-        champion.open_champion(catalog)
-    champion.mark_first_training(catalog)  # what the next run does in any case
-    assert champion.finish_first_promotion(catalog) == "one"
+        champion.open_champion(root)
+    champion.mark_first_training(root)  # as the next run does
+    assert champion.finish_first_promotion(root) == "one"
 
 
 def test_a_lost_pointer_is_not_completed(
-    catalog: Catalog, publish_model: Callable[..., Artifact]
+    root: DataRoot, publish_model: Callable[..., Artifact]
 ) -> None:
-    champion.mark_first_training(catalog)
-    publish_model(catalog, "one")
-    champion.finish_first_promotion(catalog)
-    catalog.champion.unlink()
+    champion.mark_first_training(root)
+    publish_model(root, "one")
+    champion.finish_first_promotion(root)
+    root.store.path(root.champion).unlink()
 
-    champion.mark_first_training(catalog)
-    assert champion.finish_first_promotion(catalog) is None
+    champion.mark_first_training(root)
+    assert champion.finish_first_promotion(root) is None
 
     with pytest.raises(InputError, match=r"no champion\.json"):
-        champion.open_champion(catalog)
+        champion.open_champion(root)
 
 
 def test_a_damaged_first_model_is_not_promoted(
-    catalog: Catalog, publish_model: Callable[..., Artifact]
+    root: DataRoot, publish_model: Callable[..., Artifact]
 ) -> None:
-    champion.mark_first_training(catalog)
-    publish_model(catalog, "one")
-    damage(catalog, "one")
+    champion.mark_first_training(root)
+    publish_model(root, "one")
+    damage(root, "one")
     with pytest.raises(InputError, match="the model is damaged"):
-        champion.finish_first_promotion(catalog)
-    assert not catalog.champion.exists()
+        champion.finish_first_promotion(root)
+    assert not root.store.path(root.champion).exists()
 
 
-def test_of_two_first_trainings_at_once_the_one_that_ends_first_is_the_champion(
-    catalog: Catalog, publish_model: Callable[..., Artifact]
+def test_of_two_first_trainings_the_first_to_end_is_champion(
+    root: DataRoot, publish_model: Callable[..., Artifact]
 ) -> None:
-    champion.mark_first_training(catalog)
-    champion.mark_first_training(catalog)
-    publish_model(catalog, "quick")
-    assert champion.finish_first_promotion(catalog) == "quick"
-    publish_model(catalog, "slow")
-    assert champion.finish_first_promotion(catalog) is None
-    assert champion.open_champion(catalog).directory == catalog.model("quick")
+    champion.mark_first_training(root)
+    champion.mark_first_training(root)
+    publish_model(root, "quick")
+    assert champion.finish_first_promotion(root) == "quick"
+    publish_model(root, "slow")
+    assert champion.finish_first_promotion(root) is None
+    assert champion.open_champion(root).name == root.model("quick")
 
 
-def test_a_choice_made_by_hand_stands(
-    catalog: Catalog, publish_model: Callable[..., Artifact]
+def test_a_manual_promotion_is_kept_after_a_first_training(
+    root: DataRoot, publish_model: Callable[..., Artifact]
 ) -> None:
-    champion.mark_first_training(catalog)
-    publish_model(catalog, "one")
-    publish_model(catalog, "two")
-    champion.promote(catalog, "two", "by hand")
-    assert champion.finish_first_promotion(catalog) is None
-    assert champion.open_champion(catalog).directory == catalog.model("two")
-    catalog.champion.unlink()
-    assert (
-        champion.finish_first_promotion(catalog) is None
-    )  # the note is gone with the first champion
+    champion.mark_first_training(root)
+    publish_model(root, "one")
+    publish_model(root, "two")
+    champion.promote(root, "two", "by hand")
+    assert champion.finish_first_promotion(root) is None
+    assert champion.open_champion(root).name == root.model("two")
+    root.store.path(root.champion).unlink()
+    assert champion.finish_first_promotion(root) is None  # the mark was removed

@@ -1,4 +1,4 @@
-"""Preset files: read whole or refused, with file and field named."""
+"""Preset files: valid ones are read, others are refused with file and field."""
 
 import json
 import os
@@ -9,25 +9,25 @@ from typing import Any
 import pytest
 
 from headlines.errors import InputError
-from headlines.models.presets import resolve_preset, to_json
+from headlines.models.presets import preset_json, resolve_preset
 from lstm_model.presets import PRESETS
 
 GOOD = replace(PRESETS["notebook"], name="mine", units=7, patience=None)
 
 
 @pytest.mark.parametrize("preset", [GOOD, *PRESETS.values()], ids=lambda preset: preset.name)
-def test_a_preset_comes_back_from_its_file(tmp_path: Path, preset: Any) -> None:
+def test_a_preset_file_round_trip(tmp_path: Path, preset: Any) -> None:
     file = tmp_path / "a.json"
-    file.write_text(to_json(preset), encoding="utf-8")
+    file.write_text(preset_json(preset), encoding="utf-8")
     assert resolve_preset(str(file)) == preset
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "expected"),
     [
         ("{", "not JSON"),
         ("[" * 40_000, "not JSON"),
-        ("[]", "no JSON object"),
+        ("[]", "not a JSON object"),
         (b"\xff\xfe", "cannot be read"),
         (" " * 65_537, "65,537 characters"),
         ({"units": 0}, "units must be an integer from 1 up, not 0"),
@@ -36,17 +36,17 @@ def test_a_preset_comes_back_from_its_file(tmp_path: Path, preset: Any) -> None:
         ({"pairs": 3}, "pairs must be an object or null, not 3"),
         ({"name": "../mine"}, "cannot be a preset name"),
         ({"name": ""}, "cannot be a preset name"),
-        ({"name": "default"}, "'default' is the name of another preset"),
+        ({"name": "default"}, "'default' is the name of a built-in preset"),
     ],
 )
-def test_a_file_that_is_no_preset_is_refused(tmp_path: Path, content: Any, said: str) -> None:
+def test_an_invalid_preset_file_is_refused(tmp_path: Path, content: Any, expected: str) -> None:
     file = tmp_path / "bad.json"
     if isinstance(content, dict):
         content = json.dumps(GOOD.to_dict() | content)
     file.write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises(InputError) as caught:
         resolve_preset(str(file))
-    assert said in str(caught.value)
+    assert expected in str(caught.value)
     assert str(file) in str(caught.value)
 
 
@@ -57,7 +57,7 @@ def test_a_field_that_is_missing_is_named(tmp_path: Path) -> None:
         resolve_preset(str(file))
 
 
-def test_what_is_no_file_is_refused_and_never_waited_for(tmp_path: Path) -> None:
+def test_special_files_are_refused_without_waiting(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.json")
     (tmp_path / "folder.json").mkdir()
     for name in ("pipe.json", "folder.json", "missing.json"):
@@ -66,20 +66,18 @@ def test_what_is_no_file_is_refused_and_never_waited_for(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("name", ["", "mine", "/etc/passwd", "default.toml"])
-def test_only_what_ends_like_a_preset_file_is_read(
+def test_only_files_with_the_preset_suffix_are_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
     if name and "/" not in name:
-        Path(name).write_text(to_json(GOOD), encoding="utf-8")
+        Path(name).write_text(preset_json(GOOD), encoding="utf-8")
     with pytest.raises(InputError, match="there is no preset"):
         resolve_preset(name)
 
 
-def test_a_preset_is_never_hidden_by_a_file_of_its_name(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_built_in_presets_win_over_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setitem(PRESETS, "x.json", PRESETS["notebook"])
-    Path("x.json").write_text(to_json(GOOD), encoding="utf-8")
+    Path("x.json").write_text(preset_json(GOOD), encoding="utf-8")
     assert resolve_preset("x.json") is PRESETS["notebook"]

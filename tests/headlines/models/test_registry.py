@@ -8,81 +8,79 @@ import pytest
 from headlines.errors import InputError
 from headlines.models import champion, registry
 from headlines.segmentation import Segmenter
-from headlines.storage.artifact import Artifact, publish
-from headlines.storage.layout import Catalog
-from headlines.storage.manifest import MANIFEST, Recipe, dump_signed, load_signed
+from headlines.storage.artifact import Artifact
+from headlines.storage.data_root import DataRoot
+from headlines.storage.manifest import Recipe
 
 
-def make_model(catalog: Catalog, version: str) -> str:
-    """Publish a model; what is in it is nothing to the registry."""
+def make_model(root: DataRoot, version: str) -> str:
+    """Publish a model; the registry does not look at its content."""
 
     def write(draft: Path) -> dict[str, Any]:
         (draft / "weights").write_text(version)
         return {}
 
     recipe = Recipe("model", 1, (), {"version": version})
-    return publish(catalog, catalog.model(version), recipe, write).manifest.key
+    return root.store.publish(root.model(version), recipe, write).manifest.key
 
 
 # Versions
 
 
 def test_a_version_is_named_by_day_and_key() -> None:
-    assert re.fullmatch(r"\d{4}-\d\d-\d\d-0123abcd", registry.version_of("0123abcd" * 8))
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d-0123abcd", registry.new_version("0123abcd" * 8))
 
 
-def test_versions_are_listed_by_age_and_nothing_else_is(
-    catalog: Catalog, publish_model: Callable[..., Artifact]
+def test_versions_are_listed_by_date(
+    root: DataRoot, publish_model: Callable[..., Artifact]
 ) -> None:
-    assert registry.versions(catalog) == []
+    assert registry.versions(root) == []
     for version in ("2026-11-21-bbbb", "2026-11-20-cccc"):
-        publish_model(catalog, version)
-    champion.promote(catalog, "2026-11-20-cccc", "a test")
-    (catalog.models / ".hidden").mkdir()
-    (catalog.models / "notes.txt").write_text("")
-    assert registry.versions(catalog) == ["2026-11-20-cccc", "2026-11-21-bbbb"]
+        publish_model(root, version)
+    champion.promote(root, "2026-11-20-cccc", "a test")
+    (root.store.path(root.models) / ".hidden").mkdir()
+    (root.store.path(root.models) / "notes.txt").write_text("")
+    assert registry.versions(root) == ["2026-11-20-cccc", "2026-11-21-bbbb"]
 
 
-def test_a_model_is_found_by_its_key_whatever_its_day(catalog: Catalog) -> None:
-    key = make_model(catalog, "other")
-    assert registry.model_of_key(catalog, key) is None
+def test_a_model_is_found_by_its_key_whatever_its_day(root: DataRoot) -> None:
+    key = make_model(root, "other")
+    assert registry.find_by_key(root, key) is None
     version = f"2001-01-01-{key[:8]}"
-    catalog.model("other").rename(catalog.model(version))
-    found = registry.model_of_key(catalog, key)
+    root.store.path(root.model("other")).rename(root.store.path(root.model(version)))
+    found = registry.find_by_key(root, key)
     assert found is not None
-    assert found.directory == catalog.model(version)
+    assert found.name == root.model(version)
 
 
-def test_a_damaged_model_is_refused_and_not_made_anew(
-    catalog: Catalog, publish_model: Callable[..., Artifact]
-) -> None:
-    key = publish_model(catalog, "one").manifest.key
+def test_a_damaged_model_is_refused(root: DataRoot, publish_model: Callable[..., Artifact]) -> None:
+    key = publish_model(root, "one").manifest.key
     version = f"2001-01-01-{key[:8]}"
-    catalog.model("one").rename(catalog.model(version))
-    champion.promote(catalog, version, "a test")
-    history = catalog.model(version) / "history.json"
+    root.store.path(root.model("one")).rename(root.store.path(root.model(version)))
+    champion.promote(root, version, "a test")
+    history = root.store.path(root.model(version)) / "history.json"
     history.write_text("other")
     for ask in (
-        lambda: registry.open_model(catalog, version),
-        lambda: registry.model_of_key(catalog, key),
-        lambda: champion.open_champion(catalog),
-        lambda: champion.resolve(catalog, "champion"),
-        lambda: champion.promote(catalog, version, "again"),
+        lambda: registry.open_model(root, version),
+        lambda: registry.find_by_key(root, key),
+        lambda: champion.open_champion(root),
+        lambda: champion.resolve(root, "champion"),
+        lambda: champion.promote(root, version, "again"),
     ):
         with pytest.raises(InputError, match=r"history\.json is not what the manifest") as refusal:
             ask()
-        assert refusal.value.location == str(catalog.model(version))
+        assert refusal.value.location == root.location(root.model(version))
         assert "restore it from a copy" in refusal.value.hint
     assert history.read_text() == "other"
 
 
-def test_a_model_that_this_version_cannot_read_is_refused(catalog: Catalog) -> None:
+def test_a_model_that_this_version_cannot_read_is_refused(root: DataRoot) -> None:
     def write(draft: Path) -> dict[str, Any]:
         (draft / "config.json").write_text('{"format": "lstm_model.bundle/1"}')
         return {}
 
-    publish(catalog, catalog.model("old"), Recipe("model", 1, (), {}), write)
-    old = registry.open_model(catalog, "old")
+    root.store.publish(root.model("old"), Recipe("model", 1, (), {}), write)
+    old = registry.open_model(root, "old")
     for ask in (
         lambda one: registry.load_scorer(one, Segmenter().fingerprint()),
         registry.load_bundle,
@@ -92,38 +90,24 @@ def test_a_model_that_this_version_cannot_read_is_refused(catalog: Catalog) -> N
         assert "train a model with this version" in refusal.value.hint
 
 
-def test_a_model_that_does_not_say_what_words_it_was_trained_on_is_refused(
-    catalog: Catalog, publish_model: Callable[..., Artifact]
-) -> None:
-    """As those that were trained before there was a choice."""
-    path = publish_model(catalog, "early").directory / MANIFEST
-    data = load_signed(path.read_text(encoding="utf-8"))
-    del data["config"]["segmenter"]
-    path.write_text(dump_signed(data), encoding="utf-8")
-    for segmenter in (Segmenter(), Segmenter("jieba"), Segmenter("paddle")):
-        with pytest.raises(InputError, match="before models recorded") as refusal:
-            registry.load_scorer(registry.open_model(catalog, "early"), segmenter.fingerprint())
-        assert "train a model" in refusal.value.hint
-
-
 @pytest.mark.parametrize(("trained", "present"), [("fast", "jieba"), ("jieba", "fast")])
-def test_a_model_scores_the_words_of_every_engine_that_cuts_them_alike(
-    catalog: Catalog, publish_model: Callable[..., Artifact], trained: str, present: str
+def test_a_model_scores_with_any_compatible_engine(
+    root: DataRoot, publish_model: Callable[..., Artifact], trained: str, present: str
 ) -> None:
-    model = publish_model(catalog, "one", segmenter=Segmenter(trained))
+    model = publish_model(root, "one", segmenter=Segmenter(trained))
     scorer = registry.load_scorer(model, Segmenter(present).fingerprint())
     assert scorer.predict([["股市", "大涨"]]).shape == (1, 3)
 
 
 @pytest.mark.parametrize("engine", ["fast", "jieba"])
-def test_a_model_does_not_score_other_words_than_those_it_was_trained_on(
-    catalog: Catalog, tmp_path: Path, publish_model: Callable[..., Artifact], engine: str
+def test_a_model_refuses_a_different_segmenter(
+    root: DataRoot, tmp_path: Path, publish_model: Callable[..., Artifact], engine: str
 ) -> None:
     dictionary, other = tmp_path / "words.txt", tmp_path / "other.txt"
     dictionary.write_text("股市大涨\n", encoding="utf-8")
     other.write_text("股市大跌\n", encoding="utf-8")
-    plain = publish_model(catalog, "plain", segmenter=Segmenter(engine))
-    own = publish_model(catalog, "own", segmenter=Segmenter(engine, dictionary=dictionary))
+    plain = publish_model(root, "plain", segmenter=Segmenter(engine))
+    own = publish_model(root, "own", segmenter=Segmenter(engine, dictionary=dictionary))
     assert registry.load_scorer(own, Segmenter("jieba", dictionary=dictionary).fingerprint())
     for model, segmenter in (
         (plain, Segmenter(engine, dictionary=dictionary)),
@@ -132,34 +116,34 @@ def test_a_model_does_not_score_other_words_than_those_it_was_trained_on(
         (own, Segmenter(engine)),
         (own, Segmenter(engine, dictionary=other)),
     ):
-        with pytest.raises(InputError, match="was trained on other words") as refusal:
+        with pytest.raises(InputError, match="trained with a different segmenter") as refusal:
             registry.load_scorer(model, segmenter.fingerprint())
-        assert refusal.value.location == str(model.directory)
+        assert refusal.value.location == model.location
         for way_out in ("HEADLINES_ENGINE", "HEADLINES_DICTIONARY", "train a model"):
             assert way_out in refusal.value.hint
 
 
-def test_manifests_leaves_out_what_has_none(
-    catalog: Catalog, caplog: pytest.LogCaptureFixture
+def test_manifests_skips_models_without_one(
+    root: DataRoot, caplog: pytest.LogCaptureFixture
 ) -> None:
-    make_model(catalog, "one")
-    (catalog.models / "empty").mkdir()
-    assert list(registry.manifests(catalog)) == ["one"]
-    assert str(catalog.models / "empty") in caplog.text
+    make_model(root, "one")
+    (root.store.path(root.models) / "empty").mkdir()
+    assert list(registry.manifests(root)) == ["one"]
+    assert root.location(f"{root.models}/empty") in caplog.text
 
 
 @pytest.mark.parametrize("version", ["two", "champion.json", "../models/one", ".", "", "a/b"])
-def test_a_model_that_is_not_there_is_refused(
-    catalog: Catalog, publish_model: Callable[..., Artifact], version: str
+def test_an_unknown_model_is_refused(
+    root: DataRoot, publish_model: Callable[..., Artifact], version: str
 ) -> None:
-    publish_model(catalog, "one")
-    champion.promote(catalog, "one", "a test")
-    before = catalog.champion.read_bytes()
+    publish_model(root, "one")
+    champion.promote(root, "one", "a test")
+    before = root.store.path(root.champion).read_bytes()
     for ask in (
         registry.open_model,
         champion.resolve,
         lambda c, v: champion.promote(c, v, "a test"),
     ):
         with pytest.raises(InputError):
-            ask(catalog, version)
-    assert catalog.champion.read_bytes() == before
+            ask(root, version)
+    assert root.store.path(root.champion).read_bytes() == before

@@ -24,7 +24,7 @@ def test_a_day_is_found_in_every_form(day: date, form: str) -> None:
     "name",
     ["a.csv", "20261399.csv", "2026-02-30.csv", "120261120.csv", "2026-1120.csv", "2026.csv"],
 )
-def test_other_numbers_are_no_days(name: str) -> None:
+def test_other_numbers_are_not_days(name: str) -> None:
     assert dates_in(name) == []
 
 
@@ -33,9 +33,9 @@ def test_a_name_may_have_two_days() -> None:
 
 
 @given(days, days, days)
-def test_both_ends_are_among_the_days(first: date, last: date, day: date) -> None:
+def test_both_ends_are_included(first: date, last: date, day: date) -> None:
     if last < first:
-        with pytest.raises(InputError, match="before they begin"):
+        with pytest.raises(InputError, match="is before the first"):
             DayRange(first, last)
         return
     some = DayRange(first, last)

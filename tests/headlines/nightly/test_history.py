@@ -1,4 +1,4 @@
-"""What a night leaves for the reports of those after it."""
+"""The record of a night for the reports of later nights."""
 
 import dataclasses
 import logging
@@ -8,7 +8,7 @@ import pytest
 
 from headlines.metrics.profile import EMPTY_PROFILE, Profile
 from headlines.nightly.history import NightSummary, mark_started, recent_nights, save_night
-from headlines.storage.layout import Catalog
+from headlines.storage.data_root import DataRoot
 
 
 def profile(rows: int) -> Profile:
@@ -24,19 +24,18 @@ def profile(rows: int) -> Profile:
 COUNTS = {name: EMPTY_PROFILE.counts(name) for name in ("confidence", "length", "unknown")}
 
 
-def keep(catalog: Catalog, title: str, rows: int, model: str = "m") -> Path:
+def keep(root: DataRoot, title: str, rows: int, model: str = "m") -> Path:
     night = NightSummary(model, [], 0, {}, {}, profile(rows), EMPTY_PROFILE, [], [])
-    report = catalog.nightly_reports / f"{title}.html"
-    save_night(catalog, report, night)
-    return report.with_suffix(".json")
+    save_night(root, title, night)
+    return root.store.directory / root.nightly_reports / f"{title}.json"
 
 
-def test_the_latest_nights_that_scored_anything_are_given_in_their_order(catalog: Catalog) -> None:
+def test_recent_nights_that_scored_are_given_in_order(root: DataRoot) -> None:
     for day in (20, 3, 11):
-        keep(catalog, f"2026-11-{day:02}T023000Z", rows=day, model=f"m-{day}")
-    keep(catalog, "2026-11-21T023000Z", rows=0)  # nothing was due
+        keep(root, f"2026-11-{day:02}T023000Z", rows=day, model=f"m-{day}")
+    keep(root, "2026-11-21T023000Z", rows=0)  # nothing was due
 
-    before = recent_nights(catalog.nightly_reports)
+    before = recent_nights(root)
 
     assert [(night.title, night.model) for night in before] == [
         ("2026-11-03T023000Z", "m-3"), ("2026-11-11T023000Z", "m-11"),
@@ -45,49 +44,49 @@ def test_the_latest_nights_that_scored_anything_are_given_in_their_order(catalog
     assert [night.profile for night in before] == [profile(3), profile(11), profile(20)]
 
 
-def test_no_more_than_a_fortnight_is_given(catalog: Catalog) -> None:
+def test_at_most_fourteen_nights_are_given(root: DataRoot) -> None:
     for day in range(1, 21):
-        keep(catalog, f"2026-11-{day:02}T023000Z", rows=day)
-    titles = [night.title for night in recent_nights(catalog.nightly_reports)]
+        keep(root, f"2026-11-{day:02}T023000Z", rows=day)
+    titles = [night.title for night in recent_nights(root)]
     assert titles == [f"2026-11-{day:02}T023000Z" for day in range(7, 21)]
 
 
-def test_before_the_first_night_there_is_none(catalog: Catalog) -> None:
-    assert recent_nights(catalog.nightly_reports) == []
+def test_before_the_first_night_there_is_none(root: DataRoot) -> None:
+    assert recent_nights(root) == []
 
 
 @pytest.mark.parametrize(
     ("old", "new"), [("12", "13"), ("{", "["), ('"format": 1', '"format": 2'), ("m", "\x00")]
 )
 def test_a_damaged_night_is_left_out_with_a_warning(
-    catalog: Catalog, caplog: pytest.LogCaptureFixture, old: str, new: str
+    root: DataRoot, caplog: pytest.LogCaptureFixture, old: str, new: str
 ) -> None:
-    keep(catalog, "2026-11-19T023000Z", rows=11)
-    damaged = keep(catalog, "2026-11-20T023000Z", rows=12)
+    keep(root, "2026-11-19T023000Z", rows=11)
+    damaged = keep(root, "2026-11-20T023000Z", rows=12)
     damaged.write_text(damaged.read_text("utf-8").replace(old, new, 1), "utf-8")
 
     with caplog.at_level(logging.WARNING):
-        before = recent_nights(catalog.nightly_reports)
+        before = recent_nights(root)
 
     assert [night.profile.rows for night in before] == [11]
     assert damaged.name in caplog.text
 
 
-def test_a_night_without_a_report_is_known_until_one_has_it(catalog: Catalog) -> None:
-    assert mark_started(catalog) is None  # killed
-    began = mark_started(catalog)
+def test_a_night_without_a_report_is_known_until_one_has_it(root: DataRoot) -> None:
+    assert mark_started(root) is None  # killed
+    began = mark_started(root)
     assert began is not None
-    assert mark_started(catalog) == began  # killed again: the first one counts
-    keep(catalog, "2026-11-03T023000Z", rows=3)
-    assert mark_started(catalog) is None
+    assert mark_started(root) == began  # killed again: the first one counts
+    keep(root, "2026-11-03T023000Z", rows=3)
+    assert mark_started(root) is None
 
 
-def test_a_damaged_note_of_a_night_is_made_anew(
-    catalog: Catalog, caplog: pytest.LogCaptureFixture
+def test_a_damaged_note_of_a_night_is_rewritten(
+    root: DataRoot, caplog: pytest.LogCaptureFixture
 ) -> None:
-    mark_started(catalog)
-    [note] = catalog.work.glob("night-*")
+    mark_started(root)
+    [note] = root.store.work.glob("night-*")
     note.write_text("yesterday", encoding="ascii")
-    assert mark_started(catalog) is None
+    assert mark_started(root) is None
     assert "cannot be read" in caplog.text
-    assert mark_started(catalog) is not None
+    assert mark_started(root) is not None

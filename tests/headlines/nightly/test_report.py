@@ -1,4 +1,4 @@
-"""The report of a night: nothing from a batch becomes HTML, and what calls for a person is told."""
+"""The report of a night: escaped, complete, and clear about what needs attention."""
 
 import re
 from collections.abc import Callable
@@ -10,24 +10,21 @@ import pytest
 from headlines.metrics.drift import DriftThresholds, drift
 from headlines.metrics.profile import EMPTY_PROFILE
 from headlines.nightly.history import NightSummary
-from headlines.nightly.report import night_summary, verdict, write_nightly_report
+from headlines.nightly.report import night_summary, night_verdict, write_nightly_report
 from headlines.scoring.results import BatchResult
-from headlines.storage.layout import Catalog
+from headlines.storage.data_root import DataRoot
 
 TITLE = "2026-11-20T183000Z"
 
 
-def written(catalog: Catalog, night: NightSummary) -> str:
-    """The page of a night, on one line."""
-    path = catalog.reports / "night.html"
-    write_nightly_report(catalog, path, TITLE, night)
+def written(root: DataRoot, night: NightSummary) -> str:
+    """The page of a night, with whitespace collapsed."""
+    path = write_nightly_report(root, TITLE, night)
     return re.sub(r"\s+", " ", path.read_text(encoding="utf-8"))
 
 
-def test_the_night_stands_in_its_report(
-    catalog: Catalog, night_of: Callable[..., NightSummary]
-) -> None:
-    page = written(catalog, night_of())
+def test_the_report_of_a_night(root: DataRoot, night_of: Callable[..., NightSummary]) -> None:
+    page = written(root, night_of())
 
     assert "<img" not in page
     assert "<script>alert" not in page
@@ -35,8 +32,8 @@ def test_the_night_stands_in_its_report(
     assert "title is blank" in page
     assert "笔记.docx" in page
     assert "Night of 2026-11-20 18:30 UTC" in page
-    told = "1 stopped, 1 settling, 10,000 scored before"
-    assert f"Of 10,003 batches 1 scored this night, {told}" in page
+    outcomes = "1 stopped, 1 settling, 10,000 scored before"
+    assert f"Of 10,003 batches, 1 scored this night, {outcomes}" in page
     assert "3 without a day left out" in page
     assert "of other days" not in page
     assert "http" not in page.replace("http-equiv", "")
@@ -45,49 +42,49 @@ def test_the_night_stands_in_its_report(
 
 
 def test_the_same_night_gives_the_same_bytes(
-    catalog: Catalog, night_of: Callable[..., NightSummary]
+    root: DataRoot, night_of: Callable[..., NightSummary]
 ) -> None:
     night = night_of()
-    assert written(catalog, night) == written(catalog, night)
+    assert written(root, night) == written(root, night)
 
 
 def test_a_night_with_nothing_to_score_says_so(
-    catalog: Catalog, night_of: Callable[..., NightSummary]
+    root: DataRoot, night_of: Callable[..., NightSummary]
 ) -> None:
     for before in (0, 3):
-        page = written(catalog, night_of(rows=0, before=before))
+        page = written(root, night_of(rows=0, before=before))
         assert "Nothing was scored." in page
         assert "Nothing was due" in page
         assert "so there is nothing to compare" in page
         assert ("Night by night" in page) == bool(before)
 
 
-def test_each_drift_finding_stands_with_its_bounds(
-    catalog: Catalog, night_of: Callable[..., NightSummary]
+def test_each_drift_finding_is_shown_with_its_thresholds(
+    root: DataRoot, night_of: Callable[..., NightSummary]
 ) -> None:
     night = night_of()
-    page = written(catalog, night)
+    page = written(root, night)
     for finding in night.drift:
         bounds = rf"{finding.psi:.3f}</td> <td class=\"number\">{finding.warn:.3f}</td>"
         assert re.search(bounds, page), finding
 
 
 @pytest.mark.parametrize(
-    ("limits", "told"),
+    ("limits", "verdict"),
     [
         (DriftThresholds(warn=9), "no drift"),
-        (DriftThresholds(warn=0.11), "unlike the headlines of dev: length"),
+        (DriftThresholds(warn=0.11), "drift from dev: length"),
         (
             DriftThresholds(warn=0.11, stop=0.12),
-            "unlike the headlines of dev, beyond the bound: length",
+            "drift from dev above the stop threshold: length",
         ),
     ],
 )
-def test_the_verdict_says_what_calls_for_a_person(
-    night_of: Callable[..., NightSummary], limits: DriftThresholds, told: str
+def test_the_verdict_says_what_needs_attention(
+    night_of: Callable[..., NightSummary], limits: DriftThresholds, verdict: str
 ) -> None:
     start = "2,000 headlines scored, 2 rows rejected; 1 batch stopped"
-    assert verdict(night_of(limits=limits)) == f"{start}; {told}."
+    assert night_verdict(night_of(limits=limits)) == f"{start}; {verdict}."
 
 
 def left(names: str, outcome: str) -> list[BatchResult]:
@@ -96,42 +93,42 @@ def left(names: str, outcome: str) -> list[BatchResult]:
 
 
 @pytest.mark.parametrize(
-    ("batches", "summary", "told"),
+    ("batches", "summary", "verdict"),
     [
         (
             left("ab", "waiting"),
-            "Of 3 batches 0 scored this night, 2 waiting, 1 scored before.",
-            "Nothing was scored; 2 batches wait for a person: a.csv, b.csv.",
+            "Of 3 batches, 0 scored this night, 2 waiting, 1 scored before.",
+            "Nothing was scored; 2 batches are waiting for review: a.csv, b.csv.",
         ),
         (
             left("abcde", "waiting"),
-            "Of 6 batches 0 scored this night, 5 waiting, 1 scored before.",
-            "Nothing was scored; 5 batches wait for a person: a.csv, b.csv, c.csv and 2 more.",
+            "Of 6 batches, 0 scored this night, 5 waiting, 1 scored before.",
+            "Nothing was scored; 5 batches are waiting for review: a.csv, b.csv, c.csv and 2 more.",
         ),
         (
             [*left("s", "settling"), *left("w", "waiting"), *left("x", "stopped")],
-            "Of 4 batches 0 scored this night, 1 stopped, 1 waiting, 1 settling, 1 scored before.",
-            "Nothing was scored; 1 batch stopped; 1 batch waits for a person: w.csv.",
+            "Of 4 batches, 0 scored this night, 1 stopped, 1 waiting, 1 settling, 1 scored before.",
+            "Nothing was scored; 1 batch stopped; 1 batch is waiting for review: w.csv.",
         ),
         (
             left("s", "settling"),
-            "Of 2 batches 0 scored this night, 1 settling, 1 scored before.",
+            "Of 2 batches, 0 scored this night, 1 settling, 1 scored before.",
             "Nothing was scored.",
         ),
     ],
 )
-def test_batches_that_were_left_are_counted_and_the_waiting_ones_named(
-    catalog: Catalog,
+def test_unscored_batches_are_counted_and_waiting_ones_named(
+    root: DataRoot,
     night_of: Callable[..., NightSummary],
     batches: list[BatchResult],
     summary: str,
-    told: str,
+    verdict: str,
 ) -> None:
     night = replace(night_of(rows=0), batches=batches, reused=1, left_out={})
-    assert verdict(night) == told
-    page = written(catalog, night)
+    assert night_verdict(night) == verdict
+    page = written(root, night)
     assert summary in page
-    assert told in page
+    assert verdict in page
     shown = re.findall(r'<td class="batch">(.*?)</td>', page)
     urgent = [batch.batch for batch in batches if batch.outcome in ("stopped", "waiting")]
     assert set(shown[: len(urgent)]) == set(urgent)
@@ -142,17 +139,17 @@ def test_batches_that_were_left_are_counted_and_the_waiting_ones_named(
     ]
 
 
-def test_without_a_reference_the_headlines_are_not_called_too_few(
-    catalog: Catalog, night_of: Callable[..., NightSummary]
+def test_without_a_reference_the_drift_check_is_skipped(
+    root: DataRoot, night_of: Callable[..., NightSummary]
 ) -> None:
     night = night_of()
     findings = drift(night.profile, EMPTY_PROFILE)
     night = replace(night, reference=EMPTY_PROFILE, drift=findings)
-    assert verdict(night).endswith("; drift is not judged, for want of headlines of dev.")
-    page = written(catalog, night)
-    assert "no headlines of dev to compare with" in page
+    assert night_verdict(night).endswith("; drift check skipped: dev has no headlines.")
+    page = written(root, night)
+    assert "nothing to compare with: the corpus of the evaluation" in page
     assert "too few" not in page
-    assert "nothing is judged" not in page
+    assert "headlines are not judged" not in page
 
 
 @pytest.mark.parametrize(
@@ -167,26 +164,25 @@ def test_without_a_reference_the_headlines_are_not_called_too_few(
         (("11-23T230501Z", "11-23T230559Z"), ["11-23 23:05:01", "11-23 23:05:59"]),
     ],
 )
-def test_no_two_nights_of_a_chart_have_one_name(
-    catalog: Catalog,
+def test_night_names_in_a_chart_are_unique(
+    root: DataRoot,
     night_of: Callable[..., NightSummary],
     moments: tuple[str, ...],
     names: list[str],
 ) -> None:
     night = night_of(before=1)
     before = [replace(night.before[0], title=f"2026-{moment}") for moment in moments[:-1]]
-    path = catalog.reports / "night.html"
-    write_nightly_report(catalog, path, f"2026-{moments[-1]}", replace(night, before=before))
+    path = write_nightly_report(root, f"2026-{moments[-1]}", replace(night, before=before))
     for chart in re.findall(r"<svg.*?</svg>", path.read_text("utf-8"), flags=re.DOTALL)[1:]:
         assert re.findall(r">(\d\d-\d\d[ 0-9:h]*)<", chart) == names
 
 
 def test_too_few_headlines_are_not_judged(
-    catalog: Catalog, night_of: Callable[..., NightSummary]
+    root: DataRoot, night_of: Callable[..., NightSummary]
 ) -> None:
     night = night_of(rows=60)
-    assert "too few for drift to be judged" in verdict(night)
-    assert "nothing is judged" in written(catalog, night)
+    assert "drift check skipped: too few headlines" in night_verdict(night)
+    assert "headlines are not judged" in written(root, night)
 
 
 def test_the_summary_names_what_was_stopped(
@@ -199,12 +195,12 @@ def test_the_summary_names_what_was_stopped(
     assert "skipped 笔记.docx: its ending is .docx" in summary
 
 
-def test_titles_without_an_article_are_told_of(night_of: Callable[..., NightSummary]) -> None:
+def test_titles_without_an_article_are_reported(night_of: Callable[..., NightSummary]) -> None:
     night = night_of()
-    assert "article" not in verdict(night)
+    assert "article" not in night_verdict(night)
     batches = [
         replace(one, without_content=1200) if one.outcome == "scored" else one
         for one in night.batches
     ]
-    told = "2 rows rejected; 1,200 labelled by their titles for want of an article;"
-    assert told in verdict(replace(night, batches=batches))
+    expected = "2 rows rejected; 1,200 without an article were labelled by their titles;"
+    assert expected in night_verdict(replace(night, batches=batches))

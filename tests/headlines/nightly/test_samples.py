@@ -1,4 +1,4 @@
-"""The predictions shown to people: of every class, the same each time, no title twice."""
+"""Sample predictions: of every class, reproducible, without duplicates."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from headlines.readers.titles import record_id
 
 
 def write_part(directory: Path, number: int, titles: list[str], labels: list[str]) -> None:
-    """One file of predictions, whose probabilities fall from 0.99 on."""
+    """Write one file of predictions with falling probabilities from 0.99."""
     directory.mkdir(exist_ok=True)
     table = pa.table(
         {
@@ -26,7 +26,7 @@ def write_part(directory: Path, number: int, titles: list[str], labels: list[str
     pq.write_table(table, directory / f"part-{number:05d}.parquet")
 
 
-def test_each_class_has_some_drawn_by_lot_and_the_least_sure(tmp_path: Path) -> None:
+def test_each_class_has_random_and_least_certain_samples(tmp_path: Path) -> None:
     titles = [f"标题{number}" for number in range(60)]
     for number in range(2):
         half = titles[30 * number : 30 * (number + 1)]
@@ -49,7 +49,7 @@ def test_each_class_has_some_drawn_by_lot_and_the_least_sure(tmp_path: Path) -> 
     assert found == samples_by_class([tmp_path / "b", tmp_path / "empty", tmp_path / "a"])
 
 
-def test_a_title_that_comes_again_is_shown_once(tmp_path: Path) -> None:
+def test_a_repeated_title_is_shown_once(tmp_path: Path) -> None:
     for batch in ("a", "b"):
         write_part(tmp_path / batch, 0, ["同一个标题"] * 50, ["positive"] * 50)
     found = samples_by_class([tmp_path / "a", tmp_path / "b"])
@@ -59,8 +59,8 @@ def test_a_title_that_comes_again_is_shown_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("rows", [3, 7, 40])
-def test_none_is_shown_twice(tmp_path: Path, rows: int) -> None:
-    # The smallest ids have the lowest probabilities: without heed, both would be the same rows.
+def test_no_prediction_is_shown_twice(tmp_path: Path, rows: int) -> None:
+    # The smallest ids have the lowest probabilities: both samples would be the same rows.
     titles = sorted((f"标题{number}" for number in range(rows)), key=record_id, reverse=True)
     write_part(tmp_path / "a", 0, titles, ["neutral"] * rows)
     sample = samples_by_class([tmp_path / "a"])["neutral"]
@@ -68,7 +68,7 @@ def test_none_is_shown_twice(tmp_path: Path, rows: int) -> None:
     assert len(shown) == len(set(shown)) == min(rows, 8)
 
 
-def test_the_first_predictions_are_those_of_the_batch_in_its_order(tmp_path: Path) -> None:
+def test_the_first_predictions_are_in_batch_order(tmp_path: Path) -> None:
     titles = [f"标题{number}" for number in range(9)]
     write_part(tmp_path / "a", 1, ["后来"], ["neutral"])
     write_part(tmp_path / "a", 0, titles, ["neutral"] * 9)

@@ -7,8 +7,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from headlines.readers import ReadOptions, read_records
 from headlines.readers.formats import FORMATS
-from headlines.storage.layout import Catalog
 
 from .sources import compressed, read, refused
 
@@ -40,16 +40,16 @@ def test_compressed_file_has_the_rows_of_the_plain_one(
     assert read(tmp_path / f"twice{file_format}{suffix}", twice) == plain
 
 
-def test_parquet_is_decompressed_in_the_data_root(
-    catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_parquet_is_decompressed_in_the_given_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("HEADLINES_DATA", str(catalog.root))
-    content = compressed(incompressible(".parquet", 10), ".gz")
-    assert len(read(tmp_path / "a.parquet.gz", content)) == 10  # the data root does not exist yet
-    catalog.work.mkdir(parents=True)
+    path, work = tmp_path / "a.parquet.gz", tmp_path / "work"
+    path.write_bytes(compressed(incompressible(".parquet", 10), ".gz"))
+    assert len(list(read_records(path, ReadOptions(), work))) == 10  # it does not exist yet
+    work.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "full"))
-    assert len(read(tmp_path / "b.parquet.gz", content)) == 10
-    assert list(catalog.work.iterdir()) == []
+    assert len(list(read_records(path, ReadOptions(), work))) == 10
+    assert list(work.iterdir()) == []
 
 
 @pytest.mark.parametrize("suffix", [".gz", ".zst"])

@@ -1,4 +1,4 @@
-"""The reports in a real browser: nothing overflows, tables sort, Chinese is drawn, no error."""
+"""The reports in a real browser: no overflow, sortable tables, Chinese text, no errors."""
 
 import json
 import os
@@ -17,10 +17,10 @@ from websockets.sync.client import ClientConnection, connect
 
 from headlines.nightly.history import NightSummary
 from headlines.nightly.report import write_nightly_report
-from headlines.storage.layout import Catalog
+from headlines.storage.data_root import DataRoot
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "chrome"))), None)
-PATIENCE = 60  # seconds after which a browser that does not answer is ended
+TIMEOUT = 60  # seconds until an unresponsive browser is ended
 
 pytestmark = [
     pytest.mark.browser,
@@ -68,7 +68,7 @@ class Tab:
 
     def _received(self, wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
         while True:
-            event: dict[str, Any] = json.loads(self._connection.recv(timeout=PATIENCE))
+            event: dict[str, Any] = json.loads(self._connection.recv(timeout=TIMEOUT))
             if event.get("method") in (
                 "Log.entryAdded", "Runtime.exceptionThrown", "Runtime.consoleAPICalled",
             ):  # fmt: skip
@@ -79,7 +79,7 @@ class Tab:
 
 @pytest.fixture(scope="module")
 def tab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tab]:
-    """A browser of the tests' own, with one tab; no process of it outlives the tests."""
+    """A browser with one tab, ended with the tests."""
     profile = tmp_path_factory.mktemp("chromium")
     browser = subprocess.Popen(
         [
@@ -89,13 +89,13 @@ def tab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tab]:
         ],
         stderr=subprocess.PIPE, text=True, start_new_session=True,
     )  # fmt: skip
-    end = threading.Timer(PATIENCE, os.killpg, (browser.pid, signal.SIGKILL))
+    end = threading.Timer(TIMEOUT, os.killpg, (browser.pid, signal.SIGKILL))
     end.start()
     try:
         assert browser.stderr is not None
         lines = (re.search(r"ws://127\.0\.0\.1:(\d+)", line) for line in browser.stderr)
         port = next(found[1] for found in lines if found)
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/json", timeout=PATIENCE) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/json", timeout=TIMEOUT) as answer:
             pages = [page for page in json.load(answer) if page["type"] == "page"]
         with connect(pages[0]["webSocketDebuggerUrl"], max_size=None) as connection:
             end.cancel()
@@ -111,15 +111,14 @@ def tab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tab]:
 @pytest.fixture
 def reports(evaluated: Any, night_of: Callable[..., NightSummary], tmp_path: Path) -> list[Path]:
     """The report of an evaluation, of a night, and of a night with nothing to score."""
-    catalog = Catalog(tmp_path / "data")
+    root = DataRoot.open(tmp_path / "data")
     pages = [evaluated.evaluation.directory / "report.html"]
-    for name, rows in (("full", 2000), ("empty", 0)):
-        pages.append(catalog.reports / f"{name}.html")
-        write_nightly_report(catalog, pages[-1], "2026-11-20T183000Z", night_of(rows=rows))
+    for title, rows in (("2026-11-20T183000Z", 2000), ("2026-11-21T183000Z", 0)):
+        pages.append(write_nightly_report(root, title, night_of(rows=rows)))
     return pages
 
 
-# Each column of each table is sorted up and down; what is empty stays last.
+# Each column of each table is sorted up and down; empty cells stay last.
 SORTED = """
 [...document.querySelectorAll("table.sortable")].flatMap(table =>
   [...table.tHead.rows[0].cells].flatMap(head => [1, 2].map(() => {
@@ -133,7 +132,7 @@ SORTED = """
   }))).filter(fault => fault)
 """
 
-# Wide things may scroll in boxes of their own; the page itself may not.
+# Wide elements may scroll in their own boxes; the page may not.
 CUT_OFF = """
 [...document.querySelectorAll("main *, header *")].filter(element =>
   !element.closest(".scroll") && element.getBoundingClientRect().right > innerWidth + 0.5
@@ -157,7 +156,7 @@ DRAWN = """
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1280])
-def test_the_reports_are_right_in_a_browser(
+def test_the_reports_render_in_a_browser(
     tab: Tab, reports: list[Path], width: int, scheme: str
 ) -> None:
     for page in reports:
@@ -172,12 +171,10 @@ def test_the_reports_are_right_in_a_browser(
         assert tab.complaints == []
 
 
-def test_a_column_of_numbers_starts_with_the_largest_and_the_keyboard_will_do(
-    tab: Tab, reports: list[Path]
-) -> None:
+def test_number_columns_sort_descending_also_by_keyboard(tab: Tab, reports: list[Path]) -> None:
     tab.open(reports[0], 1280, "light")
     table = 'document.querySelector(`[aria-label="Behaviour checks"] table`)'
-    head = f"[...{table}.tHead.rows[0].cells].find(cell => cell.textContent === 'behave')"
+    head = f"[...{table}.tHead.rows[0].cells].find(cell => cell.textContent === 'share')"
     tab.value(f"{head}.querySelector('button').focus()")
     shares = f"[...{table}.tBodies[0].rows].map(row => row.cells[2].dataset.value)"
     orders = []
@@ -192,9 +189,7 @@ def test_a_column_of_numbers_starts_with_the_largest_and_the_keyboard_will_do(
 
 
 @pytest.mark.parametrize("width", [390, 1280])
-def test_a_title_without_a_gap_pushes_nothing_off_the_screen(
-    tab: Tab, reports: list[Path], width: int
-) -> None:
+def test_a_long_word_does_not_widen_the_page(tab: Tab, reports: list[Path], width: int) -> None:
     page = reports[1].with_name("long.html")
     page.write_text(reports[1].read_text("utf-8").replace("某地获奖第0号", "A" * 500), "utf-8")
     table = 'document.querySelector(`[aria-label="Predictions of the class positive"]`)'
@@ -208,7 +203,7 @@ def test_a_title_without_a_gap_pushes_nothing_off_the_screen(
 
 def test_numbers_are_sorted_as_numbers(tab: Tab, reports: list[Path]) -> None:
     tab.open(reports[1], 1280, "light")
-    table = 'document.querySelector(`[aria-label="Nights beside dev"] table`)'
+    table = 'document.querySelector(`[aria-label="Nights compared with dev"] table`)'
     tab.value(f"{table}.tHead.rows[0].cells[1].querySelector('button').click()")
     shown = tab.value(f"[...{table}.tBodies[0].rows].map(row => row.cells[1].textContent)")
     assert shown == ["2,000", "900", "700", "700", "700"]

@@ -1,4 +1,4 @@
-"""Charts are elements of a page: text, the page's colour, no outside, the same bytes each time."""
+"""Charts: inline elements with text, the page's colour, no external references, same bytes."""
 
 import re
 from collections.abc import Callable
@@ -47,7 +47,7 @@ def test_a_chart_is_one_element_of_a_page(chart: str) -> None:
     assert "#010203" not in chart
     assert "http" not in chart
     assert "font-family" not in chart
-    assert not list(root.iter("style"))  # it would hold for the whole page
+    assert not list(root.iter("style"))  # it would apply to the whole page
 
 
 @pytest.mark.parametrize("name", CHARTS)
@@ -55,32 +55,32 @@ def test_the_same_data_give_the_same_bytes(name: str) -> None:
     assert CHARTS[name]() == CHARTS[name]()
 
 
-def test_every_reference_in_a_chart_leads_somewhere(chart: str) -> None:
+def test_every_reference_in_a_chart_has_a_target(chart: str) -> None:
     named = set(re.findall(r'id="([^"]+)"', chart))
     assert set(re.findall(r'(?:href="#|url\(#)([^")]+)', chart)) == named
 
 
-def test_ids_of_two_charts_never_meet() -> None:
+def test_ids_are_unique_across_charts() -> None:
     charts = [draw() for draw in CHARTS.values()]
     charts.append(confusion_chart([[7, 2, 0], [0, 0, 0], [1, 1, 6]], "test"))
     ids = [name for chart in charts for name in set(re.findall(r'id="([^"]+)"', chart))]
     assert len(ids) == len(set(ids))
 
 
-def test_the_confusion_matrix_tells_counts_and_shares_of_the_label() -> None:
+def test_the_confusion_matrix_has_counts_and_shares() -> None:
     chart = CHARTS["confusion"]()
     shown = texts(chart)
     assert [text for text in shown if text in {"7", "2", "6"}] == ["7", "2", "6"]
     assert {"78%", "22%", "12%", "75%"} <= set(shown)
     assert shown.count("0%") == 4  # one of a class with headlines, three of a class without
-    assert "of 9 positive headlines 7 were predicted so" in chart
+    assert "7 of 9 positive headlines were predicted correctly" in chart
 
 
-def test_what_was_held_out_is_named_rightly() -> None:
+def test_the_held_out_rows_are_named() -> None:
     assert {"train", "dev", "kept"} <= set(texts(CHARTS["loss"]()))
     assert {"train", "10% of train"} <= set(texts(CHARTS["accuracy"]()))
 
 
-def test_the_bounds_of_drift_are_marked_where_there_are_any() -> None:
+def test_drift_thresholds_are_marked() -> None:
     assert {"warns", "stops", "length  0.310"} <= set(texts(CHARTS["drift"]()))
     assert "stops" not in texts(drift_chart([("length", 0.31, 0.1, None)]))

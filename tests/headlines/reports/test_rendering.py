@@ -1,4 +1,4 @@
-"""Pages hold all they need, load nothing, and numbers are laid out for people."""
+"""Pages are self-contained, load nothing, and format numbers."""
 
 import base64
 import hashlib
@@ -6,14 +6,14 @@ import re
 
 import pytest
 
-from headlines.reports.rendering import figure, interval, percent, rendered, signed
+from headlines.reports.rendering import interval, percent, render_page, score, signed
 
 
-def test_a_page_may_run_its_own_script_alone() -> None:
+def test_a_page_may_run_only_its_own_script() -> None:
     card = {"preset": {"name": "p"}}
     with pytest.raises(Exception, match="undefined"):
-        rendered("training.html", kind="k", title="t", verdict="v", card=card)
-    page = rendered("base.html", kind="k", title="<b>", verdict="a & b")
+        render_page("training.html", kind="k", title="t", verdict="v", card=card)
+    page = render_page("base.html", kind="k", title="<b>", verdict="a & b")
     assert "<title>&lt;b&gt;</title>" in page
     assert "a &amp; b" in page
     [policy] = re.findall(r'Content-Security-Policy" content="([^"]*)"', page)
@@ -27,8 +27,8 @@ def test_a_page_may_run_its_own_script_alone() -> None:
 @pytest.mark.parametrize(
     ("shown", "expected"),
     [
-        (figure(0.67385), "0.674"),
-        (figure(None), "–"),
+        (score(0.67385), "0.674"),
+        (score(None), "–"),
         (signed(-0.0294), "−0.029"),
         (signed(0.1), "+0.100"),
         (signed(-0.00001), "+0.000"),
@@ -40,5 +40,5 @@ def test_a_page_may_run_its_own_script_alone() -> None:
         (percent(None), "–"),
     ],
 )
-def test_numbers_are_written_for_people(shown: str, expected: str) -> None:
+def test_number_formats(shown: str, expected: str) -> None:
     assert shown == expected

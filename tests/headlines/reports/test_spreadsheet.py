@@ -1,25 +1,14 @@
+"""CSV files: what a spreadsheet must not change or run."""
+
 import csv
-import tracemalloc
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headlines.errors import DamagedArtifact
-from headlines.labels import LABELS
-from headlines.reports.spreadsheet import write_csv
-from headlines.scoring import predictions_csv
-from headlines.scoring.predictions_csv import write_predictions_csv
-from headlines.scoring.score_chunks import PREDICTION_SCHEMA
-from headlines.storage.artifact import Artifact, publish
-from headlines.storage.layout import Catalog
-from headlines.storage.manifest import Manifest, Recipe
+from headlines.reports.spreadsheet import write_frames
 
 FORMULAS = [
     "=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", '=HYPERLINK("http://x","y")',
@@ -32,6 +21,10 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("spreadsheets") / "a.csv"
 
 
+def write_frame(path: Path, frame: pd.DataFrame) -> None:
+    write_frames(path, [frame])
+
+
 def cells(path: Path) -> list[list[str]]:
     with path.open(encoding="utf-8-sig", newline="") as file:
         return list(csv.reader(file, strict=True))[1:]
@@ -39,152 +32,37 @@ def cells(path: Path) -> list[list[str]]:
 
 @pytest.mark.parametrize("formula", FORMULAS)
 def test_no_cell_is_run_as_a_formula(path: Path, formula: str) -> None:
-    write_csv(path, pd.DataFrame({"title": [formula, "股市"]}))
+    write_frame(path, pd.DataFrame({"title": [formula, "股市"]}))
     assert cells(path) == [["'" + formula], ["股市"]]
 
 
 @pytest.mark.parametrize("end", ["\r", "\n", "\r\n"])
-def test_a_line_break_in_a_title_starts_no_row_and_so_no_formula(path: Path, end: str) -> None:
-    write_csv(path, pd.DataFrame({"title": [f"股市{end}=1+1"]}))
+def test_a_line_break_in_a_title_starts_no_row(path: Path, end: str) -> None:
+    write_frame(path, pd.DataFrame({"title": [f"股市{end}=1+1"]}))
     assert cells(path) == [[f"股市{end}=1+1"]]
 
 
 def test_numbers_stay_numbers(path: Path) -> None:
-    write_csv(path, pd.DataFrame({"title": ["晴", None], "n": [-1, 2], "p": [-0.5, 1.0]}))
+    write_frame(path, pd.DataFrame({"title": ["晴", None], "n": [-1, 2], "p": [-0.5, 1.0]}))
     assert cells(path) == [["晴", "-1", "-0.5"], ["", "2", "1.0"]]
 
 
-def test_the_file_is_utf8_with_the_mark_that_excel_looks_for(path: Path) -> None:
-    write_csv(path, pd.DataFrame({"title": ["股市大涨"]}))
+def test_the_file_is_utf8_with_a_byte_order_mark(path: Path) -> None:
+    write_frame(path, pd.DataFrame({"title": ["股市大涨"]}))
     assert path.read_bytes() == b"\xef\xbb\xbf" + "title\r\n股市大涨\r\n".encode()
 
 
 def test_the_frame_itself_is_not_changed(path: Path) -> None:
     frame = pd.DataFrame({"title": ["=1"]})
-    write_csv(path, frame)
+    write_frame(path, frame)
     assert frame["title"].tolist() == ["=1"]
 
 
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"))))
-def test_any_text_comes_back_and_none_starts_a_formula(path: Path, texts: list[str]) -> None:
-    write_csv(
+def test_any_text_survives_and_none_starts_a_formula(path: Path, texts: list[str]) -> None:
+    write_frame(
         path, pd.DataFrame({"title": pd.Series(texts, dtype="str"), "row": range(len(texts))})
     )
     found = [cell for cell, _ in cells(path)]
     assert [cell.removeprefix("'") for cell in found] == [text.removeprefix("'") for text in texts]
     assert not any(cell.startswith(tuple("=+-@＝＋－＠\t\r\n")) for cell in found)
-
-
-# The predictions of a batch.
-
-
-@pytest.fixture
-def predictions(catalog: Catalog) -> Artifact:
-    """Predictions in two parts, one of them of two row groups."""
-    rows = [
-        {
-            "row": row,
-            "record_id": str(row),
-            "id": None if row == 1 else f"-{row}",
-            "title": FORMULAS[row % len(FORMULAS)] + "\n天气",
-            "label": row % 3,
-            "label_name": LABELS[row % 3],
-            "probability": 0.5,
-            **dict.fromkeys([f"p_{name}" for name in LABELS], 0.25),
-            "model": "one",
-            "extra": None if row == 2 else '{"a":"=1"}',
-        }
-        for row in range(30)
-    ]
-    table = pa.Table.from_pylist(rows, schema=PREDICTION_SCHEMA)
-
-    def write(draft: Path) -> dict[str, Any]:
-        pq.write_table(table[:20], draft / "part-00000.parquet", row_group_size=7)
-        pq.write_table(table[20:], draft / "part-00001.parquet")
-        return {}
-
-    recipe = Recipe("predictions", 1, (), {})
-    return publish(catalog, catalog.prediction("a.csv"), recipe, write)
-
-
-def test_predictions_are_written_with_their_batch(predictions: Artifact, path: Path) -> None:
-    write_predictions_csv(path, predictions.directory, "=a.csv")
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        header, *rows = csv.reader(file, strict=True)
-    assert ",".join(header) == (
-        "batch,row,id,title,label,label_name,probability,p_positive,p_neutral,p_negative,model,extra"
-    )
-    assert [row[:3] for row in rows[:3]] == [
-        ["'=a.csv", "0", "'-0"], ["'=a.csv", "1", ""], ["'=a.csv", "2", "'-2"],
-    ]  # fmt: skip
-    assert [int(row[1]) for row in rows] == list(range(30))
-    assert [row[3] for row in rows] == [
-        f"'{FORMULAS[row % len(FORMULAS)]}\n天气" for row in range(30)
-    ]
-    assert rows[4][4:] == ["1", "neutral", "0.5", "0.25", "0.25", "0.25", "one", '{"a":"=1"}']
-    assert rows[2][-1] == ""
-
-
-def test_predictions_that_are_damaged_are_not_written(
-    predictions: Artifact, tmp_path: Path
-) -> None:
-    path = tmp_path / "out" / "a.csv"
-    path.parent.mkdir()
-    path.write_text("old")
-    part = predictions.directory / "part-00001.parquet"
-    part.write_bytes(part.read_bytes()[:-1])
-    with pytest.raises(DamagedArtifact):
-        write_predictions_csv(path, predictions.directory, "a.csv")
-    assert path.read_text() == "old"
-    assert list(path.parent.iterdir()) == [path]
-
-
-def test_predictions_that_are_gone_are_not_written(catalog: Catalog, tmp_path: Path) -> None:
-    with pytest.raises(RuntimeError, match="no longer"):
-        write_predictions_csv(tmp_path / "a.csv", catalog.prediction("a.csv"), "a.csv")
-    assert not (tmp_path / "a.csv").exists()
-
-
-def test_predictions_that_are_replaced_meanwhile_are_not_written(
-    predictions: Artifact, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    real = predictions_csv.open_artifact
-
-    def opened_before_it_is_replaced(directory: Path) -> Artifact | None:
-        found = real(directory)
-        manifest = directory / "_manifest.json"
-        other = replace(Manifest.from_json(manifest.read_text("utf-8")), key="other")
-        manifest.write_text(other.to_json(), "utf-8")
-        return found
-
-    monkeypatch.setattr(predictions_csv, "open_artifact", opened_before_it_is_replaced)
-    with pytest.raises(RuntimeError, match="were replaced"):
-        write_predictions_csv(tmp_path / "a.csv", predictions.directory, "a.csv")
-    assert not (tmp_path / "a.csv").exists()
-
-
-def test_one_row_group_is_held_at_a_time(catalog: Catalog, tmp_path: Path) -> None:
-    def peak(groups: int) -> int:
-        rows = 2_000
-        columns = {field.name: pa.array([1] * rows).cast(field.type) for field in PREDICTION_SCHEMA}
-        table = pa.table(columns, schema=PREDICTION_SCHEMA)
-
-        def write(draft: Path) -> dict[str, Any]:
-            with pq.ParquetWriter(draft / "part-00000.parquet", PREDICTION_SCHEMA) as file:
-                for _ in range(groups):
-                    file.write_table(table)
-            return {}
-
-        batch = f"{groups}.csv"
-        published = publish(
-            catalog, catalog.prediction(batch), Recipe("predictions", 1, (), {}), write
-        )
-        tracemalloc.start()
-        try:
-            write_predictions_csv(tmp_path / batch, published.directory, batch)
-            return tracemalloc.get_traced_memory()[1]
-        finally:
-            tracemalloc.stop()
-
-    peak(1)  # what is made once
-    assert peak(12) < 1.5 * peak(3)

@@ -1,4 +1,4 @@
-"""Models that read articles beside titles: trained, evaluated, exported, and used in every way.
+"""Models that read articles as well as titles: trained, evaluated, exported, and used in every way.
 
 The titles of this corpus tell nothing: the article below each alone gives its label away.
 """
@@ -20,7 +20,7 @@ from headlines.corpus.examples import examples
 from headlines.corpus.ingest import ingest
 from headlines.corpus.tokens import segment_corpus
 from headlines.errors import InputError
-from headlines.evaluation.baseline import baseline
+from headlines.evaluation.baseline import fit_baseline
 from headlines.evaluation.evaluate import evaluate
 from headlines.models import champion
 from headlines.models.export import export
@@ -29,7 +29,7 @@ from headlines.scoring.stream import score_stream
 from headlines.segmentation import Segmenter
 from headlines.segmentation.article_words import article_tokens, count_missing_articles
 from headlines.storage.artifact import Artifact
-from headlines.storage.layout import Catalog
+from headlines.storage.data_root import DataRoot
 from headlines.training.pretrain import pretrain
 from headlines.training.train import train
 from lstm_model.branch_config import ArticleConfig
@@ -69,7 +69,7 @@ def news(path: Path, *, contents: bool = True) -> str:
 class Made(NamedTuple):
     """A data root whose champion reads articles, and what that was made from."""
 
-    catalog: Catalog
+    root: DataRoot
     corpus: Artifact
     tokens: Artifact
     model: Artifact
@@ -79,16 +79,16 @@ class Made(NamedTuple):
 def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     """Trained once: tests add batches, each of a name of its own."""
     folder = tmp_path_factory.mktemp("contents")
-    catalog = Catalog(folder / "data")
-    corpus = ingest(catalog, "news", news(folder / "news.csv"))
-    tokens = segment_corpus(catalog, corpus)
-    vectors = pretrain(catalog, corpus, PRESET)
-    return Made(catalog, corpus, tokens, train(catalog, corpus, tokens, PRESET, None, vectors))
+    root = DataRoot.open(folder / "data")
+    corpus = ingest(root, "news", news(folder / "news.csv"))
+    tokens = segment_corpus(root, corpus)
+    vectors = pretrain(root, corpus, PRESET)
+    return Made(root, corpus, tokens, train(root, corpus, tokens, PRESET, None, vectors))
 
 
 @pytest.fixture(autouse=True)
 def _root(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HEADLINES_DATA", str(made.catalog.root))
+    monkeypatch.setenv("HEADLINES_DATA", str(made.root.store.directory))
     monkeypatch.setenv("HEADLINES_RUNNER", "threads")
 
 
@@ -104,7 +104,7 @@ def test_so_many_characters_are_cut_and_no_more() -> None:
 
 
 def test_articles_decide_where_titles_tell_nothing(made: Made) -> None:
-    evaluation = evaluate(made.catalog, made.model, made.corpus, made.tokens)
+    evaluation = evaluate(made.root, made.model, made.corpus, made.tokens)
     counts = evaluation.counts
     assert counts["metrics"]["test"]["all"]["accuracy"] == 1.0
     assert counts["baseline_macro_f1"] == 1.0  # it reads them too
@@ -118,7 +118,7 @@ def test_articles_decide_where_titles_tell_nothing(made: Made) -> None:
 def test_the_baseline_reads_what_the_network_reads(made: Made) -> None:
     right = {}
     for preset in (PRESET, PRESETS["default"]):
-        found = baseline(made.catalog, made.corpus, made.tokens, preset).artifact
+        found = fit_baseline(made.root, made.corpus, made.tokens, preset).artifact
         assert found is not None
         rows = pq.read_table(found.directory / "predictions.parquet").to_pandas()
         right[preset.name] = (rows["prediction"] == rows["row"] % 3).mean()
@@ -126,10 +126,10 @@ def test_the_baseline_reads_what_the_network_reads(made: Made) -> None:
     assert right["default"] < 0.8
 
 
-def test_a_corpus_without_articles_is_refused(catalog: Catalog, tmp_path: Path) -> None:
-    corpus = ingest(catalog, "bare", news(tmp_path / "bare.csv", contents=False))
+def test_a_corpus_without_articles_is_refused(root: DataRoot, tmp_path: Path) -> None:
+    corpus = ingest(root, "bare", news(tmp_path / "bare.csv", contents=False))
     with pytest.raises(InputError, match="reads articles, and no headline of dev has one"):
-        train(catalog, corpus, segment_corpus(catalog, corpus), PRESET)
+        train(root, corpus, segment_corpus(root, corpus), PRESET)
 
 
 def test_articles_are_cut_as_the_titles_were(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -145,34 +145,34 @@ def test_a_batch_is_labelled_by_its_articles(made: Made, tmp_path: Path, column:
     rows += [{"title": "一则消息"}, {"title": "一则消息", column: " "}]
     rows += [{"title": "一则消息", column: [ARTICLES[0]]}]  # which is no text
     file.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    batch = Batch.of_file(made.catalog, file)
-    result = run(made.catalog, batch, score_options(content_column=column))
+    batch = Batch.of_file(made.root, file)
+    result = run(made.root, batch, score_options(content_column=column))
     assert (result.scored, result.without_content) == (6, 3)
     table = pq.read_table(Path(result.predictions, "part-00000.parquet"), partitioning=None)
     assert table.column("label").to_pylist()[:3] == [0, 1, 2]
     assert json.loads(table.column("extra")[0].as_py()) == {column: ARTICLES[0]}
     with pytest.raises(InputError, match="already scored with different options"):
-        run(made.catalog, batch, score_options(content_column="其他"))
+        run(made.root, batch, score_options(content_column="其他"))
     expected = predict(["一则消息"] * 6, contents=[*ARTICLES, None, None, None])
     np.testing.assert_array_equal(table.column("p_positive").to_numpy(), expected[:, 0])
     assert len(np.unique(expected[3:], axis=0)) == 1
 
 
 def test_a_model_of_titles_ignores_articles(
-    catalog: Catalog,
+    root: DataRoot,
     tmp_path: Path,
     publish_model: Callable[..., Artifact],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setenv("HEADLINES_DATA", str(catalog.root))
-    publish_model(catalog, "titles")
-    champion.promote(catalog, "titles", "a test")
+    monkeypatch.setenv("HEADLINES_DATA", str(root.store.directory))
+    publish_model(root, "titles")
+    champion.promote(root, "titles", "a test")
     file = tmp_path / "day.csv"
     file.write_text(f"title,content\n消息,{ARTICLES[0]}\n", encoding="utf-8")
-    batch = Batch.of_file(catalog, file)
-    assert run(catalog, batch).without_content == 0
+    batch = Batch.of_file(root, file)
+    assert run(root, batch).without_content == 0
     other = score_options(content_column="正文")  # it is not read
-    assert run(catalog, batch, other).outcome == "reused"
+    assert run(root, batch, other).outcome == "reused"
     np.testing.assert_array_equal(predict(["消息"]), predict(["消息"], contents=[ARTICLES[0]]))
 
 
@@ -181,7 +181,7 @@ def test_a_stream_is_labelled_by_its_articles(made: Made) -> None:
     content = "".join(json.dumps(row) + "\n" for row in rows).encode()
     out, rejects = io.BytesIO(), io.BytesIO()
     counts = score_stream(
-        made.catalog,
+        made.root,
         io.BytesIO(content),
         out,
         rejects,
@@ -203,6 +203,6 @@ def test_contents_that_do_not_fit_the_titles_are_refused() -> None:
 
 
 def test_an_export_is_checked_with_articles(made: Made, tmp_path: Path) -> None:
-    result = export("champion", "onnx", tmp_path / "onnx", made.catalog)
+    result = export("champion", "onnx", tmp_path / "onnx", made.root)
     assert result["checked"] == 15
     assert result["largest_difference"] <= 1e-5

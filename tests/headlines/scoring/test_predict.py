@@ -8,21 +8,21 @@ from headlines import predict, segment
 from headlines.errors import InputError
 from headlines.models import champion
 from headlines.storage.artifact import Artifact
-from headlines.storage.layout import Catalog
+from headlines.storage.data_root import DataRoot
 from lstm_model import PackedScorer
 
 TITLES = ["股市大涨", "某地地震，伤亡", "天气", "不在词表", "股市大涨"]
 
 
 @pytest.fixture(autouse=True)
-def _root(monkeypatch: pytest.MonkeyPatch, catalog: Catalog) -> None:
-    monkeypatch.setenv("HEADLINES_DATA", str(catalog.root))
+def _root(monkeypatch: pytest.MonkeyPatch, root: DataRoot) -> None:
+    monkeypatch.setenv("HEADLINES_DATA", str(root.store.directory))
 
 
 @pytest.fixture
-def models(catalog: Catalog, publish_model: Callable[..., Artifact]) -> dict[str, Artifact]:
-    found = {name: publish_model(catalog, name, seed=n) for n, name in enumerate(["one", "two"])}
-    champion.promote(catalog, "two", "a test")
+def models(root: DataRoot, publish_model: Callable[..., Artifact]) -> dict[str, Artifact]:
+    found = {name: publish_model(root, name, seed=n) for n, name in enumerate(["one", "two"])}
+    champion.promote(root, "two", "a test")
     return found
 
 
@@ -60,13 +60,13 @@ def test_every_engine_of_the_same_words_gives_the_same(monkeypatch: pytest.Monke
 
 
 @pytest.mark.usefixtures("models")
-def test_words_that_the_model_does_not_know_from_its_training_are_refused(
+def test_another_segmenter_than_the_model_was_trained_with_fails(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     dictionary = tmp_path / "words.txt"
     dictionary.write_text("股市大涨\n", encoding="utf-8")
     monkeypatch.setenv("HEADLINES_DICTIONARY", str(dictionary))
-    with pytest.raises(InputError, match="was trained on other words"):
+    with pytest.raises(InputError, match="trained with a different segmenter"):
         predict(TITLES)
 
 

@@ -15,7 +15,7 @@ from headlines.scoring.chunks import ChunkRef, chunk_refs
 from headlines.scoring.prepare import prepare_batch
 from headlines.scoring.read_files import REJECTS_FILE
 from headlines.storage.artifact import Artifact
-from headlines.storage.layout import Catalog
+from headlines.storage.data_root import DataRoot
 from tests.headlines.scoring.test_scoring import make_champion
 from tests.score import score, score_options
 
@@ -26,8 +26,8 @@ FILES = (25, 0, 7, 1, 40, 25)
 OPTIONS = score_options(chunk_rows=10, read_group_bytes=100)
 
 
-def folder_of(catalog: Catalog, name: str = "news.csv") -> Path:
-    folder = catalog.inbox / name
+def folder_of(root: DataRoot, name: str = "news.csv") -> Path:
+    folder = root.store.directory / root.inbox / name
     folder.mkdir(parents=True)
     row = 0
     for number, rows in enumerate(FILES):
@@ -46,16 +46,16 @@ def table_of(directory: Path) -> pa.Table:
 def test_read_groups_give_the_rows_of_the_files_in_order(tmp_path: Path) -> None:
     found = {}
     for size in (100, 10**9):
-        catalog = Catalog(tmp_path / str(size))
-        make_champion(catalog)
+        root = DataRoot.open(tmp_path / str(size))
+        make_champion(root)
         options = score_options(chunk_rows=10, read_group_bytes=size)
-        predictions = score(catalog, Batch.of_folder(catalog, folder_of(catalog)), options)
+        predictions = score(root, Batch.of_folder(root, folder_of(root)), options)
         counts = predictions.counts
         assert counts["rows_in"] == sum(FILES) == counts["scored"] + counts["rejected"]
-        assert not list(catalog.work.glob("admitted/*"))
+        assert not list(root.store.work.glob("admitted/*"))
         found[size] = (
             table_of(predictions.directory),
-            table_of(catalog.rejected("news.csv")),
+            table_of(root.store.directory / root.rejects_of("news.csv")),
             {name: value for name, value in counts.items() if name != "profile"},
         )
     assert found[100] == found[10**9]
@@ -69,11 +69,11 @@ def test_every_runner_reads_the_same_chunks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
     def files(name: str) -> tuple[list[ChunkRef], dict[str, str]]:
-        catalog = Catalog(tmp_path / name)
-        make_champion(catalog)
-        batch = Batch.of_folder(catalog, folder_of(catalog))
-        chunks = chunk_refs(prepare_batch(catalog, batch, OPTIONS))
-        predictions = score(catalog, batch, OPTIONS)
+        root = DataRoot.open(tmp_path / name)
+        make_champion(root)
+        batch = Batch.of_folder(root, folder_of(root))
+        chunks = chunk_refs(prepare_batch(root, batch, OPTIONS))
+        predictions = score(root, batch, OPTIONS)
         return chunks, {entry.path: entry.sha256 for entry in predictions.manifest.files}
 
     monkeypatch.setenv("HEADLINES_RUNNER", "threads")
@@ -87,8 +87,8 @@ def test_every_runner_reads_the_same_chunks(
     assert sorted({chunk.offset for chunk in expected[0]}) == [0, 25, 32, 73]
 
 
-def test_chunks_are_reported_again_after_a_kill(catalog: Catalog) -> None:
-    batch = Batch.of_folder(catalog, folder_of(catalog))
+def test_chunks_are_reported_again_after_a_kill(root: DataRoot) -> None:
+    batch = Batch.of_folder(root, folder_of(root))
     reported: list[ChunkRef] = []
 
     def ended(chunk: ChunkRef) -> None:
@@ -97,9 +97,9 @@ def test_chunks_are_reported_again_after_a_kill(catalog: Catalog) -> None:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        prepare_batch(catalog, batch, OPTIONS, ended)
+        prepare_batch(root, batch, OPTIONS, ended)
     again: list[ChunkRef] = []
-    admitted = prepare_batch(catalog, batch, OPTIONS, again.append)
+    admitted = prepare_batch(root, batch, OPTIONS, again.append)
     assert [chunk.number for chunk in again] == list(range(11))
     assert again[:5] == reported
     assert chunk_refs(admitted) == again
@@ -107,46 +107,48 @@ def test_chunks_are_reported_again_after_a_kill(catalog: Catalog) -> None:
 
 
 @pytest.fixture
-def groups(catalog: Catalog) -> list[Artifact]:
+def groups(root: DataRoot) -> list[Artifact]:
     """What was read of each group, as by a run that was killed then."""
-    batch = Batch.of_folder(catalog, folder_of(catalog))
-    return [read_files.read_group(group) for group in prepare._read_groups(catalog, batch, OPTIONS)]
+    batch = Batch.of_folder(root, folder_of(root))
+    return [read_files.read_group(group) for group in prepare._read_groups(root, batch, OPTIONS)]
 
 
 @pytest.mark.parametrize("harm", ["none", "a chunk is lost", "a group is damaged"])
 def test_what_was_read_is_read_again_only_where_it_is_damaged(
-    catalog: Catalog, groups: list[Artifact], monkeypatch: pytest.MonkeyPatch, harm: str
+    root: DataRoot, groups: list[Artifact], monkeypatch: pytest.MonkeyPatch, harm: str
 ) -> None:
     assert len(groups) == 4
     first = groups[0]
     if harm == "a chunk is lost":
-        shutil.rmtree(catalog.root / chunk_refs(first)[1].path)
+        shutil.rmtree(root.store.directory / chunk_refs(first)[1].path)
     elif harm == "a group is damaged":
         (first.directory / REJECTS_FILE).write_bytes(b"not what it was")
     monkeypatch.setenv("HEADLINES_RUNNER", "threads")
     read: list[str] = []
 
-    def recorded(files: read_files.ReadJob, *others: object) -> object:
-        read.extend(files.paths)
-        return real(files, *others)  # type: ignore[arg-type]
+    def recorded(job: read_files.ReadJob, *others: object) -> object:
+        read.extend(job.paths)
+        return real(job, *others)  # type: ignore[arg-type]
 
     real = read_files.read_files
     monkeypatch.setattr(read_files, "read_files", recorded)
-    admitted = prepare_batch(catalog, Batch.of_folder(catalog, catalog.inbox / "news.csv"), OPTIONS)
+    admitted = prepare_batch(
+        root, Batch.of_folder(root, root.store.directory / root.inbox / "news.csv"), OPTIONS
+    )
     assert admitted.counts["rows_in"] == sum(FILES)
     assert read == ([] if harm == "none" else ["inbox/news.csv/part-0.csv"])
 
 
-def test_files_with_the_same_rows_have_their_own_chunks(catalog: Catalog) -> None:
-    folder = catalog.inbox / "news.csv"
+def test_files_with_the_same_rows_have_their_own_chunks(root: DataRoot) -> None:
+    folder = root.store.directory / root.inbox / "news.csv"
     folder.mkdir(parents=True)
     for number in range(3):
         rows = "\n".join(f"小学生第{row}次获奖" for row in range(10))
         (folder / f"{number}.csv").write_text(f"title\n{rows}\n", encoding="utf-8")
-    make_champion(catalog)
-    batch = Batch.of_folder(catalog, folder)
-    assert len({chunk.path for chunk in chunk_refs(prepare_batch(catalog, batch, OPTIONS))}) == 3
-    assert table_of(score(catalog, batch, OPTIONS).directory).column("row").to_pylist() == list(
+    make_champion(root)
+    batch = Batch.of_folder(root, folder)
+    assert len({chunk.path for chunk in chunk_refs(prepare_batch(root, batch, OPTIONS))}) == 3
+    assert table_of(score(root, batch, OPTIONS).directory).column("row").to_pylist() == list(
         range(30)
     )
 
@@ -169,12 +171,12 @@ def emptied(folder: Path) -> None:
     [(altered, "changed while it was read"), (lost, "no such file"), (emptied, "have no rows")],
 )
 def test_what_cannot_be_read_stops_the_batch(
-    catalog: Catalog, harm: Callable[[Path], None], what: str
+    root: DataRoot, harm: Callable[[Path], None], what: str
 ) -> None:
-    folder = folder_of(catalog)
-    batch = Batch.of_folder(catalog, folder)
+    folder = folder_of(root)
+    batch = Batch.of_folder(root, folder)
     harm(folder)
     if harm is emptied:
-        batch = Batch.of_folder(catalog, folder)
+        batch = Batch.of_folder(root, folder)
     with pytest.raises(InputError, match=what):
-        prepare_batch(catalog, batch, OPTIONS)
+        prepare_batch(root, batch, OPTIONS)

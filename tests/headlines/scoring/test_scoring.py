@@ -29,8 +29,8 @@ from headlines.scoring.results import batch_result
 from headlines.scoring.run_batch import preflight
 from headlines.scoring.score_chunks import PREDICTION_SCHEMA
 from headlines.segmentation import Segmenter, segment
-from headlines.storage.artifact import Artifact, publish, remove
-from headlines.storage.layout import Catalog
+from headlines.storage.artifact import Artifact
+from headlines.storage.data_root import DataRoot
 from headlines.storage.manifest import MANIFEST, Recipe
 from lstm_model.architecture import weight_shapes
 from lstm_model.bundle import Bundle, write_bundle
@@ -58,7 +58,7 @@ LINES = [
 ]
 
 
-def make_champion(catalog: Catalog, seed: int = 0) -> Artifact:
+def make_champion(root: DataRoot, seed: int = 0) -> Artifact:
     """A champion with weights that nobody trained; its name does not depend on them."""
     values = PRESETS["fast"].to_dict() | {"embedding_size": 5, "units": 4, "min_count": 1}
     preset = Preset.from_dict(values)
@@ -76,17 +76,17 @@ def make_champion(catalog: Catalog, seed: int = 0) -> Artifact:
 
     config = {"preset": preset.to_dict(), "segmenter": Segmenter().fingerprint()}
     recipe = Recipe("model", 1, (), config)
-    model = publish(catalog, catalog.model(registry.version_of(recipe.key)), recipe, write)
-    champion.promote(catalog, model.directory.name, "a test")
+    model = root.store.publish(root.model(registry.new_version(recipe.key)), recipe, write)
+    champion.promote(root, model.version, "a test")
     return model
 
 
-def test_the_predictions_are_the_scorers_own(catalog: Catalog, tmp_path: Path) -> None:
-    model = make_champion(catalog)
+def test_the_predictions_are_the_scorers_own(root: DataRoot, tmp_path: Path) -> None:
+    model = make_champion(root)
     file = tmp_path / "news.csv"
     file.write_text("title\n" + "\n".join(TITLES), encoding="utf-8")
 
-    predictions = score(catalog, file)
+    predictions = score(root, file)
 
     table = pq.read_table(predictions.directory / "part-00000.parquet", partitioning=None)
     assert table.schema.equals(PREDICTION_SCHEMA)
@@ -96,10 +96,10 @@ def test_the_predictions_are_the_scorers_own(catalog: Catalog, tmp_path: Path) -
     assert table.column("label").to_pylist() == expected.argmax(axis=1).tolist()
     assert table.column("probability").to_pylist() == expected.max(axis=1).tolist()
     assert table.column("record_id").to_pylist() == [record_id(title) for title in TITLES]
-    assert set(table.column("model").to_pylist()) == {model.directory.name}
+    assert set(table.column("model").to_pylist()) == {model.version}
     assert table.column("extra").null_count == len(TITLES)
     assert [source.sha256 for source in predictions.manifest.inputs] == [
-        Batch.of_file(catalog, file).sha256,
+        Batch.of_file(root, file).sha256,
         model.manifest.key,
     ]
 
@@ -109,15 +109,15 @@ def test_the_predictions_are_the_scorers_own(catalog: Catalog, tmp_path: Path) -
 def test_rows_in_are_rows_scored_and_rejected(
     tmp_path_factory: pytest.TempPathFactory, chosen: list[tuple[str, bool]]
 ) -> None:
-    catalog = Catalog(tmp_path_factory.mktemp("root"))
-    make_champion(catalog)
-    file = catalog.root / "news.jsonl"
+    root = DataRoot.open(tmp_path_factory.mktemp("root"))
+    make_champion(root)
+    file = root.store.directory / "news.jsonl"
     lines = ['{"title":"火灾"}', *(line for line, _ in chosen)]
     file.write_text("\n".join(lines), encoding="utf-8")
     good = [0, *(row for row, (_, scorable) in enumerate(chosen, 1) if scorable)]
     bad = [row for row in range(len(lines)) if row not in good]
 
-    predictions = score(catalog, file)
+    predictions = score(root, file)
 
     counts = predictions.counts
     assert (counts["rows_in"], counts["scored"], counts["rejected"]) == (
@@ -128,7 +128,7 @@ def test_rows_in_are_rows_scored_and_rejected(
     assert sum(counts["labels"].values()) == len(good)
     profile = Profile.from_dict(counts["profile"])  # refused where a bin's count is lost
     assert (profile.rows, profile.labels) == (len(good), counts["labels"])
-    rejects_directory = catalog.rejected("news.jsonl")
+    rejects_directory = root.store.directory / root.rejects_of("news.jsonl")
     assert rejects_directory.exists() == bool(bad)
     if bad:
         rejects = pq.read_table(rejects_directory, partitioning=None)
@@ -138,13 +138,13 @@ def test_rows_in_are_rows_scored_and_rejected(
         assert sum(counts["reasons"].values()) == len(bad)
 
 
-def test_the_profile_is_that_of_the_rows(catalog: Catalog, tmp_path: Path) -> None:
-    make_champion(catalog)
+def test_the_profile_is_that_of_the_rows(root: DataRoot, tmp_path: Path) -> None:
+    make_champion(root)
     file = tmp_path / "news.csv"
     titles = [*TITLES, "喜讯" * 8, "未知词语 喜讯"]
     file.write_text("title\n" + "\n".join(titles), encoding="utf-8")
 
-    predictions = score(catalog, file, score_options(chunk_rows=3))  # three profiles are added
+    predictions = score(root, file, score_options(chunk_rows=3))  # three profiles are added
 
     assert len(predictions.files(".parquet")) == 3
     profile = Profile.from_dict(predictions.counts["profile"])
@@ -174,12 +174,12 @@ def test_the_profile_is_that_of_the_rows(catalog: Catalog, tmp_path: Path) -> No
         )
 
 
-def test_chunks_scored_before_profiles_are_scored_again(catalog: Catalog, tmp_path: Path) -> None:
-    make_champion(catalog)
+def test_chunks_scored_before_profiles_are_scored_again(root: DataRoot, tmp_path: Path) -> None:
+    make_champion(root)
     file = tmp_path / "news.csv"
     file.write_text("title\n" + "\n".join(TITLES), encoding="utf-8")
-    batch = Batch.of_file(catalog, file)
-    [job] = make_jobs(catalog, batch, prepare_batch(catalog, batch, OPTIONS))
+    batch = Batch.of_file(root, file)
+    [job] = make_jobs(root, batch, prepare_batch(root, batch, OPTIONS))
     config = {name: value for name, value in job.recipe.config.items() if name != "profile"}
     before = dataclasses.replace(job.recipe, config=config)
 
@@ -187,31 +187,31 @@ def test_chunks_scored_before_profiles_are_scored_again(catalog: Catalog, tmp_pa
         (draft / "part").write_bytes(b"of an earlier version")
         return {"scored": 6, "labels": dict.fromkeys(LABELS, 2)}
 
-    publish(catalog, catalog.work / "chunks" / before.key[:16], before, write)
-    assert score(catalog, file).counts["profile"]["rows"] == len(TITLES)
+    root.store.publish(root.chunk(before.key), before, write)
+    assert score(root, file).counts["profile"]["rows"] == len(TITLES)
 
 
 def test_predictions_from_before_profiles_were_kept_are_read(
-    catalog: Catalog, tmp_path: Path
+    root: DataRoot, tmp_path: Path
 ) -> None:
-    make_champion(catalog)
+    make_champion(root)
     file = tmp_path / "news.csv"
     file.write_text("title\n喜讯", encoding="utf-8")
-    predictions, batch = score(catalog, file), Batch.of_file(catalog, file)
-    assert batch_result(catalog, batch, "reused").profile == predictions.counts["profile"]
+    predictions, batch = score(root, file), Batch.of_file(root, file)
+    assert batch_result(root, batch, "reused").profile == predictions.counts["profile"]
 
     counts = {name: value for name, value in predictions.counts.items() if name != "profile"}
     manifest = dataclasses.replace(predictions.manifest, counts=counts)
     (predictions.directory / MANIFEST).write_text(manifest.to_json(), encoding="utf-8")
-    result = batch_result(catalog, batch, "reused")
+    result = batch_result(root, batch, "reused")
     assert (result.scored, result.profile) == (1, None)
 
 
-def test_other_columns_pass_through_as_json(catalog: Catalog, tmp_path: Path) -> None:
-    make_champion(catalog)
+def test_other_columns_pass_through_as_json(root: DataRoot, tmp_path: Path) -> None:
+    make_champion(root)
     file = tmp_path / "news.jsonl"
     file.write_text('{"title":"火灾","z":"甲","a":[1,null,{"b":true}],"id":12}', encoding="utf-8")
-    table = pq.read_table(score(catalog, file).directory, partitioning=None)
+    table = pq.read_table(score(root, file).directory, partitioning=None)
     assert table.column("extra").to_pylist() == ['{"a":[1,null,{"b":true}],"z":"甲"}']
     assert json.loads(table.column("extra")[0].as_py())["z"] == "甲"
     assert table.column("id").to_pylist() == ["12"]
@@ -227,9 +227,9 @@ def test_every_runner_gives_the_same_bytes(
     file.write_text("title\n" + "\n".join(titles), encoding="utf-8")
 
     def digests(name: str) -> dict[str, str]:
-        catalog = Catalog(tmp_path / name)
-        make_champion(catalog)
-        predictions = score(catalog, file, score_options(chunk_rows=40))
+        root = DataRoot.open(tmp_path / name)
+        make_champion(root)
+        predictions = score(root, file, score_options(chunk_rows=40))
         assert [entry.rows for entry in predictions.manifest.files] == [40, 40, 40, 10]
         return {entry.path: entry.sha256 for entry in predictions.manifest.files}
 
@@ -247,76 +247,76 @@ def test_every_engine_of_the_same_words_gives_the_same_bytes(tmp_path: Path) -> 
     file.write_text("title\n" + "\n".join(titles), encoding="utf-8")
     found = []
     for engine in ("fast", "jieba"):
-        catalog = Catalog(tmp_path / engine)
-        make_champion(catalog)
-        predictions = score(catalog, file, score_options(engine=engine))
+        root = DataRoot.open(tmp_path / engine)
+        make_champion(root)
+        predictions = score(root, file, score_options(engine=engine))
         assert predictions.manifest.config["segmenter"]["engine"] == engine
         found.append([(entry.path, entry.sha256) for entry in predictions.manifest.files])
     assert found[0] == found[1]
 
 
 def test_a_champion_of_another_segmenter_stops_the_batch(
-    catalog: Catalog, tmp_path: Path, write_batch: Callable[[Path, list[str]], Path]
+    root: DataRoot, tmp_path: Path, write_batch: Callable[[Path, list[str]], Path]
 ) -> None:
-    make_champion(catalog)
-    batch = Batch.of_file(catalog, write_batch(tmp_path / "news.csv", TITLES))
-    preflight(catalog, batch, OPTIONS)
+    make_champion(root)
+    batch = Batch.of_file(root, write_batch(tmp_path / "news.csv", TITLES))
+    preflight(root, batch, OPTIONS)
     dictionary = tmp_path / "words.txt"
     dictionary.write_text("小学生获奖\n", encoding="utf-8")
     options = dataclasses.replace(OPTIONS, segmenter=Segmenter(dictionary=str(dictionary)))
-    with pytest.raises(InputError, match="was trained on other words"):
-        preflight(catalog, batch, options)
+    with pytest.raises(InputError, match="trained with a different segmenter"):
+        preflight(root, batch, options)
 
 
 TWO = score_options(chunk_rows=2)
 
 
-def in_chunks_of_two(catalog: Catalog, tmp_path: Path) -> tuple[Batch, Artifact, Artifact]:
+def in_chunks_of_two(root: DataRoot, tmp_path: Path) -> tuple[Batch, Artifact, Artifact]:
     """A batch of six headlines, the champion, and the batch prepared as three chunks."""
-    model = make_champion(catalog)
+    model = make_champion(root)
     file = tmp_path / "news.csv"
     file.write_text("title\n" + "\n".join(TITLES), encoding="utf-8")
-    batch = Batch.of_file(catalog, file)
-    return batch, model, prepare_batch(catalog, batch, TWO)
+    batch = Batch.of_file(root, file)
+    return batch, model, prepare_batch(root, batch, TWO)
 
 
-def test_finished_chunks_are_not_scored_again(catalog: Catalog, tmp_path: Path) -> None:
-    batch, _, prepared = in_chunks_of_two(catalog, tmp_path)
-    first, *others = make_jobs(catalog, batch, prepared)
+def test_finished_chunks_are_not_scored_again(root: DataRoot, tmp_path: Path) -> None:
+    batch, _, prepared = in_chunks_of_two(root, tmp_path)
+    first, *others = make_jobs(root, batch, prepared)
     assert not score_chunks.score_chunk(first).reused
 
     assert score_chunks.score_chunk(first).reused
     assert not any(score_chunks.score_chunk(job).reused for job in others)
-    assert prepare_batch(catalog, batch, TWO).reused
+    assert prepare_batch(root, batch, TWO).reused
 
 
 def test_chunks_are_reported_in_order_while_the_batch_is_read(
-    catalog: Catalog, tmp_path: Path
+    root: DataRoot, tmp_path: Path
 ) -> None:
-    batch, _, prepared = in_chunks_of_two(catalog, tmp_path)
+    batch, _, prepared = in_chunks_of_two(root, tmp_path)
     chunks = chunk_refs(prepared)
     assert [(chunk.number, chunk.rows, chunk.is_only) for chunk in chunks] == [
         (0, 2, False),
         (1, 2, False),
         (2, 2, False),
     ]
-    remove(catalog, prepared.directory)  # as after a kill while it was read
+    root.store.remove(prepared.name)  # as after a kill while it was read
     reported: list[ChunkRef] = []
-    again = prepare_batch(catalog, batch, TWO, reported.append)
+    again = prepare_batch(root, batch, TWO, reported.append)
     assert reported == chunks == chunk_refs(again)
-    assert prepare_batch(catalog, batch, TWO, reported.append).reused
+    assert prepare_batch(root, batch, TWO, reported.append).reused
     assert reported == chunks * 2
-    six = prepare_batch(catalog, batch, score_options(chunk_rows=6))
+    six = prepare_batch(root, batch, score_options(chunk_rows=6))
     assert [chunk.is_only for chunk in chunk_refs(six)] == [True]
 
 
 @pytest.mark.parametrize("harm", ["lost", "altered"])
 def test_a_damaged_chunk_is_refused_and_read_again(
-    catalog: Catalog, tmp_path: Path, harm: str
+    root: DataRoot, tmp_path: Path, harm: str
 ) -> None:
-    batch, _, prepared = in_chunks_of_two(catalog, tmp_path)
-    jobs = make_jobs(catalog, batch, prepared)
-    directory = catalog.root / jobs[1].chunk.path
+    batch, _, prepared = in_chunks_of_two(root, tmp_path)
+    jobs = make_jobs(root, batch, prepared)
+    directory = root.store.directory / jobs[1].chunk.path
     if harm == "lost":
         shutil.rmtree(directory)
     else:
@@ -324,7 +324,7 @@ def test_a_damaged_chunk_is_refused_and_read_again(
         rows.write_bytes(rows.read_bytes()[:-1] + b"!")
     with pytest.raises(DamagedArtifact):
         score_chunks.score_chunk(jobs[1])
-    again = prepare_batch(catalog, batch, TWO)
+    again = prepare_batch(root, batch, TWO)
     assert not again.reused
     assert chunk_refs(again) == chunk_refs(prepared)
     assert score_chunks.score_chunk(jobs[1]).counts["scored"] == 2
@@ -332,13 +332,13 @@ def test_a_damaged_chunk_is_refused_and_read_again(
 
 @pytest.mark.parametrize(("long_titles", "scored"), [("reject", 2), ("cut", 3)])
 def test_titles_that_are_too_long_are_rejected_or_cut(
-    catalog: Catalog, tmp_path: Path, long_titles: str, scored: int
+    root: DataRoot, tmp_path: Path, long_titles: str, scored: int
 ) -> None:
-    make_champion(catalog)
+    make_champion(root)
     file = tmp_path / "news.csv"
     titles = ["喜讯", "长" * (MAX_TITLE + 1), "长" * MAX_TITLE, " " * 600 + "喜讯"]
     file.write_text("title\n" + "\n".join(titles), encoding="utf-8")
-    predictions = score(catalog, file, score_options(long_titles=long_titles))
+    predictions = score(root, file, score_options(long_titles=long_titles))
     counts = predictions.counts
     assert (counts["scored"], counts["cut"]) == (scored, scored - 2)
     # A title whose beginning alone is kept must still say something.
@@ -351,58 +351,58 @@ def test_titles_that_are_too_long_are_rejected_or_cut(
     assert max(map(len, found.column("title").to_pylist())) == MAX_TITLE
 
 
-def test_columns_of_other_names(catalog: Catalog, tmp_path: Path) -> None:
+def test_columns_of_other_names(root: DataRoot, tmp_path: Path) -> None:
     file = tmp_path / "news.csv"
     file.write_text("nr,标题,title,id\n7,喜讯,旧,x\n", encoding="utf-8")
     options = score_options(title_column="标题", id_column="nr")
-    prepared = prepare_batch(catalog, Batch.of_file(catalog, file), options)
-    [rows] = read_chunk(catalog, *chunk_refs(prepared))
+    prepared = prepare_batch(root, Batch.of_file(root, file), options)
+    [rows] = read_chunk(root, *chunk_refs(prepared))
     assert rows.to_pylist() == [
         {"row": 0, "id": "7", "title": "喜讯", "extra": '{"id":"x","title":"旧"}'}
     ]
 
 
-def test_predictions_of_too_few_chunks_are_not_published(catalog: Catalog, tmp_path: Path) -> None:
-    batch, model, prepared = in_chunks_of_two(catalog, tmp_path)
-    scored = [score_chunks.score_chunk(job) for job in make_jobs(catalog, batch, prepared)]
+def test_predictions_of_too_few_chunks_are_not_published(root: DataRoot, tmp_path: Path) -> None:
+    batch, model, prepared = in_chunks_of_two(root, tmp_path)
+    scored = [score_chunks.score_chunk(job) for job in make_jobs(root, batch, prepared)]
 
     with pytest.raises(RuntimeError, match="the scored chunks are not those that were read"):
-        commit(catalog, batch, prepared, model, scored[:-1])
-    assert not catalog.prediction("news.csv").exists()
+        commit(root, batch, prepared, model, scored[:-1])
+    assert root.store.manifest(root.predictions_of("news.csv")) is None
 
 
 def test_a_file_that_changes_while_it_is_read_is_refused(
-    catalog: Catalog, tmp_path: Path, write_batch: Callable[[Path, list[str]], Path]
+    root: DataRoot, tmp_path: Path, write_batch: Callable[[Path, list[str]], Path]
 ) -> None:
     file = write_batch(tmp_path / "news.csv", TITLES)
-    batch = Batch.of_file(catalog, file)
+    batch = Batch.of_file(root, file)
     with file.open("a", encoding="utf-8") as more:
         more.write("n-9,喜讯,搜狐\n")
     with pytest.raises(InputError, match="changed while it was read"):
-        prepare_batch(catalog, batch, OPTIONS)
+        prepare_batch(root, batch, OPTIONS)
 
 
 def test_the_reject_rate_decides(
-    catalog: Catalog, tmp_path: Path, write_batch: Callable[[Path, list[str]], Path]
+    root: DataRoot, tmp_path: Path, write_batch: Callable[[Path, list[str]], Path]
 ) -> None:
     file = write_batch(tmp_path / "news.csv", ["", *["喜讯"] * 19])
-    batch = Batch.of_file(catalog, file)
-    check_reject_rate(batch, read_batch(catalog, batch, OPTIONS), 0.05)
+    batch = Batch.of_file(root, file)
+    check_reject_rate(batch, read_batch(root, batch, OPTIONS), 0.05)
     with pytest.raises(InputError, match=r"1 of 20 rows \(5\.0%\)"):
-        prepare_batch(catalog, batch, score_options(max_reject_rate=0.049))
-    nothing = Batch.of_file(catalog, write_batch(tmp_path / "blank.csv", [""]))
+        prepare_batch(root, batch, score_options(max_reject_rate=0.049))
+    nothing = Batch.of_file(root, write_batch(tmp_path / "blank.csv", [""]))
     with pytest.raises(InputError, match="1 of 1 rows"):
-        prepare_batch(catalog, nothing, score_options(max_reject_rate=1.0))
+        prepare_batch(root, nothing, score_options(max_reject_rate=1.0))
 
 
-def test_of_several_files_some_may_be_empty(catalog: Catalog, tmp_path: Path) -> None:
+def test_of_several_files_some_may_be_empty(root: DataRoot, tmp_path: Path) -> None:
     contents = {"a.csv": "title\n喜讯\n", "b.csv": "", "c.csv": "title\n", "d.csv": "title\n火灾\n"}
     folder = tmp_path / "news.csv"
     folder.mkdir()
     for name, content in contents.items():
         (folder / name).write_text(content, encoding="utf-8")
-    prepared = prepare_batch(catalog, Batch.of_folder(catalog, folder), OPTIONS)
-    [rows] = read_chunk(catalog, *chunk_refs(prepared))
+    prepared = prepare_batch(root, Batch.of_folder(root, folder), OPTIONS)
+    [rows] = read_chunk(root, *chunk_refs(prepared))
     assert rows.to_pylist() == [
         {"row": 0, "id": None, "title": "喜讯", "extra": None},
         {"row": 1, "id": None, "title": "火灾", "extra": None},
@@ -410,15 +410,15 @@ def test_of_several_files_some_may_be_empty(catalog: Catalog, tmp_path: Path) ->
     for name in ("a.csv", "d.csv"):
         (folder / name).write_text("title\n", encoding="utf-8")
     with pytest.raises(InputError, match="have no rows"):
-        prepare_batch(catalog, Batch.of_folder(catalog, folder), OPTIONS)
+        prepare_batch(root, Batch.of_folder(root, folder), OPTIONS)
 
 
-def test_a_chunk_ends_where_its_text_is_long(catalog: Catalog, tmp_path: Path) -> None:
+def test_a_chunk_ends_where_its_text_is_long(root: DataRoot, tmp_path: Path) -> None:
     file = tmp_path / "news.jsonl"
     lines = [json.dumps({"title": f"喜讯{n}", "body": "字" * 400}) for n in range(10)]
     file.write_text("\n".join(lines), encoding="utf-8")
-    batch = Batch.of_file(catalog, file)
-    chunks = chunk_refs(prepare_batch(catalog, batch, score_options(chunk_chars=1_000)))
+    batch = Batch.of_file(root, file)
+    chunks = chunk_refs(prepare_batch(root, batch, score_options(chunk_chars=1_000)))
     assert [chunk.rows for chunk in chunks] == [3, 3, 3, 1]
 
 
@@ -435,12 +435,12 @@ def test_a_chunk_ends_where_its_text_is_long(catalog: Catalog, tmp_path: Path) -
     ],
 )
 def test_ids_are_text_or_numbers(
-    catalog: Catalog, tmp_path: Path, value: str, identity: str | None
+    root: DataRoot, tmp_path: Path, value: str, identity: str | None
 ) -> None:
     file = tmp_path / "news.jsonl"
     file.write_text(f'{{"title":"喜讯","id":{value}}}\n{{"title":"火灾"}}', encoding="utf-8")
-    prepared = prepare_batch(catalog, Batch.of_file(catalog, file), OPTIONS)
-    [rows] = read_chunk(catalog, *chunk_refs(prepared))
+    prepared = prepare_batch(root, Batch.of_file(root, file), OPTIONS)
+    [rows] = read_chunk(root, *chunk_refs(prepared))
     if identity == "":
         assert prepared.counts["reasons"] == {"id is neither text nor a number": 1}
     else:
@@ -448,35 +448,35 @@ def test_ids_are_text_or_numbers(
 
 
 def test_predictions_of_chunks_out_of_order_are_not_published(
-    catalog: Catalog, tmp_path: Path
+    root: DataRoot, tmp_path: Path
 ) -> None:
-    batch, model, prepared = in_chunks_of_two(catalog, tmp_path)
-    first, second, third = map(score_chunks.score_chunk, make_jobs(catalog, batch, prepared))
+    batch, model, prepared = in_chunks_of_two(root, tmp_path)
+    first, second, third = map(score_chunks.score_chunk, make_jobs(root, batch, prepared))
     with pytest.raises(RuntimeError, match="not those that were read"):
-        commit(catalog, batch, prepared, model, [second, first, third])
-    assert not catalog.prediction("news.csv").exists()
+        commit(root, batch, prepared, model, [second, first, third])
+    assert root.store.manifest(root.predictions_of("news.csv")) is None
 
 
-def test_rejects_of_other_bytes_make_a_batch_due_again(catalog: Catalog, tmp_path: Path) -> None:
+def test_rejects_of_other_bytes_make_a_batch_due_again(root: DataRoot, tmp_path: Path) -> None:
     """As after a kill between the publishing of the rejects and that of the predictions."""
-    make_champion(catalog)
+    make_champion(root)
     file = tmp_path / "news.csv"
     file.write_text("title\n喜讯\n火灾\n \n" + "晴\n" * 30, encoding="utf-8")
-    predictions = score(catalog, file)
-    before = Batch.of_file(catalog, file)
-    assert batch_state(catalog, before) is BatchState.SCORED
-    shutil.rmtree(catalog.rejected("news.csv"))
-    assert batch_state(catalog, before) is BatchState.REVISED
-    assert score(catalog, file).manifest == predictions.manifest
-    assert batch_state(catalog, before) is BatchState.SCORED
+    predictions = score(root, file)
+    before = Batch.of_file(root, file)
+    assert batch_state(root, before) is BatchState.SCORED
+    shutil.rmtree(root.store.directory / root.rejects_of("news.csv"))
+    assert batch_state(root, before) is BatchState.REVISED
+    assert score(root, file).manifest == predictions.manifest
+    assert batch_state(root, before) is BatchState.SCORED
 
 
-def test_a_batch_read_with_other_options_is_not_reused(catalog: Catalog, tmp_path: Path) -> None:
-    make_champion(catalog)
+def test_a_batch_read_with_other_options_is_not_reused(root: DataRoot, tmp_path: Path) -> None:
+    make_champion(root)
     file = tmp_path / "news.csv"
     file.write_text("title,标题\n喜讯,火灾\n", encoding="utf-8")
-    score(catalog, file)
-    batch = Batch.of_file(catalog, file)
-    assert run(catalog, batch).outcome == "reused"
+    score(root, file)
+    batch = Batch.of_file(root, file)
+    assert run(root, batch).outcome == "reused"
     with pytest.raises(InputError, match="--rescore"):
-        run(catalog, batch, score_options(title_column="标题"))
+        run(root, batch, score_options(title_column="标题"))

@@ -28,7 +28,7 @@ from headlines.models import champion, registry
 from headlines.scoring.options import ScoreOptions
 from headlines.scoring.stream import score_stream
 from headlines.storage.artifact import Artifact
-from headlines.storage.layout import Catalog
+from headlines.storage.data_root import DataRoot
 from tests.score import OPTIONS, score_options
 
 TITLES = ["股市大涨", "某地地震，伤亡", "天气", "不在词表", "=1+1", "夺冠"]
@@ -42,21 +42,21 @@ PIECES = [
 
 
 @pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
+def shared(tmp_path_factory: pytest.TempPathFactory) -> DataRoot:
     """A data root for all examples of a property."""
-    return Catalog(tmp_path_factory.mktemp("pipe") / "data")
+    return DataRoot.open(tmp_path_factory.mktemp("pipe") / "data")
 
 
 @pytest.fixture
 def root(
-    monkeypatch: pytest.MonkeyPatch, catalog: Catalog, publish_model: Callable[..., Artifact]
-) -> Catalog:
+    monkeypatch: pytest.MonkeyPatch, root: DataRoot, publish_model: Callable[..., Artifact]
+) -> DataRoot:
     """A data root with a champion."""
-    monkeypatch.setenv("HEADLINES_DATA", str(catalog.root))
+    monkeypatch.setenv("HEADLINES_DATA", str(root.store.directory))
     monkeypatch.setenv("HEADLINES_RUNNER", "threads")
-    publish_model(catalog, "one")
-    champion.promote(catalog, "one", "a test")
-    return catalog
+    publish_model(root, "one")
+    champion.promote(root, "one", "a test")
+    return root
 
 
 class Streamed:
@@ -64,7 +64,7 @@ class Streamed:
 
     def __init__(
         self,
-        catalog: Catalog,
+        root: DataRoot,
         content: bytes,
         format: str = "jsonl",
         options: ScoreOptions = OPTIONS,
@@ -73,7 +73,7 @@ class Streamed:
         self.counts: dict[str, int] | None = None
         self.error: InputError | None = None
         try:
-            self.counts = score_stream(catalog, io.BytesIO(content), out, rejects, format, options)
+            self.counts = score_stream(root, io.BytesIO(content), out, rejects, format, options)
         except InputError as error:
             self.error = error
         self.rows = [json.loads(line) for line in out.getvalue().splitlines()]
@@ -84,11 +84,11 @@ def jsonl(titles: list[Any]) -> bytes:
     return "".join(json.dumps({"title": title}) + "\n" for title in titles).encode()
 
 
-def left_in(catalog: Catalog) -> list[Path]:
-    return [p for p in catalog.work.rglob("*") if p.is_file() and p.suffix != ".lock"]
+def left_in(root: DataRoot) -> list[Path]:
+    return [p for p in root.store.work.rglob("*") if p.is_file() and p.suffix != ".lock"]
 
 
-def test_a_row_is_what_the_model_says_of_it(root: Catalog) -> None:
+def test_a_row_is_what_the_model_says_of_it(root: DataRoot) -> None:
     content = "".join(
         json.dumps({"title": title, "id": row, "来源": ["网易", None]}) + "\n"
         for row, title in enumerate(TITLES)
@@ -116,7 +116,7 @@ def test_a_row_is_what_the_model_says_of_it(root: Catalog) -> None:
 
 
 def test_rows_keep_their_order_and_number_over_chunks(
-    root: Catalog,
+    root: DataRoot,
 ) -> None:
     titles = [TITLES[row % 6] if row % 5 else "" for row in range(40)]
     streamed = Streamed(root, jsonl(titles), options=score_options(chunk_rows=3))
@@ -153,13 +153,13 @@ def zstd(content: bytes) -> bytes:
     ],
 )
 def test_every_format_plain_and_compressed(
-    root: Catalog, format: str, content: bytes, compress: Callable[[bytes], bytes]
+    root: DataRoot, format: str, content: bytes, compress: Callable[[bytes], bytes]
 ) -> None:
     streamed = Streamed(root, compress(content), format)
     assert [row["title"] for row in streamed.rows] == TITLES
 
 
-def test_too_many_rejects_give_no_line_but_are_told(root: Catalog) -> None:
+def test_too_many_rejects_give_no_line_but_are_told(root: DataRoot) -> None:
     titles = ["天气"] * 4 + [""] * 3 + [5] * 2 + ["长" * 501] * 2 + [None]
     streamed = Streamed(root, jsonl(titles), options=score_options(max_reject_rate=0.6))
     assert streamed.error is not None
@@ -173,7 +173,7 @@ def test_too_many_rejects_give_no_line_but_are_told(root: Catalog) -> None:
     assert len(Streamed(root, jsonl(titles), options=more).rows) == 4
 
 
-def test_a_reject_shows_its_bytes_as_text_where_they_are_text(root: Catalog) -> None:
+def test_a_reject_shows_its_bytes_as_text_where_they_are_text(root: DataRoot) -> None:
     bad = "天气".encode() + b"\xff"
     good = "title,n\n天气,1\n,天\n".encode()
     undecodable = Streamed(root, good + bad + b",2\n", "csv").rejects
@@ -199,7 +199,7 @@ def test_a_reject_shows_its_bytes_as_text_where_they_are_text(root: Catalog) -> 
     assert json.loads(reject["raw"]) == {"title": "\u3000"}
 
 
-def test_other_columns_can_be_named_and_long_titles_cut(root: Catalog) -> None:
+def test_other_columns_can_be_named_and_long_titles_cut(root: DataRoot) -> None:
     content = '{"标题":"天气","title":"x","号":3}\n{"标题":"' + "长" * 501 + '"}\n'
     options = score_options(title_column="标题", id_column="号", long_titles="cut")
     first, second = Streamed(root, content.encode(), "jsonl", options).rows
@@ -219,13 +219,13 @@ def test_other_columns_can_be_named_and_long_titles_cut(root: Catalog) -> None:
     ],
 )
 def test_a_stream_that_cannot_be_read(
-    root: Catalog, content: bytes, format: str, said: str
+    root: DataRoot, content: bytes, format: str, said: str
 ) -> None:
     streamed = Streamed(root, content, format)
     assert streamed.error is not None
     assert streamed.error.location == "standard input"
     assert said in str(streamed.error)
-    assert str(root.root) not in str(streamed.error)
+    assert str(root.store.directory) not in str(streamed.error)
     assert streamed.rows == []
     assert left_in(root) == []
 
@@ -237,7 +237,7 @@ class ClosedPipe(io.BytesIO):
         raise BrokenPipeError(errno.EPIPE, "Broken pipe")
 
 
-def test_nothing_is_kept_whatever_happens(root: Catalog) -> None:
+def test_nothing_is_kept_whatever_happens(root: DataRoot) -> None:
     two = score_options(chunk_rows=2)
     assert Streamed(root, jsonl(TITLES), options=two).counts
     assert left_in(root) == []
@@ -247,14 +247,14 @@ def test_nothing_is_kept_whatever_happens(root: Catalog) -> None:
     with pytest.raises(BrokenPipeError):
         score_stream(root, content, ClosedPipe(), io.BytesIO(), "jsonl", two)
     assert left_in(root) == []
-    assert not root.predictions.exists()
-    assert not root.inbox.exists()
+    assert not (root.store.directory / root.predictions).exists()
+    assert not (root.store.directory / root.inbox).exists()
 
 
-def test_without_a_model_nothing_is_read(catalog: Catalog) -> None:
+def test_without_a_model_nothing_is_read(tmp_path: Path) -> None:
     source = io.BytesIO(jsonl(TITLES))
     with pytest.raises(InputError, match="headlines train"):
-        score_stream(catalog, source, io.BytesIO(), io.BytesIO(), "jsonl", OPTIONS)
+        score_stream(DataRoot.open(tmp_path), source, io.BytesIO(), io.BytesIO(), "jsonl", OPTIONS)
     assert source.tell() == 0
 
 
@@ -278,7 +278,7 @@ def streams(draw: st.DrawFn) -> tuple[bytes, str]:
 @settings(max_examples=200, suppress_health_check=list(HealthCheck))
 @given(stream=streams())
 def test_rows_in_are_rows_out_and_rejects_for_any_bytes(
-    shared: Catalog, publish_model: Callable[..., Artifact], stream: tuple[bytes, str]
+    shared: DataRoot, publish_model: Callable[..., Artifact], stream: tuple[bytes, str]
 ) -> None:
     content, format = stream
     if not registry.versions(shared):
@@ -292,23 +292,23 @@ def test_rows_in_are_rows_out_and_rejects_for_any_bytes(
     assert scored == sorted(scored)
     if streamed.counts is None:
         assert scored == []
-        assert str(shared.root) not in str(streamed.error)
+        assert str(shared.store.directory) not in str(streamed.error)
     else:
         assert (len(scored), len(rejected)) == (
             streamed.counts["scored"], streamed.counts["rejected"],
         )  # fmt: skip
-    told = sorted(scored + rejected)
-    assert told == list(range(len(told)))
-    if format == "jsonl" and told and not content.startswith(b"\x1f\x8b"):
+    rows_out = sorted(scored + rejected)
+    assert rows_out == list(range(len(rows_out)))
+    if format == "jsonl" and rows_out and not content.startswith(b"\x1f\x8b"):
         text = content.removeprefix(b"\xef\xbb\xbf")
-        assert len(told) == sum(bool(line.strip(b" \t")) for line in text.splitlines())
+        assert len(rows_out) == sum(bool(line.strip(b" \t")) for line in text.splitlines())
     assert all(
         row["reason"] and ("raw" in row) != ("raw_base64" in row) for row in streamed.rejects
     )
     assert left_in(shared) == []
 
 
-def test_memory_does_not_grow_with_the_stream(root: Catalog, tmp_path: Path) -> None:
+def test_memory_does_not_grow_with_the_stream(root: DataRoot, tmp_path: Path) -> None:
     options = score_options(chunk_rows=500)
 
     def peak(rows: int) -> int:
@@ -330,10 +330,10 @@ def test_memory_does_not_grow_with_the_stream(root: Catalog, tmp_path: Path) -> 
 
 
 @contextlib.contextmanager
-def command(root: Catalog, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+def command(root: DataRoot, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
     process = subprocess.Popen(
         [sys.executable, "-m", "flows", "score", *arguments],
-        env=os.environ | {"HEADLINES_DATA": str(root.root)},
+        env=os.environ | {"HEADLINES_DATA": str(root.store.directory)},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -345,13 +345,13 @@ def command(root: Catalog, *arguments: str) -> Iterator[subprocess.Popen[bytes]]
         process.wait()
 
 
-def run(root: Catalog, content: bytes, *arguments: str) -> tuple[int, str, str]:
+def run(root: DataRoot, content: bytes, *arguments: str) -> tuple[int, str, str]:
     with command(root, *arguments) as process:
         out, error = process.communicate(content)
     return process.returncode, out.decode(), error.decode()
 
 
-def test_the_command_gives_predictions_to_out_and_rejects_to_error(root: Catalog) -> None:
+def test_predictions_go_to_stdout_and_rejects_to_stderr(root: DataRoot) -> None:
     content = as_csv(["天气", "", *TITLES])
     status, out, error = run(root, content, "-", "--format", "csv", "--max-reject-rate", "0.5")
     assert status == 0
@@ -361,7 +361,7 @@ def test_the_command_gives_predictions_to_out_and_rejects_to_error(root: Catalog
     assert counts == "headlines: 8 rows in, 7 scored, 1 rejected"
 
 
-def test_the_command_writes_rejects_to_a_file(root: Catalog, tmp_path: Path) -> None:
+def test_the_command_writes_rejects_to_a_file(root: DataRoot, tmp_path: Path) -> None:
     file = tmp_path / "rejects.jsonl"
     status, out, error = run(root, jsonl(["天气", ""]), "-", "--rejects", str(file))
     assert (status, out) == (2, "")
@@ -372,7 +372,7 @@ def test_the_command_writes_rejects_to_a_file(root: Catalog, tmp_path: Path) -> 
     assert file.read_bytes() == b""
 
 
-def test_a_broken_pipe_ends_the_command_quietly(root: Catalog) -> None:
+def test_a_broken_pipe_ends_the_command_quietly(root: DataRoot) -> None:
     with command(root, "-") as process:
         assert process.stdin is not None
         assert process.stdout is not None
@@ -380,9 +380,9 @@ def test_a_broken_pipe_ends_the_command_quietly(root: Catalog) -> None:
         process.stdout.close()
         process.stdin.write(jsonl(TITLES))
         process.stdin.close()
-        told = process.stderr.read()
+        rows_out = process.stderr.read()
         assert process.wait() == 1
-    assert told == b""
+    assert rows_out == b""
     assert left_in(root) == []
 
 
@@ -393,14 +393,14 @@ def test_a_broken_pipe_ends_the_command_quietly(root: Catalog) -> None:
         (("-", "--rescore"), "--rescore"),
         (("-", "--batch", "a.csv"), "--batch"),
         (("-", "--csv", "a.csv"), "--csv"),
-        (("-", "--rejects", "none/a"), "no file can be written"),
+        (("-", "--rejects", "none/a"), "cannot write to"),
         (("-", "--encoding", "klingon"), "unknown encoding 'klingon'"),
         (("a.csv", "--format", "csv"), "standard input"),
         (("a.csv", "--rejects", "a"), "standard input"),
     ],
 )
 def test_a_wrong_call_is_one_line_and_status_2(
-    root: Catalog, tmp_path: Path, arguments: tuple[str, ...], said: str
+    root: DataRoot, tmp_path: Path, arguments: tuple[str, ...], said: str
 ) -> None:
     status, out, error = run(root, jsonl(TITLES), *arguments)
     assert (status, out) == (2, "")
@@ -408,7 +408,7 @@ def test_a_wrong_call_is_one_line_and_status_2(
     assert said in error
 
 
-def test_the_command_loads_no_prefect(root: Catalog) -> None:
+def test_the_command_loads_no_prefect(root: DataRoot) -> None:
     code = (
         "import sys, flows.cli.commands\n"
         "flows.cli.commands.main(['score', '-'])\n"

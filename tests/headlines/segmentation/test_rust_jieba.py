@@ -85,9 +85,9 @@ def characters(*ranges: tuple[int, int]) -> st.SearchStrategy[str]:
 @cache
 def mixed_words() -> list[str]:
     """Words of the dictionary that are not of Han alone."""
-    found = sorted(w for w, n in reference().FREQ.items() if n and re.search("[^一-龥]", w))
-    assert {"T恤", "AT&T", "C++", "c#", "K歌之王", "江南style", "4S店", "γ射线"} <= {*found}
-    return found
+    mixed = sorted(w for w, n in reference().FREQ.items() if n and re.search("[^一-龥]", w))
+    assert {"T恤", "AT&T", "C++", "c#", "K歌之王", "江南style", "4S店", "γ射线"} <= {*mixed}
+    return mixed
 
 
 @cache

@@ -37,10 +37,10 @@ def test_fingerprint_is_the_same_in_every_process(dictionary: Callable[..., Path
         "import json; from headlines.segmentation import Segmenter;"
         "print(json.dumps(Segmenter.from_environment().fingerprint()))"
     )
-    found = run_python(
+    fingerprint = run_python(
         program, HEADLINES_ENGINE="jieba", HEADLINES_DICTIONARY=str(path), PYTHONHASHSEED="1"
     )
-    assert found == Segmenter("jieba", dictionary=path).fingerprint()
+    assert fingerprint == Segmenter("jieba", dictionary=path).fingerprint()
 
 
 def test_fingerprints_are_compatible_for_the_same_words(dictionary: Callable[..., Path]) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from headlines.hashing import file_sha256
+from headlines.storage.data_root import DataRoot
 from headlines.storage.file_digests import FileDigestCache
-from headlines.storage.layout import Catalog
 
 
 def age(path: Path, seconds: float = 60, by: float = 0) -> None:
@@ -19,9 +19,9 @@ def age(path: Path, seconds: float = 60, by: float = 0) -> None:
 
 
 @pytest.fixture
-def file(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> Path:
+def file(root: DataRoot, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A file of the inbox that did not change for a while."""
-    path = catalog.inbox / "头条" / "a.csv"
+    path = root.store.fetch(root.inbox) / "头条" / "a.csv"
     path.parent.mkdir(parents=True)
     path.write_bytes(b"title\none\n")
     now = time.time_ns()
@@ -45,77 +45,75 @@ def readings(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
 
 
 def test_a_file_that_did_not_change_is_read_once(
-    catalog: Catalog, file: Path, readings: list[Path]
+    root: DataRoot, file: Path, readings: list[Path]
 ) -> None:
-    digests = FileDigestCache(catalog)
+    digests = FileDigestCache(root)
     first = digests.of(file)
     assert digests.of(file) == first
     digests.save()
-    assert FileDigestCache(catalog).of(file) == first
+    assert FileDigestCache(root).of(file) == first
     assert readings == [file]
     assert first == file_sha256(file)
 
 
-def test_a_changed_file_is_read_again_though_its_size_and_time_are_as_before(
-    catalog: Catalog, file: Path
-) -> None:
-    digests = FileDigestCache(catalog)
+def test_a_changed_file_of_the_same_size_and_time_is_read_again(root: DataRoot, file: Path) -> None:
+    digests = FileDigestCache(root)
     digests.of(file)
     digests.save()
     before = file.stat()
     file.write_bytes(b"title\ntwo\n")
     os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
     assert file.stat().st_size == before.st_size
-    assert FileDigestCache(catalog).of(file) == file_sha256(file)
+    assert FileDigestCache(root).of(file) == file_sha256(file)
 
 
-def test_another_file_in_its_place_is_read(catalog: Catalog, file: Path) -> None:
-    digests = FileDigestCache(catalog)
+def test_another_file_in_its_place_is_read(root: DataRoot, file: Path) -> None:
+    digests = FileDigestCache(root)
     digests.of(file)
     digests.save()
     other = file.with_name("b.csv")
     other.write_bytes(b"title\ntwo\n")
     other.replace(file)
-    assert FileDigestCache(catalog).of(file) == file_sha256(file)
+    assert FileDigestCache(root).of(file) == file_sha256(file)
 
 
 def test_a_file_that_changed_a_moment_ago_is_not_remembered(
-    catalog: Catalog, file: Path, readings: list[Path], monkeypatch: pytest.MonkeyPatch
+    root: DataRoot, file: Path, readings: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     written = file.stat().st_mtime_ns
     monkeypatch.setattr(time, "time_ns", lambda: written + 10**9)
-    digests = FileDigestCache(catalog)
+    digests = FileDigestCache(root)
     digests.of(file)
     digests.of(file)
     assert len(readings) == 2
     digests.save()
-    assert not FileDigestCache(catalog)._known
+    assert not FileDigestCache(root)._known
 
 
-def test_a_file_that_is_gone_is_forgotten(catalog: Catalog, file: Path) -> None:
-    digests = FileDigestCache(catalog)
+def test_a_file_that_is_gone_is_forgotten(root: DataRoot, file: Path) -> None:
+    digests = FileDigestCache(root)
     digests.of(file)
     digests.save()
     file.unlink()
-    again = FileDigestCache(catalog)
+    again = FileDigestCache(root)
     assert len(again._known) == 1
     again.save()
-    assert not FileDigestCache(catalog)._known
+    assert not FileDigestCache(root)._known
     with pytest.raises(FileNotFoundError):
         again.of(file)
 
 
 def test_what_was_saved_is_a_cache_and_no_more(
-    catalog: Catalog, file: Path, readings: list[Path]
+    root: DataRoot, file: Path, readings: list[Path]
 ) -> None:
-    digest = FileDigestCache(catalog).of(file)
-    saved = catalog.work / "digests.json"
+    digest = FileDigestCache(root).of(file)
+    saved = root.store.work / "digests.json"
     for harm in (b"", b"{}", b"x", None, b"other version"):
-        digests = FileDigestCache(catalog)
+        digests = FileDigestCache(root)
         digests.of(file)
         digests.save()
         whole = saved.read_bytes()
-        assert FileDigestCache(catalog)._known
+        assert FileDigestCache(root)._known
         if harm == b"other version":
             body = json.dumps({"format": 0, "other": []}).encode()
             from headlines.storage.file_digests import _seal
@@ -126,27 +124,27 @@ def test_what_was_saved_is_a_cache_and_no_more(
         else:
             saved.write_bytes(harm)
         readings.clear()
-        assert FileDigestCache(catalog).of(file) == digest
+        assert FileDigestCache(root).of(file) == digest
         assert readings == [file]
 
 
-def test_it_moves_with_the_data_root(catalog: Catalog, file: Path, readings: list[Path]) -> None:
-    digests = FileDigestCache(catalog)
+def test_it_moves_with_the_data_root(root: DataRoot, file: Path, readings: list[Path]) -> None:
+    digests = FileDigestCache(root)
     digest = digests.of(file)
     digests.save()
-    moved = Catalog(catalog.root.with_name("elsewhere"))
-    catalog.root.rename(moved.root)
+    moved = DataRoot.open(root.store.directory.with_name("elsewhere"))
+    root.store.directory.rename(moved.store.directory)
     readings.clear()
-    assert FileDigestCache(moved).of(moved.inbox / "头条" / "a.csv") == digest
+    assert FileDigestCache(moved).of(moved.store.fetch(moved.inbox) / "头条" / "a.csv") == digest
     assert readings == []
 
 
 def test_a_full_disk_is_only_logged(
-    catalog: Catalog, file: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    root: DataRoot, file: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    digests = FileDigestCache(catalog)
+    digests = FileDigestCache(root)
     digests.of(file)
-    catalog.work.parent.mkdir(parents=True, exist_ok=True)
-    catalog.work.write_text("a file where the directory should be", encoding="utf-8")
+    root.store.work.parent.mkdir(parents=True, exist_ok=True)
+    root.store.work.write_text("a file where the directory should be", encoding="utf-8")
     digests.save()
     assert "not remembered" in caplog.text

@@ -9,8 +9,8 @@ from headlines.corpus.ingest import ingest
 from headlines.corpus.tokens import segment_corpus
 from headlines.errors import InputError
 from headlines.hashing import file_sha256
-from headlines.storage.artifact import Artifact, publish
-from headlines.storage.layout import Catalog
+from headlines.storage.artifact import Artifact
+from headlines.storage.data_root import DataRoot
 from headlines.storage.lineage import Link, lineage
 from headlines.storage.manifest import MANIFEST, Input, Recipe
 
@@ -19,7 +19,7 @@ from headlines.storage.manifest import MANIFEST, Input, Recipe
 class Chain:
     """A prediction, and all it was made from."""
 
-    catalog: Catalog
+    root: DataRoot
     source: Path
     corpus: Artifact
     tokens: Artifact
@@ -28,7 +28,7 @@ class Chain:
     predictions: Artifact
 
     def links(self) -> list[Link]:
-        return lineage(self.catalog, self.predictions.directory)
+        return lineage(self.root, self.predictions.name)
 
     def problems(self) -> dict[str, str]:
         return {link.path: link.problem for link in self.links() if link.problem}
@@ -41,7 +41,7 @@ def write_something(draft: Path) -> dict[str, Any]:
 
 @pytest.fixture
 def chain(
-    catalog: Catalog,
+    root: DataRoot,
     tmp_path: Path,
     publish_model: Callable[..., Artifact],
     monkeypatch: pytest.MonkeyPatch,
@@ -49,23 +49,21 @@ def chain(
     monkeypatch.setenv("HEADLINES_RUNNER", "threads")
     source = tmp_path / "corpus.csv"
     source.write_text("title,label\n股市大涨,0\n某地地震,2\n", encoding="utf-8")
-    corpus = ingest(catalog, "small", str(source))
-    tokens = segment_corpus(catalog, corpus)
-    model = publish_model(
-        catalog, "2026-11-20-00000000", (corpus.as_source(catalog), tokens.as_source(catalog))
-    )
-    batch = catalog.inbox / "a.csv"
+    corpus = ingest(root, "small", str(source))
+    tokens = segment_corpus(root, corpus)
+    model = publish_model(root, "2026-11-20-00000000", (corpus.as_source(), tokens.as_source()))
+    batch = root.store.fetch("inbox/a.csv")
     batch.parent.mkdir()
     batch.write_text("title\n天气转晴\n", encoding="utf-8")
-    inputs = (Input("inbox/a.csv", file_sha256(batch), 1), model.as_source(catalog))
+    inputs = (Input("inbox/a.csv", file_sha256(batch), 1), model.as_source())
     recipe = Recipe("predictions", 1, inputs, {})
-    predictions = publish(catalog, catalog.prediction("a.csv"), recipe, write_something)
-    return Chain(catalog, source, corpus, tokens, model, batch, predictions)
+    predictions = root.store.publish(root.predictions_of("a.csv"), recipe, write_something)
+    return Chain(root, source, corpus, tokens, model, batch, predictions)
 
 
 def test_the_whole_way_back(chain: Chain) -> None:
     source = str(chain.source)
-    tokens = chain.catalog.relative(chain.tokens.directory)
+    tokens = chain.tokens.name
     assert [(link.depth, link.what, link.path) for link in chain.links()] == [
         (0, "predictions", "predictions/batch=a.csv"),
         (1, "file", "inbox/a.csv"),
@@ -82,22 +80,23 @@ def test_the_whole_way_back(chain: Chain) -> None:
     assert digests[tokens] == chain.tokens.manifest.key
 
 
-def test_any_file_of_an_artifact_stands_for_it(chain: Chain) -> None:
+def test_any_file_names_its_artifact(chain: Chain) -> None:
     for artifact in (chain.predictions, chain.corpus, chain.tokens, chain.model):
-        expected = lineage(chain.catalog, artifact.directory)
+        expected = lineage(chain.root, artifact.name)
         for path in [*artifact.files(), artifact.directory / "_manifest.json"]:
-            assert lineage(chain.catalog, path) == expected
+            assert lineage(chain.root, chain.root.resolve(str(path))) == expected
 
 
 def test_a_path_relative_to_the_working_directory(
     chain: Chain, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.chdir(chain.catalog.root)
-    assert lineage(chain.catalog, Path("predictions/batch=a.csv")) == chain.links()
+    monkeypatch.chdir(chain.root.store.directory)
+    name = chain.root.resolve("predictions/batch=a.csv")
+    assert lineage(chain.root, name) == chain.links()
 
 
 def remove(chain: Chain, artifact: Artifact) -> None:
-    artifact.directory.rename(chain.catalog.root / "elsewhere")
+    artifact.directory.rename(chain.root.store.directory / "elsewhere")
 
 
 def change_a_byte(chain: Chain, artifact: Artifact) -> None:
@@ -122,8 +121,8 @@ def add_a_file(chain: Chain, artifact: Artifact) -> None:
 
 def link_a_file(chain: Chain, artifact: Artifact) -> None:
     path = artifact.files()[0]
-    path.rename(chain.catalog.root / "moved")
-    path.symlink_to(chain.catalog.root / "moved")
+    path.rename(chain.root.store.directory / "moved")
+    path.symlink_to(chain.root.store.directory / "moved")
 
 
 def edit_the_manifest(chain: Chain, artifact: Artifact) -> None:
@@ -143,12 +142,12 @@ def put_a_file_in_its_place(chain: Chain, artifact: Artifact) -> None:
 
 def put_another_in_its_place(chain: Chain, artifact: Artifact) -> None:
     recipe = Recipe(artifact.manifest.stage, 1, (), {"other": True})
-    publish(chain.catalog, artifact.directory, recipe, write_something)
+    chain.root.store.publish(artifact.name, recipe, write_something)
 
 
 @pytest.mark.parametrize("name", ["corpus", "tokens", "model"])
 @pytest.mark.parametrize(
-    ("harm", "told"),
+    ("harm", "problem"),
     [
         (remove, "no longer there"),
         (change_a_byte, "damaged: {file} is not what the manifest says"),
@@ -159,11 +158,11 @@ def put_another_in_its_place(chain: Chain, artifact: Artifact) -> None:
         (edit_the_manifest, "damaged: _manifest.json: its content is not what its digest says"),
         (lose_the_manifest, "damaged: _manifest.json: "),
         (put_a_file_in_its_place, "damaged: _manifest.json: "),
-        (put_another_in_its_place, "another artifact stands there now, with key "),
+        (put_another_in_its_place, "replaced by another artifact, with key "),
     ],
 )
 def test_a_broken_link_is_named_and_no_other(
-    chain: Chain, name: str, harm: Callable[[Chain, Artifact], None], told: str
+    chain: Chain, name: str, harm: Callable[[Chain, Artifact], None], problem: str
 ) -> None:
     artifact: Artifact = getattr(chain, name)
     names = [path.relative_to(artifact.directory).as_posix() for path in artifact.files()]
@@ -171,21 +170,20 @@ def test_a_broken_link_is_named_and_no_other(
 
     harm(chain, artifact)
 
-    place = chain.catalog.relative(artifact.directory)
     problems = chain.problems()
-    assert list(problems) == [place]
-    assert problems[place].startswith(told.format(file=names[0], last=names[-1]))
-    # It is still told what it was, and what lies before it; what lies behind it is not known.
+    assert list(problems) == [artifact.name]
+    assert problems[artifact.name].startswith(problem.format(file=names[0], last=names[-1]))
+    # What it was is still known, but not what it was made from.
     links = [link for link in chain.links() if not link.problem]
     assert all(link in before for link in links)
     assert {link.what for link in chain.links() if link.problem} == {artifact.manifest.stage}
-    behind = {"model": 3, "tokens": 6, "corpus": 6}
-    assert len(chain.links()) == behind[name]
+    links_left = {"model": 3, "tokens": 6, "corpus": 6}
+    assert len(chain.links()) == links_left[name]
 
 
 @pytest.mark.parametrize("name", ["source", "batch"])
 @pytest.mark.parametrize(
-    ("harm", "told"),
+    ("harm", "problem"),
     [
         (lambda path: path.unlink(), "no longer there"),
         (lambda path: path.write_text("title\n别的\n", encoding="utf-8"), "its bytes have changed"),
@@ -194,21 +192,21 @@ def test_a_broken_link_is_named_and_no_other(
     ],
 )
 def test_a_file_from_outside_that_is_gone_or_changed_is_named(
-    chain: Chain, name: str, harm: Callable[[Path], object], told: str
+    chain: Chain, name: str, harm: Callable[[Path], object], problem: str
 ) -> None:
     path: Path = getattr(chain, name)
     harm(path)
-    [(named, problem)] = chain.problems().items()  # the source stands on the way twice
-    assert named == chain.catalog.relative(path)
-    assert problem.startswith(told)
+    [(file, message)] = chain.problems().items()  # the source is a source of two artifacts
+    assert file == chain.root.store.name_of(path)
+    assert message.startswith(problem)
     assert {link.what for link in chain.links() if link.problem} == {"file"}
 
 
-def test_an_artifact_that_was_made_anew_from_other_bytes_is_named(chain: Chain) -> None:
+def test_an_artifact_rebuilt_from_other_bytes_is_named(chain: Chain) -> None:
     chain.source.write_text("title,label\n别的新闻,0\n", encoding="utf-8")
-    other = ingest(chain.catalog, "small", str(chain.source))
+    other = ingest(chain.root, "small", str(chain.source))
     assert chain.problems() == {
-        "corpus/small": f"another artifact stands there now, with key {other.manifest.key[:16]}"
+        "corpus/small": f"replaced by another artifact, with key {other.manifest.key[:16]}"
     }
 
 
@@ -219,7 +217,35 @@ def test_a_damaged_artifact_that_was_asked_for_is_an_error(chain: Chain) -> None
 
 
 def test_what_is_no_artifact_is_an_error(chain: Chain) -> None:
-    root = chain.catalog.root
-    for path in (root / "none", root / "predictions", root, chain.source, chain.batch):
+    directory = chain.root.url
+    for path in (f"{directory}/none", f"{directory}/predictions", directory, chain.source):
         with pytest.raises(InputError, match=r"_manifest\.json"):
-            lineage(chain.catalog, path)
+            lineage(chain.root, chain.root.resolve(str(path)))
+    with pytest.raises(InputError, match=r"_manifest\.json"):
+        lineage(chain.root, "inbox/a.csv")
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a~2.csv"])
+def test_an_archived_batch_is_found(chain: Chain, name: str) -> None:
+    archive = chain.root.store.fetch(chain.root.archive)
+    archive.mkdir()
+    (archive / "a~1.csv").write_text("title\n别的\n", encoding="utf-8")
+    chain.batch.rename(archive / name)
+    assert chain.problems() == {}
+    [link] = [link for link in chain.links() if link.note]
+    assert (link.path, link.note) == (f"archive/{name}", "archived; it was inbox/a.csv")
+    (archive / name).write_text("title\n别的\n", encoding="utf-8")
+    assert chain.problems() == {"inbox/a.csv": "no longer there"}
+
+
+def test_a_batch_of_an_inbox_elsewhere_is_found(chain: Chain, tmp_path: Path) -> None:
+    uploads = tmp_path / "uploads"
+    chain.batch.parent.rename(uploads)
+    chain.batch.parent.symlink_to(uploads)
+    inputs = (Input(str(uploads / "a.csv"), file_sha256(chain.batch), 1),)
+    recipe = Recipe("predictions", 1, inputs, {})
+    chain.root.store.publish(chain.predictions.name, recipe, write_something)
+    archive = chain.root.store.fetch(chain.root.archive)
+    archive.mkdir()
+    chain.batch.rename(archive / "a.csv")
+    assert [link.path for link in chain.links()][1:] == ["archive/a.csv"]

@@ -1,4 +1,4 @@
-"""Vectors learnt from a corpus: once, from training texts alone, and a model starts from them."""
+"""Pretrained vectors: learnt once, only from training texts, and used by models."""
 
 import csv
 import dataclasses
@@ -10,7 +10,7 @@ import pytest
 from headlines.corpus.ingest import ingest
 from headlines.corpus.tokens import segment_corpus
 from headlines.storage.artifact import Artifact
-from headlines.storage.layout import Catalog
+from headlines.storage.data_root import DataRoot
 from headlines.storage.lineage import lineage
 from headlines.training.pretrain import pretrain, pretrain_view, read_vectors
 from headlines.training.train import train
@@ -39,78 +39,78 @@ def preset(small_preset: str) -> Preset:
 
 
 @pytest.fixture
-def corpus(catalog: Catalog, tmp_path: Path) -> Artifact:
+def corpus(root: DataRoot, tmp_path: Path) -> Artifact:
     path = tmp_path / "news.csv"
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["title", "content", "label", "split"])
         writer.writerows(ROWS)
-    return ingest(catalog, "news", str(path))
+    return ingest(root, "news", str(path))
 
 
-def test_it_learns_from_titles_and_contents_of_training_rows_alone(
-    catalog: Catalog, corpus: Artifact, preset: Preset
+def test_it_learns_from_training_titles_and_articles_only(
+    root: DataRoot, corpus: Artifact, preset: Preset
 ) -> None:
-    pretrained = pretrain_view(catalog, corpus, preset, "words")
+    pretrained = pretrain_view(root, corpus, preset, "words")
     words = words_of(pretrained)
     assert {"火灾", "消防队员", "天气"} <= words  # a row without a label or a content is read too
     assert not {"考试", "别处", "独有"} & words
     assert pretrained.counts["texts"] == 5
     leaking = dataclasses.replace(preset, keep_leaked_titles=True)
-    assert "独有" in words_of(pretrain_view(catalog, corpus, leaking, "words"))
+    assert "独有" in words_of(pretrain_view(root, corpus, leaking, "words"))
 
 
-def test_it_learns_of_pairs_where_a_preset_reads_them(
-    catalog: Catalog, corpus: Artifact, preset: Preset
+def test_bigram_vectors_are_learnt_if_the_preset_reads_them(
+    root: DataRoot, corpus: Artifact, preset: Preset
 ) -> None:
     both = dataclasses.replace(preset, pairs=BigramConfig(1, 1, 3))
-    words, pairs = pretrain(catalog, corpus, both)
-    assert words.directory == pretrain(catalog, corpus, preset)[0].directory  # shared
+    words, pairs = pretrain(root, corpus, both)
+    assert words.directory == pretrain(root, corpus, preset)[0].directory  # shared
     assert {"火灾", "消防", "防队", "队员"} <= words_of(pairs)
     assert "消防队员" not in words_of(pairs)
     found = read_vectors([words, pairs])
     assert found is not None
     assert [one.vectors.shape[1] for one in found] == [4, 3]
-    assert pretrain(catalog, corpus, dataclasses.replace(both, pretrained=False)) == []
+    assert pretrain(root, corpus, dataclasses.replace(both, pretrained=False)) == []
     assert read_vectors([]) is None
 
 
 def test_contents_start_from_the_vectors_of_words(
-    catalog: Catalog, corpus: Artifact, preset: Preset
+    root: DataRoot, corpus: Artifact, preset: Preset
 ) -> None:
     size = preset.embedding_size
     reading = dataclasses.replace(preset, contents=ArticleConfig(1, preset.min_count, size, 9))
-    words, contents = pretrain(catalog, corpus, reading)
+    words, contents = pretrain(root, corpus, reading)
     assert contents.directory == words.directory
     assert contents.reused
 
 
-def test_it_is_reused_by_presets_that_want_the_same(
-    catalog: Catalog, corpus: Artifact, preset: Preset
+def test_vectors_are_reused_by_presets_with_equal_settings(
+    root: DataRoot, corpus: Artifact, preset: Preset
 ) -> None:
-    [first] = pretrain(catalog, corpus, preset)
+    [first] = pretrain(root, corpus, preset)
     assert not first.reused
     for same in ({"units": 9}, {"epochs": 1, "learning_rate": 0.5}, {"name": "other"}):
-        [again] = pretrain(catalog, corpus, dataclasses.replace(preset, **same))
+        [again] = pretrain(root, corpus, dataclasses.replace(preset, **same))
         assert (again.reused, again.directory) == (True, first.directory)
     for other in ({"embedding_size": 3}, {"min_count": 2}, {"seed": 1}):
-        [new] = pretrain(catalog, corpus, dataclasses.replace(preset, **other))
+        [new] = pretrain(root, corpus, dataclasses.replace(preset, **other))
         assert not new.reused
 
 
-def test_a_model_starts_from_it_and_names_it(
-    catalog: Catalog, corpus: Artifact, preset: Preset
+def test_a_model_starts_from_the_vectors_and_lists_them(
+    root: DataRoot, corpus: Artifact, preset: Preset
 ) -> None:
-    pretrained = pretrain(catalog, corpus, preset)
-    tokens = segment_corpus(catalog, corpus)
+    pretrained = pretrain(root, corpus, preset)
+    tokens = segment_corpus(root, corpus)
     still = dataclasses.replace(preset, epochs=1, learning_rate=1e-9)
-    model = train(catalog, corpus, tokens, still, pretrained=pretrained)
+    model = train(root, corpus, tokens, still, pretrained=pretrained)
     [vectors], bundle = read_vectors(pretrained) or [], read_bundle(model.directory)
     assert bundle.vocabularies == [vectors.vocabulary]
     np.testing.assert_allclose(
         bundle.weights["embedding/embeddings"], vectors.vectors, atol=1e-6, rtol=0
     )
-    assert [link.what for link in lineage(catalog, model.directory) if link.depth == 1] == [
+    assert [link.what for link in lineage(root, model.name) if link.depth == 1] == [
         "corpus",
         "tokens",
         "pretrained",

@@ -9,7 +9,7 @@ import numpy as np
 
 from headlines.metrics.classification import classification_metrics
 from headlines.storage.manifest import Recipe
-from headlines.training.report import training_summary, verdict, write_training_report
+from headlines.training.report import training_summary, training_verdict, write_training_report
 
 DEV = {
     **classification_metrics(np.repeat([0, 1, 2], 40), np.tile([0, 1, 2, 2], 30)),
@@ -19,15 +19,21 @@ DEV = {
 }
 
 
-def test_the_training_stands_in_its_report(evaluated: Any, tmp_path: Path) -> None:
+def test_the_report_of_a_training(evaluated: Any, tmp_path: Path) -> None:
     model = evaluated.model
-    told = model.manifest
-    recipe = Recipe(told.stage, told.stage_version, told.inputs, told.config)
+    manifest = model.manifest
+    recipe = Recipe(manifest.stage, manifest.stage_version, manifest.inputs, manifest.config)
     history = json.loads((model.directory / "history.json").read_text("utf-8"))["epochs"]
     pages = []
     for name in ("one.html", "two.html"):
         write_training_report(
-            tmp_path / name, recipe, evaluated.corpus, history, DEV, told.counts, told.versions
+            tmp_path / name,
+            recipe,
+            evaluated.corpus,
+            history,
+            DEV,
+            manifest.counts,
+            manifest.versions,
         )
         pages.append((tmp_path / name).read_text("utf-8"))
     assert pages[0] == pages[1]
@@ -37,36 +43,39 @@ def test_the_training_stands_in_its_report(evaluated: Any, tmp_path: Path) -> No
     assert "from 0.053 to 0.035" in page
     assert page.count('class="chart"') == 3
     assert len(re.findall(r'<td class="number">[123]</td>', page)) == len(history)
-    assert told.key in page
+    assert manifest.key in page
     assert "http" not in page.replace("http-equiv", "")
 
 
-def test_a_preset_with_a_part_of_train_held_out_did_not_choose_its_epoch_on_dev(
+def test_with_a_validation_split_dev_did_not_choose_the_epoch(
     evaluated: Any, tmp_path: Path
 ) -> None:
     model = evaluated.model
-    told = model.manifest
+    manifest = model.manifest
     history = json.loads((model.directory / "history.json").read_text("utf-8"))["epochs"]
     pages = {}
     for split in (None, 0.1):
-        preset = told.config["preset"] | {"validation_split": split}
+        preset = manifest.config["preset"] | {"validation_split": split}
         recipe = Recipe(
-            told.stage, told.stage_version, told.inputs, {**told.config, "preset": preset}
+            manifest.stage,
+            manifest.stage_version,
+            manifest.inputs,
+            {**manifest.config, "preset": preset},
         )
         path = tmp_path / "report.html"
         write_training_report(
-            path, recipe, evaluated.corpus, history, DEV, told.counts, told.versions
+            path, recipe, evaluated.corpus, history, DEV, manifest.counts, manifest.versions
         )
         pages[split] = re.sub(r"\s+", " ", path.read_text("utf-8"))
-    assert "Dev served to choose settings, epoch and temperature, so" in pages[None]
-    assert "Dev served to choose settings and temperature, so" in pages[0.1]
+    assert "Dev was used to choose settings, epoch and temperature, so" in pages[None]
+    assert "Dev was used to choose settings and temperature, so" in pages[0.1]
 
 
 def test_the_verdict_has_intervals() -> None:
     found = re.fullmatch(
         r"Macro-F1 on dev (\S+) \((\S+)–(\S+)\), accuracy (\S+) \((\S+)–(\S+)\), "
         r"on 120 headlines\.",
-        verdict(DEV),
+        training_verdict(DEV),
     )
     assert found
     macro, low, high, accuracy, least, most = map(float, found.groups())
@@ -75,11 +84,11 @@ def test_the_verdict_has_intervals() -> None:
     assert accuracy == round(DEV["accuracy"], 3)
 
 
-def test_the_summary_tells_what_the_report_tells(evaluated: Any, tmp_path: Path) -> None:
+def test_the_summary_agrees_with_the_report(evaluated: Any, tmp_path: Path) -> None:
     from dataclasses import replace
 
     (tmp_path / "metrics.json").write_text(json.dumps({"dev": DEV}), "utf-8")
     summary = training_summary(replace(evaluated.model, directory=tmp_path))
-    assert verdict(DEV) in summary
+    assert training_verdict(DEV) in summary
     assert "temperature: 1.19; expected calibration error on dev 0.035, before it 0.053" in summary
     assert "epochs: 3, the weights of epoch 2" in summary

@@ -1,4 +1,4 @@
-"""Spaces in files: what can be said there, and what cannot, with file and field named."""
+"""Search space files: valid ones are read, others are refused with file and field."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from headlines.errors import InputError
-from headlines.models.presets import to_json
+from headlines.models.presets import preset_json
 from headlines.training.search_space import Choice, Range
 from headlines.training.search_space_file import read_space
 from lstm_model.branch_config import BigramConfig
@@ -21,36 +21,36 @@ def written(folder: Path, text: str) -> str:
     return str(file)
 
 
-def test_the_documented_example_is_a_space() -> None:
+def test_the_documented_example_is_valid() -> None:
     space = read_space(str(EXAMPLE))
     assert space.preset == PRESETS["fast"]
-    assert (space.most, space.seeds, space.seed) == (20, 2, 0)
+    assert (space.max_trials, space.seeds, space.seed) == (20, 2, 0)
     assert space.fields["units"] == Choice((32, 64, 128))
-    assert space.fields["dropout"] == Range(0.2, 0.6, log=False, whole=False)
-    assert space.fields["learning_rate"] == Range(0.0003, 0.003, log=True, whole=False)
-    assert space.fields["epochs"] == Range(5, 12, log=False, whole=True)
+    assert space.fields["dropout"] == Range(0.2, 0.6, log=False, integer=False)
+    assert space.fields["learning_rate"] == Range(0.0003, 0.003, log=True, integer=False)
+    assert space.fields["epochs"] == Range(5, 12, log=False, integer=True)
     assert space.fields["patience"] == Choice((None, 3))
     assert len(space.trials()) == 20
 
 
-def test_what_is_left_away_has_a_default(tmp_path: Path) -> None:
+def test_missing_keys_have_defaults(tmp_path: Path) -> None:
     space = read_space(written(tmp_path, "[space]\nunits = [1]\n"))
     assert space.preset == PRESETS["default"]
-    assert (space.most, space.seeds, space.seed) == (20, 2, 0)
+    assert (space.max_trials, space.seeds, space.seed) == (20, 2, 0)
 
 
 def test_the_preset_may_be_a_file(tmp_path: Path) -> None:
-    (tmp_path / "mine.json").write_text(to_json(PRESETS["notebook"]), encoding="utf-8")
+    (tmp_path / "mine.json").write_text(preset_json(PRESETS["notebook"]), encoding="utf-8")
     text = f"preset = '{tmp_path / 'mine.json'}'\n[space]\nunits = [1]\n"
     assert read_space(written(tmp_path, text)).preset == PRESETS["notebook"]
 
 
-def test_numbers_are_of_the_kind_that_the_field_has(tmp_path: Path) -> None:
+def test_numbers_have_the_type_of_the_field(tmp_path: Path) -> None:
     text = "[space]\ndropout = {low = 0, high = 0.5}\nlearning_rate = {low = 1, high = 2}\n"
     text += "adversarial = [0, 0.0, 1]\nvalidation_split = ['none', 0.5, 0.5]\n"
     fields = read_space(written(tmp_path, text)).fields
-    assert fields["dropout"] == Range(0.0, 0.5, log=False, whole=False)
-    assert fields["learning_rate"] == Range(1.0, 2.0, log=False, whole=False)
+    assert fields["dropout"] == Range(0.0, 0.5, log=False, integer=False)
+    assert fields["learning_rate"] == Range(1.0, 2.0, log=False, integer=False)
     assert repr(fields["adversarial"]) == "Choice(values=(0.0, 1.0))"
     assert fields["validation_split"] == Choice((None, 0.5))
 
@@ -60,9 +60,9 @@ PAIRS = "{readers = 1, min_count = 2, embedding_size = 4}"
 
 @pytest.fixture
 def alone(tmp_path: Path) -> str:
-    """The beginning of a space from a preset without pairs of characters."""
+    """The beginning of a space file for a preset without bigrams."""
     preset = replace(PRESETS["default"], name="alone", pairs=None, padded_length=None)
-    (tmp_path / "alone.json").write_text(to_json(preset), encoding="utf-8")
+    (tmp_path / "alone.json").write_text(preset_json(preset), encoding="utf-8")
     return f"preset = '{tmp_path / 'alone.json'}'\n[space]\n"
 
 
@@ -72,7 +72,7 @@ def test_a_value_may_be_a_table(tmp_path: Path, alone: str) -> None:
     assert [trial.preset.pairs for trial in trials] == [None, BigramConfig(1, 2, 4)]
 
 
-def test_values_that_cannot_stand_together_are_refused(tmp_path: Path, alone: str) -> None:
+def test_invalid_combinations_of_values_are_refused(tmp_path: Path, alone: str) -> None:
     file = written(tmp_path, f"{alone}pairs = ['none', {PAIRS}]\npadded_length = ['none', 9]\n")
     with pytest.raises(InputError, match="pairs must be null where a padded_length") as caught:
         read_space(file)
@@ -80,7 +80,7 @@ def test_values_that_cannot_stand_together_are_refused(tmp_path: Path, alone: st
 
 
 @pytest.mark.parametrize(
-    ("text", "where", "said"),
+    ("text", "where", "expected"),
     [
         ("", "[space]", "nothing to search"),
         ("[space]", "[space]", "nothing to search"),
@@ -89,17 +89,17 @@ def test_values_that_cannot_stand_together_are_refused(tmp_path: Path, alone: st
         ("[space]\nunits = [1]\nunits = [2]", "", "not TOML"),
         ("x = " + "[" * 40_000, "", "not TOML"),
         ("x = " + "9" * 5000, "", "not TOML"),
-        ("x = 1 # " + "x" * 65_536, "", "at most 65,536 are read"),
-        ("trails = 3\n[space]\nunits = [1]", "", "'trails' is not known"),
+        ("x = 1 # " + "x" * 65_536, "", "the maximum is 65,536"),
+        ("trails = 3\n[space]\nunits = [1]", "", "unknown key 'trails'"),
         ("units = [1]", "", "go below [space]"),
-        ("preset = 3\n[space]\nunits = [1]", "preset", "a name is wanted"),
+        ("preset = 3\n[space]\nunits = [1]", "preset", "it must be a name"),
         ("preset = 'none'\n[space]\nunits = [1]", "preset", "there is no preset 'none'"),
         ("preset = 'gone.json'\n[space]\nunits = [1]", "preset", "cannot be read"),
-        ("trials = 301\n[space]\nunits = [1]", "trials", "301 is no whole number from 1 to 300"),
+        ("trials = 301\n[space]\nunits = [1]", "trials", "301 is not an integer from 1 to 300"),
         ("trials = 0\n[space]\nunits = [1]", "trials", "from 1 to 300"),
-        ("trials = true\n[space]\nunits = [1]", "trials", "True is no whole number"),
-        ("seeds = 1.5\n[space]\nunits = [1]", "seeds", "1.5 is no whole number from 1 to 20"),
-        ("seed = -1\n[space]\nunits = [1]", "seed", "-1 is no whole number"),
+        ("trials = true\n[space]\nunits = [1]", "trials", "True is not an integer"),
+        ("seeds = 1.5\n[space]\nunits = [1]", "seeds", "1.5 is not an integer from 1 to 20"),
+        ("seed = -1\n[space]\nunits = [1]", "seed", "-1 is not an integer"),
         ("[space]\nname = ['a']", "[space] name", "cannot be searched"),
         ("[space]\nseed = [1]", "[space] seed", "`seeds` says how many"),
         ("[space]\nlayers = [1]", "[space] layers", "unknown field 'layers'; there are"),
@@ -117,25 +117,25 @@ def test_values_that_cannot_stand_together_are_refused(tmp_path: Path, alone: st
         ("[space]\npooling = ['mean']", "[space] pooling", "one of ('last', 'max_mean')"),
         ("[space]\npooling = {low = 1, high = 2}", "[space] pooling", "has no range"),
         ("[space]\npretrained = {low = 0, high = 1}", "[space] pretrained", "has no range"),
-        ("[space]\nunits = {low = 1}", "[space] units", "high is no number"),
-        ("[space]\nunits = {low = false, high = 2}", "[space] units", "low is no number"),
+        ("[space]\nunits = {low = 1}", "[space] units", "high is not a number"),
+        ("[space]\nunits = {low = false, high = 2}", "[space] units", "low is not a number"),
         ("[space]\nunits = {low = 1.5, high = 2}", "[space] units", "not 1.5"),
         ("[space]\nunits = {low = 2, high = 2}", "[space] units", "low (2) is not below high (2)"),
-        ("[space]\nunits = {low = 1, high = 2, step = 1}", "[space] units", "'step' is not known"),
+        ("[space]\nunits = {low = 1, high = 2, step = 1}", "[space] units", "unknown key 'step'"),
         ("[space]\nunits = {low = 1, high = 2, log = 1}", "[space] units", "log must be true"),
         ("[space]\ndropout = {low = 0, high = 0.5, log = true}", "[space] dropout", "above 0"),
         ("[space]\ndropout = {low = 0.1, high = 1}", "[space] dropout", "below 1, not 1"),
         ("[space]\ndropout = {low = nan, high = 0.5}", "[space] dropout", "not nan"),
     ],
 )
-def test_what_cannot_be_tried_is_refused(tmp_path: Path, text: str, where: str, said: str) -> None:
+def test_invalid_spaces_are_refused(tmp_path: Path, text: str, where: str, expected: str) -> None:
     file = written(tmp_path, text)
     with pytest.raises(InputError) as caught:
         read_space(file)
-    assert said in str(caught.value)
+    assert expected in str(caught.value)
     assert caught.value.location == (f"{file}: {where}" if where else file)
 
 
-def test_a_file_that_is_missing_is_told(tmp_path: Path) -> None:
+def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"space\.toml: the file cannot be read \(No such file"):
         read_space(str(tmp_path / "space.toml"))

@@ -1,4 +1,4 @@
-"""The trials of a sweep: measured on dev alone, reused, resumed, ranked, and none lost."""
+"""The trials of a sweep: measured on dev only, reused, resumed and ranked."""
 
 import json
 import re
@@ -14,27 +14,28 @@ from headlines.errors import InputError
 from headlines.evaluation.evaluate import evaluate
 from headlines.models import registry
 from headlines.models.presets import resolve_preset
-from headlines.storage.artifact import Artifact, list_artifacts, open_artifact, publish
-from headlines.storage.layout import Catalog
+from headlines.storage.artifact import Artifact
+from headlines.storage.data_root import DataRoot
 from headlines.storage.lineage import lineage
 from headlines.storage.manifest import Recipe
 from headlines.training.pretrain import pretrain
-from headlines.training.search_space import Choice, Space, Trial
-from headlines.training.sweep import MeanStd, TrialResult, publish_ranking, ranked, run_trial
+from headlines.training.search_space import Choice, SearchSpace, Trial
+from headlines.training.sweep import publish_ranking, ranked
 from headlines.training.train import train
+from headlines.training.trial import MeanStd, TrialResult, run_trial
 from lstm_model.checkpoint import Checkpoint, write_checkpoint
 from lstm_model.presets import PRESETS
 
 pytestmark = pytest.mark.usefixtures("small_preset")
 
 
-def prepared(catalog: Catalog, corpus_file: Path) -> tuple[Artifact, Artifact]:
-    corpus = ingest(catalog, "news", str(corpus_file))
-    return corpus, segment_corpus(catalog, corpus)
+def prepared(root: DataRoot, corpus_file: Path) -> tuple[Artifact, Artifact]:
+    corpus = ingest(root, "news", str(corpus_file))
+    return corpus, segment_corpus(root, corpus)
 
 
 def trial(number: int = 1, **values: Any) -> Trial:
-    # What costs time and changes nothing here is left away.
+    # Without what takes time and does not matter here.
     plain = {"pretrained": True, "bidirectional": False, "pooling": "last", **values}
     return Trial(number, values, replace(PRESETS["small"], name=f"small-{number}", **plain))
 
@@ -47,16 +48,16 @@ class Cut(Exception):
     pass
 
 
-def test_a_trial_cut_off_goes_on_and_has_the_figures_of_a_model_trained_at_once(
-    catalog: Catalog, corpus_file: Path, monkeypatch: pytest.MonkeyPatch
+def test_an_interrupted_trial_resumes_with_the_same_metrics(
+    root: DataRoot, corpus_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lines = corpus_file.read_text("utf-8").splitlines()
     held_out = next(line for line in lines if line.endswith(",dev"))
     corpus_file.write_text("\n".join([*lines, held_out.replace(",dev", ",train")]), "utf-8")
-    stages = prepared(catalog, corpus_file)
+    stages = prepared(root, corpus_file)
     [words_of_test] = (stages[1].directory / "split=test").iterdir()
     kept = words_of_test.read_bytes()
-    words_of_test.write_bytes(b"no one reads this")
+    words_of_test.write_bytes(b"must not be read")
     written: list[int] = []
 
     def write(directory: Path, checkpoint: Checkpoint) -> None:
@@ -68,43 +69,41 @@ def test_a_trial_cut_off_goes_on_and_has_the_figures_of_a_model_trained_at_once(
     monkeypatch.setattr("lstm_model.training.write_checkpoint", write)
     tried = trial(units=5)
     with pytest.raises(Cut):
-        run_trial(catalog, *stages, tried, 2)
-    resumed = run_trial(catalog, *stages, tried, 2)
+        run_trial(root, *stages, tried, 2)
+    resumed = run_trial(root, *stages, tried, 2)
     assert written == [1, 2, 3, 1, 2, 3]  # no finished epoch is run again
-    again = run_trial(catalog, *stages, tried, 2)
+    again = run_trial(root, *stages, tried, 2)
     assert [training.reused for training in resumed.trainings] == [True, False]
     assert all(training.reused for training in again.trainings)
 
-    assert registry.is_empty(catalog)  # no model, and no champion
-    assert not list(catalog.work.glob("trial-*/"))  # no checkpoints
+    assert registry.is_empty(root)  # no model, and no champion
+    assert not list(root.store.work.glob("trial-*/"))  # no checkpoints
     assert [content(training).keys() for training in again.trainings] == [{"figures.json"}] * 2
-    assert len(list_artifacts(catalog.root / "sweeps" / "trials")) == 2
+    assert len(root.store.list_artifacts("sweeps/trials")) == 2
 
     words_of_test.write_bytes(kept)
     preset = replace(tried.preset, seed=1, name="another")
-    model = train(catalog, *stages, preset, pretrained=pretrain(catalog, stages[0], preset))
-    told = evaluate(catalog, model, *stages).counts["metrics"]["dev"]
-    assert told["all"]["rows"] == 18
+    model = train(root, *stages, preset, pretrained=pretrain(root, stages[0], preset))
+    dev = evaluate(root, model, *stages).counts["metrics"]["dev"]
+    assert dev["all"]["rows"] == 18
     measured = again.trainings[1].counts
     assert {name: measured[name] for name in ("rows", "accuracy", "macro_f1")} == {
-        name: told["without_leaked_titles"][name] for name in ("rows", "accuracy", "macro_f1")
+        name: dev["without_leaked_titles"][name] for name in ("rows", "accuracy", "macro_f1")
     }
     assert measured["rows"] == 17
-    assert len(list_artifacts(catalog.root / "pretrained")) == 2  # of each seed, whoever needs it
+    assert len(root.store.list_artifacts("pretrained")) == 2  # one for each seed
 
 
-def test_a_trial_that_diverges_is_a_row_with_its_reason(
-    catalog: Catalog, corpus_file: Path
-) -> None:
-    stages = prepared(catalog, corpus_file)
+def test_a_trial_that_diverges_is_a_row_with_its_reason(root: DataRoot, corpus_file: Path) -> None:
+    stages = prepared(root, corpus_file)
     diverging = trial(1, learning_rate=1e38, pretrained=False)
-    bad = run_trial(catalog, *stages, diverging, 2)
+    bad = run_trial(root, *stages, diverging, 2)
     assert len(bad.trainings) == 1  # one failure is enough
-    assert run_trial(catalog, *stages, diverging, 2).trainings[0].reused
-    good = outcome(catalog, 2, 0.5, 0.7)
+    assert run_trial(root, *stages, diverging, 2).trainings[0].reused
+    good = outcome(root, 2, 0.5, 0.7)
 
-    space = Space(PRESETS["small"], {"learning_rate": Choice((1e38, 0.001))}, 2, 2, 0)
-    swept = publish_ranking(catalog, space, [bad, good])
+    space = SearchSpace(PRESETS["small"], {"learning_rate": Choice((1e38, 0.001))}, 2, 2, 0)
+    swept = publish_ranking(root, space, [bad, good])
 
     assert (swept.counts["trials"], swept.counts["failed"]) == (2, 1)
     rows = json.loads((swept.directory / "trials.json").read_text("utf-8"))
@@ -115,28 +114,28 @@ def test_a_trial_that_diverges_is_a_row_with_its_reason(
     assert re.match(r"seed 0: the loss is (nan|inf) in epoch 1", rows[1]["problem"])
     assert (rows[1]["macro_f1"], rows[1]["accuracy"]) == (None, None)
     assert resolve_preset(str(swept.directory / "best.json")) == good.trial.preset
-    assert publish_ranking(catalog, space, [bad, good]).reused
-    links = lineage(catalog, swept.directory)
+    assert publish_ranking(root, space, [bad, good]).reused
+    links = lineage(root, swept.name)
     assert [link.what for link in links if link.depth == 1] == ["trial"] * 3
     assert not any(link.problem for link in links)
 
-    none = publish_ranking(catalog, space, [bad])
+    none = publish_ranking(root, space, [bad])
     assert none.counts["best"] is None
     assert [path.name for path in none.files()] == ["trials.json"]
 
 
 def test_a_corpus_without_dev_is_refused_before_any_training(
-    catalog: Catalog, tmp_path: Path
+    root: DataRoot, tmp_path: Path
 ) -> None:
     file = tmp_path / "news.csv"
     file.write_text("title,label,split\n喜讯,0,train\n喜讯,0,dev\n", encoding="utf-8")
     with pytest.raises(InputError, match="'dev' has no labelled headlines"):
-        run_trial(catalog, *prepared(catalog, file), trial(), 1)
-    assert open_artifact(catalog.root / "sweeps") is None
+        run_trial(root, *prepared(root, file), trial(), 1)
+    assert not root.store.path("sweeps").exists()
 
 
-def outcome(catalog: Catalog, number: int, *figures: float | None) -> TrialResult:
-    """An outcome with such macro-F1s; None: it could not be trained with that seed."""
+def outcome(root: DataRoot, number: int, *figures: float | None) -> TrialResult:
+    """A trial result with these macro-F1s by seed; None: the training failed."""
     trainings = []
     for seed, figure in enumerate(figures):
         counts: dict[str, Any] = {"problem": "no", "seconds": 1.0}
@@ -144,22 +143,22 @@ def outcome(catalog: Catalog, number: int, *figures: float | None) -> TrialResul
             counts = {"problem": "", "macro_f1": figure, "accuracy": 0.5, "seconds": 1.0}
         recipe = Recipe("trial", 1, (), {"number": number, "seed": seed})
 
-        def told(_: Path, counts: dict[str, Any] = counts) -> dict[str, Any]:
+        def write(_: Path, counts: dict[str, Any] = counts) -> dict[str, Any]:
             return counts
 
-        trainings.append(publish(catalog, catalog.trial(recipe.key), recipe, told))
+        trainings.append(root.store.publish(root.trial(recipe.key), recipe, write))
     return TrialResult(trial(number), tuple(trainings))
 
 
-def test_trials_are_ranked_by_mean_macro_f1_and_failed_ones_stand_last(catalog: Catalog) -> None:
+def test_trials_are_ranked_by_mean_macro_f1_failed_last(root: DataRoot) -> None:
     figures: list[tuple[float | None, ...]] = [
         (0.9, None), (0.0, 0.0), (0.6, 0.7), (0.5, 0.9), (None,), (0.75, 0.5),
     ]  # fmt: skip
-    outcomes = [outcome(catalog, number, *them) for number, them in enumerate(figures, start=1)]
+    outcomes = [outcome(root, number, *them) for number, them in enumerate(figures, start=1)]
     assert [one.trial.number for one in ranked(outcomes)] == [4, 3, 6, 2, 1, 5]
 
 
-def test_the_spread_is_that_of_a_sample() -> None:
+def test_mean_and_sample_standard_deviation() -> None:
     assert MeanStd.of([0.5, 0.7]) == MeanStd(pytest.approx(0.6), pytest.approx(0.1 * 2**0.5))
     assert str(MeanStd.of([0.5, 0.7])) == "0.600 ± 0.141"
     assert str(MeanStd.of([0.5])) == "0.500"

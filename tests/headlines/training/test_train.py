@@ -1,4 +1,4 @@
-"""Training on a small corpus: reused, resumed, and the first model the champion."""
+"""Training on a small corpus: reuse, resumption, and promotion of the first model."""
 
 import dataclasses
 import json
@@ -17,16 +17,16 @@ from headlines.metrics.calibration import calibration_metrics
 from headlines.models import champion, registry
 from headlines.models.presets import resolve_preset
 from headlines.storage.artifact import Artifact
-from headlines.storage.layout import Catalog
+from headlines.storage.data_root import DataRoot
 from headlines.training.train import train
 from lstm_model.calibration import Calibration, log_probabilities
 from lstm_model.packed import PackedScorer
 from lstm_model.presets import PRESETS
 
 
-def prepared(catalog: Catalog, corpus_file: Path) -> tuple[Artifact, Artifact]:
-    corpus = ingest(catalog, "news", str(corpus_file))
-    return corpus, segment_corpus(catalog, corpus)
+def prepared(root: DataRoot, corpus_file: Path) -> tuple[Artifact, Artifact]:
+    corpus = ingest(root, "news", str(corpus_file))
+    return corpus, segment_corpus(root, corpus)
 
 
 def data(model: Artifact) -> dict[str, str]:
@@ -37,14 +37,16 @@ def data(model: Artifact) -> dict[str, str]:
 def test_two_data_roots_give_the_same_model(tmp_path: Path, corpus_file: Path) -> None:
     models = []
     for name in ("one", "two"):
-        catalog = Catalog(tmp_path / name)
-        models.append(train(catalog, *prepared(catalog, corpus_file), resolve_preset("small")))
+        root = DataRoot.open(tmp_path / name)
+        models.append(train(root, *prepared(root, corpus_file), resolve_preset("small")))
     assert data(models[0]) == data(models[1])
     assert models[0].manifest.key == models[1].manifest.key
 
 
 @pytest.mark.usefixtures("small_preset")
-def test_a_training_cut_off_goes_on_and_ends_the_same(tmp_path: Path, corpus_file: Path) -> None:
+def test_an_interrupted_training_resumes_and_ends_the_same(
+    tmp_path: Path, corpus_file: Path
+) -> None:
     class Cut(Exception):
         pass
 
@@ -54,33 +56,33 @@ def test_a_training_cut_off_goes_on_and_ends_the_same(tmp_path: Path, corpus_fil
             raise Cut
 
     seen: list[int] = []
-    undisturbed = Catalog(tmp_path / "undisturbed")
+    undisturbed = DataRoot.open(tmp_path / "undisturbed")
     whole = train(undisturbed, *prepared(undisturbed, corpus_file), resolve_preset("small"))
-    catalog = Catalog(tmp_path / "cut")
-    stages = prepared(catalog, corpus_file)
+    root = DataRoot.open(tmp_path / "cut")
+    stages = prepared(root, corpus_file)
     with pytest.raises(Cut):
-        train(catalog, *stages, resolve_preset("small"), cut_after_two)
-    assert registry.versions(catalog) == []
+        train(root, *stages, resolve_preset("small"), cut_after_two)
+    assert registry.versions(root) == []
 
-    resumed = train(catalog, *stages, resolve_preset("small"), lambda r: seen.append(r.epoch))
+    resumed = train(root, *stages, resolve_preset("small"), lambda r: seen.append(r.epoch))
 
     assert seen == [1, 2, 3]  # the finished epochs are not run again
     assert data(resumed) == data(whole)
-    assert champion.open_champion(catalog).directory == resumed.directory
-    again = train(catalog, *stages, resolve_preset("small"), lambda r: seen.append(r.epoch))
+    assert champion.open_champion(root).directory == resumed.directory
+    again = train(root, *stages, resolve_preset("small"), lambda r: seen.append(r.epoch))
     assert again.reused
     assert seen == [1, 2, 3]
 
 
 @pytest.mark.usefixtures("small_preset")
-def test_the_temperature_is_fitted_on_dev_and_kept(catalog: Catalog, tmp_path: Path) -> None:
+def test_the_temperature_is_fitted_on_dev_and_stored(root: DataRoot, tmp_path: Path) -> None:
     words = [
         ("获奖", 0),
         ("火灾", 2),
         ("天气", 0),
         ("天气", 1),
         ("天气", 2),
-    ]  # no model knows which
+    ]  # not stored in the model
     rows = [
         f"{word}第{number}{of}号,{label},{split}\n"
         for split, of in (("train", "甲"), ("dev", "乙"))
@@ -88,10 +90,10 @@ def test_the_temperature_is_fitted_on_dev_and_kept(catalog: Catalog, tmp_path: P
     ]
     file = tmp_path / "news.csv"
     file.write_text("title,label,split\n" + "".join(rows), encoding="utf-8")
-    corpus, tokens = prepared(catalog, file)
+    corpus, tokens = prepared(root, file)
     preset = dataclasses.replace(resolve_preset("small"), epochs=20, learning_rate=0.02)
 
-    model = train(catalog, corpus, tokens, preset)
+    model = train(root, corpus, tokens, preset)
 
     scorer = PackedScorer.load(model.directory)
     dev = examples(corpus, tokens, "dev", PRESETS["notebook"])
@@ -104,38 +106,34 @@ def test_the_temperature_is_fitted_on_dev_and_kept(catalog: Catalog, tmp_path: P
     fitted = scorer.calibration.temperature
     assert fitted != 1.0
     assert all(loss(fitted) <= loss(other) + 1e-6 for other in (0.9 * fitted, 1.1 * fitted, 1.0))
-    told = json.loads((model.directory / "metrics.json").read_text("utf-8"))["dev"]
-    assert told["temperature"] == fitted
+    metrics = json.loads((model.directory / "metrics.json").read_text("utf-8"))["dev"]
+    assert metrics["temperature"] == fitted
     before = Calibration(1.0).probabilities(logits)
-    assert told["ece_before"] == pytest.approx(
+    assert metrics["ece_before"] == pytest.approx(
         calibration_metrics(before, dev.labels, before.argmax(axis=1))["ece"], abs=1e-5
     )
     after = scorer.predict(dev.token_lists)
-    assert told["ece"] == calibration_metrics(after, dev.labels, after.argmax(axis=1))["ece"]
+    assert metrics["ece"] == calibration_metrics(after, dev.labels, after.argmax(axis=1))["ece"]
 
 
 @pytest.mark.usefixtures("small_preset")
-def test_a_damaged_model_is_not_trained_anew_in_silence(
-    catalog: Catalog, corpus_file: Path
-) -> None:
-    stages = prepared(catalog, corpus_file)
-    model = train(catalog, *stages, resolve_preset("small"))
+def test_a_damaged_model_is_not_retrained_silently(root: DataRoot, corpus_file: Path) -> None:
+    stages = prepared(root, corpus_file)
+    model = train(root, *stages, resolve_preset("small"))
     weights = model.directory / "weights.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1])
 
     with pytest.raises(InputError, match="damaged"):
-        train(catalog, *stages, resolve_preset("small"))
+        train(root, *stages, resolve_preset("small"))
 
 
-def test_leaked_titles_are_left_out_unless_they_are_asked_for(
-    catalog: Catalog, tmp_path: Path
-) -> None:
+def test_leaked_titles_are_excluded_by_default(root: DataRoot, tmp_path: Path) -> None:
     file = tmp_path / "news.csv"
     file.write_text(
         "title,label,split\n喜讯,0,train\n火灾,2,train\n公告,,train\n喜讯,0,dev\nＡ,1,train\nA,1,test\n",
         encoding="utf-8",
     )
-    corpus, tokens = prepared(catalog, file)
+    corpus, tokens = prepared(root, file)
 
     assert read_corpus(corpus, ["title", "leaked"])["leaked"].tolist() == [
         True, False, False, True, True, True,
@@ -147,6 +145,6 @@ def test_leaked_titles_are_left_out_unless_they_are_asked_for(
         ["喜讯"],
         ["火灾"],
         ["Ａ"],
-    ]  # the unlabelled one is no example
+    ]  # without the unlabelled row
     with pytest.raises(InputError, match="no labelled headlines"):
         examples(corpus, tokens, "nothing", PRESETS["notebook"])

@@ -22,8 +22,8 @@ from headlines.scoring.batch import Batch
 from headlines.scoring.options import ScoreOptions
 from headlines.scoring.run_batch import run_batch
 from headlines.scoring.score_chunks import ScoreJob, score_on_worker
-from headlines.storage.artifact import Artifact, open_artifact
-from headlines.storage.layout import Catalog
+from headlines.storage.artifact import Artifact
+from headlines.storage.data_root import DataRoot
 from tests.headlines.scoring.test_scoring import make_champion
 from tests.score import score_options
 
@@ -74,9 +74,9 @@ class Cluster:
         return path
 
     @contextlib.contextmanager
-    def holding(self, piece: int) -> Iterator[None]:
-        """Keep whoever scores a piece from finishing it."""
-        order = self.order(f"hold-{piece}")
+    def holding(self, chunk: int) -> Iterator[None]:
+        """Keep whoever scores a chunk from finishing it."""
+        order = self.order(f"hold-{chunk}")
         try:
             yield
         finally:
@@ -191,20 +191,20 @@ class Job:
     """A batch of the test's own with some rows that cannot be used, and a champion.
 
     Attributes:
-        catalog: the data root.
+        root: the data root.
         batch: the batch.
         options: small chunks.
         reused: how many of the chunks so far had been scored before.
     """
 
-    catalog: Catalog
+    root: DataRoot
     batch: Batch
     options: ScoreOptions = SMALL
     reused: int = 0
 
     def run(self) -> Artifact:
         """Score it as the flow does, without Prefect and its retries."""
-        model = champion.open_champion(self.catalog)
+        model = champion.open_champion(self.root)
 
         def score_and_count(job: ScoreJob) -> Artifact:
             scored = score_on_worker(job)
@@ -217,14 +217,14 @@ class Job:
                 step = score_and_count if step is score_on_worker else step
                 return threads.submit(step, *arguments)
 
-            run_batch(self.catalog, self.batch, model, self.options, submit)
-        predictions = open_artifact(self.catalog.prediction(self.batch.name))
+            run_batch(self.root, self.batch, model, self.options, submit)
+        predictions = self.root.store.open(self.root.predictions_of(self.batch.name))
         assert predictions is not None
         return predictions
 
     def finished(self) -> int:
         """How many chunks were scored so far."""
-        return len(list(self.catalog.work.glob("chunks/*/part.parquet")))
+        return len(list(self.root.store.work.glob("chunks/*/part.parquet")))
 
 
 def lines() -> Iterator[str]:
@@ -240,9 +240,9 @@ def job(tmp_path: Path) -> Job:
     """Eleven chunks to score."""
     file = tmp_path / "news.csv"
     file.write_text("\n".join(lines()), encoding="utf-8")
-    catalog = Catalog(tmp_path / "data")
-    make_champion(catalog)
-    return Job(catalog, Batch.of_file(catalog, file))
+    root = DataRoot.open(tmp_path / "data")
+    make_champion(root)
+    return Job(root, Batch.of_file(root, file))
 
 
 @pytest.fixture(scope="session")
@@ -251,11 +251,11 @@ def expected(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     place = tmp_path_factory.mktemp("expected")
     file = place / "news.csv"
     file.write_text("\n".join(lines()), encoding="utf-8")
-    catalog = Catalog(place / "data")
-    make_champion(catalog)
+    root = DataRoot.open(place / "data")
+    make_champion(root)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HEADLINES_RUNNER", "threads")
-        return digests(Job(catalog, Batch.of_file(catalog, file)).run())
+        return digests(Job(root, Batch.of_file(root, file)).run())
 
 
 def digests(predictions: Artifact) -> dict[str, str]:

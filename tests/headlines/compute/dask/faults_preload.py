@@ -61,11 +61,11 @@ def dask_setup(worker: Worker) -> None:
             return Code("0" * 64, (*own_code().versions[:-1], ("rjieba", "0.0.1")))
         return own_code()
 
-    def model(catalog: Any, version: str) -> Any:
+    def model(root: Any, version: str) -> Any:
         order = ORDERS / f"other-model-{worker.name}"
         if order.exists():
-            catalog = type(catalog)(Path(order.read_text()))
-        return own_model(catalog, version)
+            root = type(root).open(order.read_text())
+        return own_model(root, version)
 
     score_chunks.iter_predictions = iter_predictions
     registry.open_model = model

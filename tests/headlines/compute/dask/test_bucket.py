@@ -1,4 +1,4 @@
-"""A data root in a bucket, its pieces scored by workers that have it through mirrors alone."""
+"""A data root in a bucket, scored by workers that share nothing else with the run."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from headlines.scoring.batch import Batch
-from headlines.storage.bucket.address import root_of_mirror
-from headlines.storage.layout import Catalog
+from headlines.storage.data_root import DataRoot
 from tests.headlines.scoring.test_scoring import make_champion
 from tests.headlines.storage.bucket.conftest import bucket, s3_server
 
@@ -29,10 +28,11 @@ def test_a_batch_in_a_bucket_has_the_bytes_of_one_on_a_disk(
     monkeypatch.setenv("HEADLINES_CACHE", str(tmp_path / "cache"))
     cluster = start_cluster(4)  # its workers take all this from the environment
     use(cluster)
-    catalog = Catalog.from_environment()
-    assert root_of_mirror(catalog.root) == catalog.root
-    make_champion(catalog)
+    root = DataRoot.from_environment()
+    assert root.url == f"s3://{bucket}/data"
+    assert root.shares_work
+    make_champion(root)
     file = tmp_path / "news.csv"
     file.write_text("\n".join(lines()), encoding="utf-8")
-    job = Job(catalog, Batch.of_file(catalog, file))
+    job = Job(root, Batch.of_file(root, file))
     assert digests(job.run()) == expected

@@ -37,7 +37,7 @@ def test_a_run_after_a_killed_scheduler_resumes(
             run.result(timeout=60)
     finished = job.finished()
     assert finished > 0
-    assert not job.catalog.prediction("news.csv").exists()
+    assert job.root.store.manifest("predictions/batch=news.csv") is None
     with pytest.raises(ClusterError, match=r"does not answer|was lost"):
         job.run()  # at once: it does not hang
     cluster.kill()
@@ -51,10 +51,10 @@ _RUN = """
 import sys
 from pathlib import Path
 from headlines.scoring.batch import Batch
-from headlines.storage.layout import Catalog
+from headlines.storage.data_root import DataRoot
 from tests.headlines.compute.dask.conftest import Job
-catalog = Catalog(Path(sys.argv[1]))
-Job(catalog, Batch.of_file(catalog, Path(sys.argv[2]))).run()
+root = DataRoot.open(Path(sys.argv[1]))
+Job(root, Batch.of_file(root, Path(sys.argv[2]))).run()
 """
 
 
@@ -68,20 +68,24 @@ def test_a_run_resumes_where_one_was_killed(
     use(cluster)
     with cluster.holding(5):
         run = subprocess.Popen(
-            [sys.executable, "-c", _RUN, str(job.catalog.root), str(job.batch.path)],
+            [sys.executable, "-c", _RUN, str(job.root.store.directory), str(job.batch.path)],
             cwd=Path(__file__).parents[4],
         )
         until(lambda: (cluster.orders / "begun-5").exists())
         run.kill()
         run.wait()
-    assert not job.catalog.prediction("news.csv").exists()
+    assert job.root.store.manifest("predictions/batch=news.csv") is None
     finished = job.finished()
     assert finished > 0
     # What a worker was at is published all the same, or was never begun.
     assert digests(job.run()) == expected
     assert job.reused >= finished
-    until(lambda: not list(job.catalog.work.glob("draft-*")) or not clean_drafts(job.catalog))
-    assert not list(job.catalog.work.glob(f"draft-*-{run.pid}-*"))
+    until(
+        lambda: (
+            not list(job.root.store.work.glob("draft-*")) or not clean_drafts(job.root.store.work)
+        )
+    )
+    assert not list(job.root.store.work.glob(f"draft-*-{run.pid}-*"))
 
 
 def test_a_call_out_of_memory_is_reported(
@@ -97,7 +101,7 @@ def test_a_call_out_of_memory_is_reported(
     order = cluster.order("eat-4")
     with pytest.raises(ClusterError, match=r"2 workers died .* run out of memory"):
         job.run()
-    assert not job.catalog.prediction("news.csv").exists()
+    assert job.root.store.manifest("predictions/batch=news.csv") is None
     order.unlink()
     assert digests(job.run()) == expected
 
@@ -153,4 +157,4 @@ def test_a_scheduler_that_is_not_there_is_an_input_error(
 
 
 def drafts_of(job: Job, worker: psutil.Process) -> list[Path]:
-    return list(job.catalog.work.glob(f"draft-*-{worker.pid}-*"))
+    return list(job.root.store.work.glob(f"draft-*-{worker.pid}-*"))

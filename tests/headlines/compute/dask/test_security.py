@@ -13,7 +13,6 @@ from distributed.security import Security
 
 from headlines.compute.dask.connection import _require_tls
 from headlines.errors import InputError
-from headlines.storage.artifact import open_artifact
 
 from .conftest import Cluster, Job, digests
 
@@ -101,7 +100,7 @@ def test_the_command_scores_over_tls(
     variables = write_certificates(tmp_path / "tls")
     cluster = start_cluster(2, certificates=tmp_path / "tls")
     own = {
-        "HEADLINES_DATA": str(job.catalog.root),
+        "HEADLINES_DATA": str(job.root.store.directory),
         "HEADLINES_RUNNER": "dask",
         "HEADLINES_DASK": cluster.address,
     }
@@ -123,12 +122,12 @@ def test_the_command_scores_over_tls(
     refused = score(write_certificates(tmp_path / "others"))
     assert refused.returncode == 2
     assert "does not answer" in refused.stderr
-    assert not job.catalog.prediction("news.csv").exists()
+    assert job.root.store.manifest("predictions/batch=news.csv") is None
     done = score(variables)
     assert done.returncode == 0, done.stderr
     assert "distributed" not in done.stderr  # Dask keeps its log to itself
     [result] = json.loads(done.stdout)["batches"]
     assert result["outcome"] == "scored"
-    predictions = open_artifact(job.catalog.prediction("news.csv"))
+    predictions = job.root.store.open(job.root.predictions_of("news.csv"))
     assert predictions is not None
     assert digests(predictions) == expected

@@ -19,8 +19,8 @@ from headlines.evaluation.evaluate import evaluate
 from headlines.models import champion
 from headlines.scoring.batch import Batch
 from headlines.settings import Settings
-from headlines.storage.artifact import Artifact, remove
-from headlines.storage.layout import Catalog
+from headlines.storage.artifact import Artifact
+from headlines.storage.data_root import DataRoot
 from operations.doctor import check_cluster
 from tests.headlines.conftest import publish_model
 from tests.headlines.scoring.test_scoring import make_champion
@@ -36,7 +36,7 @@ def test_workers_give_the_same_bytes_without_prefect(
 ) -> None:
     use(cluster)
     assert digests(job.run()) == expected
-    assert not list(job.catalog.work.glob("chunks/*"))
+    assert not list(job.root.store.work.glob("chunks/*"))
     pool = executors.executor(2)
     look = "sorted({name.partition('.')[0] for name in __import__('sys').modules})"
     seen = [pool.submit(eval, look) for _ in range(16)]
@@ -51,17 +51,17 @@ def test_files_that_workers_read_give_the_same_bytes(
     cluster: Cluster, use: Callable[[Cluster], None], job: Job, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     header, *rows = lines()
-    folder = job.catalog.inbox / "news.csv"
+    folder = job.root.store.directory / job.root.inbox / "news.csv"
     folder.mkdir(parents=True)
     for number in range(5):
         part = "\n".join([header, *rows[100 * number : 100 * number + 100]])
         (folder / f"part-{number}.csv").write_text(part, encoding="utf-8")
     options = score_options(chunk_rows=CHUNK_ROWS, read_group_bytes=1_000)
-    job = Job(job.catalog, Batch.of_folder(job.catalog, folder), options)
+    job = Job(job.root, Batch.of_folder(job.root, folder), options)
     use(cluster)
     found = digests(job.run())
-    assert not list(job.catalog.work.glob("admitted/*"))
-    remove(job.catalog, job.catalog.prediction("news.csv"))
+    assert not list(job.root.store.work.glob("admitted/*"))
+    job.root.store.remove(job.root.predictions_of("news.csv"))
     monkeypatch.setenv("HEADLINES_RUNNER", "threads")
     assert digests(job.run()) == found
 
@@ -76,13 +76,13 @@ def test_tokens_of_a_corpus_in_parts_are_the_same(
     from headlines.corpus import tokens
 
     monkeypatch.setattr(tokens, "_READ_ROWS", 10)  # small parts are worth a worker too
-    corpus = ingest(job.catalog, "small", str(corpus_file))
+    corpus = ingest(job.root, "small", str(corpus_file))
     monkeypatch.setenv("HEADLINES_RUNNER", "threads")
-    before = segment_corpus(job.catalog, corpus)
+    before = segment_corpus(job.root, corpus)
     shutil.rmtree(before.directory)
-    shutil.rmtree(job.catalog.words)
+    shutil.rmtree(job.root.store.directory / job.root.token_cache)
     use(cluster)
-    again = segment_corpus(job.catalog, corpus)
+    again = segment_corpus(job.root, corpus)
     assert not again.reused
     assert again.manifest.files == before.manifest.files
     assert len(again.manifest.files) == 3
@@ -96,9 +96,9 @@ def test_corpus_and_evaluation_in_parts_are_the_same(
     publish_model: Callable[..., Artifact],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(held_out, "_WORTH_ROWS", 1)
-    catalog = Catalog(tmp_path / "data")
-    model = publish_model(catalog, "m")
+    monkeypatch.setattr(held_out, "_MIN_WORKER_ROWS", 1)
+    root = DataRoot.open(tmp_path / "data")
+    model = publish_model(root, "m")
     made: list[tuple[Artifact, Artifact]] = []
     for kind in ("threads", "dask"):
         monkeypatch.setenv("HEADLINES_RUNNER", "threads")
@@ -108,14 +108,14 @@ def test_corpus_and_evaluation_in_parts_are_the_same(
                 shutil.rmtree(artifact.directory)
         # Parts small enough to be worth a worker each.
         sizes = IngestSizes(part_rows=10, worker_rows=1)
-        corpus = ingest(catalog, "small", str(corpus_file), sizes=sizes)
-        words = segment_corpus(catalog, corpus)
-        made.append((corpus, evaluate(catalog, model, corpus, words)))
+        corpus = ingest(root, "small", str(corpus_file), sizes=sizes)
+        words = segment_corpus(root, corpus)
+        made.append((corpus, evaluate(root, model, corpus, words)))
     for before, again in zip(*made, strict=True):
         assert not again.reused
         assert again.manifest.files == before.manifest.files
     assert len(made[0][0].manifest.files) == 10
-    assert not list(catalog.work.glob("chunks/*"))
+    assert not list(root.store.work.glob("chunks/*"))
 
 
 def test_the_same_call_again_sees_changed_files(
@@ -142,7 +142,7 @@ def test_a_worker_with_other_code_is_refused(
     assert "rjieba 0.0.1 instead of" in caught.value.problem
     assert "worker tcp://127.0.0.1:" in caught.value.location
     assert "restart the worker" in caught.value.hint
-    assert not job.catalog.prediction("news.csv").exists()
+    assert job.root.store.manifest("predictions/batch=news.csv") is None
     order.unlink()  # it was started again
     assert digests(job.run()) == expected
 
@@ -155,13 +155,13 @@ def test_a_worker_with_a_different_model_is_refused(
     tmp_path: Path,
 ) -> None:
     use(cluster)
-    other = make_champion(Catalog(tmp_path / "elsewhere"), seed=1)
-    assert other.manifest.key == champion.open_champion(job.catalog).manifest.key
+    other = make_champion(DataRoot.open(tmp_path / "elsewhere"), seed=1)
+    assert other.manifest.key == champion.open_champion(job.root).manifest.key
     order = cluster.order("other-model-w1", str(tmp_path / "elsewhere"))
-    with pytest.raises(InputError, match="is another one here") as caught:
+    with pytest.raises(InputError, match="a different copy of the model") as caught:
         job.run()
     assert str(other.directory) in caught.value.location
-    assert not job.catalog.prediction("news.csv").exists()
+    assert job.root.store.manifest("predictions/batch=news.csv") is None
     order.unlink()
     assert digests(job.run()) == expected
 
@@ -200,7 +200,7 @@ def test_the_scheduler_holds_at_most_a_window(
 def test_the_doctor_checks_every_worker(
     cluster: Cluster, use: Callable[[Cluster], None], job: Job, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("HEADLINES_DATA", str(job.catalog.root))
+    monkeypatch.setenv("HEADLINES_DATA", str(job.root.store.directory))
     monkeypatch.setenv("HEADLINES_RUNNER", "threads")
     assert check_cluster(Settings.from_environment()) == "not used (HEADLINES_RUNNER=threads)"
     use(cluster)
@@ -212,7 +212,7 @@ def test_the_doctor_checks_every_worker(
     with pytest.raises(InputError, match=r"another version .code 00000000"):
         check_cluster(Settings.from_environment())
     order.unlink()
-    monkeypatch.setenv("HEADLINES_DATA", str(job.catalog.root / "nowhere"))
+    monkeypatch.setenv("HEADLINES_DATA", str(job.root.store.directory / "nowhere"))
     with pytest.raises(InputError, match="does not see the data root"):
         check_cluster(Settings.from_environment())
 

@@ -17,12 +17,14 @@ import boto3
 import pytest
 
 from headlines.storage.bucket import requests
-from headlines.storage.bucket.mirror import Mirror
-from headlines.storage.bucket.mirrors import mirror_at
-from headlines.storage.layout import Catalog
+from headlines.storage.bucket.objects import Bucket
+from headlines.storage.bucket.store import BucketStore
+from headlines.storage.data_root import DataRoot
 from tests.headlines.conftest import publish_model  # noqa: F401  # a fixture
 
 from .faulty_proxy import FaultyProxy, proxied
+
+RootOf = Callable[[str], DataRoot]
 
 _SERVER = Path(__file__).with_name("s3_server.py")
 _numbers = itertools.count()
@@ -72,41 +74,36 @@ def bucket(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 @pytest.fixture
-def machine(
-    bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Callable[[str], Catalog]:
-    """Data roots of machines by their names: mirrors of one bucket."""
+def root_of(bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RootOf:
+    """Opens the bucket as machines of that name would, each with a cache of its own."""
 
-    def of(name: str) -> Catalog:
-        monkeypatch.setenv("HEADLINES_CACHE", str(tmp_path / name))
-        catalog = Catalog.from_environment()
-        mirror_of_bucket(catalog)  # which writes down whose mirror it is
-        return catalog
+    def open_root(machine: str) -> DataRoot:
+        monkeypatch.setenv("HEADLINES_CACHE", str(tmp_path / machine))
+        return DataRoot.open(f"s3://{bucket}/data")
 
-    return of
+    return open_root
 
 
 @pytest.fixture
-def catalog(machine: Callable[[str], Catalog]) -> Catalog:
-    """The data root of one machine."""
-    return machine("here")
+def root(root_of: RootOf) -> DataRoot:
+    """The bucket as one machine has it."""
+    return root_of("here")
 
 
-def mirror_of_bucket(catalog: Catalog) -> Mirror:
-    """The mirror that a data root is."""
-    mirror = mirror_at(catalog.root)
-    assert mirror is not None
-    return mirror
+def bucket_of(root: DataRoot) -> Bucket:
+    """The objects of a data root."""
+    assert isinstance(root.store, BucketStore)
+    return root.store.bucket
 
 
-def names(catalog: Catalog, folder: str = "") -> list[str]:
+def object_names(root: DataRoot, folder: str = "") -> list[str]:
     """The objects below a folder of the bucket."""
-    return [one.name for one in mirror_of_bucket(catalog).bucket.list(folder)]
+    return [info.name for info in bucket_of(root).list(folder)]
 
 
 @pytest.fixture
 def proxy(s3_server: str, bucket: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultyProxy]:
-    """The store behind a proxy that fails as it is told; retries do not wait long."""
+    """The store behind a proxy that fails on command; retries do not wait long."""
     monkeypatch.setitem(requests._CLIENT, "read_timeout", timedelta(seconds=0.5))
     backoff = {"init_backoff": timedelta(milliseconds=2), "max_backoff": timedelta(milliseconds=9)}
     monkeypatch.setitem(requests._RETRIES, "backoff", backoff)

@@ -1,4 +1,4 @@
-"""An HTTP proxy on loopback before a store, which counts requests and fails some as it is told."""
+"""An HTTP proxy on loopback before a store, which counts requests and fails some on command."""
 
 import http.client
 import os
@@ -30,7 +30,7 @@ STALL = "stall"  # the connection stays open, and nothing comes
 FAULTS = (FAIL_500, FAIL_503, RESET_BEFORE, RESET_AFTER, CUT, FAIL_AFTER)
 
 Choose = Callable[[str, str], str]
-"""Told method and path of a request, says what becomes of it: one of the above, or an error code
+"""Given method and path of a request, what happens to it: one of the above, or an error code
 that the store is to refuse it with."""
 
 
@@ -68,7 +68,7 @@ class FaultyProxy:
         url: its address.
         choose: what becomes of each request.
         counts: requests by method, and by what became of them.
-        heeds_conditions: whether the store is told of conditions of writes.
+        heeds_conditions: whether conditions of writes reach the store.
     """
 
     def __init__(self, port: int) -> None:
@@ -82,7 +82,7 @@ class FaultyProxy:
 def without_conditions(
     method: str, path: str, body: bytes, headers: dict[str, str]
 ) -> dict[str, str]:
-    """The headers of a request that sets no conditions, signed anew: they were signed too."""
+    """The headers of a request that sets no conditions, signed again: they were signed too."""
     kept = {n.lower(): v for n, v in headers.items() if not n.lower().startswith("if-")}
     del kept["authorization"]
     request = AWSRequest(method, f"http://{kept['host']}{path}", kept, body)

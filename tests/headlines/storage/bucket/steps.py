@@ -1,4 +1,4 @@
-"""The steps of the flows, without Prefect: what a data root in a bucket is to be good for."""
+"""The steps of the flows, without Prefect."""
 
 import csv
 from pathlib import Path
@@ -10,32 +10,32 @@ from headlines.models import presets
 from headlines.scoring.batch import Batch
 from headlines.scoring.options import ScoreOptions
 from headlines.storage.artifact import Artifact
-from headlines.storage.layout import Catalog
+from headlines.storage.data_root import DataRoot
 from headlines.training import train
 from tests.score import run, score_options
 
 HALF = score_options(max_reject_rate=0.5, chunk_rows=4)
 
 
-def train_first(catalog: Catalog, corpus_file: Path, preset: str) -> Artifact:
+def train_first(root: DataRoot, corpus_file: Path, preset: str) -> Artifact:
     """A corpus, its words, and a first model of it, which becomes the champion."""
-    ingested = ingest.ingest(catalog, "news", str(corpus_file))
-    words = tokens.segment_corpus(catalog, ingested)
-    return train.train(catalog, ingested, words, presets.resolve_preset(preset))
+    ingested = ingest.ingest(root, "news", str(corpus_file))
+    words = tokens.segment_corpus(root, ingested)
+    return train.train(root, ingested, words, presets.resolve_preset(preset))
 
 
-def evaluate_model(catalog: Catalog, model: Artifact) -> Artifact:
+def evaluate_model(root: DataRoot, model: Artifact) -> Artifact:
     """The evaluation of a model on that corpus."""
-    ingested = dataset.ensure(catalog, "news")
-    return evaluate.evaluate(catalog, model, ingested, tokens.segment_corpus(catalog, ingested))
+    ingested = dataset.ensure(root, "news")
+    return evaluate.evaluate(root, model, ingested, tokens.segment_corpus(root, ingested))
 
 
 def score(
-    catalog: Catalog, batch: Batch, options: ScoreOptions = HALF, *, rescore: bool = False
+    root: DataRoot, batch: Batch, options: ScoreOptions = HALF, *, rescore: bool = False
 ) -> str:
     """Score a batch, or stop it; return the outcome."""
     try:
-        return run(catalog, batch, options, rescore=rescore).outcome
+        return run(root, batch, options, rescore=rescore).outcome
     except InputError:
         return "stopped"
 

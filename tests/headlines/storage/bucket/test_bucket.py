@@ -3,10 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from headlines.errors import InputError
-from headlines.storage.bucket.errors import PreconditionFailed, StoreError
+from headlines.errors import InputError, PreconditionFailed, StoreError
 from headlines.storage.bucket.objects import Bucket
-from headlines.storage.layout import Catalog
+from headlines.storage.data_root import DataRoot
 
 from .conftest import KEYS, needs_conditions
 from .faulty_proxy import (
@@ -33,7 +32,7 @@ def behind(proxy: FaultyProxy, bucket: str) -> Bucket:
     return Bucket(f"s3://{bucket}/data")
 
 
-def test_an_object_is_replaced_only_while_it_is_the_one_that_was_read(opened: Bucket) -> None:
+def test_an_object_is_replaced_only_if_unchanged_since_read(opened: Bucket) -> None:
     one = opened.replace("a", b"one", None)
     with pytest.raises(PreconditionFailed):
         opened.replace("a", b"two", None)
@@ -48,7 +47,7 @@ def test_an_object_is_replaced_only_while_it_is_the_one_that_was_read(opened: Bu
     assert opened.read("b") is None
 
 
-def test_without_conditional_writes_the_object_is_looked_at_before(
+def test_without_conditional_writes_the_object_is_read_first(
     bucket: str, proxy: FaultyProxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     proxy.heeds_conditions = False
@@ -62,12 +61,12 @@ def test_without_conditional_writes_the_object_is_looked_at_before(
 
 
 @needs_conditions
-def test_a_store_that_ignores_conditions_is_found_out(proxy: FaultyProxy, catalog: Catalog) -> None:
+def test_a_store_that_ignores_conditions_is_found_out(proxy: FaultyProxy, root: DataRoot) -> None:
     proxy.heeds_conditions = False
     with pytest.raises(InputError, match="HEADLINES_CONDITIONAL_WRITES=off"):
-        catalog.require_writable()
+        root.store.require_writable()
     proxy.heeds_conditions = True
-    catalog.require_writable()
+    root.store.require_writable()
 
 
 @pytest.mark.parametrize("fault", [*FAULTS, STALL])
@@ -84,7 +83,7 @@ def test_a_write_is_done_once_whatever_becomes_of_the_answer(
     assert proxy.counts[fault] == 2
 
 
-def test_a_write_that_another_one_overtook_is_not_taken_for_the_own(
+def test_a_write_overtaken_by_another_is_not_taken_as_its_own(
     proxy: FaultyProxy, behind: Bucket
 ) -> None:
     one = behind.replace("a", b"one", None)
@@ -129,8 +128,8 @@ def test_a_store_that_fails_again_and_again_is_no_wrong_input(
     assert behind.read("a") is None
 
 
-def test_a_store_that_is_not_there_is_told_before_any_work(
-    catalog: Catalog, monkeypatch: pytest.MonkeyPatch, proxy: FaultyProxy, bucket: str
+def test_an_unreachable_store_is_reported_before_any_work(
+    monkeypatch: pytest.MonkeyPatch, proxy: FaultyProxy, bucket: str
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     with pytest.raises(InputError, match="the store cannot be reached"):
@@ -138,7 +137,7 @@ def test_a_store_that_is_not_there_is_told_before_any_work(
 
 
 @pytest.mark.parametrize(
-    ("code", "mend"),
+    ("code", "hint"),
     [
         ("AccessDenied", "s3:PutObject"),
         ("InvalidAccessKeyId", "AWS_ACCESS_KEY_ID"),
@@ -149,8 +148,8 @@ def test_a_store_that_is_not_there_is_told_before_any_work(
         ("NotImplemented", "HEADLINES_CONDITIONAL_WRITES=off"),
     ],
 )
-def test_what_a_person_can_mend_is_told_at_once_and_without_keys(
-    proxy: FaultyProxy, behind: Bucket, code: str, mend: str
+def test_what_a_person_can_fix_is_reported_without_keys(
+    proxy: FaultyProxy, behind: Bucket, code: str, hint: str
 ) -> None:
     proxy.choose = lambda _method, _path: code
     for ask in (
@@ -163,7 +162,7 @@ def test_what_a_person_can_mend_is_told_at_once_and_without_keys(
         with pytest.raises(InputError) as caught:
             ask()
         assert proxy.counts.total() == before + 2  # asked once: method and outcome are counted
-        assert mend in caught.value.hint
+        assert hint in caught.value.hint
         assert code in caught.value.problem
         assert not any(key in repr(caught.value) for key in KEYS)
         assert caught.value.__cause__ is None
@@ -220,5 +219,5 @@ def test_the_keys_of_a_profile_are_used(
 def test_an_address_with_keys_in_it_is_not_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HEADLINES_DATA", f"s3://{KEYS[0]}:{KEYS[1]}@bucket/data")
     with pytest.raises(InputError) as caught:
-        Catalog.from_environment()
+        DataRoot.from_environment()
     assert KEYS[1] not in str(caught.value)

@@ -1,6 +1,7 @@
 """What a data root is for, done in a bucket."""
 
 import os
+import pickle
 import shutil
 import subprocess
 import sys
@@ -14,11 +15,10 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from headlines.compute import executors
 from headlines.errors import InputError
 from headlines.evaluation.leaderboard import list_models
 from headlines.evaluation.promotion import promote_by_force
-from headlines.models import champion, registry, scorers
+from headlines.models import champion, registry
 from headlines.nightly import history
 from headlines.nightly.archive import archive
 from headlines.nightly.inbox import read_inbox
@@ -29,30 +29,25 @@ from headlines.scoring.batch_state import BatchState, batch_state
 from headlines.scoring.chunks import chunk_refs
 from headlines.scoring.predict import predict
 from headlines.scoring.read_files import REJECTS_FILE, read_group
-from headlines.settings import Settings
 from headlines.storage import lineage
-from headlines.storage.artifact import Artifact, list_artifacts, open_artifact, read_manifest
-from headlines.storage.bucket.garbage import collect_garbage
-from headlines.storage.bucket.surveying import surveyed
-from headlines.storage.documents import documents_in, write_document
-from headlines.storage.layout import Catalog
+from headlines.storage.artifact import Artifact
+from headlines.storage.data_root import DataRoot
 from tests.score import OPTIONS, make_jobs, score_options
 
 from . import steps
-from .conftest import mirror_of_bucket, names, needs_conditions
+from .conftest import RootOf, bucket_of, needs_conditions, object_names
 from .faulty_proxy import FaultyProxy, at_random
 
-Machine = Callable[[str], Catalog]
 TITLES = ["某地获奖", "天气很好", "发生车祸", "丰收喜讯", "公告路线", "火灾受伤"]
 
 
-def upload(catalog: Catalog, name: str, titles: list[str], tmp_path: Path) -> None:
+def upload(root: DataRoot, name: str, titles: list[str], tmp_path: Path) -> None:
     path = steps.write_titles(tmp_path / "uploads" / name, titles)
-    mirror_of_bucket(catalog).bucket.upload(path, f"inbox/{name}")
+    bucket_of(root).upload(path, f"inbox/{name}")
 
 
-def rows_of(catalog: Catalog, batch: str) -> dict[int, str]:
-    artifact = open_artifact(catalog.prediction(batch))
+def rows_of(root: DataRoot, batch: str) -> dict[int, str]:
+    artifact = root.store.open(root.predictions_of(batch))
     assert artifact is not None
     rows = [row for path in artifact.files(".parquet") for row in pq.read_table(path).to_pylist()]
     assert len(rows) == artifact.counts["scored"]
@@ -60,12 +55,12 @@ def rows_of(catalog: Catalog, batch: str) -> dict[int, str]:
 
 
 def test_predictions_are_those_of_a_local_data_root_to_the_byte(
-    machine: Machine, tmp_path: Path, corpus_file: Path, small_preset: str
+    root_of: RootOf, tmp_path: Path, corpus_file: Path, small_preset: str
 ) -> None:
-    here, there, local = machine("here"), machine("there"), Catalog(tmp_path / "local")
+    here, there, local = root_of("here"), root_of("there"), DataRoot.open(tmp_path / "local")
     chance = np.random.default_rng(7)
-    for catalog in (here, local):
-        steps.train_first(catalog, corpus_file, small_preset)
+    for root in (here, local):
+        steps.train_first(root, corpus_file, small_preset)
     assert (
         champion.open_champion(there).manifest.files == champion.open_champion(local).manifest.files
     )
@@ -74,54 +69,50 @@ def test_predictions_are_those_of_a_local_data_root_to_the_byte(
         titles[:: 1 + number * 3] = [""] * len(titles[:: 1 + number * 3])
         name = f"2026-11-2{number}.csv"
         upload(here, name, titles, tmp_path)
-        steps.write_titles(local.inbox / name, titles)
-    outcomes = {
-        root.root: [steps.score(root, batch) for batch in read_inbox(root).batches]
-        for root in (here, local)
-    }
-    assert outcomes[here.root] == outcomes[local.root] == ["stopped", "scored", "scored"]
-    for place in ("prediction", "rejected", "failed"):
+        steps.write_titles(local.store.directory / local.inbox / name, titles)
+    for root in (here, local):
+        outcomes = [steps.score(root, batch) for batch in read_inbox(root).batches]
+        assert outcomes == ["stopped", "scored", "scored"]
+    for name_of in (local.predictions_of, local.rejects_of, local.failure_of):
         for number in range(3):
             found, expected = (
-                open_artifact(getattr(root, place)(f"2026-11-2{number}.csv"))
-                for root in (there, local)
+                root.store.open(name_of(f"2026-11-2{number}.csv")) for root in (there, local)
             )
             assert (found is None) is (expected is None)
             if found and expected:
                 assert found.manifest.key == expected.manifest.key
                 counts, others = found.counts, expected.counts
                 assert {**counts, "where": ""} == {**others, "where": ""}
-                for one, other in zip(found.files(), expected.files(), strict=True):
-                    if one.suffix == ".parquet":  # a report names the place of the file
-                        assert one.read_bytes() == other.read_bytes()
+                for path, other in zip(found.files(), expected.files(), strict=True):
+                    if path.suffix == ".parquet":  # a report names the location of the batch
+                        assert path.read_bytes() == other.read_bytes()
 
 
 def test_a_data_root_in_a_bucket_does_what_a_local_one_does(
-    machine: Machine, tmp_path: Path, corpus_file: Path, small_preset: str
+    root_of: RootOf, tmp_path: Path, corpus_file: Path, small_preset: str
 ) -> None:
-    here, there = machine("here"), machine("there")
-    here.require_writable()
+    here, there = root_of("here"), root_of("there")
+    here.store.require_writable()
     assert registry.is_empty(here)
     with pytest.raises(InputError, match="no model"):
         champion.open_champion(here)
     model = steps.train_first(here, corpus_file, small_preset)
     assert steps.train_first(there, corpus_file, small_preset).reused
-    version = model.directory.name
-    assert [(one.version, one.champion, one.damaged) for one in list_models(there)] == [
-        (version, True, "")
-    ]
+    version = model.version
+    [listed] = list_models(there)
+    assert (listed.version, listed.champion, listed.damaged) == (version, True, "")
     assert predict(TITLES).shape == (6, 3)
     upload(here, "sub/day.csv", TITLES, tmp_path)
     for part in ("a.csv", "b.csv"):
         upload(here, f"folder.csv/{part}", TITLES[:3], tmp_path)
-    mirror_of_bucket(here).bucket.upload(b"", "inbox/sub")  # as programs mark a folder
+    bucket_of(here).upload(b"", "inbox/sub")  # as programs mark a folder
     [folder, day] = read_inbox(here).batches
     assert (folder.name, day.name) == ("folder.csv", "sub/day.csv")
     assert [steps.score(here, batch) for batch in (folder, day)] == ["scored", "scored"]
     assert len(rows_of(there, "folder.csv")) == 6
-    with surveyed(there):
+    with there.store.listed(there.predictions, there.rejects, there.failures):
         states = [batch_state(there, batch) for batch in read_inbox(there).batches]
-        assert collect_garbage(there) == 0
+        assert there.store.collect_garbage() == 0
     assert states == [BatchState.SCORED, BatchState.SCORED]
     # A revision, seen by the other machine.
     upload(here, "sub/day.csv", TITLES[:2], tmp_path)
@@ -129,68 +120,78 @@ def test_a_data_root_in_a_bucket_does_what_a_local_one_does(
     assert batch_state(there, revised) is BatchState.REVISED
     assert steps.score(there, revised) == "scored"
     assert len(rows_of(here, "sub/day.csv")) == 2
-    assert len(list_artifacts(here.root / "superseded/predictions")) == 1
-    links = lineage.lineage(here, here.named(f"{here.address}/predictions/batch=sub%2Fday.csv"))
+    assert len(here.store.list_artifacts("superseded/predictions")) == 1
+    url = f"{here.url}/predictions/batch=sub%2Fday.csv"
+    links = lineage.lineage(here, here.resolve(url))
     assert [link.problem for link in links] == [""] * len(links)
     # The inbox is emptied, and the way back leads to the archive.
     assert set(archive(there, 0).moved) == {"folder.csv", "sub/day.csv"}
-    assert names(there, "inbox") == ["inbox/sub"]
+    assert object_names(there, "inbox") == ["inbox/sub"]
     assert read_inbox(here).batches == []
-    links = lineage.lineage(here, here.prediction("folder.csv"))
+    links = lineage.lineage(here, here.predictions_of("folder.csv"))
     assert "archived; it was inbox/folder.csv" in [link.note for link in links]
     assert [link.problem for link in links] == [""] * len(links)
-    write_document(here, here.nightly_reports / "2026.json", b"{}")
-    assert documents_in(there.nightly_reports, ".json") == [there.nightly_reports / "2026.json"]
-    assert history.recent_nights(there.nightly_reports) == []  # it is none, and only told of
+    record = f"{here.nightly_reports}/2026.json"
+    here.store.write_document(record, b"{}")
+    assert there.store.list_documents(there.nightly_reports, ".json") == [record]
+    assert history.recent_nights(there) == []  # it is not a record, which is only logged
 
 
-def test_a_model_is_compared_and_promoted_by_a_machine_that_has_neither(
-    machine: Machine, corpus_file: Path, small_preset: str, publish_champion: Any
+def test_a_machine_without_local_copies_promotes_a_model(
+    root_of: RootOf, corpus_file: Path, small_preset: str, publish_champion: Any
 ) -> None:
-    here, there = machine("here"), machine("there")
+    here, there = root_of("here"), root_of("there")
     model = steps.train_first(here, corpus_file, small_preset)
     evaluation = steps.evaluate_model(here, model)
     assert steps.evaluate_model(there, champion.open_champion(there)).reused
-    assert [one.evaluation for one in list_models(machine("third"))] == [
-        str(machine("third").root / evaluation.directory.relative_to(here.root))
-    ]
+    [listed] = list_models(root_of("third"))
+    assert listed.evaluation == evaluation.location
     publish_champion(there)
     other = champion.open_champion(there)
     steps.evaluate_model(there, other)
-    verdict = promote_by_force(machine("fresh"), model.directory.name)
+    verdict = promote_by_force(root_of("fresh"), model.version)
     assert verdict.summary.startswith("forced: dev macro-F1")
-    assert champion.open_champion(here).directory.name == model.directory.name
+    assert champion.open_champion(here).version == model.version
 
 
-def test_files_that_are_still_written_settle_by_the_time_of_the_store(
-    catalog: Catalog, tmp_path: Path
-) -> None:
-    upload(catalog, "a.csv", TITLES, tmp_path)
-    assert list(read_inbox(catalog, settle_seconds=300).settling) == ["a.csv"]
-    assert [batch.name for batch in read_inbox(catalog, settle_seconds=0).batches] == ["a.csv"]
+def test_files_settle_by_the_clock_of_the_store(root: DataRoot, tmp_path: Path) -> None:
+    upload(root, "a.csv", TITLES, tmp_path)
+    assert list(read_inbox(root, settle_seconds=300).settling) == ["a.csv"]
+    assert [batch.name for batch in read_inbox(root, settle_seconds=0).batches] == ["a.csv"]
 
 
-def test_a_batch_is_named_by_its_address(catalog: Catalog, tmp_path: Path) -> None:
-    upload(catalog, "a.csv", TITLES, tmp_path)
-    upload(catalog, "folder.csv/b.csv", TITLES, tmp_path)
-    paths = [catalog.named(f"{catalog.address}/inbox/{name}") for name in ("a.csv", "folder.csv")]
-    found = resolve_batches(catalog, paths, None)
-    assert [batch.name for batch in found] == ["a.csv", "folder.csv"]
-    with pytest.raises(InputError, match="no such file"):
-        resolve_batches(catalog, [catalog.named(f"{catalog.address}/inbox/c.csv")], None)
+def test_a_batch_is_named_by_its_url(root: DataRoot, tmp_path: Path) -> None:
+    upload(root, "a.csv", TITLES, tmp_path)
+    upload(root, "folder.csv/b.csv", TITLES, tmp_path)
+    urls = [f"{root.url}/inbox/{name}" for name in ("a.csv", "folder.csv", "c.csv")]
+    *paths, missing = (root.store.fetch(root.resolve(url)) for url in urls)
+    batches = resolve_batches(root, paths, None)
+    assert [batch.name for batch in batches] == ["a.csv", "folder.csv"]
+    with pytest.raises(InputError, match="no such file") as caught:
+        resolve_batches(root, [missing], None)
+    assert caught.value.location == urls[2]
     with pytest.raises(InputError, match="not in the data root"):
-        catalog.named("s3://elsewhere/a.csv")
+        root.resolve("s3://elsewhere/a.csv")
+
+
+def test_errors_of_a_batch_name_its_url(root: DataRoot) -> None:
+    bucket_of(root).upload(b"text\nx\n", "inbox/a.csv")
+    [batch] = read_inbox(root).batches
+    for read in (prepare.check_first_row, prepare.prepare_batch):
+        with pytest.raises(InputError, match="no column 'title'") as caught:
+            read(root, batch, OPTIONS)
+        assert caught.value.location == f"{root.url}/inbox/a.csv"
 
 
 def test_a_batch_that_was_exchanged_is_not_archived(
-    machine: Machine, tmp_path: Path, publish_champion: Callable[[Catalog], None]
+    root_of: RootOf, tmp_path: Path, publish_champion: Callable[[DataRoot], None]
 ) -> None:
-    here = machine("here")
+    here = root_of("here")
     publish_champion(here)
     upload(here, "a.csv", TITLES, tmp_path)
     [batch] = read_inbox(here).batches
     assert steps.score(here, batch) == "scored"
-    bucket = mirror_of_bucket(here).bucket
+    bucket = bucket_of(here)
     real, copied = bucket.copy, []
 
     def copy(name: str, to: str) -> None:
@@ -201,7 +202,7 @@ def test_a_batch_that_was_exchanged_is_not_archived(
     bucket.copy = copy  # type: ignore[method-assign]
     assert archive(here, 0).kept == {"changed meanwhile": 1}
     assert copied == ["archive/a.csv"]
-    assert names(here, "inbox") == ["inbox/a.csv"]
+    assert object_names(here, "inbox") == ["inbox/a.csv"]
     bucket.copy = real  # type: ignore[method-assign]
     [revised] = read_inbox(here).batches
     assert batch_state(here, revised) is BatchState.REVISED
@@ -209,18 +210,18 @@ def test_a_batch_that_was_exchanged_is_not_archived(
 
 @pytest.mark.parametrize("after", ["copy", "mark", "some"])
 def test_an_archive_run_that_is_killed_loses_no_row(
-    machine: Machine,
+    root_of: RootOf,
     tmp_path: Path,
-    publish_champion: Callable[[Catalog], None],
+    publish_champion: Callable[[DataRoot], None],
     after: str,
 ) -> None:
-    here = machine("here")
+    here = root_of("here")
     publish_champion(here)
     for part in ("a.csv", "b.csv"):
         upload(here, f"day.csv/{part}", TITLES, tmp_path)
     [batch] = read_inbox(here).batches
     assert steps.score(here, batch) == "scored"
-    bucket = mirror_of_bucket(here).bucket
+    bucket = bucket_of(here)
     real_upload, real_delete = bucket.upload, bucket.delete
 
     def upload_mark(source: Any, name: str) -> str:
@@ -237,160 +238,138 @@ def test_an_archive_run_that_is_killed_loses_no_row(
     with pytest.raises(KeyboardInterrupt):
         archive(here, 0)
     bucket.upload, bucket.delete = real_upload, real_delete  # type: ignore[method-assign]
-    there = machine("there")
+    there = root_of("there")
     inbox = read_inbox(there)
     assert all(batch_state(there, batch) is BatchState.SCORED for batch in inbox.batches)
     assert archive(there, 0).moved == ({"day.csv": "day~1.csv"} if after == "copy" else {})
-    assert names(there, "inbox") == []
-    assert {"archive/day.csv/a.csv", "archive/day.csv/b.csv"} <= set(names(there, "archive"))
+    assert object_names(there, "inbox") == []
+    assert {"archive/day.csv/a.csv", "archive/day.csv/b.csv"} <= set(object_names(there, "archive"))
 
 
 @pytest.fixture
-def publish_champion(publish_model: Callable[..., Artifact]) -> Callable[[Catalog], None]:
-    def publish(catalog: Catalog) -> None:
-        publish_model(catalog, "2026-11-20-00000000")
-        champion.promote(catalog, "2026-11-20-00000000", "by hand")
+def publish_champion(publish_model: Callable[..., Artifact]) -> Callable[[DataRoot], None]:
+    def publish(root: DataRoot) -> None:
+        publish_model(root, "2026-11-20-00000000")
+        champion.promote(root, "2026-11-20-00000000", "by hand")
 
     return publish
 
 
 def test_a_worker_elsewhere_scores_a_chunk(
-    machine: Machine,
-    tmp_path: Path,
-    publish_champion: Callable[[Catalog], None],
-    monkeypatch: pytest.MonkeyPatch,
+    root_of: RootOf, tmp_path: Path, publish_champion: Callable[[DataRoot], None]
 ) -> None:
-    """The other machine has the same path, with nothing there, as its disk is another."""
-    here = machine("here")
+    here = DataRoot.open(root_of("here").url, shares_work=True)
     publish_champion(here)
     upload(here, "day.csv", TITLES, tmp_path)
-    monkeypatch.setenv("HEADLINES_RUNNER", "dask")
-    assert Settings.from_environment().runner == "dask"
     [batch] = read_inbox(here).batches
     model = champion.open_champion(here)
     prepared = prepare.prepare_batch(here, batch, steps.HALF)
     jobs = make_jobs(here, batch, prepared, steps.HALF)
     assert len(jobs) == 2
-    cache = here.root.parent
-    cache.rename(tmp_path / "client's disk")
-    monkeypatch.setenv("HEADLINES_RUNNER", "threads")  # a worker need not know of it
-    scorers._scorer.cache_clear()
-    parts = [score_chunks.score_chunk(job) for job in jobs]
-    cache.rename(tmp_path / "worker's disk")
-    (tmp_path / "client's disk").rename(cache)
-    monkeypatch.setenv("HEADLINES_RUNNER", "dask")
-    assert not parts[0].directory.exists()
+    root_of("worker")  # from here on, data roots are opened on that machine
+    parts = [score_chunks.score_chunk(job) for job in pickle.loads(pickle.dumps(jobs))]
+    assert not any(part.directory.is_relative_to(here.store.directory) for part in parts)
     commit.commit(here, batch, prepared, model, parts)
-    assert rows_of(machine("third"), "day.csv") == dict(enumerate(TITLES))
-    assert names(here, ".work/shared") == []
+    assert rows_of(root_of("third"), "day.csv") == dict(enumerate(TITLES))
+    assert object_names(here, ".work/shared") == []
 
 
 def test_a_worker_elsewhere_reads_files_of_a_batch(
-    machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    root_of: RootOf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    here = machine("here")
+    here = DataRoot.open(root_of("here").url, shares_work=True)
     options = score_options(read_group_bytes=1)
     upload(here, "day.csv/part-0.csv", [*TITLES, " "], tmp_path)
     upload(here, "day.csv/part-1.csv", TITLES, tmp_path)
     [batch] = read_inbox(here).batches
-    monkeypatch.setenv("HEADLINES_RUNNER", "dask")
     groups = prepare._read_groups(here, batch, options)
-    cache = here.root.parent
-    cache.rename(tmp_path / "client's disk")
-    monkeypatch.setenv("HEADLINES_RUNNER", "threads")
-    read = [read_group(group) for group in groups]
-    cache.rename(tmp_path / "worker's disk")
-    (tmp_path / "client's disk").rename(cache)
-    monkeypatch.setenv("HEADLINES_RUNNER", "dask")
-    assert not any(artifact.directory.exists() for artifact in read)
-    monkeypatch.setattr(executors, "executor", lambda _: ThreadPoolExecutor(1))
-    monkeypatch.setattr(executors, "max_in_flight", lambda: 1)
-    monkeypatch.setattr(read_files, "read_files", lambda *_: pytest.fail("it was read"))
+    root_of("worker")  # from here on, data roots are opened on that machine
+    read = [read_group(group) for group in pickle.loads(pickle.dumps(groups))]
+    assert not any(part.directory.is_relative_to(here.store.directory) for part in read)
+    monkeypatch.setattr(read_files, "read_files", lambda *_: pytest.fail("it was read again"))
     prepared = prepare.prepare_batch(here, batch, options)
     assert prepared.counts["rows_in"] == 2 * len(TITLES) + 1
     rejected = list(read_rejects(prepared.directory / REJECTS_FILE))
     assert [reject.row for reject in rejected] == [len(TITLES)]
     prepare.remove_prepared(here, batch, options, chunk_refs(prepared))
-    assert names(here, ".work/shared") == []
+    assert object_names(here, ".work/shared") == []
 
 
 @needs_conditions
 def test_two_machines_that_score_one_batch_publish_it_once(
-    machine: Machine, tmp_path: Path, publish_champion: Callable[[Catalog], None]
+    root_of: RootOf, tmp_path: Path, publish_champion: Callable[[DataRoot], None]
 ) -> None:
-    here, there = machine("here"), machine("there")
+    here, there = root_of("here"), root_of("there")
     publish_champion(here)
     upload(here, "day.csv", TITLES, tmp_path)
     for number in range(4):
-        batches = [read_inbox(catalog).batches[0] for catalog in (here, there)]
+        batches = [read_inbox(root).batches[0] for root in (here, there)]
         with ThreadPoolExecutor(2) as pool:
             outcomes = list(pool.map(steps.score, (here, there), batches, [OPTIONS, OPTIONS]))
         assert set(outcomes) <= {"scored", "reused"}
         assert number or "scored" in outcomes
-        for catalog in (here, there, machine(f"fresh {number}")):
-            assert rows_of(catalog, "day.csv") == dict(enumerate(TITLES[number:]))
-        assert len(names(here, "predictions")) == 2
+        for root in (here, there, root_of(f"fresh {number}")):
+            assert rows_of(root, "day.csv") == dict(enumerate(TITLES[number:]))
+        assert len(object_names(here, "predictions")) == 2
         upload(here, "day.csv", TITLES[number + 1 :], tmp_path)
 
 
 @needs_conditions
 def test_of_two_machines_that_promote_none_overwrites_the_other(
-    machine: Machine, publish_model: Callable[..., Any]
+    root_of: RootOf, publish_model: Callable[..., Any]
 ) -> None:
-    here, there = machine("here"), machine("there")
+    here, there = root_of("here"), root_of("there")
     versions = [f"2026-11-{day}-0000000{day % 10}" for day in range(10, 18)]
     for seed, version in enumerate(versions):
         publish_model(here, version, seed=seed)
     champion.promote(here, versions[0], "by hand")
     start = threading.Barrier(2)
 
-    def promote(catalog: Catalog, mine: list[str]) -> None:
+    def promote(root: DataRoot, mine: list[str]) -> None:
         start.wait()
         for version in mine:
-            champion.promote(catalog, version, "by hand")
+            champion.promote(root, version, "by hand")
 
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(promote, (here, there), (versions[1:4], versions[4:])))
-    told = [promotion.version for promotion in champion.history(machine("third"))]
-    assert told[0] == versions[0]
-    assert sorted(told) == versions
-    assert [one for one in told if one in versions[1:4]] == versions[1:4]
-    assert (
-        champion.open_champion(here).directory.name == champion.open_champion(there).directory.name
-    )
+    promoted = [promotion.version for promotion in champion.history(root_of("third"))]
+    assert promoted[0] == versions[0]
+    assert sorted(promoted) == versions
+    assert [version for version in promoted if version in versions[1:4]] == versions[1:4]
+    assert champion.open_champion(here).version == champion.open_champion(there).version
 
 
 def test_a_judgement_that_another_machine_overtook_is_an_error(
-    machine: Machine, publish_model: Callable[..., Any]
+    root_of: RootOf, publish_model: Callable[..., Any]
 ) -> None:
-    here, there = machine("here"), machine("there")
+    here, there = root_of("here"), root_of("there")
     for seed, version in enumerate(("a", "b", "c")):
         publish_model(here, version, seed=seed)
     champion.promote(here, "a", "by hand")
     champion.promote(there, "b", "by hand")
-    with pytest.raises(InputError, match="b has become the champion meanwhile"):
+    with pytest.raises(InputError, match="b became champion in the meantime"):
         champion.promote(here, "c", "better", instead_of="a")
     assert champion.rollback(here).version == "a"
-    mirror_of_bucket(here).bucket.upload(b"{garbage", "models/champion.json")
+    bucket_of(here).upload(b"{garbage", "models/champion.json")
     with pytest.raises(InputError, match="cannot be read"):
         champion.history(there)
     champion.promote(there, "c", "by hand")
-    assert [one.version for one in champion.history(here)] == ["c"]
-    assert any(".damaged~" in name for name in names(here, "models"))
+    assert [promotion.version for promotion in champion.history(here)] == ["c"]
+    assert any(".damaged~" in name for name in object_names(here, "models"))
 
 
 @pytest.mark.parametrize(
     "seed", [1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(2, 12))]
 )
-def test_nothing_is_lost_or_twice_where_a_fifth_of_all_requests_fails(
-    machine: Machine,
+def test_nothing_is_lost_or_doubled_if_a_fifth_of_requests_fails(
+    root_of: RootOf,
     proxy: FaultyProxy,
     tmp_path: Path,
     corpus_file: Path,
     small_preset: str,
     seed: int,
 ) -> None:
-    here = machine("here")
+    here = root_of("here")
     proxy.choose = at_random(seed, 0.2)
     steps.train_first(here, corpus_file, small_preset)
     upload(here, "day.csv", TITLES, tmp_path)
@@ -402,27 +381,27 @@ def test_nothing_is_lost_or_twice_where_a_fifth_of_all_requests_fails(
     assert steps.score(here, revised) == "reused"
     assert archive(here, 0).moved == {"day.csv": "day.csv"}
     proxy.choose = lambda _method, _path: "pass"
-    there = machine("there")
+    there = root_of("there")
     assert rows_of(there, "day.csv") == dict(enumerate(TITLES[1:]))
-    assert names(there, "inbox") == []
-    assert names(there, "archive") == ["archive/day.csv"]
+    assert object_names(there, "inbox") == []
+    assert object_names(there, "archive") == ["archive/day.csv"]
     assert len(champion.history(there)) == 1
-    [superseded] = list_artifacts(there.root / "superseded/predictions")
-    before = open_artifact(superseded)
+    [superseded] = there.store.list_artifacts("superseded/predictions")
+    before = there.store.open(superseded)
     assert before is not None
     assert before.counts["scored"] == 6
-    with surveyed(there):
-        collect_garbage(there)
-    manifest = read_manifest(there.prediction("day.csv"))
+    with there.store.listed(there.predictions, there.rejects, there.failures):
+        there.store.collect_garbage()
+    manifest = there.store.manifest(there.predictions_of("day.csv"))
     assert manifest is not None
-    assert len(names(there, "predictions")) == len(manifest.files) + 1
+    assert len(object_names(there, "predictions")) == len(manifest.files) + 1
     assert proxy.counts.total() > 2 * proxy.counts["pass"]
 
 
 def test_the_command_line_works_on_a_bucket(
-    machine: Machine, tmp_path: Path, publish_champion: Callable[[Catalog], None]
+    root_of: RootOf, tmp_path: Path, publish_champion: Callable[[DataRoot], None]
 ) -> None:
-    here = machine("here")
+    here = root_of("here")
     publish_champion(here)
 
     def run(*arguments: str, **variables: str) -> "subprocess.CompletedProcess[str]":
@@ -434,7 +413,7 @@ def test_the_command_line_works_on_a_bucket(
             cwd=Path(__file__).parents[4],
         )
 
-    shutil.rmtree(here.root)
+    shutil.rmtree(here.store.directory)
     predicted = run("predict", "某地获奖")
     assert predicted.returncode == 0
     assert "某地获奖" in predicted.stdout
@@ -444,3 +423,9 @@ def test_the_command_line_works_on_a_bucket(
     assert "there is no such bucket (NoSuchBucket)" in wrong.stderr
     listed = run("models", "--json")
     assert '"evaluation": ""' in listed.stdout
+    archived = run("archive", "--json")
+    assert f'"directory": "{here.url}/archive"' in archived.stdout
+    model = f"{here.url}/models/2026-11-20-00000000"
+    assert "model models/2026-11-20-00000000" in run("lineage", model).stdout
+    missing = run("lineage", f"{here.url}/models/none")
+    assert f"headlines: {here.url}/models/none: there is no artifact" in missing.stderr

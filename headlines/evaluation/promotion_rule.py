@@ -1,0 +1,177 @@
+"""The promotion rule: is a model better than the champion on held-out headlines?"""
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from headlines.errors import InputError
+from headlines.metrics.bootstrap import Comparison, paired_bootstrap
+from headlines.metrics.classification import Labels, classification_metrics
+from headlines.storage.artifact import Artifact
+
+# One-sided: of challengers that are no better, one in twenty passes the test.
+MAX_P_VALUE = 0.05
+# Of a class's F1. The smallest class of the iNews dev split has so few headlines that a single one
+# moves its F1 by about half of this; no single headline should decide.
+MAX_CLASS_F1_LOSS = 0.02
+
+_ROW_COLUMNS = ["row", "title", "label"]  # which must be equal in two evaluations
+
+
+@dataclass(frozen=True)
+class PromotionDecision:
+    """Whether a model becomes the champion, and why.
+
+    Attributes:
+        version: the challenger.
+        champion: the champion that it was compared with, or that stays without a comparison; None
+            where there is no other champion, or none that can be used.
+        promoted: what the rule decides; in the result of a promotion, whether it is the champion.
+        summary: one sentence with the metrics, kept in the champion's history.
+        reasons: reasons against the challenger, one sentence each.
+        figures: `accuracy` and `macro_f1` of `challenger` and `champion` on the compared rows.
+        comparison: challenger minus champion, on the same rows.
+    """
+
+    version: str
+    champion: str | None
+    promoted: bool
+    summary: str
+    reasons: tuple[str, ...] = ()
+    figures: dict[str, dict[str, float]] = field(default_factory=dict)
+    comparison: Comparison | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data, ready for JSON."""
+        return asdict(self)
+
+
+def not_compared(version: str, reason: str, champion: str | None = None) -> PromotionDecision:
+    """The decision against a model that cannot be compared with the champion."""
+    summary = "it was not compared with the champion"
+    return PromotionDecision(version, champion, False, summary, (reason,))
+
+
+def judge(challenger: Artifact, champion: Artifact) -> PromotionDecision:
+    """Compare a model with the champion by their evaluations on the same corpus.
+
+    The challenger is promoted only if, on the dev rows whose titles are not in train,
+    - its macro-F1 is better than the champion's by a paired test (p below `MAX_P_VALUE`);
+    - no class's F1 is lower than the champion's by more than `MAX_CLASS_F1_LOSS`;
+    - it fails no behaviour check that the champion passes or is better at. (A floor that no model
+      reaches yet must not keep the better of two models from scoring.)
+    The test split is not used: choosing models by it would use it up. Whether one of the two was
+    trained on these rows as part of another corpus is not known here.
+
+    Raises:
+        InputError: the two were not evaluated on the same rows.
+    """
+    ours, theirs = _dev_predictions(challenger), _dev_predictions(champion)
+    version, champion_version = _version(challenger), _version(champion)
+    if not ours[_ROW_COLUMNS].equals(theirs[_ROW_COLUMNS]):
+        raise InputError(
+            f"{version} and {champion_version} were not evaluated on the same dev headlines "
+            f"({len(ours)} and {len(theirs)})",
+            challenger.location,
+            "evaluate both on one corpus with a dev split",
+        )
+    if ours.empty:
+        return not_compared(
+            version, "there are no dev headlines to compare it on", champion_version
+        )
+    labels = ours["label"].to_numpy()
+    our_labels, their_labels = (frame["prediction"].to_numpy() for frame in (ours, theirs))
+    comparison = paired_bootstrap(labels, our_labels, their_labels)
+    our_metrics, their_metrics = _metrics(labels, our_labels), _metrics(labels, their_labels)
+    our_f1, their_f1 = our_metrics["macro_f1"], their_metrics["macro_f1"]
+    reasons = [
+        *_not_better(comparison, our_f1, their_f1),
+        *_class_losses(comparison),
+        *_behaviour_regressions(challenger, champion),
+    ]
+    difference = comparison.macro_f1
+    return PromotionDecision(
+        version=version,
+        champion=champion_version,
+        promoted=not reasons,
+        summary=f"dev macro-F1 {our_f1:.3f}, that of {champion_version} {their_f1:.3f}: "
+        f"{difference.difference:+.3f} ({difference.low:+.3f} to {difference.high:+.3f}), "
+        f"p {difference.p:.4f}, {comparison.rows} headlines",
+        reasons=tuple(reasons),
+        figures={"challenger": our_metrics, "champion": their_metrics},
+        comparison=comparison,
+    )
+
+
+def _dev_predictions(evaluation: Artifact) -> pd.DataFrame:
+    """The dev rows whose titles are not in train, in order."""
+    columns = ["split", "leaked", "prediction", *_ROW_COLUMNS]
+    path = evaluation.directory / "output_check.parquet"
+    frame = pd.read_parquet(path, columns=columns)
+    frame = frame[(frame["split"] == "dev") & ~frame["leaked"]]
+    return frame.sort_values("row", ignore_index=True)
+
+
+def _version(evaluation: Artifact) -> str:
+    return Path(evaluation.manifest.inputs[0].path).name
+
+
+def _metrics(labels: Labels, predictions: Labels) -> dict[str, float]:
+    metrics = classification_metrics(labels, predictions)
+    return {name: metrics[name] for name in ("accuracy", "macro_f1")}
+
+
+def _not_better(comparison: Comparison, ours: float, theirs: float) -> list[str]:
+    macro_f1 = comparison.macro_f1
+    if macro_f1.p < MAX_P_VALUE:
+        return []
+    return [
+        f"its dev macro-F1 of {ours:.3f} is not shown to be better than the champion's "
+        f"{theirs:.3f} ({macro_f1.difference:+.3f}, p {macro_f1.p:.4f}; it must be below "
+        f"{MAX_P_VALUE})"
+    ]
+
+
+def _class_losses(comparison: Comparison) -> list[str]:
+    return [
+        f"its F1 of the class {name} is {-difference:.3f} lower than the champion's (at most "
+        f"{MAX_CLASS_F1_LOSS} is allowed)"
+        for name, difference in comparison.classes.items()
+        if difference < -MAX_CLASS_F1_LOSS
+    ]
+
+
+def _behaviour_regressions(challenger: Artifact, champion: Artifact) -> list[str]:
+    ours, theirs = _checks(challenger), _checks(champion) or {}
+    if ours is None:
+        return ["its behaviour was not checked"]
+    failed = [
+        f"{name} ({check['share']:.3f})"
+        for name, check in ours.items()
+        if not check["passed"] and not _is_no_worse(check, theirs.get(name))
+    ]
+    if not failed:
+        return []
+    names = ", ".join(failed)
+    return [f"it fails behaviour checks that the champion passes or is better at: {names}"]
+
+
+def _is_no_worse(check: dict[str, Any], champion_check: dict[str, Any] | None) -> bool:
+    """Whether the champion fails a behaviour check too and is no better at it.
+
+    There is no tolerance: a little at every promotion would add up.
+    """
+    if champion_check is None or champion_check["passed"]:
+        return False
+    return bool(check["share"] >= champion_check["share"])
+
+
+def _checks(evaluation: Artifact) -> dict[str, dict[str, Any]] | None:
+    path = evaluation.directory / "behaviour.json"
+    if not path.is_file():
+        return None
+    checks = json.loads(path.read_text(encoding="utf-8"))["checks"]
+    return {check["name"]: check for check in checks}

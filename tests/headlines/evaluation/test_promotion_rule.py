@@ -1,0 +1,112 @@
+"""The promotion rule: what it accepts, what it refuses and why, and what it ignores."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from headlines.errors import InputError
+from headlines.evaluation.promotion_rule import MAX_P_VALUE, judge
+from headlines.labels import LABELS
+from headlines.storage.artifact import Artifact
+
+from .conftest import FLOOR, ROWS, TRUTH, wrong_on
+
+
+def test_not_promoted_at_the_cost_of_one_class(
+    publish_evaluation: Callable[..., Artifact],
+) -> None:
+    present, challenger = TRUTH.copy(), TRUTH.copy()
+    present[:50], present[100:150] = 1, 0  # two classes mixed up, the last one perfect
+    challenger[-10:] = 1
+    decision = judge(publish_evaluation("new", challenger), publish_evaluation("present", present))
+    assert decision.comparison is not None
+    assert decision.comparison.macro_f1.p < MAX_P_VALUE
+    [reason] = decision.reasons
+    assert reason.startswith("its F1 of the class negative is 0.053 lower than the champion's")
+    assert not decision.promoted
+
+
+@pytest.mark.parametrize(
+    ("ours", "champion_share", "expected"),
+    [
+        (FLOOR, 0.95, None),
+        (0.5, FLOOR, "it fails behaviour checks that the champion passes or is better at: 获奖"),
+        (0.5, None, "it fails behaviour checks that the champion passes or is better at: 获奖"),
+        (0.5, 0.53, "it fails behaviour checks that the champion passes or is better at: 获奖"),
+        (0.5, 0.51, "it fails behaviour checks that the champion passes or is better at: 获奖"),
+        (0.5, 0.5, None),
+        (0.5, 0.4, None),
+        (None, FLOOR, "its behaviour was not checked"),
+    ],
+)
+def test_a_behaviour_regression_prevents_promotion(
+    publish_evaluation: Callable[..., Artifact],
+    ours: float | None,
+    champion_share: float | None,
+    expected: str | None,
+) -> None:
+    challenger = publish_evaluation("new", wrong_on(0.1), behaves=ours)
+    decision = judge(
+        challenger, publish_evaluation("present", wrong_on(0.4), behaves=champion_share)
+    )
+    assert [reason.removesuffix(" (0.500)") for reason in decision.reasons] == [expected] * bool(
+        expected
+    )
+    assert decision.promoted == (expected is None)
+
+
+def test_all_reasons_against_a_model_are_given(publish_evaluation: Callable[..., Artifact]) -> None:
+    challenger = publish_evaluation("new", wrong_on(0.9), behaves=0.5)
+    decision = judge(challenger, publish_evaluation("present", wrong_on(0.1)))
+    assert len(decision.reasons) == 1 + len(LABELS) + 1
+
+
+def test_at_most_one_of_two_models_is_better(publish_evaluation: Callable[..., Artifact]) -> None:
+    shares = np.random.default_rng(0).uniform(0.1, 0.9, 6)
+    models = [
+        publish_evaluation(f"m{n}", wrong_on(share, seed=n)) for n, share in enumerate(shares)
+    ]
+    promoted = {
+        (one, other): judge(models[one], models[other]).promoted
+        for one in range(6)
+        for other in range(6)
+    }
+    assert any(promoted.values())
+    for (one, other), better in promoted.items():
+        assert not (better and promoted[other, one])
+
+
+def test_test_rows_and_leaked_titles_do_not_count(
+    publish_evaluation: Callable[..., Artifact],
+) -> None:
+    present = publish_evaluation("present", wrong_on(0.4))
+    leaked = np.arange(ROWS) % 10 == 0
+    by_heart = np.where(leaked, TRUTH, wrong_on(0.4))
+    decisions = [
+        judge(publish_evaluation("one", wrong_on(0.4)), present),
+        judge(publish_evaluation("one-by-heart", by_heart, test=TRUTH), present),
+        judge(publish_evaluation("one-at-a-loss", wrong_on(0.4), test=(TRUTH + 1) % 3), present),
+    ]
+    assert len({decision.reasons for decision in decisions}) == 1
+    assert all(decision.comparison == decisions[0].comparison for decision in decisions)
+
+
+@pytest.mark.parametrize("other", [{"titles": "另{}号"}, {"truth": (TRUTH + 1) % 3}])
+def test_evaluations_on_other_headlines_are_not_compared(
+    publish_evaluation: Callable[..., Artifact], other: dict[str, Any]
+) -> None:
+    one, two = publish_evaluation("one", TRUTH), publish_evaluation("two", TRUTH, **other)
+    with pytest.raises(InputError, match="one and two were not evaluated on the same dev"):
+        judge(one, two)
+    with pytest.raises(InputError, match=r"\(270 and 135\)"):
+        judge(one, publish_evaluation("three", TRUTH[:150]))
+
+
+def test_without_dev_headlines_nothing_is_promoted(
+    publish_evaluation: Callable[..., Artifact],
+) -> None:
+    decision = judge(publish_evaluation("new", TRUTH[:0]), publish_evaluation("present", TRUTH[:0]))
+    assert (decision.promoted, decision.champion) == (False, "present")
+    assert decision.reasons == ("there are no dev headlines to compare it on",)
