@@ -28,6 +28,7 @@ from headlines.scoring.commit import commit, discard, record_failure
 from headlines.scoring.options import ScoreOptions
 from headlines.scoring.results import BatchResult, batch_result, check_same_options
 from headlines.scoring.score_chunks import ScoreJob, make_job, score_on_worker
+from headlines.settings import Settings
 from headlines.storage.artifact import Artifact
 from headlines.storage.data_root import DataRoot
 
@@ -81,7 +82,7 @@ def run_batch(
             return submit(score_on_worker, jobs[-1])
 
         try:
-            prepared, chunks = score_while_reading(read, score)
+            prepared, chunks = score_while_reading(read, score, root.settings)
         except InputError as error:
             if state is not BatchState.SCORED:  # predictions that are there stay the batch's state
                 submit(record_failure, root, batch, options, error).result()
@@ -96,12 +97,14 @@ def run_batch(
 def score_while_reading(
     read: Callable[[prepare.OnChunk], Future[Artifact]],
     score: Callable[[ChunkRef], Future[Result]],
+    settings: Settings,
 ) -> tuple[Artifact, list[Future[Result]]]:
     """Read a batch into chunks, and score each while the rest is read.
 
     Args:
         read: starts the reading, which calls its argument with each chunk.
         score: starts the scoring of a chunk.
+        settings: say how many chunks are scored at once.
 
     Returns:
         What was read, and the chunks' futures in order.
@@ -109,7 +112,7 @@ def score_while_reading(
     Raises:
         Exception: the reading failed; no chunk is in flight any more.
     """
-    max_in_flight = max(MIN_IN_FLIGHT, executors.max_in_flight())
+    max_in_flight = max(MIN_IN_FLIGHT, executors.max_in_flight(settings))
     started: dict[int, tuple[str, Future[Result]]] = {}
     chunks: SimpleQueue[ChunkRef | None] = SimpleQueue()
     interrupted = threading.Event()

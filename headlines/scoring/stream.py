@@ -81,13 +81,14 @@ def score_stream(
                 return reader.submit(read_batch, root, batch, options, on_chunk)
 
             def score(chunk: ChunkRef) -> Future[_Lines]:
-                pool = executors.local_executor(1 if chunk.is_only else 2)  # the draft is local
+                calls = 1 if chunk.is_only else 2
+                pool = executors.local_executor(calls, root.settings)  # the draft is local
                 job = make_job(root, batch, chunk, model, options)
                 started.append((chunk, pool.submit(_write_lines, job, draft)))
                 return started[-1][1]
 
             try:
-                prepared, scored = score_while_reading(read, score)
+                prepared, scored = score_while_reading(read, score, root.settings)
                 encoding = "utf-8" if format == "parquet" else options.read.encoding
                 _write_rejects(_reject_lines(prepared, encoding), rejects)
                 check_reject_rate(batch, prepared, options.max_reject_rate)

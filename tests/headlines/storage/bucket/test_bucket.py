@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from headlines.errors import InputError, PreconditionFailed, StoreError
+from headlines.settings import Settings
 from headlines.storage.bucket.objects import Bucket
 from headlines.storage.data_root import DataRoot
 
@@ -219,5 +220,5 @@ def test_the_keys_of_a_profile_are_used(
 def test_an_address_with_keys_in_it_is_not_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HEADLINES_DATA", f"s3://{KEYS[0]}:{KEYS[1]}@bucket/data")
     with pytest.raises(InputError) as caught:
-        DataRoot.from_environment()
+        DataRoot.from_settings(Settings.from_environment())
     assert KEYS[1] not in str(caught.value)
