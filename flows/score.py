@@ -61,8 +61,11 @@ def score_batch(
             arguments = (*arguments, progress)
         return _TASKS[step].submit(*arguments)
 
+    def call(step: Any, *arguments: Any) -> Any:
+        return _TASKS[step](*arguments)
+
     root = DataRoot.from_settings(Settings.from_environment())
-    return run_batch(root, batch, model, options, submit, rescore=rescore)
+    return run_batch(root, batch, model, options, submit, call, rescore=rescore)
 
 
 def _run_name() -> str:

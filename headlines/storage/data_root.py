@@ -94,7 +94,7 @@ class DataRoot(Layout):
         """
         if "://" not in reference:
             return self.store.name_of(Path(reference))
-        if not reference.startswith(f"{self.url}/"):
+        if not reference.startswith(f"{self.url}/") or ".." in reference.split("/"):
             raise InputError(
                 "the URL is not in the data root",
                 reference,

@@ -60,12 +60,16 @@ def score(
         return "failed"
 
     def submit(step: Callable[..., Any], *arguments: Any) -> "Future[Any]":
-        progress.phase = Phase.PUBLISHING if step is commit else Phase.SCORING
+        progress.phase = Phase.SCORING
         return submit_step(step, *arguments)
+
+    def call(step: Callable[..., Result], *arguments: Any) -> Result:
+        progress.phase = Phase.PUBLISHING if step is commit else Phase.SCORING
+        return tried(tries, step, *arguments)
 
     with submitter(settings, tries) as submit_step:
         try:
-            outcome = run_batch(data, batch, model, options, submit).outcome
+            outcome = run_batch(data, batch, model, options, submit, call).outcome
         except InputError:
             return "stopped"
     progress.phase = Phase.DONE

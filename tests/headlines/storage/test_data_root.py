@@ -48,6 +48,14 @@ def test_what_people_name(root: DataRoot, tmp_path: Path) -> None:
         root.resolve("s3://elsewhere/a.json")
 
 
+def test_a_url_cannot_leave_a_bucket(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HEADLINES_CACHE", str(tmp_path))
+    bucket = DataRoot.open("s3://bucket/prefix")
+    assert bucket.resolve("s3://bucket/prefix/inbox/a.csv") == "inbox/a.csv"
+    with pytest.raises(InputError, match="not in the data root"):
+        bucket.resolve("s3://bucket/prefix/../a.csv")
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [
