@@ -75,13 +75,14 @@ class Data:
 
     corpus: Artifact
     tokens: Artifact
+    segmenter: Segmenter
     vectors: dict[InputName, Artifact]
 
     def examples(self, preset: Preset, split: str) -> Examples:
         """The rows of a split, without leaked titles unless the preset trains on them."""
         keep_leaked = split == "train" and preset.keep_leaked_titles
         return examples(
-            self.corpus, self.tokens, split, preset, Segmenter(), keep_leaked=keep_leaked
+            self.corpus, self.tokens, split, preset, self.segmenter, keep_leaked=keep_leaked
         )
 
     def linear(self, preset: Preset) -> dict[str, Any]:
@@ -99,7 +100,8 @@ def open_data() -> Data:
     root = DataRoot.from_settings(Settings.from_environment())
     corpus = ensure(root, "inews")
     vectors = {view: pretrain_view(root, corpus, BOTH, view) for view in BOTH.input_names}
-    return Data(corpus, segment_corpus(root, corpus), vectors)
+    segmenter = Segmenter.from_settings(root.settings)
+    return Data(corpus, segment_corpus(root, corpus), segmenter, vectors)
 
 
 def measure(preset: Preset, data: Data, seeds: int) -> Result:

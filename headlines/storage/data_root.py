@@ -26,7 +26,7 @@ class DataRoot(Layout):
     """
 
     store: Store
-    settings: Settings = field(default=_DEFAULTS, compare=False)
+    settings: Settings = field(default=_DEFAULTS, compare=False, repr=False)
 
     @classmethod
     def open(cls, url: str | Path, settings: Settings = _DEFAULTS) -> "DataRoot":

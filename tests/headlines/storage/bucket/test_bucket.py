@@ -61,6 +61,15 @@ def test_without_conditional_writes_the_object_is_read_first(
     opened.require_writable()
 
 
+def test_an_invalid_setting_of_conditional_writes_is_refused(
+    bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HEADLINES_CONDITIONAL_WRITES", "yes")
+    with pytest.raises(InputError, match="'yes'") as caught:
+        Bucket(f"s3://{bucket}/data")
+    assert caught.value.location == "HEADLINES_CONDITIONAL_WRITES"
+
+
 @needs_conditions
 def test_a_store_that_ignores_conditions_is_found_out(proxy: FaultyProxy, root: DataRoot) -> None:
     proxy.heeds_conditions = False
