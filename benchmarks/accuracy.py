@@ -28,6 +28,8 @@ from headlines.corpus.examples import examples
 from headlines.corpus.tokens import segment_corpus
 from headlines.evaluation.baseline import fit_and_predict, join_contents
 from headlines.metrics.classification import classification_metrics
+from headlines.segmentation import Segmenter
+from headlines.settings import Settings
 from headlines.storage.artifact import Artifact
 from headlines.storage.data_root import DataRoot
 from headlines.training.pretrain import pretrain_view, read_vectors
@@ -73,12 +75,15 @@ class Data:
 
     corpus: Artifact
     tokens: Artifact
+    segmenter: Segmenter
     vectors: dict[InputName, Artifact]
 
     def examples(self, preset: Preset, split: str) -> Examples:
         """The rows of a split, without leaked titles unless the preset trains on them."""
         keep_leaked = split == "train" and preset.keep_leaked_titles
-        return examples(self.corpus, self.tokens, split, preset, keep_leaked=keep_leaked)
+        return examples(
+            self.corpus, self.tokens, split, preset, self.segmenter, keep_leaked=keep_leaked
+        )
 
     def linear(self, preset: Preset) -> dict[str, Any]:
         """Metrics on dev of a linear classifier with the input of a preset."""
@@ -92,10 +97,11 @@ class Data:
 
 def open_data() -> Data:
     """Open the stages of the data root, or build them."""
-    root = DataRoot.from_environment()
+    root = DataRoot.from_settings(Settings.from_environment())
     corpus = ensure(root, "inews")
     vectors = {view: pretrain_view(root, corpus, BOTH, view) for view in BOTH.input_names}
-    return Data(corpus, segment_corpus(root, corpus), vectors)
+    segmenter = Segmenter.from_settings(root.settings)
+    return Data(corpus, segment_corpus(root, corpus), segmenter, vectors)
 
 
 def measure(preset: Preset, data: Data, seeds: int) -> Result:

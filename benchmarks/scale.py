@@ -31,6 +31,7 @@ from benchmarks.measure import Peer, Run, machine, medians, show_table
 from benchmarks.score import mebibytes, write_batch
 from headlines.models import champion
 from headlines.scoring import commit
+from headlines.settings import Settings
 from headlines.storage.artifact import Artifact
 from headlines.storage.data_root import DataRoot
 from headlines.storage.manifest import Recipe
@@ -79,7 +80,7 @@ def prepared(settings: dict[str, str], file: Path, chunk_rows: int) -> Run:
     from headlines.scoring.options import ChunkSizes, ScoreOptions
 
     options = ScoreOptions(sizes=ChunkSizes(rows=chunk_rows))
-    root = DataRoot.from_environment()
+    root = DataRoot.from_settings(Settings.from_environment())
     model = champion.open_champion(root)
     batch = Batch.of_file(root, file)
 
@@ -91,7 +92,10 @@ def prepared(settings: dict[str, str], file: Path, chunk_rows: int) -> Run:
 
     def scored(jobs: Sequence[score_chunks.ScoreJob]) -> list[Artifact]:
         done = executors.bounded_map(
-            executors.executor(2), score_chunks.score_chunk, jobs, executors.max_in_flight()
+            executors.executor(2, root.settings),
+            score_chunks.score_chunk,
+            jobs,
+            executors.max_in_flight(root.settings),
         )
         return [wait_until_visible(root, part) for part in done]
 
@@ -109,10 +113,14 @@ def prepared(settings: dict[str, str], file: Path, chunk_rows: int) -> Run:
             predictions = commit.commit(root, batch, again, model, parts)
             commits.append(time.perf_counter() - began)
             return [entry.sha256 for entry in predictions.manifest.files]
-        pool = executors.executor(2)
+        pool = executors.executor(2, root.settings)
         if what == "one empty":
             return pool.submit(int).result()
-        return sum(executors.bounded_map(pool, int, range(EMPTY_TASKS), executors.max_in_flight()))
+        return sum(
+            executors.bounded_map(
+                pool, int, range(EMPTY_TASKS), executors.max_in_flight(root.settings)
+            )
+        )
 
     def clear() -> None:
         for job in jobs:
@@ -133,7 +141,7 @@ def prepared_to_read(settings: dict[str, str], folder: Path) -> Run:
     from headlines.scoring.chunks import chunk_refs
     from headlines.scoring.options import ChunkSizes, ScoreOptions
 
-    root = DataRoot.from_environment()
+    root = DataRoot.from_settings(Settings.from_environment())
     batch = Batch.of_folder(root, folder)
     options = ScoreOptions(sizes=ChunkSizes(read_group_bytes=1))  # each file is a group
 
@@ -144,7 +152,7 @@ def prepared_to_read(settings: dict[str, str], folder: Path) -> Run:
         chunks = chunk_refs(prepare.prepare_batch(root, batch, options))
         prepare.remove_prepared(root, batch, options, chunks)
 
-    executors.executor(2).submit(int).result()  # workers start
+    executors.executor(2, root.settings).submit(int).result()  # workers start
     run.before = clear  # type: ignore[attr-defined]
     run()
     return run
@@ -300,14 +308,14 @@ def main() -> None:
         "--data", help="the data root, such as s3://BUCKET/PREFIX (default: temporary)"
     )
     options = parser.parse_args()
-    model = champion.resolve(DataRoot.from_environment(), options.model)
+    model = champion.resolve(DataRoot.from_settings(Settings.from_environment()), options.model)
     preset = model.manifest.config["preset"]["name"]
     print(f"{machine()}; preset {preset}; {options.rows:,} headlines", end="", flush=True)
     with tempfile.TemporaryDirectory() as directory, ExitStack() as clusters:
         root = options.data or f"{directory}/data"
         print(f"; data roots {'in a bucket' if '://' in root else 'on a local disk'}\n")
         os.environ["HEADLINES_DATA"] = root
-        publish_champion(DataRoot.from_environment(), model)
+        publish_champion(DataRoot.from_settings(Settings.from_environment()), model)
         bench = Bench(root, Path(directory), options.rounds)
         # Workers elsewhere read the URL of the bucket from their own environment.
         environment = {"HEADLINES_DATA": root} if "://" in root else {}

@@ -37,6 +37,7 @@ from benchmarks.measure import (
 from benchmarks.processes import Measured, measured
 from benchmarks.segment import corpus, quiet_jieba
 from headlines.models import champion
+from headlines.settings import Settings
 from headlines.storage.artifact import Artifact
 from headlines.storage.data_root import DataRoot
 
@@ -230,7 +231,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--full", action="store_true", help=f"{FULL_ROWS:,} rows too, once")
     options = parser.parse_args()
-    model = champion.resolve(DataRoot.from_environment(), options.model)
+    model = champion.resolve(DataRoot.from_settings(Settings.from_environment()), options.model)
     preset = model.manifest.config["preset"]["name"]
     sizes = [size for size in (options.rows // 100, options.rows // 10, options.rows) if size]
     print(f"{machine()}; preset {preset}\n", flush=True)

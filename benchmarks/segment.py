@@ -30,6 +30,7 @@ from headlines.compute import executors
 from headlines.corpus.inews import read_split, split_paths
 from headlines.corpus.token_cache import read_token_lists, tokens_for
 from headlines.segmentation import Segmenter
+from headlines.settings import Settings
 from headlines.storage.data_root import DataRoot
 
 Texts = Sequence[str]
@@ -111,7 +112,7 @@ def this_project_in_processes(texts: Texts) -> Run:
     os.environ["PYTHONPATH"] = str(Path(__file__).parent.parent)
     from benchmarks.segment import cut_to_arrow
 
-    pool = executors.executor(2)
+    pool = executors.executor(2, Settings.from_environment())
     chunks = in_chunks(texts)
 
     def run(keep: bool = False) -> list[Any]:

@@ -7,6 +7,7 @@ from prefect import flow
 from flows.environment import use_running_server
 from flows.logs import hide_expected_tracebacks
 from flows.results import evaluation_result
+from headlines.settings import Settings
 from headlines.storage.data_root import DataRoot
 from tasks.evaluate import evaluate_model
 from tasks.ingest import ensure_corpus
@@ -24,7 +25,7 @@ def evaluate(model: str = "champion", corpus: str = "inews") -> dict[str, Any]:
         model: a version, or `champion`.
         corpus: its name; `inews` is ingested if it is missing.
     """
-    root = DataRoot.from_environment()
+    root = DataRoot.from_settings(Settings.from_environment())
     evaluated = read_model(root, model)
     ingested = ensure_corpus(root, corpus)
     tokens = segment_corpus(root, corpus, ingested)

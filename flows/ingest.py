@@ -7,6 +7,7 @@ from prefect import flow
 from flows.environment import use_running_server
 from flows.logs import hide_expected_tracebacks
 from flows.results import result_of
+from headlines.settings import Settings
 from headlines.storage.data_root import DataRoot
 from tasks.ingest import ingest_corpus
 
@@ -23,7 +24,7 @@ def ingest(source: str = "inews", name: str = "inews", encoding: str = "utf-8") 
         name: of the corpus.
         encoding: of text files.
     """
-    root = DataRoot.from_environment()
+    root = DataRoot.from_settings(Settings.from_environment())
     return result_of(ingest_corpus(root, name, source, encoding))
 
 

@@ -22,6 +22,8 @@ from headlines.scoring.batch import Batch
 from headlines.scoring.options import MAX_REJECT_RATE, ScoreOptions
 from headlines.scoring.results import BatchResult
 from headlines.segmentation import Segmenter
+from headlines.settings import Settings
+from headlines.storage.cleanup import clean_work
 from headlines.storage.data_root import DataRoot
 from headlines.storage.file_digests import FileDigestCache
 from tasks.alerts import alert
@@ -82,11 +84,12 @@ def nightly(
             drift too.
         DriftTooHigh: all is scored and the report is written, but the drift reached `drift_stop`.
     """
-    root = DataRoot.from_environment()
+    root = DataRoot.from_settings(Settings.from_environment())
     days = DayRange(first_day, last_day)
     thresholds = DriftThresholds(drift_warn, drift_stop)
     read = ReadOptions(encoding, title_column, id_column, long_titles, content_column)
-    options = ScoreOptions(read, max_reject_rate, Segmenter.from_environment())
+    options = ScoreOptions(read, max_reject_rate, Segmenter.from_settings(root.settings))
+    clean_work(root.store.work)  # first of all: the drafts of killed runs may fill the disk
 
     ingested = ensure_corpus(root, corpus)
     tokens = segment_corpus(root, corpus, ingested)
@@ -103,11 +106,11 @@ def nightly(
         return score_batch(batch, model, options)
 
     with root.store.listed(root.predictions, root.rejects, root.failures):
-        root.store.collect_garbage()
         results = [
             score_if_due(root, batch, score, digests.of, unreported_since)
             for batch in inbox.batches
         ]
+        root.store.collect_garbage()
     digests.save()
 
     version, reference = model.version, reference_profile(evaluation)

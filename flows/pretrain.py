@@ -8,6 +8,7 @@ from flows.environment import use_running_server
 from flows.logs import hide_expected_tracebacks
 from flows.results import result_of
 from headlines.models.presets import resolve_preset
+from headlines.settings import Settings
 from headlines.storage.data_root import DataRoot
 from tasks.ingest import ensure_corpus
 from tasks.pretrain import pretrain_vectors
@@ -24,11 +25,11 @@ def pretrain(preset: str = "default", corpus: str = "inews") -> dict[str, Any]:
             the path of a preset file on the machine that runs the flow.
         corpus: its name; `inews` is ingested if it is missing.
     """
-    root = DataRoot.from_environment()
+    root = DataRoot.from_settings(Settings.from_environment())
     ingested = ensure_corpus(root, corpus)
     return {
         view: result_of(pretrain_vectors(root, preset, ingested, view))
-        for view in resolve_preset(preset).input_names
+        for view in resolve_preset(preset, root.file).input_names
     }
 
 

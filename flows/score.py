@@ -24,6 +24,7 @@ from headlines.scoring.results import BatchResult
 from headlines.scoring.run_batch import run_batch
 from headlines.scoring.score_chunks import score_on_worker
 from headlines.segmentation import Segmenter
+from headlines.settings import Settings
 from headlines.storage.artifact import Artifact
 from headlines.storage.data_root import DataRoot
 from tasks import score as tasks
@@ -60,8 +61,11 @@ def score_batch(
             arguments = (*arguments, progress)
         return _TASKS[step].submit(*arguments)
 
-    root = DataRoot.from_environment()
-    return run_batch(root, batch, model, options, submit, rescore=rescore)
+    def call(step: Any, *arguments: Any) -> Any:
+        return _TASKS[step](*arguments)
+
+    root = DataRoot.from_settings(Settings.from_environment())
+    return run_batch(root, batch, model, options, submit, call, rescore=rescore)
 
 
 def _run_name() -> str:
@@ -103,9 +107,9 @@ def score(
         InputError: two files have one batch name, or the only batch was stopped.
         BatchesStopped: some of several batches were stopped; the others were scored.
     """
-    root = DataRoot.from_environment()
+    root = DataRoot.from_settings(Settings.from_environment())
     read = ReadOptions(encoding, title_column, id_column, long_titles, content_column)
-    options = ScoreOptions(read, max_reject_rate, Segmenter.from_environment())
+    options = ScoreOptions(read, max_reject_rate, Segmenter.from_settings(root.settings))
     model = tasks.read_model(root, "champion")
     paths = [root.store.fetch(root.resolve(file)) for file in files]
     batches = resolve_batches(root, paths, batch)

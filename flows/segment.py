@@ -7,6 +7,7 @@ from prefect import flow
 from flows.environment import use_running_server
 from flows.logs import hide_expected_tracebacks
 from flows.results import result_of
+from headlines.settings import Settings
 from headlines.storage.data_root import DataRoot
 from tasks.ingest import ensure_corpus
 from tasks.segment import segment_corpus
@@ -21,7 +22,7 @@ def segment(corpus: str = "inews") -> dict[str, Any]:
     Args:
         corpus: its name; `inews` is ingested if it is missing.
     """
-    root = DataRoot.from_environment()
+    root = DataRoot.from_settings(Settings.from_environment())
     ingested = ensure_corpus(root, corpus)
     return result_of(segment_corpus(root, corpus, ingested))
 

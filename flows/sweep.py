@@ -8,6 +8,7 @@ from prefect import flow
 from flows.environment import use_running_server
 from flows.logs import hide_expected_tracebacks
 from flows.results import result_of
+from headlines.settings import Settings
 from headlines.storage.data_root import DataRoot
 from headlines.training.search_space_file import read_space
 from headlines.training.sweep import ranked
@@ -28,8 +29,8 @@ def sweep(space: str = "docs/sweep.toml", corpus: str = "inews") -> dict[str, An
         space: path of a TOML file with the values to try, such as `docs/sweep.toml`.
         corpus: its name; `inews` is ingested if it is missing.
     """
-    root = DataRoot.from_environment()
-    search_space = read_space(space)
+    root = DataRoot.from_settings(Settings.from_environment())
+    search_space = read_space(space, root.file)
     ingested = ensure_corpus(root, corpus)
     tokens = segment_corpus(root, corpus, ingested)
     outcomes = [

@@ -9,6 +9,7 @@ from flows.logs import hide_expected_tracebacks
 from flows.results import evaluation_result, result_of
 from headlines.evaluation.promotion_rule import PromotionDecision
 from headlines.models.presets import resolve_preset
+from headlines.settings import Settings
 from headlines.storage.artifact import Artifact
 from headlines.storage.data_root import DataRoot
 from tasks.evaluate import evaluate_model
@@ -35,7 +36,7 @@ def train(preset: str = "default", corpus: str = "inews", promote: bool = True) 
         corpus: its name; `inews` is ingested if it is missing.
         promote: whether the model may become the champion; a first model always does.
     """
-    root = DataRoot.from_environment()
+    root = DataRoot.from_settings(Settings.from_environment())
     ingested = ensure_corpus(root, corpus)
     tokens = segment_corpus(root, corpus, ingested)
     model = new_model(root, preset, ingested, tokens)
@@ -50,7 +51,7 @@ def train(preset: str = "default", corpus: str = "inews", promote: bool = True) 
 
 def new_model(root: DataRoot, preset: str, corpus: Artifact, tokens: Artifact) -> Artifact:
     """Train a preset, from pretrained vectors if it uses them."""
-    settings = resolve_preset(preset)
+    settings = resolve_preset(preset, root.file)
     pretrained = [
         pretrain_vectors(root, preset, corpus, view)
         for view in (settings.input_names if settings.pretrained else ())

@@ -16,15 +16,16 @@ _MAX_WORKERS = 256
 
 @dataclass(frozen=True)
 class Settings:
-    """All `HEADLINES_…` variables; an empty one counts as unset.
+    """The `HEADLINES_…` variables; an empty one counts as unset.
 
-    Not here: `AWS_…`, which are looked up whenever a bucket's credentials have expired, and
-    `PREFECT_…`, `DASK_…` and `TF_…`, which those libraries read themselves.
+    The defaults are those of a plain call from Python: work runs in threads.
+
+    Not here: `HEADLINES_CACHE`, `HEADLINES_CONDITIONAL_WRITES` and `AWS_…`, which each machine that
+    opens a bucket reads for itself; and `PREFECT_…`, `DASK_…` and `TF_…`, which those libraries
+    read.
 
     Attributes:
         data: `HEADLINES_DATA`, the data root: a directory, or `s3://BUCKET/PREFIX`.
-        cache: `HEADLINES_CACHE`, the directory for local copies of what lies in buckets.
-        conditional_writes: `HEADLINES_CONDITIONAL_WRITES`, whether the bucket honours them.
         runner: `HEADLINES_RUNNER`, where heavy work runs, one of `RUNNERS`.
         workers: `HEADLINES_WORKERS`, how many calls run at once on this machine.
         scheduler: `HEADLINES_DASK`, the address of a Dask scheduler; None starts a cluster of
@@ -36,9 +37,7 @@ class Settings:
     """
 
     data: str = "data"
-    cache: Path = Path("~/.cache/headlines")
-    conditional_writes: bool = True
-    runner: str = "processes"
+    runner: str = "threads"
     workers: int = 1
     scheduler: str | None = None
     engine: str = "fast"
@@ -54,16 +53,16 @@ class Settings:
             InputError: a variable has an invalid value.
         """
         variables = {name: value for name, value in os.environ.items() if value}
-        base = variables.get("XDG_CACHE_HOME", "~/.cache")
-        runner = _choice(variables, "HEADLINES_RUNNER", RUNNERS, "processes")
-        conditional_writes = _choice(variables, "HEADLINES_CONDITIONAL_WRITES", ("on", "off"), "on")
+        runner = variables.get("HEADLINES_RUNNER", "processes")
+        if runner not in RUNNERS:
+            raise InputError(
+                f"{runner!r} is not a runner", "HEADLINES_RUNNER", f"use {', '.join(RUNNERS)}"
+            )
         scheduler = variables.get("HEADLINES_DASK")
         if runner == "dask" and scheduler:
             _check_scheduler(scheduler)
         return cls(
             data=variables.get("HEADLINES_DATA", "data"),
-            cache=Path(variables.get("HEADLINES_CACHE", f"{base}/headlines")),
-            conditional_writes=conditional_writes == "on",
             runner=runner,
             workers=_number(
                 variables, "HEADLINES_WORKERS", "number of workers", 1, _MAX_WORKERS, os.cpu_count()
@@ -87,13 +86,6 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
-
-
-def _choice(variables: Mapping[str, str], name: str, choices: tuple[str, ...], default: str) -> str:
-    value = variables.get(name, default)
-    if value not in choices:
-        raise InputError(f"invalid value {value!r}", name, f"use one of {', '.join(choices)}")
-    return value
 
 
 def _number(

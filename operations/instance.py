@@ -69,9 +69,12 @@ class PrefectInstance:
 
     def environment(self) -> dict[str, str]:
         """The environment variables of server, worker and `prefect deploy`."""
+        in_bucket = "://" in self.data_root
         return {
             **os.environ,
             "HEADLINES_DATA": self.data_root,
+            # Absolute, as server and worker have another working directory: locks are in it.
+            **({"HEADLINES_CACHE": str(self.directory.parent)} if in_bucket else {}),
             "PREFECT_HOME": str(self.home),
             "PREFECT_API_URL": self.api_url,
             "PREFECT_SERVER_ANALYTICS_ENABLED": "false",

@@ -12,7 +12,7 @@ from tasks.stage import stage
 @stage("pretrain", run_name="pretrain {view} for {preset}", timeout_seconds=3600)
 def pretrain_vectors(root: DataRoot, preset: str, corpus: Artifact, view: InputName) -> Artifact:
     """Learn the vectors of one input of a preset, unless they are up to date."""
-    artifact = pretrain.pretrain_view(root, corpus, resolve_preset(preset), view)
+    artifact = pretrain.pretrain_view(root, corpus, resolve_preset(preset, root.file), view)
     counts = artifact.counts
     log_stage(
         f"vectors of {view} for {preset}",

@@ -20,7 +20,7 @@ from tasks.stage import stage
 def read_model(root: DataRoot, version: str) -> Artifact:
     """A model version, or the champion; loaded once, so that a broken one fails here."""
     model = champion.resolve(root, version)
-    registry.load_scorer(model, Segmenter.from_environment().fingerprint())
+    registry.load_scorer(model, Segmenter.from_settings(root.settings).fingerprint())
     return model
 
 

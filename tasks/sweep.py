@@ -1,6 +1,5 @@
 """The tasks of a sweep: one trial, and the table of all."""
 
-from headlines.settings import Settings
 from headlines.storage.artifact import Artifact
 from headlines.storage.data_root import DataRoot
 from headlines.training import sweep
@@ -18,7 +17,7 @@ def run_trial(
 ) -> TrialResult:
     """Train a trial's preset with each seed that is not up to date."""
     # In a process of its own TensorFlow's memory, 20 to 50 MB of each training, is returned.
-    in_subprocess = Settings.from_environment().runner != "threads"
+    in_subprocess = root.settings.runner != "threads"
     outcome = trials.run_trial(root, corpus, tokens, trial, seeds, in_subprocess)
     for seed, training in enumerate(outcome.trainings):
         counts = training.counts

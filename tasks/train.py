@@ -52,7 +52,7 @@ def train_model(
         )
 
     artifact = train.train(
-        root, corpus, tokens, presets.resolve_preset(preset), log_epoch, pretrained
+        root, corpus, tokens, presets.resolve_preset(preset, root.file), log_epoch, pretrained
     )
     dev = artifact.counts["dev"]
     log_stage(

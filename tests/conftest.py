@@ -9,6 +9,7 @@ from pathlib import Path
 import absl.logging
 import pytest
 
+from headlines.settings import Settings
 from headlines.storage.data_root import DataRoot
 from lstm_model.presets import PRESETS, Preset
 from tests import factories
@@ -36,7 +37,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DataRoot:
     """An empty data root."""
     monkeypatch.setenv("HEADLINES_DATA", str(tmp_path / "data"))
     monkeypatch.setenv("HEADLINES_RUNNER", "threads")
-    return DataRoot.from_environment()
+    return DataRoot.from_settings(Settings.from_environment())
 
 
 @pytest.fixture

@@ -165,7 +165,7 @@ def pretrain(call: Call, preset: str, corpus: str) -> None:
     """Learn word vectors from a corpus without its labels."""
     from headlines.models.presets import resolve_preset
 
-    if not resolve_preset(preset).pretrained:
+    if not resolve_preset(preset, call.root.file).pretrained:
         raise InputError(
             f"the preset {preset!r} does not use pretrained vectors",
             "--preset",
@@ -196,7 +196,7 @@ def train(call: Call, preset: str | None, sweep: str | None, no_promote: bool, c
         _sweep(call, sweep, corpus)
         return
     preset = "default" if preset is None else preset
-    resolve_preset(preset)
+    resolve_preset(preset, call.root.file)
     call.check_corpus(corpus)
     use_running_server()
     from flows.train import train
@@ -207,7 +207,7 @@ def train(call: Call, preset: str | None, sweep: str | None, no_promote: bool, c
 def _sweep(call: Call, space: str, corpus: str) -> None:
     from headlines.training.search_space_file import read_space
 
-    read_space(space)
+    read_space(space, call.root.file)
     call.check_corpus(corpus)
     use_running_server()
     from flows.sweep import sweep
@@ -355,7 +355,7 @@ def nightly(
 
     DayRange(first_day, last_day)  # they refuse wrong values at once
     DriftThresholds(drift_warn, drift_stop)
-    resolve_preset(preset)
+    resolve_preset(preset, call.root.file)
     call.check_corpus(corpus)
     use_running_server()
     from flows.nightly import nightly

@@ -36,7 +36,7 @@ _WORKER_ENVIRONMENT = {
 }
 
 
-def executor(calls: int, settings: Settings | None = None) -> Executor:
+def executor(calls: int, settings: Settings) -> Executor:
     """The executor for a number of calls.
 
     A single call runs in a thread whatever the runner: a pool would cost more than it saves.
@@ -45,32 +45,29 @@ def executor(calls: int, settings: Settings | None = None) -> Executor:
         InputError: the settings cannot be used, or no cluster answers.
         ClusterError: the connection to the cluster was lost.
     """
-    settings = settings or Settings.from_environment()  # until all callers pass theirs
     if settings.runner == "threads" or calls <= 1:
         return _threads(settings.workers, os.getpid())
     return cluster(settings) if settings.runner == "dask" else _processes(settings)
 
 
-def local_executor(calls: int, settings: Settings | None = None) -> Executor:
+def local_executor(calls: int, settings: Settings) -> Executor:
     """Like `executor`, but never on another machine: for work on files that only this one has."""
-    settings = settings or Settings.from_environment()  # until all callers pass theirs
     if settings.runner == "dask" and calls > 1:
         return _processes(settings)
     return executor(calls, settings)
 
 
-def cluster(settings: Settings | None = None) -> "ClusterExecutor":
+def cluster(settings: Settings) -> "ClusterExecutor":
     """The workers of the cluster at `settings.scheduler`, or of one started for this process.
 
     Raises:
         InputError, ClusterError: as `executor` does.
     """
-    return _cluster_connection(os.getpid()).executor(settings or Settings.from_environment())
+    return _cluster_connection(os.getpid()).executor(settings)
 
 
-def max_in_flight(settings: Settings | None = None) -> int:
+def max_in_flight(settings: Settings) -> int:
     """How many calls to submit at once: for each worker one that runs and one that waits."""
-    settings = settings or Settings.from_environment()  # until all callers pass theirs
     if settings.runner == "dask":
         with contextlib.suppress(ClusterError, InputError):  # `executor` reports it
             return 2 * max(1, cluster(settings).threads)

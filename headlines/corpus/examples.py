@@ -9,6 +9,7 @@ from headlines.corpus.dataset import read_corpus
 from headlines.corpus.tokens import read_tokens, require_segmenter
 from headlines.errors import InputError
 from headlines.labels import LABELS
+from headlines.segmentation import Segmenter
 from headlines.segmentation.article_words import article_tokens, count_missing_articles
 from headlines.storage.artifact import Artifact
 from lstm_model.presets import Preset
@@ -18,7 +19,13 @@ if TYPE_CHECKING:
 
 
 def examples(
-    corpus: Artifact, tokens: Artifact, split: str, preset: Preset, *, keep_leaked: bool = True
+    corpus: Artifact,
+    tokens: Artifact,
+    split: str,
+    preset: Preset,
+    segmenter: Segmenter,
+    *,
+    keep_leaked: bool = True,
 ) -> "Examples":
     """The labelled headlines of one split, as words and label ids, in the order of the corpus.
 
@@ -27,11 +34,12 @@ def examples(
         tokens: has the words.
         split: `train`, `dev` or `test`.
         preset: decides whether articles are read.
+        segmenter: cuts the articles into words.
         keep_leaked: whether to include rows flagged as leaked.
 
     Raises:
         InputError: there are no such headlines, or the preset reads articles and there are none,
-            or the present segmenter is not that of `tokens`.
+            or the segmenter is not that of `tokens`.
     """
     from lstm_model.examples import Examples
 
@@ -53,14 +61,16 @@ def examples(
     return Examples(
         token_lists=[list(row) for row in joined["tokens"]],
         labels=joined["label"].to_numpy(np.int64),
-        articles=_article_tokens(corpus, tokens, preset, joined) if preset.contents else None,
+        articles=(
+            _article_tokens(corpus, tokens, preset, joined, segmenter) if preset.contents else None
+        ),
     )
 
 
 def _article_tokens(
-    corpus: Artifact, tokens: Artifact, preset: Preset, rows: pd.DataFrame
+    corpus: Artifact, tokens: Artifact, preset: Preset, rows: pd.DataFrame, segmenter: Segmenter
 ) -> list[list[str]] | None:
-    words = article_tokens(preset, require_segmenter(tokens), rows["content"])
+    words = article_tokens(preset, require_segmenter(tokens, segmenter), rows["content"])
     if count_missing_articles(words) == len(rows):
         raise InputError(
             f"the preset {preset.name!r} reads articles, and no headline of "

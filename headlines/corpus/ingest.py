@@ -142,8 +142,10 @@ def _build(
     parts: list[Artifact] = []
 
     def write_corpus(draft: Path) -> dict[str, Any]:
-        pool = executors.executor(min(len(jobs), -(-len(keys) // sizes.worker_rows)))
-        results = executors.bounded_map(pool, write_part, jobs, executors.max_in_flight())
+        calls = min(len(jobs), -(-len(keys) // sizes.worker_rows))
+        pool = executors.executor(calls, root.settings)
+        window = executors.max_in_flight(root.settings)
+        results = executors.bounded_map(pool, write_part, jobs, window)
         for job, part in zip(jobs, results, strict=True):
             target = draft / job.name
             target.parent.mkdir(exist_ok=True)
@@ -181,8 +183,10 @@ def _read(root: DataRoot, recipe: Recipe, files: CorpusFiles, sizes: IngestSizes
     ]
     size = sum(path.stat().st_size for path in files.paths)
     # Local: other machines may not have the sources.
-    pool = executors.local_executor(min(len(jobs), -(-size // sizes.worker_bytes)))
-    results = executors.bounded_map(pool, read_file, jobs, executors.max_in_flight())
+    calls = min(len(jobs), -(-size // sizes.worker_bytes))
+    pool = executors.local_executor(calls, root.settings)
+    window = executors.max_in_flight(root.settings)
+    results = executors.bounded_map(pool, read_file, jobs, window)
     return [wait_until_visible(root, file) for file in results]
 
 

@@ -88,7 +88,7 @@ def segment_corpus(
     Words of headlines from other corpora, or from an earlier version of this one, come from the
     token cache. The counts say how many headlines were `segmented` and how many `reused`.
     """
-    segmenter = Segmenter.from_environment()
+    segmenter = Segmenter.from_settings(root.settings)
     recipe = Recipe(
         "tokens",
         STAGES["tokens"].version,
@@ -100,8 +100,10 @@ def segment_corpus(
 
     def write_tokens(draft: Path) -> dict[str, Any]:
         counts = {"segmented": 0, "reused": 0, "tokens": 0}
-        pool = executors.executor(min(len(jobs), -(-corpus.rows // _READ_ROWS)))
-        results = executors.bounded_map(pool, segment_part, jobs, executors.max_in_flight())
+        calls = min(len(jobs), -(-corpus.rows // _READ_ROWS))
+        pool = executors.executor(calls, root.settings)
+        window = executors.max_in_flight(root.settings)
+        results = executors.bounded_map(pool, segment_part, jobs, window)
         for job, part in zip(jobs, results, strict=True):
             target = draft / job.name
             target.parent.mkdir(exist_ok=True)
@@ -142,13 +144,12 @@ def segment_part(job: SegmentJob) -> Artifact:
     return job.root.store.publish(job.root.chunk(recipe.key), recipe, write_words)
 
 
-def require_segmenter(tokens: Artifact) -> Segmenter:
-    """The segmenter of the present settings, which must give the same words as `tokens`.
+def require_segmenter(tokens: Artifact, segmenter: Segmenter) -> Segmenter:
+    """The segmenter, which must give the same words as `tokens`.
 
     Raises:
         InputError: it does not.
     """
-    segmenter = Segmenter.from_environment()
     recorded = tokens.manifest.config["segmenter"]
     if not compatible(segmenter.fingerprint(), recorded):
         raise InputError(

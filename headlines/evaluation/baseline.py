@@ -23,6 +23,7 @@ from headlines.corpus.tokens import read_tokens, require_segmenter
 from headlines.errors import InputError
 from headlines.metrics.bootstrap import bootstrap_intervals, paired_bootstrap
 from headlines.metrics.classification import Labels, classification_metrics, confusion_matrix
+from headlines.segmentation import Segmenter
 from headlines.segmentation.article_words import article_tokens
 from headlines.storage.artifact import Artifact
 from headlines.storage.data_root import DataRoot
@@ -78,13 +79,14 @@ def fit_baseline(root: DataRoot, corpus: Artifact, tokens: Artifact, preset: Pre
         return Baseline(
             None, "scikit-learn is not installed: `pip install scikit-learn`, and evaluate again"
         )
+    segmenter = Segmenter.from_settings(root.settings)
     try:
-        train = examples(corpus, tokens, "train", preset, keep_leaked=False)
+        train = examples(corpus, tokens, "train", preset, segmenter, keep_leaked=False)
     except InputError as error:
         return Baseline(None, error.problem)
 
     def write_predictions(draft: Path) -> dict[str, Any]:
-        held_out = _held_out_rows(corpus, tokens, preset)
+        held_out = _held_out_rows(corpus, tokens, preset, segmenter)
         held_out["prediction"] = fit_and_predict(
             join_contents(train.token_lists, train.articles),
             train.labels,
@@ -99,7 +101,9 @@ def fit_baseline(root: DataRoot, corpus: Artifact, tokens: Artifact, preset: Pre
     return Baseline(root.store.publish(name, recipe, write_predictions, versions=versions))
 
 
-def _held_out_rows(corpus: Artifact, tokens: Artifact, preset: Preset) -> pd.DataFrame:
+def _held_out_rows(
+    corpus: Artifact, tokens: Artifact, preset: Preset, segmenter: Segmenter
+) -> pd.DataFrame:
     """`row`, `split` and `tokens`: all words that are read of each headline."""
     rows = pd.concat(
         [read_tokens(tokens, split).assign(split=split) for split in _HELD_OUT], ignore_index=True
@@ -108,7 +112,7 @@ def _held_out_rows(corpus: Artifact, tokens: Artifact, preset: Preset) -> pd.Dat
     if preset.contents:
         contents = read_corpus(corpus, ["row", "split", "content"])
         joined = rows.merge(contents, on=["row", "split"], how="left", validate="one_to_one")
-        words = article_tokens(preset, require_segmenter(tokens), joined["content"])
+        words = article_tokens(preset, require_segmenter(tokens, segmenter), joined["content"])
         rows["tokens"] = join_contents(rows["tokens"].to_list(), words)
     return rows
 

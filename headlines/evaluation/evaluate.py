@@ -59,6 +59,8 @@ def evaluate(root: DataRoot, model: Artifact, corpus: Artifact, tokens: Artifact
         {"splits": list(HELD_OUT)},
     )
 
+    segmenter = Segmenter.from_settings(root.settings)
+
     def write_evaluation(draft: Path) -> dict[str, Any]:
         calibration = registry.load_scorer(model, tokens.manifest.config["segmenter"]).calibration
         held_out = predict_held_out(root, model, corpus, tokens, HELD_OUT)
@@ -72,7 +74,7 @@ def evaluate(root: DataRoot, model: Artifact, corpus: Artifact, tokens: Artifact
         documents: dict[str, dict[str, Any]] = {
             "metrics": metrics,
             "baseline": compare_with_baseline(baseline, predictions),
-            "behaviour": _check_behaviour(model, held_out, dev),
+            "behaviour": _check_behaviour(model, segmenter, held_out, dev),
             "reference": _dev_profile(predictions).to_dict(),
         }
         for name, document in documents.items():
@@ -115,9 +117,8 @@ def reference_profile(evaluation: Artifact) -> Profile:
 
 
 def _check_behaviour(
-    model: Artifact, held_out: HeldOutPredictions, rows: npt.NDArray[np.intp]
+    model: Artifact, segmenter: Segmenter, held_out: HeldOutPredictions, rows: npt.NDArray[np.intp]
 ) -> dict[str, Any]:
-    segmenter = Segmenter.from_environment()
     scorer = registry.load_scorer(model, segmenter.fingerprint())
     texts = held_out.contents(rows).to_pylist() if scorer.preset.contents else ()
     contents = article_tokens(scorer.preset, segmenter, texts)

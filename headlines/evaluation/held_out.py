@@ -126,7 +126,7 @@ def predict_held_out(
         InputError: a worker has a different copy of the model.
     """
     entries = [entry for split in splits for entry in _split_files(corpus, split)]
-    segmenter = require_segmenter(tokens)
+    segmenter = require_segmenter(tokens, Segmenter.from_settings(root.settings))
     jobs = [
         PredictJob(
             root=root,
@@ -141,8 +141,9 @@ def predict_held_out(
         for entry in entries
     ]
     rows = sum(entry.rows or 0 for entry in entries)
-    pool = executors.executor(min(len(jobs), -(-rows // _MIN_WORKER_ROWS)))
-    parts = list(executors.bounded_map(pool, predict_part, jobs, executors.max_in_flight()))
+    pool = executors.executor(min(len(jobs), -(-rows // _MIN_WORKER_ROWS)), root.settings)
+    window = executors.max_in_flight(root.settings)
+    parts = list(executors.bounded_map(pool, predict_part, jobs, window))
     return HeldOutPredictions(
         _as_frame([_split_of(entry) for entry in entries], parts),
         tuple(

@@ -11,6 +11,7 @@ from headlines.corpus.examples import examples
 from headlines.errors import DamagedArtifact, InputError
 from headlines.labels import LABELS
 from headlines.models import champion, registry
+from headlines.segmentation import Segmenter
 from headlines.storage.artifact import Artifact
 from headlines.storage.atomic import fsync_directory, fsync_tree
 from headlines.storage.data_root import DataRoot
@@ -64,7 +65,7 @@ def export(model: str, format: str, directory: Path, root: DataRoot) -> dict[str
         ) from missing
     # Any further inputs are the vectors that it started from.
     corpus, tokens = (_open_input(root, source) for source in artifact.manifest.inputs[:2])
-    dev = examples(corpus, tokens, "dev", bundle.preset)
+    dev = examples(corpus, tokens, "dev", bundle.preset, Segmenter.from_settings(root.settings))
     version = artifact.version
     about = {
         "version": version,

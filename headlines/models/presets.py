@@ -5,29 +5,33 @@ some fields may be null.
 """
 
 import json
+from collections.abc import Callable
+from pathlib import Path
 
 from headlines.errors import DamagedArtifact, InputError, StoreError
-from headlines.storage.data_root import DataRoot
 from headlines.storage.layout import validate_name
 from headlines.storage.manifest import read_text_limited
 from lstm_model.presets import PRESETS, Preset
+
+Locate = Callable[[str], Path]  # gives the path of a file that the user has named
 
 _SUFFIX = ".json"
 _MAX_CHARACTERS = 64 * 2**10  # a preset has about 500
 
 
-def read_preset(file: str) -> Preset:
+def read_preset(file: str, locate: Locate = Path) -> Preset:
     """Read a preset from a file.
 
     Args:
-        file: its path, or its URL in the data root's bucket.
+        file: its path, or what `locate` understands.
+        locate: gives the path; `DataRoot.file` also takes URLs in the data root's bucket.
 
     Raises:
         InputError: it cannot be read or is not a preset; or its name has characters other than
             ASCII letters, digits and `._-`, or belongs to a built-in preset with other values.
     """
     try:
-        data = json.loads(read_named_text(file))
+        data = json.loads(read_named_text(file, locate))
     except (ValueError, RecursionError) as error:
         raise InputError(f"the file is not JSON ({error})", file, "fix the file") from error
     if not isinstance(data, dict):
@@ -45,14 +49,14 @@ def read_preset(file: str) -> Preset:
     return preset
 
 
-def read_named_text(file: str) -> str:
+def read_named_text(file: str, locate: Locate = Path) -> str:
     """Read a small text file that the user has named.
 
     Raises:
         InputError: it is missing, not a file, not UTF-8 or too large.
     """
     try:
-        text = read_text_limited(DataRoot.from_environment().file(file))
+        text = read_text_limited(locate(file))
     except StoreError:
         raise
     except OSError as error:
@@ -76,11 +80,12 @@ def preset_json(preset: Preset) -> str:
     return json.dumps(preset.to_dict(), ensure_ascii=False, indent=2) + "\n"
 
 
-def resolve_preset(name: str) -> Preset:
+def resolve_preset(name: str, locate: Locate = Path) -> Preset:
     """The preset of that name or file.
 
     Args:
         name: one of `PRESETS`, or the path of a file that ends in `.json`.
+        locate: as of `read_preset`.
 
     Raises:
         InputError: there is no such preset, or the file cannot be used.
@@ -88,7 +93,7 @@ def resolve_preset(name: str) -> Preset:
     if name in PRESETS:
         return PRESETS[name]
     if name.endswith(_SUFFIX):
-        return read_preset(name)
+        return read_preset(name, locate)
     raise InputError(
         f"there is no preset {name!r}",
         "--preset",

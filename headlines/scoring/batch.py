@@ -150,7 +150,8 @@ def name_within(root: DataRoot, folder: str, name: str) -> str | None:
         folder: its name; it may be a link to another place.
         name: of the file, as `Store.name_of` gives it.
     """
-    for start in (folder, str((root.store.directory / folder).resolve())):
+    target = (root.store.directory / folder).resolve()
+    for start in (folder, str(target), root.store.name_of(target)):
         if name.startswith(f"{start}/"):
             return name.removeprefix(f"{start}/")
     return None

@@ -10,6 +10,7 @@ from headlines.models import champion, registry
 from headlines.readers.titles import title_problem
 from headlines.segmentation import Segmenter
 from headlines.segmentation.article_words import article_tokens
+from headlines.settings import Settings
 from headlines.storage.data_root import DataRoot
 
 
@@ -54,8 +55,9 @@ def classify(
     for title in titles:
         if problem := title_problem(title):
             raise InputError(problem, f"title {title!r:.40}", "give a headline with text in it")
-    segmenter = Segmenter.from_environment()
-    artifact = champion.resolve(DataRoot.from_environment(), model)
+    root = DataRoot.from_settings(Settings.from_environment())
+    segmenter = Segmenter.from_settings(root.settings)
+    artifact = champion.resolve(root, model)
     scorer = registry.load_scorer(artifact, segmenter.fingerprint())
     given = [None] * len(titles) if contents is None else contents
     articles = article_tokens(scorer.preset, segmenter, given)

@@ -199,11 +199,14 @@ def _merge_groups(
         InputError: as `read_files` does.
     """
     is_shared = not any(path.startswith("/") for group in groups for path in group.paths)
-    pool = (executors.executor if is_shared else executors.local_executor)(len(groups))
+    pool = (executors.executor if is_shared else executors.local_executor)(
+        len(groups), root.settings
+    )
     rows_in = cut = 0
     chunks: list[ChunkRef] = []
     with RejectWriter(draft / REJECTS_FILE) as rejects:
-        read = executors.bounded_map(pool, read_group, groups, executors.max_in_flight())
+        window = executors.max_in_flight(root.settings)
+        read = executors.bounded_map(pool, read_group, groups, window)
         for number, group in enumerate(read, 1):
             wait_until_visible(root, group)
             for chunk in chunk_refs(group):

@@ -28,15 +28,24 @@ from headlines.scoring.commit import commit, discard, record_failure
 from headlines.scoring.options import ScoreOptions
 from headlines.scoring.results import BatchResult, batch_result, check_same_options
 from headlines.scoring.score_chunks import ScoreJob, make_job, score_on_worker
+from headlines.settings import Settings
 from headlines.storage.artifact import Artifact
 from headlines.storage.data_root import DataRoot
 
 Result = TypeVar("Result")
-# Starts a step in a thread, as `ThreadPoolExecutor.submit` does. The steps are the functions
-# `prepare_batch`, `score_on_worker`, `commit`, `discard` and `record_failure`.
+# Starts a step in a thread, as `ThreadPoolExecutor.submit` does: `prepare_batch`, and
+# `score_on_worker` for each chunk.
 Submit = Callable[..., Future[Any]]
+# Runs one of the last steps in this thread, so that the claim outlives it even if the run is
+# interrupted: `commit`, `discard` or `record_failure`.
+Call = Callable[..., Any]
 
 MIN_IN_FLIGHT = 16  # chunks in flight at once: memory does not grow with the batch
+
+
+def call_plainly(step: Callable[..., Result], *arguments: Any) -> Result:
+    """Run a step once; a flow runs it as a task instead, which is retried."""
+    return step(*arguments)
 
 
 def run_batch(
@@ -45,6 +54,7 @@ def run_batch(
     model: Artifact,
     options: ScoreOptions,
     submit: Submit,
+    call: Call = call_plainly,
     *,
     rescore: bool = False,
 ) -> BatchResult:
@@ -57,6 +67,7 @@ def run_batch(
         options: how it is read, split and segmented.
         submit: starts a step, and returns its future. Its threads only wait for workers, but
             reading takes one of them and each chunk in flight another.
+        call: runs a step in this thread, and returns its result.
         rescore: whether to score it again if it has predictions of another model.
 
     Raises:
@@ -81,14 +92,14 @@ def run_batch(
             return submit(score_on_worker, jobs[-1])
 
         try:
-            prepared, chunks = score_while_reading(read, score)
+            prepared, chunks = score_while_reading(read, score, root.settings)
         except InputError as error:
             if state is not BatchState.SCORED:  # predictions that are there stay the batch's state
-                submit(record_failure, root, batch, options, error).result()
-            submit(discard, root, batch, options, jobs).result()
+                call(record_failure, root, batch, options, error)
+            call(discard, root, batch, options, jobs)
             raise
         scored = [chunk.result() for chunk in chunks]
-        predictions = submit(commit, root, batch, prepared, model, scored).result()
+        predictions = call(commit, root, batch, prepared, model, scored)
         is_reused = predictions.reused and state is BatchState.SCORED
         return batch_result(root, batch, "reused" if is_reused else "scored")
 
@@ -96,12 +107,14 @@ def run_batch(
 def score_while_reading(
     read: Callable[[prepare.OnChunk], Future[Artifact]],
     score: Callable[[ChunkRef], Future[Result]],
+    settings: Settings,
 ) -> tuple[Artifact, list[Future[Result]]]:
     """Read a batch into chunks, and score each while the rest is read.
 
     Args:
         read: starts the reading, which calls its argument with each chunk.
         score: starts the scoring of a chunk.
+        settings: say how many chunks are scored at once.
 
     Returns:
         What was read, and the chunks' futures in order.
@@ -109,14 +122,14 @@ def score_while_reading(
     Raises:
         Exception: the reading failed; no chunk is in flight any more.
     """
-    max_in_flight = max(MIN_IN_FLIGHT, executors.max_in_flight())
+    max_in_flight = max(MIN_IN_FLIGHT, executors.max_in_flight(settings))
     started: dict[int, tuple[str, Future[Result]]] = {}
     chunks: SimpleQueue[ChunkRef | None] = SimpleQueue()
     interrupted = threading.Event()
 
     def on_chunk(chunk: ChunkRef) -> None:
         if interrupted.is_set():
-            raise InterruptedError("the run was interrupted")
+            raise RuntimeError("the run ended early")
         chunks.put(chunk)
 
     reading = read(on_chunk)
@@ -130,11 +143,10 @@ def score_while_reading(
             if chunk.number >= max_in_flight:
                 wait_for([started[chunk.number - max_in_flight][1]])
         prepared = reading.result()
-    except Exception:
-        wait_for(future for _, future in started.values())
-        raise
-    except BaseException:
-        interrupted.set()  # or the reading thread would go on to the end of the batch
+    except BaseException as error:
+        interrupted.set()  # or the reading would go on to the end of the batch
+        if isinstance(error, Exception):
+            wait_for([reading, *(future for _, future in started.values())])
         raise
     return prepared, [started[chunk.number][1] for chunk in chunk_refs(prepared)]
 

@@ -141,7 +141,7 @@ def score_on_worker(job: ScoreJob) -> Artifact:
         DamagedArtifact, InputError: as `iter_predictions` does.
         ClusterError: the cluster does not answer.
     """
-    pool = executors.executor(1 if job.chunk.is_only else 2)
+    pool = executors.executor(1 if job.chunk.is_only else 2, job.root.settings)
     return wait_until_visible(job.root, pool.submit(score_chunk, job).result())
 
 

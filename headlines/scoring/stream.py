@@ -75,19 +75,25 @@ def score_stream(
         path = _spool(source, draft, format)
         with _as_stream_errors(path), ThreadPoolExecutor(1) as reader:
             batch = Batch.of_file(root, path)
-            started: list[tuple[ChunkRef, Future[_Lines]]] = []
+            chunks: list[ChunkRef] = []
+            started: list[Future[_Lines]] = []
 
             def read(on_chunk: OnChunk) -> Future[Artifact]:
-                return reader.submit(read_batch, root, batch, options, on_chunk)
+                def note(chunk: ChunkRef) -> None:
+                    chunks.append(chunk)
+                    on_chunk(chunk)
+
+                return reader.submit(read_batch, root, batch, options, note)
 
             def score(chunk: ChunkRef) -> Future[_Lines]:
-                pool = executors.local_executor(1 if chunk.is_only else 2)  # the draft is local
+                calls = 1 if chunk.is_only else 2
+                pool = executors.local_executor(calls, root.settings)  # the draft is local
                 job = make_job(root, batch, chunk, model, options)
-                started.append((chunk, pool.submit(_write_lines, job, draft)))
-                return started[-1][1]
+                started.append(pool.submit(_write_lines, job, draft))
+                return started[-1]
 
             try:
-                prepared, scored = score_while_reading(read, score)
+                prepared, scored = score_while_reading(read, score, root.settings)
                 encoding = "utf-8" if format == "parquet" else options.read.encoding
                 _write_rejects(_reject_lines(prepared, encoding), rejects)
                 check_reject_rate(batch, prepared, options.max_reject_rate)
@@ -97,9 +103,10 @@ def score_stream(
                     _move(lines.path, target)
                     without_content += lines.without_content
             finally:
+                reader.shutdown()
                 # Chunks in flight write into the draft, which is removed next.
-                wait_for(future for _, future in started if not future.cancel())
-                remove_prepared(root, batch, options, (chunk for chunk, _ in started))
+                wait_for(future for future in started if not future.cancel())
+                remove_prepared(root, batch, options, chunks)
     counts = prepared.counts
     return {
         "rows_in": counts["rows_in"],

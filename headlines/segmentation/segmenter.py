@@ -68,11 +68,6 @@ class Segmenter:
             ) from error
         return cls(engine, dictionary=path)
 
-    @classmethod
-    def from_environment(cls) -> "Segmenter":
-        """The same, of the settings in the environment."""
-        return cls.from_settings(Settings.from_environment())
-
     def __post_init__(self) -> None:
         for name, value, known in (("engine", self.engine, ENGINES), ("mode", self.mode, MODES)):
             if value not in known:

@@ -91,7 +91,10 @@ def clean_checkpoints(work: Path) -> int:
     removed = 0
     for directory in _checkpoints(work):
         # A training holds the lock of this name for as long as it runs.
-        with contextlib.suppress(BlockingIOError), file_lock(work, directory.name, wait=False):
+        with (
+            contextlib.suppress(BlockingIOError, FileNotFoundError),  # in use, or done with
+            file_lock(work, directory.name, wait=False),
+        ):
             if all(_is_older(path, CHECKPOINTS_KEPT) for path in (directory, *directory.iterdir())):
                 shutil.rmtree(directory, ignore_errors=True)
                 _log.info("removed %s: no training has resumed it", directory)

@@ -1,7 +1,7 @@
 """The data root: opened once, and handed to all that reads or writes below it."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
@@ -10,6 +10,8 @@ from headlines.settings import Settings
 from headlines.storage.layout import CHECKPOINT_PREFIXES, SHARED_WORK, WORK, Layout
 from headlines.storage.local_store import LocalStore
 from headlines.storage.store import Store
+
+_DEFAULTS = Settings()
 
 
 @dataclass(frozen=True)
@@ -20,15 +22,14 @@ class DataRoot(Layout):
 
     Attributes:
         store: reads and writes it.
-        shares_work: whether workers on other machines need the chunks of a batch, so that those
-            of a bucket have to be in it.
+        settings: where work on it runs, and what segments its headlines.
     """
 
     store: Store
-    shares_work: bool = False
+    settings: Settings = field(default=_DEFAULTS, compare=False, repr=False)
 
     @classmethod
-    def open(cls, url: str | Path, shares_work: bool = False) -> "DataRoot":
+    def open(cls, url: str | Path, settings: Settings = _DEFAULTS) -> "DataRoot":
         """The data root in a directory, which need not exist, or in a bucket.
 
         Raises:
@@ -36,23 +37,18 @@ class DataRoot(Layout):
         """
         directory = machine_directory(str(url))
         if "://" not in str(url):
-            return cls(_local(directory), shares_work)
+            return cls(_local(directory), settings)
         from headlines.storage.bucket.address import parse_url
 
-        return cls(_bucket(parse_url(str(url)), directory, os.getpid()), shares_work)
+        return cls(_bucket(parse_url(str(url)), directory, os.getpid()), settings)
 
     @classmethod
     def from_settings(cls, settings: Settings) -> "DataRoot":
         """The data root that the settings name."""
-        return cls.open(settings.data_root, settings.runner == "dask")
-
-    @classmethod
-    def from_environment(cls) -> "DataRoot":
-        """The same, of the settings in the environment."""
-        return cls.from_settings(Settings.from_environment())
+        return cls.open(settings.data_root, settings)
 
     def __reduce__(self) -> tuple[object, ...]:
-        return DataRoot.open, (self.url, self.shares_work)
+        return DataRoot.open, (self.url, self.settings)
 
     @property
     def url(self) -> str:
@@ -82,7 +78,9 @@ class DataRoot(Layout):
 
     @property
     def _chunks(self) -> str:
-        return SHARED_WORK if self.shares_work and not self.is_directory else WORK
+        # Workers on other machines need the chunks of a batch: those of a bucket lie in it.
+        shares_work = self.settings.runner == "dask" and not self.is_directory
+        return SHARED_WORK if shares_work else WORK
 
     def location(self, name: str) -> str:
         """What people call something in it: a path, or a URL in a bucket."""
@@ -96,7 +94,7 @@ class DataRoot(Layout):
         """
         if "://" not in reference:
             return self.store.name_of(Path(reference))
-        if not reference.startswith(f"{self.url}/"):
+        if not reference.startswith(f"{self.url}/") or ".." in reference.split("/"):
             raise InputError(
                 "the URL is not in the data root",
                 reference,

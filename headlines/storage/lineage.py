@@ -100,16 +100,16 @@ def _file(root: DataRoot, source: Input, depth: int) -> Link:
 
 def _archived(root: DataRoot, source: Input) -> Path | None:
     """Where in the archive a batch of the inbox is; None if it is not there."""
-    inbox = root.inbox
-    if source.path.startswith("/"):  # the inbox may be a link to a folder elsewhere
-        inbox = str(root.store.fetch(inbox, lambda _: False).resolve())
-    if not source.path.startswith(f"{inbox}/"):
+    folder = root.store.fetch(root.inbox, lambda _: False).resolve()  # the inbox may be a link
+    inboxes = (root.inbox, str(folder), root.store.name_of(folder))
+    inbox = next((name for name in inboxes if source.path.startswith(f"{name}/")), None)
+    if inbox is None:
         return None
     target = PurePosixPath(f"{root.archive}{source.path.removeprefix(inbox)}")
 
     def has_its_name(file: str) -> bool:
         return _NUMBER.sub("", file.split("/")[0]) == target.name
 
-    folder = root.store.fetch(str(target.parent), has_its_name)
-    candidates = (path for path in sorted(folder.glob("*")) if has_its_name(path.name))
+    archive = root.store.fetch(str(target.parent), has_its_name)
+    candidates = (path for path in sorted(archive.glob("*")) if has_its_name(path.name))
     return next((p for p in candidates if source_digest(p, source) == source.sha256), None)

@@ -36,7 +36,7 @@ def pretrain_view(root: DataRoot, corpus: Artifact, preset: Preset, view: InputN
     The texts are the titles and articles of the training rows, without rows whose title is also
     held out unless the preset trains on them.
     """
-    segmenter = Segmenter.from_environment()
+    segmenter = Segmenter.from_settings(root.settings)
     [text_input] = [text_input for text_input in preset.inputs if text_input.name == view]
     rules, min_count, size = text_input.rules, text_input.min_count, text_input.embedding_size
     kind = "pairs" if view == "pairs" else "words"

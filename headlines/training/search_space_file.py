@@ -14,11 +14,12 @@ patience = ["none", 3]  # "none" is null, which TOML lacks
 import tomllib
 import typing
 from collections.abc import Mapping
+from pathlib import Path
 from types import NoneType
 from typing import Any
 
 from headlines.errors import InputError
-from headlines.models.presets import read_named_text, resolve_preset
+from headlines.models.presets import Locate, read_named_text, resolve_preset
 from headlines.training.search_space import Choice, Range, SearchSpace
 from lstm_model.presets import Preset
 
@@ -33,17 +34,18 @@ _NULL = "none"
 _RANGE = "write {low = …, high = …}, or add log = true"
 
 
-def read_space(file: str) -> SearchSpace:
+def read_space(file: str, locate: Locate = Path) -> SearchSpace:
     """Read the search space from a file.
 
     Args:
-        file: its path, or its URL in the data root's bucket.
+        file: its path, or what `locate` understands.
+        locate: as of `headlines.models.presets.read_preset`.
 
     Raises:
         InputError: it cannot be read, or a value is not valid; the file and field are named.
     """
     try:
-        data = tomllib.loads(read_named_text(file))
+        data = tomllib.loads(read_named_text(file, locate))
     except (ValueError, RecursionError) as error:
         raise InputError(f"the file is not TOML ({error})", file, "fix the file") from error
     if unknown := sorted(set(data) - set(_KEYS)):
@@ -52,7 +54,7 @@ def read_space(file: str) -> SearchSpace:
             file,
             f"use {', '.join(_KEYS)}; fields of the preset go below [space]",
         )
-    preset = _preset(file, data.get("preset", "default"))
+    preset = _preset(file, data.get("preset", "default"), locate)
     table = data.get("space")
     if not isinstance(table, dict) or not table:
         raise InputError("there is nothing to search", f"{file}: [space]", "add fields there")
@@ -72,12 +74,12 @@ def read_space(file: str) -> SearchSpace:
     return space
 
 
-def _preset(file: str, name: object) -> Preset:
+def _preset(file: str, name: object, locate: Locate) -> Preset:
     where = f"{file}: preset"
     if not isinstance(name, str):
         raise InputError("it must be a name", where, 'write preset = "default"')
     try:
-        return resolve_preset(name)
+        return resolve_preset(name, locate)
     except InputError as error:
         raise InputError(error.problem, where, error.hint) from error
 

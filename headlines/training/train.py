@@ -12,6 +12,7 @@ from headlines.corpus.examples import examples
 from headlines.metrics.calibration import calibration_metrics
 from headlines.metrics.classification import classification_metrics
 from headlines.models import champion, registry
+from headlines.segmentation import Segmenter
 from headlines.storage.artifact import Artifact
 from headlines.storage.data_root import DataRoot
 from headlines.storage.manifest import Recipe
@@ -67,10 +68,13 @@ def train(
         from lstm_model.packed import PackedScorer
 
         # First, so that missing rows are reported before the training.
-        dev = examples(corpus, tokens, "dev", preset)
+        segmenter = Segmenter.from_settings(root.settings)
+        dev = examples(corpus, tokens, "dev", preset, segmenter)
         trained = lstm_model.training.train(
             preset,
-            examples(corpus, tokens, "train", preset, keep_leaked=preset.keep_leaked_titles),
+            examples(
+                corpus, tokens, "train", preset, segmenter, keep_leaked=preset.keep_leaked_titles
+            ),
             None if preset.validation_split else dev,
             checkpoints,
             on_epoch,

@@ -19,6 +19,7 @@ import numpy as np
 from headlines.compute.run_in_subprocess import run_in_subprocess
 from headlines.corpus.examples import examples
 from headlines.metrics.classification import classification_metrics
+from headlines.segmentation import Segmenter
 from headlines.storage.artifact import Artifact
 from headlines.storage.data_root import DataRoot
 from headlines.storage.manifest import Recipe
@@ -138,7 +139,8 @@ def train_trial(
     checkpoints = root.trial_checkpoints(recipe.key)
 
     def write_metrics(draft: Path) -> dict[str, Any]:
-        arguments = (corpus, tokens, preset, vectors, checkpoints)
+        segmenter = Segmenter.from_settings(root.settings)
+        arguments = (corpus, tokens, preset, segmenter, vectors, checkpoints)
         metrics, counts = (
             run_in_subprocess(_train_and_measure, *arguments)
             if in_subprocess
@@ -161,6 +163,7 @@ def _train_and_measure(
     corpus: Artifact,
     tokens: Artifact,
     preset: Preset,
+    segmenter: Segmenter,
     vectors: Sequence[Artifact],
     checkpoints: Path,
 ) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -170,12 +173,14 @@ def _train_and_measure(
     from lstm_model.training import train
 
     # First, so that missing rows are reported before the training.
-    dev = examples(corpus, tokens, "dev", preset, keep_leaked=False)
+    dev = examples(corpus, tokens, "dev", preset, segmenter, keep_leaked=False)
     try:
         trained = train(
             preset,
-            examples(corpus, tokens, "train", preset, keep_leaked=preset.keep_leaked_titles),
-            None if preset.validation_split else examples(corpus, tokens, "dev", preset),
+            examples(
+                corpus, tokens, "train", preset, segmenter, keep_leaked=preset.keep_leaked_titles
+            ),
+            None if preset.validation_split else examples(corpus, tokens, "dev", preset, segmenter),
             checkpoints,
             pretrained=read_vectors(vectors),
         )

@@ -1,7 +1,6 @@
 """The jobs of `victim.py` that score a batch."""
 
 import contextlib
-import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
@@ -21,6 +20,7 @@ from headlines.scoring.options import ChunkSizes, ScoreOptions
 from headlines.scoring.prepare import prepare_batch
 from headlines.scoring.run_batch import Submit, run_batch
 from headlines.scoring.score_chunks import make_job, score_chunk, score_on_worker
+from headlines.settings import Settings
 from headlines.storage.data_root import DataRoot
 
 Result = TypeVar("Result")
@@ -49,7 +49,8 @@ def score(
     Returns:
         `scored`, `reused` where it was scored before, `stopped`, or `failed` where it waits.
     """
-    data, progress = DataRoot.open(root), Control.of_environment()
+    settings = Settings(runner="processes", workers=workers) if workers else Settings()
+    data, progress = DataRoot.open(root, settings), Control.of_environment()
     options = ScoreOptions(max_reject_rate=max_reject_rate, sizes=ChunkSizes(rows=chunk_rows))
     batch = Batch.of_file(data, Path(root) / "inbox" / name)
     model = champion.open_champion(data)
@@ -59,12 +60,16 @@ def score(
         return "failed"
 
     def submit(step: Callable[..., Any], *arguments: Any) -> "Future[Any]":
-        progress.phase = Phase.PUBLISHING if step is commit else Phase.SCORING
+        progress.phase = Phase.SCORING
         return submit_step(step, *arguments)
 
-    with submitter(workers, tries) as submit_step:
+    def call(step: Callable[..., Result], *arguments: Any) -> Result:
+        progress.phase = Phase.PUBLISHING if step is commit else Phase.SCORING
+        return tried(tries, step, *arguments)
+
+    with submitter(settings, tries) as submit_step:
         try:
-            outcome = run_batch(data, batch, model, options, submit).outcome
+            outcome = run_batch(data, batch, model, options, submit, call).outcome
         except InputError:
             return "stopped"
     progress.phase = Phase.DONE
@@ -94,13 +99,12 @@ def score_spoiled(root: str, files: str, place: float) -> None:
 
 
 @contextlib.contextmanager
-def submitter(workers: int, tries: int) -> Iterator[Submit]:
+def submitter(settings: Settings, tries: int) -> Iterator[Submit]:
     """What starts a step: this process at once, or threads with workers that end afterwards."""
-    if not workers:
+    if settings.runner == "threads":
         yield partial(at_once, tries)
         return
-    os.environ |= {"HEADLINES_RUNNER": "processes", "HEADLINES_WORKERS": str(workers)}
-    pool = executors.executor(workers)
+    pool = executors.executor(settings.workers, settings)
     try:
         with ThreadPoolExecutor(32) as threads:  # as in the flow, a thread for each task
             yield lambda step, *arguments: threads.submit(tried, tries, step, *arguments)

@@ -1,6 +1,7 @@
 """The verb `cache`, which runs without Prefect."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,14 +9,12 @@ import pytest
 from flows.cli.commands import main
 from headlines.corpus.ingest import ingest
 from headlines.corpus.tokens import segment_corpus
+from headlines.settings import Settings
 from headlines.storage.data_root import DataRoot
 
 
 def test_the_cache_is_shown_and_pruned(
-    root: DataRoot,
-    corpus_file: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    root: DataRoot, corpus_file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def shown(*arguments: str) -> list[str]:
         main(["cache", *arguments])
@@ -24,8 +23,7 @@ def test_the_cache_is_shown_and_pruned(
     assert shown() == ["the token cache is empty; `headlines segment` fills it"]
     corpus = ingest(root, "news", str(corpus_file))
     segment_corpus(root, corpus)
-    monkeypatch.setenv("HEADLINES_ENGINE", "jieba")
-    segment_corpus(root, corpus)
+    segment_corpus(replace(root, settings=Settings(engine="jieba")), corpus)
 
     fast, jieba = sorted(shown(), key=lambda line: line.split()[-1])
     assert jieba.endswith("0 days  jieba")

@@ -75,7 +75,7 @@ def _publish_model(root: DataRoot, corpus: Artifact, tokens: Artifact) -> Artifa
         root,
         "2026-11-01-abcdef01",
         (corpus.as_source(), tokens.as_source()),
-        segmenter=Segmenter.from_environment(),
+        segmenter=Segmenter(),
         bundle=random_bundle(
             small_preset(), words, seed=3, scale=2.0, history=history, best_epoch=2
         ),

@@ -7,13 +7,10 @@ from headlines.errors import InputError
 from headlines.settings import Settings
 from headlines.storage.data_root import DataRoot
 
-VARIABLES = tuple(
+VARIABLES = [
     f"HEADLINES_{name}"
-    for name in (
-        "DATA", "CACHE", "CONDITIONAL_WRITES", "RUNNER", "WORKERS", "DASK", "ENGINE", "DICTIONARY",
-        "PORT", "LOGS",
-    )
-)  # fmt: skip
+    for name in ("DATA", "RUNNER", "WORKERS", "DASK", "ENGINE", "DICTIONARY", "PORT", "LOGS")
+]
 
 
 @pytest.fixture(autouse=True)
@@ -24,9 +21,8 @@ def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_defaults(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     settings = Settings.from_environment()
-    assert settings == Settings(workers=os.cpu_count() or 1)
+    assert settings == Settings(runner="processes", workers=os.cpu_count() or 1)
     assert settings.data_root == str(tmp_path / "data")
 
 
@@ -38,16 +34,11 @@ def test_an_empty_variable_counts_as_unset(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_every_variable_is_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    values = (
-        str(tmp_path), "/cache", "off", "dask", "256", "tls://h:8786", "jieba", "w.txt", "5000",
-        "json",
-    )  # fmt: skip
+    values = [str(tmp_path), "dask", "256", "tls://h:8786", "jieba", "w.txt", "5000", "json"]
     for name, value in zip(VARIABLES, values, strict=True):
         monkeypatch.setenv(name, value)
     assert Settings.from_environment() == Settings(
         data=str(tmp_path),
-        cache=Path("/cache"),
-        conditional_writes=False,
         runner="dask",
         workers=256,
         scheduler="tls://h:8786",
@@ -76,7 +67,6 @@ def test_every_variable_is_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
         ("HEADLINES_WORKERS", "٣"),
         ("HEADLINES_WORKERS", "²"),
         *(("HEADLINES_PORT", port) for port in ("0", "80", "70000", "x", "４２００", "-1")),
-        ("HEADLINES_CONDITIONAL_WRITES", "yes"),
     ],
 )
 def test_an_invalid_value_names_its_variable(
@@ -84,7 +74,7 @@ def test_an_invalid_value_names_its_variable(
 ) -> None:
     monkeypatch.setenv(name, value)
     with pytest.raises(InputError) as caught:
-        DataRoot.from_environment()
+        DataRoot.from_settings(Settings.from_environment())
     assert caught.value.location == name
     assert repr(value) in caught.value.problem
 

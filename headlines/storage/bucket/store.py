@@ -94,7 +94,7 @@ class BucketStore(Store):
     ) -> Artifact | None:
         if _is_of_machine(name):
             return self._machine.open(name, files, key=key)
-        for _ in range(_ATTEMPTS):
+        for attempt in range(_ATTEMPTS):
             state = self.state(name)
             remote = self._readable(name, state)
             if remote is None or key not in (None, remote.manifest.key):
@@ -103,9 +103,11 @@ class BucketStore(Store):
             try:
                 view = self._cache.view(remote.manifest, wanted, self._downloads(name, remote))
             except (FileNotFoundError, ValueError) as error:
-                if self.state(name, fresh=True).etag == state.etag:
+                is_same = self.state(name, fresh=True).etag == state.etag
+                evicted = isinstance(error, FileNotFoundError) and attempt == 0
+                if is_same and not evicted:
                     raise DamagedArtifact(self.location(name), str(error)) from None
-                continue  # another writer has replaced it
+                continue  # replaced by another writer, or its local copy removed by another run
             return self._artifact(name, remote.manifest, view)
         raise DamagedArtifact(self.location(name), "it keeps being replaced while it is read")
 

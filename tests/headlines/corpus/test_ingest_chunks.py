@@ -1,9 +1,9 @@
 """An ingest in chunks gives the same bytes by any runner and after a failure, in bounded memory."""
 
-import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from headlines.corpus import ingest, read_files, write_files
 from headlines.corpus.dataset import read_corpus
 from headlines.corpus.ingest import IngestSizes
 from headlines.errors import InputError
+from headlines.settings import Settings
 from headlines.storage.artifact import Artifact
 from headlines.storage.data_root import DataRoot
 
@@ -44,10 +45,10 @@ def source(tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.fixture(autouse=True)
-def _two_threads(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HEADLINES_RUNNER", "threads")
-    monkeypatch.setenv("HEADLINES_WORKERS", "2")
+@pytest.fixture
+def root(root: DataRoot) -> DataRoot:
+    """A data root with two threads to work on it."""
+    return replace(root, settings=Settings(workers=2))
 
 
 @pytest.fixture
@@ -90,9 +91,9 @@ def check_same(root: DataRoot, corpus: Artifact, expected: Artifact) -> None:
 
 @pytest.mark.parametrize("kind", ["threads", "processes"])
 def test_small_chunks_give_the_bytes_of_large_ones(
-    monkeypatch: pytest.MonkeyPatch, root: DataRoot, source: Path, expected: Artifact, kind: str
+    root: DataRoot, source: Path, expected: Artifact, kind: str
 ) -> None:
-    monkeypatch.setenv("HEADLINES_RUNNER", kind)
+    root = replace(root, settings=Settings(runner=kind, workers=2))
     corpus = ingest.ingest(root, "mine", str(source), sizes=SMALL)
     check_same(root, corpus, expected)
     names = [path.relative_to(corpus.directory).as_posix() for path in corpus.files()]
@@ -110,7 +111,7 @@ def test_small_chunks_give_the_bytes_of_large_ones(
 def test_failed_ingest_resumes(
     monkeypatch: pytest.MonkeyPatch, root: DataRoot, source: Path, expected: Artifact, step: str
 ) -> None:
-    monkeypatch.setenv("HEADLINES_WORKERS", "1")
+    root = replace(root, settings=Settings(workers=1))
     with monkeypatch.context() as patch:
         patch.setattr(ingest, step, failing(getattr(ingest, step), after=2))
         with pytest.raises(RuntimeError, match="out of memory"):
@@ -192,11 +193,10 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 
 
 def test_memory_of_an_ingest_hardly_grows_with_the_corpus(tmp_path: Path) -> None:
-    environment = {**os.environ, "HEADLINES_RUNNER": "threads", "HEADLINES_WORKERS": "1"}
     peak = {}
     for rows in (20_000, 200_000):
         command = [sys.executable, "-c", MEASURED, str(tmp_path), str(rows)]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
         peak[rows] = int(done.stdout) * 1024
     # In bytes; whole rows in memory would take 1,700 each.
     assert peak[200_000] - peak[20_000] < 180_000 * 400

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -28,6 +29,7 @@ from headlines.corpus.token_cache import (
 from headlines.corpus.tokens import read_tokens, segment_corpus
 from headlines.errors import InputError
 from headlines.segmentation import Segmenter
+from headlines.settings import Settings
 from headlines.storage.artifact import Artifact
 from headlines.storage.data_root import DataRoot
 from headlines.storage.manifest import MANIFEST, dump_signed, load_signed
@@ -39,10 +41,10 @@ SMALL = ChunkSizes(min_rows=1, one_in=20)
 Rows = list[str]
 
 
-@pytest.fixture(autouse=True)
-def _two_threads(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HEADLINES_RUNNER", "threads")
-    monkeypatch.setenv("HEADLINES_WORKERS", "2")
+@pytest.fixture
+def root(root: DataRoot) -> DataRoot:
+    """A data root with two threads to work on it."""
+    return replace(root, settings=Settings(workers=2))
 
 
 @pytest.fixture
@@ -224,19 +226,17 @@ def test_another_dictionary_renews_all(
     root: DataRoot,
     corpus_of: Callable[..., Artifact],
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     corpus = corpus_of(TITLES)
     plain = segment_corpus(root, corpus, SMALL)
     dictionary = tmp_path / "words.txt"
-    monkeypatch.setenv("HEADLINES_DICTIONARY", str(dictionary))
+    with_dictionary = replace(root, settings=Settings(dictionary=str(dictionary)))
     for number, word in enumerate(("科技大会", "技大会在"), 1):
         dictionary.write_text(f"{word} 900000\n", encoding="utf-8")
-        tokens = segment_corpus(root, corpus, SMALL)
+        tokens = segment_corpus(with_dictionary, corpus, SMALL)
         assert rows_of(tokens) == (200, 0)
         assert words(tokens) == Segmenter(dictionary=dictionary).cut(TITLES) != words(plain)
         assert len(cache_stats(root)) == 1 + number
-    monkeypatch.delenv("HEADLINES_DICTIONARY")
     forget_tokens(root)
     assert rows_of(segment_corpus(root, corpus, SMALL)) == (0, 200)
 
@@ -300,6 +300,7 @@ RUN = """
 import json, os, signal, sys
 from headlines.corpus.token_cache import ChunkSizes
 from headlines.corpus.tokens import read_tokens, segment_corpus
+from headlines.settings import Settings
 from headlines.storage.data_root import DataRoot
 
 renames, die_at = 0, int(sys.argv[1])
@@ -312,7 +313,7 @@ def die(event, arguments):
             os.kill(os.getpid(), signal.SIGKILL)
 
 sys.addaudithook(die)
-root = DataRoot.from_environment()
+root = DataRoot.from_settings(Settings.from_environment())
 corpus = root.store.open(root.corpus("small"))
 print("ready", flush=True)
 sys.stdin.readline()
@@ -325,7 +326,13 @@ def started(root: DataRoot, die_at: int = 0, **environment: str) -> "subprocess.
     """A process that segments the corpus when it reads a line."""
     process = subprocess.Popen(
         [sys.executable, "-c", RUN, str(die_at)],
-        env={**os.environ, "HEADLINES_DATA": root.url, **environment},
+        env={
+            **os.environ,
+            "HEADLINES_DATA": root.url,
+            "HEADLINES_RUNNER": "threads",
+            "HEADLINES_WORKERS": "2",
+            **environment,
+        },
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

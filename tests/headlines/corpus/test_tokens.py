@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -11,6 +12,7 @@ from headlines.corpus.ingest import ingest
 from headlines.corpus.token_cache import ChunkSizes
 from headlines.corpus.tokens import SCHEMA, read_tokens, segment_corpus
 from headlines.segmentation import Segmenter
+from headlines.settings import Settings
 from headlines.storage.artifact import Artifact
 from headlines.storage.data_root import DataRoot
 
@@ -32,7 +34,6 @@ def corpus(root: DataRoot, tmp_path: Path) -> Artifact:
 def _small_reads(monkeypatch: pytest.MonkeyPatch) -> None:
     """Several reads a chunk."""
     monkeypatch.setattr(module, "_READ_ROWS", 3)
-    monkeypatch.setenv("HEADLINES_RUNNER", "threads")
 
 
 def check_tokens(tokens: Artifact, corpus: Artifact, segmenter: Segmenter) -> None:
@@ -50,10 +51,9 @@ def check_tokens(tokens: Artifact, corpus: Artifact, segmenter: Segmenter) -> No
 @pytest.mark.usefixtures("_small_reads")
 @pytest.mark.parametrize("kind", ["threads", "processes"])
 def test_tokens_are_the_words_of_every_headline_in_order(
-    monkeypatch: pytest.MonkeyPatch, root: DataRoot, corpus: Artifact, kind: str
+    root: DataRoot, corpus: Artifact, kind: str
 ) -> None:
-    monkeypatch.setenv("HEADLINES_RUNNER", kind)
-    monkeypatch.setenv("HEADLINES_WORKERS", "2")
+    root = replace(root, settings=Settings(runner=kind, workers=2))
     artifact = segment_corpus(root, corpus, SMALL)
     assert not artifact.reused
     check_tokens(artifact, corpus, Segmenter())
@@ -92,15 +92,14 @@ def test_second_run_writes_nothing(root: DataRoot, corpus: Artifact) -> None:
 
 
 def test_each_segmenter_has_its_own_tokens(
-    monkeypatch: pytest.MonkeyPatch, root: DataRoot, corpus: Artifact, tmp_path: Path
+    root: DataRoot, corpus: Artifact, tmp_path: Path
 ) -> None:
     dictionary = tmp_path / "words.txt"
     dictionary.write_text("科技大会 9000\n", encoding="utf-8")
     by_segmenter = []
     for engine, named in (("fast", ""), ("jieba", ""), ("fast", str(dictionary))):
-        monkeypatch.setenv("HEADLINES_ENGINE", engine)
-        monkeypatch.setenv("HEADLINES_DICTIONARY", named)
-        tokens = segment_corpus(root, corpus)
+        settings = Settings(engine=engine, dictionary=named)
+        tokens = segment_corpus(replace(root, settings=settings), corpus)
         segmenter = Segmenter(engine, dictionary=dictionary if named else None)
         assert not tokens.reused
         assert tokens.counts["segmented"] == ROWS
@@ -146,12 +145,13 @@ def test_failure_leaves_no_tokens_but_the_finished_chunks(
         cut_rows.append(len(texts))
         return cut(self, texts)
 
-    monkeypatch.setenv("HEADLINES_WORKERS", "1")
+    root = replace(root, settings=Settings(workers=1))
     with monkeypatch.context() as broken:
         broken.setattr(Segmenter, "cut", fail_late)
         with pytest.raises(RuntimeError, match="out of memory"):
             segment_corpus(root, corpus, SMALL)
-        executors.executor(1).submit(int).result()  # waits until the worker is idle
+        pool = executors.executor(1, root.settings)
+        pool.submit(int).result()  # waits until the worker is idle
     assert list(path_of(root, "tokens").iterdir()) == [cache_folder(root)]
     assert list(root.store.work.glob("draft-*")) == []
 

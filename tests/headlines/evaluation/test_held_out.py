@@ -1,6 +1,7 @@
 """Predictions of held-out rows: the same for any file size and runner."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from headlines.evaluation import held_out as module
 from headlines.evaluation import tables
 from headlines.evaluation.evaluate import evaluate
 from headlines.evaluation.held_out import predict_held_out
+from headlines.settings import Settings
 from headlines.storage.artifact import Artifact
 from headlines.storage.data_root import DataRoot
 
@@ -42,11 +44,8 @@ def make(
     tmp_path: Path,
     source: Path,
     publish_model: Callable[..., Artifact],
-    monkeypatch: pytest.MonkeyPatch,
 ) -> Make:
     """Makes a data root with a model, a corpus in files of `part_rows`, and its tokens."""
-    monkeypatch.setenv("HEADLINES_RUNNER", "threads")
-    monkeypatch.setenv("HEADLINES_WORKERS", "2")
 
     def of(name: str, part_rows: int) -> tuple[DataRoot, Artifact, Artifact, Artifact]:
         root = DataRoot.open(tmp_path / name)
@@ -66,7 +65,7 @@ def test_the_evaluation_does_not_depend_on_the_file_size(
     root, *made_from = make("parts", 7)
     monkeypatch.setattr(module, "_MIN_WORKER_ROWS", 1)  # workers for small files too
     monkeypatch.setattr(tables, "_FRAME_ROWS", 4)
-    monkeypatch.setenv("HEADLINES_RUNNER", kind)
+    root = replace(root, settings=Settings(runner=kind, workers=2))
     parts = evaluate(root, *made_from)
     for expected, actual in zip(whole.files(), parts.files(), strict=True):
         if expected.suffix != ".html":  # the report names the files of the corpus

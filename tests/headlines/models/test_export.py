@@ -41,7 +41,6 @@ def made(
     publish_model: Callable[..., Artifact],
     monkeypatch: pytest.MonkeyPatch,
 ) -> Made:
-    monkeypatch.setenv("HEADLINES_RUNNER", "threads")
     monkeypatch.setenv("HEADLINES_DATA", str(root.store.directory))
     source = tmp_path / "news.csv"
     lines = [f"{title},{row % 3},dev" for row, title in enumerate(DEV)]

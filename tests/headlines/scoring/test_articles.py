@@ -89,7 +89,6 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
 @pytest.fixture(autouse=True)
 def _root(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HEADLINES_DATA", str(made.root.store.directory))
-    monkeypatch.setenv("HEADLINES_RUNNER", "threads")
 
 
 def test_so_many_characters_are_cut_and_no_more() -> None:
@@ -132,10 +131,9 @@ def test_a_corpus_without_articles_is_refused(root: DataRoot, tmp_path: Path) ->
         train(root, corpus, segment_corpus(root, corpus), PRESET)
 
 
-def test_articles_are_cut_as_the_titles_were(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HEADLINES_ENGINE", "paddle")
+def test_articles_are_cut_as_the_titles_were(made: Made) -> None:
     with pytest.raises(InputError, match="cut by a different segmenter"):
-        examples(made.corpus, made.tokens, "train", PRESET)
+        examples(made.corpus, made.tokens, "train", PRESET, Segmenter("paddle"))
 
 
 @pytest.mark.parametrize("column", ["content", "正文"])

@@ -56,6 +56,16 @@ def test_one_file_is_one_batch_however_its_path_is_spelt(
         assert Batch.of_file(root, spelling).name == "day/a.csv"
 
 
+def test_an_inbox_that_is_a_link_inside_the_data_root(root: DataRoot, write_batch: Writer) -> None:
+    target = root.store.directory / "drop"
+    file = write_batch(target / "day" / "a.csv", ["喜讯"])
+    inbox = root.store.directory / root.inbox
+    inbox.symlink_to(target)
+    for path in (file, inbox / "day" / "a.csv"):
+        assert Batch.of_file(root, path).name == "day/a.csv"
+    assert [batch.name for batch in read_inbox(root).batches] == ["day/a.csv"]
+
+
 def test_a_name_that_readers_take_for_a_date_is_refused(
     root: DataRoot, write_batch: Writer
 ) -> None:

@@ -14,6 +14,7 @@ from headlines.scoring.batch import Batch
 from headlines.scoring.chunks import ChunkRef, chunk_refs
 from headlines.scoring.prepare import prepare_batch
 from headlines.scoring.read_files import REJECTS_FILE
+from headlines.settings import Settings
 from headlines.storage.artifact import Artifact
 from headlines.storage.data_root import DataRoot
 from tests.headlines.scoring.test_scoring import make_champion
@@ -68,20 +69,16 @@ def test_read_groups_give_the_rows_of_the_files_in_order(tmp_path: Path) -> None
 def test_every_runner_reads_the_same_chunks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
-    def files(name: str) -> tuple[list[ChunkRef], dict[str, str]]:
-        root = DataRoot.open(tmp_path / name)
+    def files(name: str, settings: Settings) -> tuple[list[ChunkRef], dict[str, str]]:
+        root = DataRoot.open(tmp_path / name, settings)
         make_champion(root)
         batch = Batch.of_folder(root, folder_of(root))
         chunks = chunk_refs(prepare_batch(root, batch, OPTIONS))
         predictions = score(root, batch, OPTIONS)
         return chunks, {entry.path: entry.sha256 for entry in predictions.manifest.files}
 
-    monkeypatch.setenv("HEADLINES_RUNNER", "threads")
-    monkeypatch.setenv("HEADLINES_WORKERS", "1")
-    expected = files("expected")
-    monkeypatch.setenv("HEADLINES_RUNNER", kind)
-    monkeypatch.setenv("HEADLINES_WORKERS", "2")
-    assert files("found") == expected
+    expected = files("expected", Settings())
+    assert files("found", Settings(runner=kind, workers=2)) == expected
     # Usable rows of the groups: 22 of 25, 7 of 0 + 7, 37 of 1 + 40, 22 of 25.
     assert [chunk.rows for chunk in expected[0]] == [10, 10, 2, 7, 10, 10, 10, 7, 10, 10, 2]
     assert sorted({chunk.offset for chunk in expected[0]}) == [0, 25, 32, 73]
@@ -123,7 +120,6 @@ def test_what_was_read_is_read_again_only_where_it_is_damaged(
         shutil.rmtree(root.store.directory / chunk_refs(first)[1].path)
     elif harm == "a group is damaged":
         (first.directory / REJECTS_FILE).write_bytes(b"not what it was")
-    monkeypatch.setenv("HEADLINES_RUNNER", "threads")
     read: list[str] = []
 
     def recorded(job: read_files.ReadJob, *others: object) -> object:

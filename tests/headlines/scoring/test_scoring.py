@@ -29,6 +29,7 @@ from headlines.scoring.results import batch_result
 from headlines.scoring.run_batch import preflight
 from headlines.scoring.score_chunks import PREDICTION_SCHEMA
 from headlines.segmentation import Segmenter, segment
+from headlines.settings import Settings
 from headlines.storage.artifact import Artifact
 from headlines.storage.data_root import DataRoot
 from headlines.storage.manifest import MANIFEST, Recipe
@@ -217,28 +218,22 @@ def test_other_columns_pass_through_as_json(root: DataRoot, tmp_path: Path) -> N
     assert table.column("id").to_pylist() == ["12"]
 
 
-@pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.parametrize("workers", [1, 2])
 @pytest.mark.parametrize("kind", ["threads", "processes"])
-def test_every_runner_gives_the_same_bytes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, workers: str
-) -> None:
+def test_every_runner_gives_the_same_bytes(tmp_path: Path, kind: str, workers: int) -> None:
     file = tmp_path / "news.csv"
     titles = [f"{TITLES[row % 6]}{'，' * (row % 7)}{row}" for row in range(130)]
     file.write_text("title\n" + "\n".join(titles), encoding="utf-8")
 
-    def digests(name: str) -> dict[str, str]:
-        root = DataRoot.open(tmp_path / name)
+    def digests(name: str, settings: Settings) -> dict[str, str]:
+        root = DataRoot.open(tmp_path / name, settings)
         make_champion(root)
         predictions = score(root, file, score_options(chunk_rows=40))
         assert [entry.rows for entry in predictions.manifest.files] == [40, 40, 40, 10]
         return {entry.path: entry.sha256 for entry in predictions.manifest.files}
 
-    monkeypatch.setenv("HEADLINES_RUNNER", "threads")
-    monkeypatch.setenv("HEADLINES_WORKERS", "1")
-    expected = digests("expected")
-    monkeypatch.setenv("HEADLINES_RUNNER", kind)
-    monkeypatch.setenv("HEADLINES_WORKERS", workers)
-    assert digests("found") == expected
+    expected = digests("expected", Settings())
+    assert digests("found", Settings(runner=kind, workers=workers)) == expected
 
 
 def test_every_engine_of_the_same_words_gives_the_same_bytes(tmp_path: Path) -> None:

@@ -53,7 +53,6 @@ def root(
 ) -> DataRoot:
     """A data root with a champion."""
     monkeypatch.setenv("HEADLINES_DATA", str(root.store.directory))
-    monkeypatch.setenv("HEADLINES_RUNNER", "threads")
     publish_model(root, "one")
     champion.promote(root, "one", "a test")
     return root

@@ -8,6 +8,7 @@ import pytest
 
 from headlines.errors import InputError
 from headlines.segmentation import Segmenter, compatible, describe, segment
+from headlines.settings import Settings
 
 from .jieba_reference import (
     TITLES,
@@ -35,7 +36,8 @@ def test_fingerprint_is_the_same_in_every_process(dictionary: Callable[..., Path
     path = dictionary(USER_WORDS)
     program = (
         "import json; from headlines.segmentation import Segmenter;"
-        "print(json.dumps(Segmenter.from_environment().fingerprint()))"
+        "from headlines.settings import Settings;"
+        "print(json.dumps(Segmenter.from_settings(Settings.from_environment()).fingerprint()))"
     )
     fingerprint = run_python(
         program, HEADLINES_ENGINE="jieba", HEADLINES_DICTIONARY=str(path), PYTHONHASHSEED="1"
@@ -137,7 +139,7 @@ def test_single_string_is_refused(engine: str) -> None:
 def test_engine_from_the_environment(monkeypatch: pytest.MonkeyPatch, engine: str) -> None:
     monkeypatch.delenv("HEADLINES_DICTIONARY", raising=False)
     monkeypatch.setenv("HEADLINES_ENGINE", engine)
-    assert Segmenter.from_environment() == Segmenter(engine)
+    assert Segmenter.from_settings(Settings.from_environment()) == Segmenter(engine)
 
 
 @pytest.mark.parametrize("value", [None, ""])
@@ -146,7 +148,9 @@ def test_default_is_the_fast_engine(monkeypatch: pytest.MonkeyPatch, value: str 
         monkeypatch.delenv(name, raising=False)
         if value is not None:
             monkeypatch.setenv(name, value)
-    assert Segmenter.from_environment() == Segmenter("fast", "precise", True, None)
+    assert Segmenter.from_settings(Settings.from_environment()) == Segmenter(
+        "fast", "precise", True, None
+    )
 
 
 @pytest.mark.parametrize("named", ["words.txt", "~/words.txt", "./a/../words.txt"])
@@ -158,7 +162,7 @@ def test_dictionary_from_the_environment(
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HEADLINES_DICTIONARY", named)
-    segmenter = Segmenter.from_environment()
+    segmenter = Segmenter.from_settings(Settings.from_environment())
     monkeypatch.chdir("/")  # as a worker may
     assert segmenter.dictionary == path.resolve()
     assert segmenter.cut(["股市大涨"]) == [["股市大涨"]]
@@ -170,7 +174,7 @@ def test_unknown_engine_is_refused_naming_its_variable(
 ) -> None:
     monkeypatch.setenv("HEADLINES_ENGINE", value)
     with pytest.raises(InputError) as refusal:
-        Segmenter.from_environment()
+        Segmenter.from_settings(Settings.from_environment())
     assert refusal.value.location == "HEADLINES_ENGINE"
     assert repr(value) in refusal.value.problem
     assert "fast, jieba, paddle" in refusal.value.hint
@@ -183,7 +187,7 @@ def test_missing_dictionary_is_refused(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HEADLINES_DICTIONARY", value)
     with pytest.raises(InputError) as refusal:
-        Segmenter.from_environment()
+        Segmenter.from_settings(Settings.from_environment())
     assert value.strip(".") in str(refusal.value)
 
 
@@ -193,4 +197,4 @@ def test_paddle_engine_refuses_a_dictionary(
     monkeypatch.setenv("HEADLINES_DICTIONARY", str(dictionary(USER_WORDS)))
     monkeypatch.setenv("HEADLINES_ENGINE", "paddle")
     with pytest.raises(InputError, match="no user dictionary"):
-        Segmenter.from_environment()
+        Segmenter.from_settings(Settings.from_environment())

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from headlines.errors import InputError
+from headlines.settings import Settings
 from headlines.storage.data_root import DataRoot
 from headlines.storage.manifest import Recipe
 
@@ -21,15 +22,15 @@ def test_the_root_comes_from_the_environment(
 ) -> None:
     monkeypatch.setenv("HEADLINES_DATA", str(tmp_path))
     monkeypatch.setenv("HEADLINES_RUNNER", "threads")
-    assert DataRoot.from_environment() == DataRoot.open(tmp_path)
-    assert DataRoot.from_environment().url == str(tmp_path)
+    assert DataRoot.from_settings(Settings.from_environment()) == DataRoot.open(tmp_path)
+    assert DataRoot.from_settings(Settings.from_environment()).url == str(tmp_path)
 
 
 def test_it_is_sent_to_another_process(root: DataRoot) -> None:
-    sent = pickle.dumps(DataRoot.open(root.url, shares_work=True))
+    sent = pickle.dumps(DataRoot.open(root.url, Settings(runner="dask")))
     received: DataRoot = pickle.loads(sent)
     assert received.store is root.store
-    assert received.shares_work
+    assert received.settings.runner == "dask"
 
 
 def test_what_people_name(root: DataRoot, tmp_path: Path) -> None:
@@ -45,6 +46,14 @@ def test_what_people_name(root: DataRoot, tmp_path: Path) -> None:
     assert root.file("/elsewhere/a.json") == Path("/elsewhere/a.json")
     with pytest.raises(InputError, match="not in the data root"):
         root.resolve("s3://elsewhere/a.json")
+
+
+def test_a_url_cannot_leave_a_bucket(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HEADLINES_CACHE", str(tmp_path))
+    bucket = DataRoot.open("s3://bucket/prefix")
+    assert bucket.resolve("s3://bucket/prefix/inbox/a.csv") == "inbox/a.csv"
+    with pytest.raises(InputError, match="not in the data root"):
+        bucket.resolve("s3://bucket/prefix/../a.csv")
 
 
 @pytest.mark.parametrize(

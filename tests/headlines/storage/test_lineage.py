@@ -46,7 +46,6 @@ def chain(
     publish_model: Callable[..., Artifact],
     monkeypatch: pytest.MonkeyPatch,
 ) -> Chain:
-    monkeypatch.setenv("HEADLINES_RUNNER", "threads")
     source = tmp_path / "corpus.csv"
     source.write_text("title,label\n股市大涨,0\n某地地震,2\n", encoding="utf-8")
     corpus = ingest(root, "small", str(source))

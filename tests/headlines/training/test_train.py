@@ -16,6 +16,7 @@ from headlines.errors import InputError
 from headlines.metrics.calibration import calibration_metrics
 from headlines.models import champion, registry
 from headlines.models.presets import resolve_preset
+from headlines.segmentation import Segmenter
 from headlines.storage.artifact import Artifact
 from headlines.storage.data_root import DataRoot
 from headlines.training.train import train
@@ -96,7 +97,7 @@ def test_the_temperature_is_fitted_on_dev_and_stored(root: DataRoot, tmp_path: P
     model = train(root, corpus, tokens, preset)
 
     scorer = PackedScorer.load(model.directory)
-    dev = examples(corpus, tokens, "dev", PRESETS["notebook"])
+    dev = examples(corpus, tokens, "dev", PRESETS["notebook"], Segmenter())
 
     def loss(temperature: float) -> float:
         probabilities = Calibration(temperature).probabilities(logits)
@@ -138,13 +139,13 @@ def test_leaked_titles_are_excluded_by_default(root: DataRoot, tmp_path: Path) -
     assert read_corpus(corpus, ["title", "leaked"])["leaked"].tolist() == [
         True, False, False, True, True, True,
     ]  # fmt: skip
-    honest = examples(corpus, tokens, "train", PRESETS["notebook"], keep_leaked=False)
+    honest = examples(corpus, tokens, "train", PRESETS["notebook"], Segmenter(), keep_leaked=False)
     assert (honest.token_lists, honest.labels.tolist()) == ([["火灾"]], [2])
-    everything = examples(corpus, tokens, "train", PRESETS["notebook"])
+    everything = examples(corpus, tokens, "train", PRESETS["notebook"], Segmenter())
     assert everything.token_lists == [
         ["喜讯"],
         ["火灾"],
         ["Ａ"],
     ]  # without the unlabelled row
     with pytest.raises(InputError, match="no labelled headlines"):
-        examples(corpus, tokens, "nothing", PRESETS["notebook"])
+        examples(corpus, tokens, "nothing", PRESETS["notebook"], Segmenter())

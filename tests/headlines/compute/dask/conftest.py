@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from headlines.scoring.batch import Batch
 from headlines.scoring.options import ScoreOptions
 from headlines.scoring.run_batch import run_batch
 from headlines.scoring.score_chunks import ScoreJob, score_on_worker
+from headlines.settings import Settings
 from headlines.storage.artifact import Artifact
 from headlines.storage.data_root import DataRoot
 from tests.headlines.scoring.test_scoring import make_champion
@@ -58,6 +59,11 @@ class Cluster:
     @property
     def address(self) -> str:
         return f"{'tls' if self.certificates else 'tcp'}://127.0.0.1:{self.port}"
+
+    @property
+    def client_settings(self) -> Settings:
+        """Settings that have this cluster do the work."""
+        return Settings(runner="dask", scheduler=self.address)
 
     @property
     def scheduler(self) -> subprocess.Popen[bytes]:
@@ -175,17 +181,6 @@ def cluster(shared_cluster: Cluster) -> Iterator[Cluster]:
         order.unlink()
 
 
-@pytest.fixture
-def use(monkeypatch: pytest.MonkeyPatch) -> Callable[[Cluster], None]:
-    """Has the work of this test done by a cluster."""
-
-    def configure(cluster: Cluster) -> None:
-        monkeypatch.setenv("HEADLINES_RUNNER", "dask")
-        monkeypatch.setenv("HEADLINES_DASK", cluster.address)
-
-    return configure
-
-
 @dataclass
 class Job:
     """A batch of the test's own with some rows that cannot be used, and a champion.
@@ -201,6 +196,10 @@ class Job:
     batch: Batch
     options: ScoreOptions = SMALL
     reused: int = 0
+
+    def use(self, cluster: Cluster) -> None:
+        """Have a cluster do the work."""
+        self.root = replace(self.root, settings=cluster.client_settings)
 
     def run(self) -> Artifact:
         """Score it as the flow does, without Prefect and its retries."""
@@ -253,9 +252,7 @@ def expected(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     file.write_text("\n".join(lines()), encoding="utf-8")
     root = DataRoot.open(place / "data")
     make_champion(root)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HEADLINES_RUNNER", "threads")
-        return digests(Job(root, Batch.of_file(root, file)).run())
+    return digests(Job(root, Batch.of_file(root, file)).run())
 
 
 def digests(predictions: Artifact) -> dict[str, str]:

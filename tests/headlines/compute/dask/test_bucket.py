@@ -20,17 +20,13 @@ __all__ = ["bucket", "s3_server"]
 def test_a_batch_in_a_bucket_has_the_bytes_of_one_on_a_disk(
     bucket: str,
     start_cluster: Callable[..., Cluster],
-    use: Callable[[Cluster], None],
     expected: dict[str, str],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("HEADLINES_CACHE", str(tmp_path / "cache"))
     cluster = start_cluster(4)  # its workers take all this from the environment
-    use(cluster)
-    root = DataRoot.from_environment()
-    assert root.url == f"s3://{bucket}/data"
-    assert root.shares_work
+    root = DataRoot.open(f"s3://{bucket}/data", cluster.client_settings)
     make_champion(root)
     file = tmp_path / "news.csv"
     file.write_text("\n".join(lines()), encoding="utf-8")

@@ -23,12 +23,11 @@ pytestmark = pytest.mark.slow
 
 def test_a_run_after_a_killed_scheduler_resumes(
     start_cluster: Callable[..., Cluster],
-    use: Callable[[Cluster], None],
     job: Job,
     expected: dict[str, str],
 ) -> None:
     cluster = start_cluster(2)
-    use(cluster)
+    job.use(cluster)
     with ThreadPoolExecutor(1) as runs, cluster.holding(5):
         run = runs.submit(job.run)
         until(lambda: (cluster.orders / "begun-5").exists())
@@ -51,24 +50,25 @@ _RUN = """
 import sys
 from pathlib import Path
 from headlines.scoring.batch import Batch
+from headlines.settings import Settings
 from headlines.storage.data_root import DataRoot
 from tests.headlines.compute.dask.conftest import Job
-root = DataRoot.open(Path(sys.argv[1]))
+root = DataRoot.open(sys.argv[1], Settings(runner="dask", scheduler=sys.argv[3]))
 Job(root, Batch.of_file(root, Path(sys.argv[2]))).run()
 """
 
 
 def test_a_run_resumes_where_one_was_killed(
     start_cluster: Callable[..., Cluster],
-    use: Callable[[Cluster], None],
     job: Job,
     expected: dict[str, str],
 ) -> None:
     cluster = start_cluster(2)
-    use(cluster)
+    job.use(cluster)
     with cluster.holding(5):
+        arguments = (job.root.url, str(job.batch.path), cluster.address)
         run = subprocess.Popen(
-            [sys.executable, "-c", _RUN, str(job.root.store.directory), str(job.batch.path)],
+            [sys.executable, "-c", _RUN, *arguments],
             cwd=Path(__file__).parents[4],
         )
         until(lambda: (cluster.orders / "begun-5").exists())
@@ -90,14 +90,13 @@ def test_a_run_resumes_where_one_was_killed(
 
 def test_a_call_out_of_memory_is_reported(
     start_cluster: Callable[..., Cluster],
-    use: Callable[[Cluster], None],
     job: Job,
     expected: dict[str, str],
 ) -> None:
     cluster = start_cluster(
         2, memory="500MB", settings={"DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "1"}
     )
-    use(cluster)
+    job.use(cluster)
     order = cluster.order("eat-4")
     with pytest.raises(ClusterError, match=r"2 workers died .* run out of memory"):
         job.run()
@@ -108,14 +107,13 @@ def test_a_call_out_of_memory_is_reported(
 
 def test_a_straggler_that_comes_back_changes_nothing(
     start_cluster: Callable[..., Cluster],
-    use: Callable[[Cluster], None],
     job: Job,
     expected: dict[str, str],
 ) -> None:
     # Without nannies: those would end a worker that stands still, and then it cannot come back.
     settings = {"DASK_DISTRIBUTED__SCHEDULER__WORKER_TTL": "2s"}
     cluster = start_cluster(2, nannies=False, settings=settings)
-    use(cluster)
+    job.use(cluster)
     cluster.order("stop")
     with ThreadPoolExecutor(1) as runs:
         with cluster.holding(10):
@@ -132,25 +130,22 @@ def test_a_straggler_that_comes_back_changes_nothing(
 
 def test_a_cluster_without_workers_is_reported(
     start_cluster: Callable[..., Cluster],
-    use: Callable[[Cluster], None],
     job: Job,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(executor, "_POLL_SECONDS", 0.2)
     monkeypatch.setattr(executor, "_NO_WORKERS_SECONDS", 2)
     cluster = start_cluster(1)
-    use(cluster)
-    executors.executor(2)
+    job.use(cluster)
+    executors.executor(2, cluster.client_settings)
     os.killpg(cluster.processes[1].pid, signal.SIGKILL)
     with pytest.raises(ClusterError, match="has had no workers"):
         job.run()
 
 
-def test_a_scheduler_that_is_not_there_is_an_input_error(
-    job: Job, use: Callable[[Cluster], None], tmp_path: Path
-) -> None:
+def test_a_scheduler_that_is_not_there_is_an_input_error(job: Job, tmp_path: Path) -> None:
     nowhere = Cluster(tmp_path, 0, port=9)  # the port of a service that nobody runs
-    use(nowhere)
+    job.use(nowhere)
     with pytest.raises(InputError, match="does not answer") as caught:
         job.run()
     assert caught.value.location == f"HEADLINES_DASK={nowhere.address}"

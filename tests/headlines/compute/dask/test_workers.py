@@ -1,10 +1,12 @@
 """Work on a real cluster: the same bytes as anywhere, and clear errors about bad workers."""
 
+import itertools
 import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -32,12 +34,12 @@ __all__ = ["publish_model"]
 
 
 def test_workers_give_the_same_bytes_without_prefect(
-    cluster: Cluster, use: Callable[[Cluster], None], job: Job, expected: dict[str, str]
+    cluster: Cluster, job: Job, expected: dict[str, str]
 ) -> None:
-    use(cluster)
+    job.use(cluster)
     assert digests(job.run()) == expected
     assert not list(job.root.store.work.glob("chunks/*"))
-    pool = executors.executor(2)
+    pool = executors.executor(2, cluster.client_settings)
     look = "sorted({name.partition('.')[0] for name in __import__('sys').modules})"
     seen = [pool.submit(eval, look) for _ in range(16)]
     for modules in (one.result() for one in seen):
@@ -47,9 +49,7 @@ def test_workers_give_the_same_bytes_without_prefect(
         )
 
 
-def test_files_that_workers_read_give_the_same_bytes(
-    cluster: Cluster, use: Callable[[Cluster], None], job: Job, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_files_that_workers_read_give_the_same_bytes(cluster: Cluster, job: Job) -> None:
     header, *rows = lines()
     folder = job.root.store.directory / job.root.inbox / "news.csv"
     folder.mkdir(parents=True)
@@ -58,17 +58,16 @@ def test_files_that_workers_read_give_the_same_bytes(
         (folder / f"part-{number}.csv").write_text(part, encoding="utf-8")
     options = score_options(chunk_rows=CHUNK_ROWS, read_group_bytes=1_000)
     job = Job(job.root, Batch.of_folder(job.root, folder), options)
-    use(cluster)
+    job.use(cluster)
     found = digests(job.run())
     assert not list(job.root.store.work.glob("admitted/*"))
     job.root.store.remove(job.root.predictions_of("news.csv"))
-    monkeypatch.setenv("HEADLINES_RUNNER", "threads")
+    job.root = DataRoot.open(job.root.url)
     assert digests(job.run()) == found
 
 
 def test_tokens_of_a_corpus_in_parts_are_the_same(
     cluster: Cluster,
-    use: Callable[[Cluster], None],
     job: Job,
     corpus_file: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -77,11 +76,10 @@ def test_tokens_of_a_corpus_in_parts_are_the_same(
 
     monkeypatch.setattr(tokens, "_READ_ROWS", 10)  # small parts are worth a worker too
     corpus = ingest(job.root, "small", str(corpus_file))
-    monkeypatch.setenv("HEADLINES_RUNNER", "threads")
     before = segment_corpus(job.root, corpus)
     shutil.rmtree(before.directory)
     shutil.rmtree(job.root.store.directory / job.root.token_cache)
-    use(cluster)
+    job.use(cluster)
     again = segment_corpus(job.root, corpus)
     assert not again.reused
     assert again.manifest.files == before.manifest.files
@@ -90,7 +88,6 @@ def test_tokens_of_a_corpus_in_parts_are_the_same(
 
 def test_corpus_and_evaluation_in_parts_are_the_same(
     cluster: Cluster,
-    use: Callable[[Cluster], None],
     tmp_path: Path,
     corpus_file: Path,
     publish_model: Callable[..., Artifact],
@@ -100,12 +97,10 @@ def test_corpus_and_evaluation_in_parts_are_the_same(
     root = DataRoot.open(tmp_path / "data")
     model = publish_model(root, "m")
     made: list[tuple[Artifact, Artifact]] = []
-    for kind in ("threads", "dask"):
-        monkeypatch.setenv("HEADLINES_RUNNER", "threads")
-        if kind == "dask":
-            use(cluster)
-            for artifact in made[0]:
-                shutil.rmtree(artifact.directory)
+    for settings in (root.settings, cluster.client_settings):
+        root = replace(root, settings=settings)
+        for artifact in itertools.chain.from_iterable(made):
+            shutil.rmtree(artifact.directory)
         # Parts small enough to be worth a worker each.
         sizes = IngestSizes(part_rows=10, worker_rows=1)
         corpus = ingest(root, "small", str(corpus_file), sizes=sizes)
@@ -118,11 +113,8 @@ def test_corpus_and_evaluation_in_parts_are_the_same(
     assert not list(root.store.work.glob("chunks/*"))
 
 
-def test_the_same_call_again_sees_changed_files(
-    cluster: Cluster, use: Callable[[Cluster], None], tmp_path: Path
-) -> None:
-    use(cluster)
-    pool, file = executors.executor(2), tmp_path / "file"
+def test_the_same_call_again_sees_changed_files(cluster: Cluster, tmp_path: Path) -> None:
+    pool, file = executors.executor(2, cluster.client_settings), tmp_path / "file"
     file.write_text("old")
     first = pool.submit(Path.read_text, file)
     assert first.result() == "old"
@@ -132,9 +124,9 @@ def test_the_same_call_again_sees_changed_files(
 
 
 def test_a_worker_with_other_code_is_refused(
-    cluster: Cluster, use: Callable[[Cluster], None], job: Job, expected: dict[str, str]
+    cluster: Cluster, job: Job, expected: dict[str, str]
 ) -> None:
-    use(cluster)
+    job.use(cluster)
     order = cluster.order("other-code-w2")
     with pytest.raises(InputError, match="differs from the run") as caught:
         job.run()
@@ -149,12 +141,11 @@ def test_a_worker_with_other_code_is_refused(
 
 def test_a_worker_with_a_different_model_is_refused(
     cluster: Cluster,
-    use: Callable[[Cluster], None],
     job: Job,
     expected: dict[str, str],
     tmp_path: Path,
 ) -> None:
-    use(cluster)
+    job.use(cluster)
     other = make_champion(DataRoot.open(tmp_path / "elsewhere"), seed=1)
     assert other.manifest.key == champion.open_champion(job.root).manifest.key
     order = cluster.order("other-model-w1", str(tmp_path / "elsewhere"))
@@ -167,19 +158,16 @@ def test_a_worker_with_a_different_model_is_refused(
 
 
 def test_a_worker_killed_during_a_chunk_costs_nothing(
-    cluster: Cluster, use: Callable[[Cluster], None], job: Job, expected: dict[str, str]
+    cluster: Cluster, job: Job, expected: dict[str, str]
 ) -> None:
-    use(cluster)
+    job.use(cluster)
     order = cluster.order("die")
     assert digests(job.run()) == expected
     assert not order.exists()
 
 
-def test_the_scheduler_holds_at_most_a_window(
-    cluster: Cluster, use: Callable[[Cluster], None]
-) -> None:
-    use(cluster)
-    pool, window, most = executors.executor(2), 6, 0
+def test_the_scheduler_holds_at_most_a_window(cluster: Cluster) -> None:
+    pool, window, most = executors.executor(2, cluster.client_settings), 6, 0
     with Client(cluster.address, set_as_default=False) as other:
 
         def held() -> int:
@@ -197,24 +185,16 @@ def test_the_scheduler_holds_at_most_a_window(
         until(lambda: held() == 0)
 
 
-def test_the_doctor_checks_every_worker(
-    cluster: Cluster, use: Callable[[Cluster], None], job: Job, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("HEADLINES_DATA", str(job.root.store.directory))
-    monkeypatch.setenv("HEADLINES_RUNNER", "threads")
-    assert check_cluster(Settings.from_environment()) == "not used (HEADLINES_RUNNER=threads)"
-    use(cluster)
-    assert (
-        check_cluster(Settings.from_environment())
-        == f"4 workers, {cluster.address}, of this version"
-    )
+def test_the_doctor_checks_every_worker(cluster: Cluster, job: Job) -> None:
+    assert check_cluster(Settings()) == "not used (HEADLINES_RUNNER=threads)"
+    settings = replace(cluster.client_settings, data=job.root.url)
+    assert check_cluster(settings) == f"4 workers, {cluster.address}, of this version"
     order = cluster.order("other-code-w3")
     with pytest.raises(InputError, match=r"another version .code 00000000"):
-        check_cluster(Settings.from_environment())
+        check_cluster(settings)
     order.unlink()
-    monkeypatch.setenv("HEADLINES_DATA", str(job.root.store.directory / "nowhere"))
     with pytest.raises(InputError, match="does not see the data root"):
-        check_cluster(Settings.from_environment())
+        check_cluster(replace(settings, data=f"{job.root.url}/nowhere"))
 
 
 ENDED = """

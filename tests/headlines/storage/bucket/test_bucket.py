@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from headlines.errors import InputError, PreconditionFailed, StoreError
+from headlines.settings import Settings
 from headlines.storage.bucket.objects import Bucket
 from headlines.storage.data_root import DataRoot
 
@@ -58,6 +59,15 @@ def test_without_conditional_writes_the_object_is_read_first(
         opened.replace("a", b"two", None)
     opened.replace("a", b"two", one)
     opened.require_writable()
+
+
+def test_an_invalid_setting_of_conditional_writes_is_refused(
+    bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HEADLINES_CONDITIONAL_WRITES", "yes")
+    with pytest.raises(InputError, match="'yes'") as caught:
+        Bucket(f"s3://{bucket}/data")
+    assert caught.value.location == "HEADLINES_CONDITIONAL_WRITES"
 
 
 @needs_conditions
@@ -219,5 +229,5 @@ def test_the_keys_of_a_profile_are_used(
 def test_an_address_with_keys_in_it_is_not_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HEADLINES_DATA", f"s3://{KEYS[0]}:{KEYS[1]}@bucket/data")
     with pytest.raises(InputError) as caught:
-        DataRoot.from_environment()
+        DataRoot.from_settings(Settings.from_environment())
     assert KEYS[1] not in str(caught.value)

@@ -29,6 +29,7 @@ from headlines.scoring.batch_state import BatchState, batch_state
 from headlines.scoring.chunks import chunk_refs
 from headlines.scoring.predict import predict
 from headlines.scoring.read_files import REJECTS_FILE, read_group
+from headlines.settings import Settings
 from headlines.storage import lineage
 from headlines.storage.artifact import Artifact
 from headlines.storage.data_root import DataRoot
@@ -258,7 +259,7 @@ def publish_champion(publish_model: Callable[..., Artifact]) -> Callable[[DataRo
 def test_a_worker_elsewhere_scores_a_chunk(
     root_of: RootOf, tmp_path: Path, publish_champion: Callable[[DataRoot], None]
 ) -> None:
-    here = DataRoot.open(root_of("here").url, shares_work=True)
+    here = DataRoot.open(root_of("here").url, Settings(runner="dask"))
     publish_champion(here)
     upload(here, "day.csv", TITLES, tmp_path)
     [batch] = read_inbox(here).batches
@@ -277,7 +278,7 @@ def test_a_worker_elsewhere_scores_a_chunk(
 def test_a_worker_elsewhere_reads_files_of_a_batch(
     root_of: RootOf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    here = DataRoot.open(root_of("here").url, shares_work=True)
+    here = DataRoot.open(root_of("here").url, Settings(runner="dask"))
     options = score_options(read_group_bytes=1)
     upload(here, "day.csv/part-0.csv", [*TITLES, " "], tmp_path)
     upload(here, "day.csv/part-1.csv", TITLES, tmp_path)

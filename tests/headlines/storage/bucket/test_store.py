@@ -214,10 +214,10 @@ def test_what_is_published_or_claimed_is_looked_up_again(root_of: RootOf) -> Non
 
 
 PUBLISH = """
-    import sys
+    import os, sys
     from tests.headlines.storage.bucket.example import publish_example
     from headlines.storage.data_root import DataRoot
-    made = publish_example(DataRoot.from_environment(), sys.argv[1], keep_old=True)
+    made = publish_example(DataRoot.open(os.environ["HEADLINES_DATA"]), sys.argv[1], keep_old=True)
 """
 
 
