@@ -2,7 +2,7 @@
 
 import re
 from datetime import timedelta
-from urllib.parse import quote, unquote
+from urllib.parse import quote
 
 from headlines.errors import InputError
 
@@ -163,11 +163,6 @@ def partition_dir(batch: str) -> str:
     if batch.startswith("corpus:"):  # rejects of a corpus; no batch name may hold a colon
         return f"batch=corpus:{validate_name(batch.removeprefix('corpus:'), 'corpus name')}"
     return f"batch={_encoded(validate_batch_name(batch))}"
-
-
-def batch_of(partition: str) -> str:
-    """The batch whose partition directory has this name; undoes `partition_dir`."""
-    return unquote(partition.removeprefix("batch="))
 
 
 def _encoded(batch: str) -> str:

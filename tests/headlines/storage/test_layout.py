@@ -1,4 +1,5 @@
 import os
+from urllib.parse import unquote
 
 import pytest
 from hypothesis import assume, given
@@ -7,7 +8,6 @@ from hypothesis import strategies as st
 from headlines.errors import InputError
 from headlines.storage.layout import (
     Layout,
-    batch_of,
     partition_dir,
     superseded,
     validate_batch_name,
@@ -15,6 +15,13 @@ from headlines.storage.layout import (
 )
 
 LAYOUT = Layout()
+
+
+def batch_of(partition: str) -> str:
+    """The batch as a reader of the Hive dataset decodes it."""
+    return unquote(partition.removeprefix("batch="))
+
+
 BAD_BATCHES = [
     "",
     ".",
