@@ -14,6 +14,7 @@ import pytest
 from headlines.compute import executors
 from headlines.compute.dask import executor
 from headlines.errors import ClusterError, InputError
+from headlines.scoring import run_batch
 from headlines.storage.cleanup import clean_drafts
 
 from .conftest import Cluster, Job, digests, until
@@ -109,7 +110,10 @@ def test_a_straggler_that_comes_back_changes_nothing(
     start_cluster: Callable[..., Cluster],
     job: Job,
     expected: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    # Few in flight: the chunk that is held comes last, and holds up no other one.
+    monkeypatch.setattr(run_batch, "MIN_IN_FLIGHT", 1)
     # Without nannies: those would end a worker that stands still, and then it cannot come back.
     settings = {"DASK_DISTRIBUTED__SCHEDULER__WORKER_TTL": "2s"}
     cluster = start_cluster(2, nannies=False, settings=settings)
