@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from lstm_model.architecture import CLASSES
+from lstm_model.architecture import CLASSES, weight_shapes
 from lstm_model.batching import batches
 from lstm_model.classifier import Tensor, build_network, mean_probabilities
 from lstm_model.examples import Examples, macro_f1
@@ -29,18 +30,15 @@ class TrainingError(RuntimeError):
 
 
 class Trainer:
-    """A network in training.
-
-    Making one sets the process's random seeds and turns TensorFlow's deterministic operations on.
-    """
+    """A network in training. Making one turns TensorFlow's deterministic operations on."""
 
     def __init__(
         self, preset: Preset, vocabularies: list[Vocabulary], train: Examples, dev: Examples
     ) -> None:
-        keras.utils.set_random_seed(preset.seed)
         tf.config.experimental.enable_op_determinism()
         self.preset = preset
         self.network = build_network(preset, *map(len, vocabularies))
+        self._draw_weights(list(weight_shapes(preset, *map(len, vocabularies))))
         self.optimizer = LazyAdam(preset.learning_rate)
         self.optimizer.build(self.network.weights)
         self.best_weights = self._weights()
@@ -61,6 +59,18 @@ class Trainer:
         labels = tf.TensorSpec((None,), tf.int32)
         self.learn = tf.function(self._learn, input_signature=[ids, labels])
         self.predict = tf.function(self._predict, input_signature=[ids])
+
+    def _draw_weights(self, names: list[str]) -> None:
+        """Draw the initial weights by the preset's seed.
+
+        Keras would take the seeds from Python's global generator, which other threads draw from.
+        """
+        weights = {weight.path: weight for weight in self.network.weights}
+        seeds = random.Random(self.preset.seed)
+        for name in names:
+            if initializer := _initializer(name):
+                weight = weights[name]
+                weight.assign(initializer(seed=seeds.randint(1, 10**9))(weight.shape))
 
     def start_from(self, pretrained: Sequence[WordVectors]) -> None:
         """Set the embedding of each input."""
@@ -163,6 +173,16 @@ class Trainer:
         for name, variable in self._variables().items():
             variable.assign(arrays[name])
         self.best_weights = {name: arrays[f"kept/{name}"] for name in self.best_weights}
+
+
+def _initializer(name: str) -> Any:
+    """The kind of random initializer of a weight; None for a bias, which starts from a constant."""
+    kind = name.rpartition("/")[2]
+    if kind == "embeddings":
+        return keras.initializers.RandomUniform
+    if kind == "kernel" or kind.startswith("w"):
+        return keras.initializers.GlorotUniform
+    return keras.initializers.Orthogonal if kind.startswith("u") else None
 
 
 def learning_rate(preset: Preset, epoch: int) -> float:

@@ -71,7 +71,7 @@ def train(
     one is the last, its result is returned at once. The vocabularies are those of `pretrained`, or
     are built from all of `train`.
 
-    The process's random seeds are set and TensorFlow's deterministic operations turned on.
+    TensorFlow's deterministic operations are turned on, for the whole process.
 
     Args:
         dev: chooses the epoch; None exactly where the preset has a `validation_split`.

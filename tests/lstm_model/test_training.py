@@ -3,9 +3,11 @@ from __future__ import annotations
 import dataclasses
 import json
 import logging
+import random
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import keras
@@ -111,6 +113,24 @@ def test_layers_made_before_do_not_change_the_bits(preset, tmp_path) -> None:
     while not keras.layers.Dropout(0.5).name.endswith("_7"):
         pass
     assert_same(train(several, TRAIN, DEV, tmp_path / "second"), expected)
+
+
+def test_other_draws_do_not_change_the_bits(undisturbed, preset, tmp_path) -> None:
+    done = threading.Event()
+
+    def draw() -> None:
+        while not done.is_set():
+            random.random()
+            np.random.random()
+
+    other = threading.Thread(target=draw)
+    other.start()
+    try:
+        trained = train(preset, TRAIN, DEV, tmp_path)
+    finally:
+        done.set()
+        other.join()
+    assert_same(trained, undisturbed)
 
 
 def test_another_seed_gives_another_history(undisturbed, preset, tmp_path) -> None:
