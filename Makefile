@@ -12,7 +12,7 @@ FIND_PYTHON = for python in $$PYTHON python3.12 python3.11 python3.13 python3 py
 	echo "make: no Python 3.11, 3.12 or 3.13 with venv was found; install one, or name it: make PYTHON=/path/to/python" >&2; \
 	exit 1
 
-.PHONY: run up down status test test-slow test-faults lint types imports venv lock clean
+.PHONY: run up down status test test-all test-slow test-faults lint types imports venv lock clean
 
 run: venv  ## run the nightly job: corpus, tokens, model, evaluation, predictions
 	@$(BIN)/headlines nightly
@@ -26,8 +26,11 @@ down: venv  ## stop what `make up` started
 status: venv  ## show server, schedule, worker, last night and alerts
 	@$(BIN)/headlines status
 
-test: venv  ## run all tests but the slow ones, in two processes
+test: venv  ## run the tests that need no server, in two processes
 	@$(BIN)/pytest -q -n 2 --dist loadfile --no-loadscope-reorder
+
+test-all: venv  ## run the tests with servers, clusters, buckets and faults
+	@$(BIN)/pytest -q -n 2 --dist loadfile --no-loadscope-reorder -m "integration and not slow"
 
 test-slow: venv  ## run the tests that take minutes
 	@$(BIN)/pytest -q -m slow

@@ -24,12 +24,16 @@ os.environ["PREFECT_HOME"] = f"{_root.name}/.prefect"
 # until the client times out and retries, so do not wait Prefect's 60 seconds.
 os.environ.setdefault("PREFECT_API_REQUEST_TIMEOUT", "15")
 
-SLOWEST = {"flows", "operations"}  # folders whose tests wait for Prefect's server
+
+# Whoever uses one of these is an integration test.
+SERVERS = {"prefect_server", "service", "s3_server", "start_cluster"}
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest selects by marker
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run the slowest tests first, so that parallel processes finish together."""
-    items.sort(key=lambda item: item.path.parent.name not in SLOWEST)
+    for item in items:
+        if SERVERS.intersection(getattr(item, "fixturenames", ())):
+            item.add_marker("integration")
 
 
 @pytest.fixture

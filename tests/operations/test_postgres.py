@@ -11,7 +11,7 @@ import pytest
 
 from tests.operations.conftest import free_port, service_in
 
-pytestmark = [pytest.mark.server, pytest.mark.postgres]
+pytestmark = [pytest.mark.integration, pytest.mark.postgres]
 
 
 def programs() -> Path:

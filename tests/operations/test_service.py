@@ -20,7 +20,7 @@ from operations import processes
 from operations.instance import PROJECT
 from tests.operations.conftest import Service
 
-pytestmark = pytest.mark.server
+pytestmark = pytest.mark.integration
 
 NEWS = {"corpus": "news"}
 
