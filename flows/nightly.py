@@ -8,7 +8,7 @@ from prefect import flow
 
 from flows.environment import use_running_server
 from flows.logs import hide_expected_tracebacks
-from flows.parameters import LongTitles, NotNegative, Positive, Share
+from flows.parameters import Count, LongTitles, NotNegative, Positive, Share
 from flows.score import score_batch
 from flows.train import new_model
 from headlines.evaluation.evaluate import reference_profile
@@ -18,8 +18,9 @@ from headlines.nightly.history import mark_started
 from headlines.nightly.inbox import read_inbox
 from headlines.nightly.night import alerts_of, raise_on_problems, score_if_due, summarize
 from headlines.readers import ReadOptions
+from headlines.readers.rejects import MAX_REJECT_RATE, MAX_REJECTS
 from headlines.scoring.batch import Batch
-from headlines.scoring.options import MAX_REJECT_RATE, ScoreOptions
+from headlines.scoring.options import ScoreOptions
 from headlines.scoring.results import BatchResult
 from headlines.segmentation import Segmenter
 from headlines.settings import Settings
@@ -51,6 +52,8 @@ def nightly(
     content_column: str = "content",
     long_titles: LongTitles = "reject",
     max_reject_rate: Share = MAX_REJECT_RATE,
+    max_rejects: Count = MAX_REJECTS,
+    fail_on_empty: bool = False,
     settle_seconds: NotNegative = 0,
     first_day: date | None = None,
     last_day: date | None = None,
@@ -70,7 +73,9 @@ def nightly(
         id_column: name of the column of a batch's own ids, if there is one.
         content_column: name of the column of the articles, for a model that reads them.
         long_titles: `reject` or `cut` titles of more than 500 characters.
-        max_reject_rate: a batch with a larger share of unusable rows is stopped.
+        max_reject_rate: a batch with a larger share of unusable rows is stopped,
+        max_rejects: if there are more of them than this.
+        fail_on_empty: fail, when all is done, if a batch has no rows.
         settle_seconds: a batch that changed less than that ago is left for the next night.
         first_day: only batches with a day in their names that is not before this one.
         last_day: only batches with a day in their names that is not after this one.
@@ -81,14 +86,15 @@ def nightly(
 
     Raises:
         BatchesStopped: some batches could not be scored; all others were. The message names high
-            drift too.
+            drift too. Or a batch has no rows, with `fail_on_empty`.
         DriftTooHigh: all is scored and the report is written, but the drift reached `drift_stop`.
     """
     root = DataRoot.from_settings(Settings.from_environment())
     days = DayRange(first_day, last_day)
     thresholds = DriftThresholds(drift_warn, drift_stop)
     read = ReadOptions(encoding, title_column, id_column, long_titles, content_column)
-    options = ScoreOptions(read, max_reject_rate, Segmenter.from_settings(root.settings))
+    segmenter = Segmenter.from_settings(root.settings)
+    options = ScoreOptions(read, max_reject_rate, max_rejects, segmenter)
     clean_work(root.store.work)  # first of all: the drafts of killed runs may fill the disk
 
     ingested = ensure_corpus(root, corpus)
@@ -125,7 +131,7 @@ def nightly(
         **asdict(night),
         "report": str(report),
     }
-    raise_on_problems(night, report, result)
+    raise_on_problems(night, report, result, fail_on_empty=fail_on_empty)
     return result
 
 

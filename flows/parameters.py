@@ -6,5 +6,6 @@ from pydantic import Field
 
 LongTitles = Literal["reject", "cut"]
 Share = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=0)]
 NotNegative = Annotated[float, Field(ge=0)]
 Positive = Annotated[float, Field(gt=0)]

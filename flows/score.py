@@ -11,13 +11,14 @@ from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.environment import use_running_server
 from flows.logs import hide_expected_tracebacks
-from flows.parameters import LongTitles, Share
+from flows.parameters import Count, LongTitles, Share
 from headlines.errors import BatchesStopped, InputError
 from headlines.readers import ReadOptions
+from headlines.readers.rejects import MAX_REJECT_RATE, MAX_REJECTS
 from headlines.scoring.batch import Batch, resolve_batches
 from headlines.scoring.batch_state import clear_failure
 from headlines.scoring.commit import commit, discard, record_failure
-from headlines.scoring.options import MAX_REJECT_RATE, ScoreOptions
+from headlines.scoring.options import ScoreOptions
 from headlines.scoring.prepare import prepare_batch
 from headlines.scoring.progress import Progress
 from headlines.scoring.results import BatchResult
@@ -84,6 +85,8 @@ def score(
     content_column: str = "content",
     long_titles: LongTitles = "reject",
     max_reject_rate: Share = MAX_REJECT_RATE,
+    max_rejects: Count = MAX_REJECTS,
+    fail_on_empty: bool = False,
     rescore: bool = False,
     release: bool = False,
 ) -> dict[str, Any]:
@@ -98,18 +101,22 @@ def score(
         id_column: name of the column of the batch's own ids, if there is one.
         content_column: name of the column of the articles, for a model that reads them.
         long_titles: `reject` or `cut` titles of more than 500 characters.
-        max_reject_rate: a batch with a larger share of unusable rows is stopped.
+        max_reject_rate: a batch with a larger share of unusable rows is stopped,
+        max_rejects: if there are more of them than this.
+        fail_on_empty: fail, when all is done, if a batch has no rows.
         rescore: score again what another model has scored; the old predictions are kept in
             `superseded/`.
         release: try batches again that were stopped and have not changed.
 
     Raises:
         InputError: two files have one batch name, or the only batch was stopped.
-        BatchesStopped: some of several batches were stopped; the others were scored.
+        BatchesStopped: some of several batches were stopped; the others were scored. Or a batch has
+            no rows, with `fail_on_empty`.
     """
     root = DataRoot.from_settings(Settings.from_environment())
     read = ReadOptions(encoding, title_column, id_column, long_titles, content_column)
-    options = ScoreOptions(read, max_reject_rate, Segmenter.from_settings(root.settings))
+    segmenter = Segmenter.from_settings(root.settings)
+    options = ScoreOptions(read, max_reject_rate, max_rejects, segmenter)
     model = tasks.read_model(root, "champion")
     paths = [root.store.fetch(root.resolve(file)) for file in files]
     batches = resolve_batches(root, paths, batch)
@@ -127,9 +134,16 @@ def score(
         "model": model.version,
         "batches": [asdict(batch_result) for batch_result in results],
     }
-    stopped = [batch_result.batch for batch_result in results if batch_result.outcome == "stopped"]
-    if stopped:
-        raise BatchesStopped(f"stopped: {', '.join(stopped)}", result)
+    outcomes = ("stopped", "empty") if fail_on_empty else ("stopped",)
+    problems = {
+        outcome: [batch_result.batch for batch_result in results if batch_result.outcome == outcome]
+        for outcome in outcomes
+    }
+    if any(problems.values()):
+        raise BatchesStopped(
+            "; ".join(f"{name}: {', '.join(names)}" for name, names in problems.items() if names),
+            result,
+        )
     return result
 
 

@@ -104,6 +104,13 @@ def share(text: str) -> float:
     return value
 
 
+def count(text: str) -> int:
+    """A number of rows."""
+    if not (text.isascii() and text.isdecimal()):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of rows")
+    return int(text)
+
+
 def day(text: str) -> date:
     """A day in ISO 8601."""
     try:
@@ -121,13 +128,16 @@ CORPUS = argument("--corpus NAME", "name of the corpus", default="inews")
 MODEL = argument("--model VERSION", "a version", default="champion")
 ENCODING = argument("--encoding NAME", "of text files", default="utf-8")
 _LONG = "what to do with titles of more than 500 characters"
-_RATE = "stop a batch with more unusable rows than this"
-# How `score` and `nightly` read batches; all but the last are the fields of `ReadOptions`.
+REJECT_LIMIT = (
+    argument("--max-reject-rate SHARE", "of unusable rows at most", type=share, default=0.05),
+    argument("--max-rejects ROWS", "unusable rows always allowed", type=count, default=10),
+)
+FAIL_ON_EMPTY = flag("--fail-on-empty", "fail if a batch has no rows")
+# How `score` and `nightly` read batches: the fields of `ReadOptions`.
 READ_OPTIONS = (
     ENCODING,
     argument("--title-column NAME", "of the headlines", default="title"),
     argument("--id-column NAME", "of your own ids", default="id"),
     argument("--content-column NAME", "of articles, for models that read them", default="content"),
     argument("--long-titles", _LONG, choices=("reject", "cut"), default="reject"),
-    argument("--max-reject-rate SHARE", _RATE, type=share, default=0.05),
 )

@@ -18,8 +18,10 @@ from flows.cli import output
 from flows.cli.arguments import (
     CORPUS,
     ENCODING,
+    FAIL_ON_EMPTY,
     MODEL,
     READ_OPTIONS,
+    REJECT_LIMIT,
     argument,
     build_parser,
     day,
@@ -73,14 +75,16 @@ class Call:
         Segmenter.from_settings(self.settings)
         check_exists(self.root, corpus)
 
-    def score_options(self, max_reject_rate: float, read: dict[str, Any]) -> "ScoreOptions":
+    def score_options(
+        self, max_reject_rate: float, max_rejects: int, read: dict[str, Any]
+    ) -> "ScoreOptions":
         """How batches are scored; `read` has the fields of `ReadOptions`."""
         from headlines.readers import ReadOptions
         from headlines.scoring.options import ScoreOptions
         from headlines.segmentation import Segmenter
 
         segmenter = Segmenter.from_settings(self.settings)
-        return ScoreOptions(ReadOptions(**read), max_reject_rate, segmenter)
+        return ScoreOptions(ReadOptions(**read), max_reject_rate, max_rejects, segmenter)
 
     def show(self, result: Any, lines: Callable[[Any], Sequence[str]]) -> None:
         """Print a result, for people as the lines that a function makes of it."""
@@ -242,6 +246,8 @@ def evaluate(call: Call, model: str, corpus: str) -> None:
     argument("--format", "of standard input (default: jsonl)", choices=_FORMATS),
     argument("--rejects OUT.jsonl", "unusable rows of standard input (default: standard error)"),
     *READ_OPTIONS,
+    *REJECT_LIMIT,
+    FAIL_ON_EMPTY,
 )
 def score(
     call: Call,
@@ -253,6 +259,8 @@ def score(
     format: str | None,
     rejects: str | None,
     max_reject_rate: float,
+    max_rejects: int,
+    fail_on_empty: bool,
     **read_options: Any,
 ) -> None:
     """Score files of headlines with the champion."""
@@ -265,9 +273,10 @@ def score(
             "standard input is not a batch", batch=batch, rescore=rescore, release=release, csv=csv
         )
         _reject_options("standard input gives JSON lines in any case", json=call.json)
-        _score_stream(
-            call, format or "jsonl", rejects, call.score_options(max_reject_rate, read_options)
-        )
+        options = call.score_options(max_reject_rate, max_rejects, read_options)
+        counts = _score_stream(call, format or "jsonl", rejects, options)
+        if fail_on_empty and not counts["rows_in"]:
+            raise InputError("there are no rows", "standard input", "pipe headlines into it")
         return
     _reject_options("only for standard input (FILE -)", format=format, rejects=rejects)
     from headlines.scoring.batch import resolve_batches
@@ -282,7 +291,7 @@ def score(
         root.check_output_path(Path(csv), "--csv")
         if Path(csv).resolve() in (file.resolve() for file in batches[0].files):
             raise InputError("it would overwrite the headlines", "--csv", "name another file")
-    options = call.score_options(max_reject_rate, read_options)
+    options = call.score_options(max_reject_rate, max_rejects, read_options)
     for resolved in batches:
         preflight(root, resolved, options)
     root.store.require_writable()
@@ -293,6 +302,8 @@ def score(
         files,
         batch,
         max_reject_rate=max_reject_rate,
+        max_rejects=max_rejects,
+        fail_on_empty=fail_on_empty,
         rescore=rescore,
         release=release,
         **read_options,
@@ -306,8 +317,10 @@ def score(
     call.show(result, partial(output.score_lines, root))
 
 
-def _score_stream(call: Call, format: str, rejects: str | None, options: "ScoreOptions") -> None:
-    """Score standard input at once, without Prefect."""
+def _score_stream(
+    call: Call, format: str, rejects: str | None, options: "ScoreOptions"
+) -> dict[str, int]:
+    """Score standard input at once, without Prefect; return the numbers of rows."""
     from headlines.scoring.stream import score_stream
 
     if sys.stdin is None:
@@ -323,6 +336,7 @@ def _score_stream(call: Call, format: str, rejects: str | None, options: "ScoreO
         options,
     )
     print(output.stream_line(counts), file=sys.stderr)
+    return counts
 
 
 @verb(
@@ -336,6 +350,8 @@ def _score_stream(call: Call, format: str, rejects: str | None, options: "ScoreO
     argument("--drift-stop PSI", "fail, with all published, from this drift on", type=number),
     CORPUS,
     *READ_OPTIONS,
+    *REJECT_LIMIT,
+    FAIL_ON_EMPTY,
 )
 def nightly(
     call: Call,

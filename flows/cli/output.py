@@ -144,7 +144,7 @@ def stream_line(counts: Result) -> str:
 def _batch_lines(root: DataRoot, batches: Sequence[Result]) -> list[str]:
     lines = []
     for batch in batches[:_MAX_BATCHES]:
-        if not batch["predictions"]:
+        if not batch["rows_in"]:
             lines.append(f"{batch['batch']}: {batch['outcome']}: {batch['message']}")
             continue
         state = " (up to date)" if batch["outcome"] == "reused" else ""
@@ -152,7 +152,7 @@ def _batch_lines(root: DataRoot, batches: Sequence[Result]) -> list[str]:
         lines.append(f"  predictions: {_relative_path(batch['predictions'])}")
     if len(batches) > _MAX_BATCHES:
         lines.append(f"… and {len(batches) - _MAX_BATCHES} more batches")
-    if scored := next((batch["batch"] for batch in batches if batch["predictions"]), None):
+    if scored := next((batch["batch"] for batch in batches if batch["rows_in"]), None):
         lines += [f"  {prediction_line(row)}" for row in _first_predictions(root, scored)]
     return lines
 

@@ -16,7 +16,7 @@ from headlines.storage.data_root import DataRoot
 
 _MAX_SKIPPED = 20  # files named in the summary; the report has all
 _MAX_WAITING = 3  # batches named in the verdict; summary and report have all
-_NOT_SCORED = ("stopped", "waiting", "settling")  # outcomes, the most urgent first
+_NOT_SCORED = ("stopped", "waiting", "settling", "empty")  # outcomes, the most urgent first
 _DISTRIBUTIONS = {
     "labels": "classes",
     "length": "length",
@@ -84,6 +84,8 @@ def night_verdict(night: NightSummary) -> str:
         more = f" and {len(waiting) - _MAX_WAITING} more" if len(waiting) > _MAX_WAITING else ""
         names = ", ".join(waiting[:_MAX_WAITING]) + more
         parts.append(f"{len(waiting)} {verb} waiting for review: {names}")
+    if empty := len(_names(night, "empty")):
+        parts.append(f"{empty} {'batch has' if empty == 1 else 'batches have'} no rows")
     parts += _drift_in_words(night)
     return f"{'; '.join(parts)}."
 

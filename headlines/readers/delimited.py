@@ -52,7 +52,7 @@ def delimited_records(
     delimiter: str,
     max_line: int = MAX_LINE,
 ) -> Iterator[Record]:
-    """Yield every row below the header.
+    """Yield every row below the header; nothing of a blank file.
 
     Raises:
         InputError: the first line is not a header with a column of titles.
@@ -60,6 +60,8 @@ def delimited_records(
     lines = _RowLines(text_lines)
     reader = csv.reader(lines, delimiter=delimiter, strict=True)
     header = _header(reader, path, title_column)
+    if not header:
+        return
     columns = len(header)
     row = 0
     while True:
@@ -92,10 +94,11 @@ def delimited_records(
 
 def _header(reader: Iterator[list[str]], path: Path, title_column: str) -> list[str]:
     try:
-        header = next((row for row in reader if row), [])
+        header = next((row for row in reader if "".join(row).strip() or len(row) > 1), [])
     except csv.Error as error:
         raise InputError(
             f"the first line is not a header ({error})", str(path), "name the columns in it"
         ) from error
-    check_columns(header, path, title_column)
+    if header:
+        check_columns(header, path, title_column)
     return header

@@ -13,8 +13,8 @@ from typing import Any
 
 from headlines.compute import executors
 from headlines.compute.visibility import wait_until_visible
-from headlines.errors import InputError
-from headlines.readers.rejects import RejectWriter, read_rejects
+from headlines.errors import DamagedArtifact, InputError
+from headlines.readers.rejects import RejectWriter, check_reject_limit, read_rejects
 from headlines.scoring.batch import Batch, errors_with_urls
 from headlines.scoring.chunks import ChunkRef, chunk_refs
 from headlines.scoring.options import ScoreOptions
@@ -46,12 +46,13 @@ def prepare_batch(
         on_chunk: called with each chunk when it is published, in order.
 
     Raises:
-        InputError: a file cannot be read or changed while it was read, there are no rows, or too
-            many of them cannot be used.
+        InputError: a file cannot be read or changed while it was read, too many rows cannot be
+            used, or there are none, but there were when the batch was scored before.
     """
     with errors_with_urls(root):
         prepared = read_batch(root, batch, options, on_chunk)
-        check_reject_rate(batch, prepared, options.max_reject_rate)
+        _check_not_emptied(root, batch, prepared)
+        check_rejects(batch, prepared, options)
         return prepared
 
 
@@ -61,7 +62,7 @@ def read_batch(
     """Read a batch into chunks and rejects, however many rejects there are.
 
     Raises:
-        InputError: a file cannot be read or changed while it was read, or there are no rows.
+        InputError: a file cannot be read or changed while it was read.
     """
     recipe = _recipe(root, batch, options)
     name = root.prepared(recipe.key)
@@ -73,12 +74,8 @@ def read_batch(
 
     def write(draft: Path) -> dict[str, Any]:
         if len(groups) == 1:
-            counts = read_files(groups[0], batch.files, draft, on_chunk)
-        else:
-            counts = _merge_groups(root, groups, draft, on_chunk)
-        if not counts["rows_in"]:
-            raise _no_rows_error(batch)
-        return counts
+            return read_files(groups[0], batch.files, draft, on_chunk)
+        return _merge_groups(root, groups, draft, on_chunk)
 
     prepared = root.store.publish(name, recipe, write)
     if len(groups) > 1:
@@ -88,38 +85,38 @@ def read_batch(
 
 
 def check_first_row(root: DataRoot, batch: Batch, options: ScoreOptions) -> None:
-    """Read the first row of a batch.
+    """Read the first row of a batch, if it has any.
 
     Raises:
-        InputError: a file before it cannot be read, or there are no rows.
+        InputError: a file before it cannot be read.
     """
-    is_only = len(batch.files) == 1
     with errors_with_urls(root):
-        records = iter_records(batch.files, options.read, root.store.work, is_only=is_only)
-        if next(records, None) is None:
-            raise _no_rows_error(batch)
+        next(iter_records(batch.files, options.read, root.store.work), None)
 
 
-def check_reject_rate(batch: Batch, prepared: Artifact, max_reject_rate: float) -> None:
+def check_rejects(batch: Batch, prepared: Artifact, options: ScoreOptions) -> None:
     """Refuse a batch with too many rejects.
 
     Raises:
-        InputError: more than that share of its rows was rejected, or all were.
+        InputError: there are more than the options allow, or no row is left.
     """
-    counts = prepared.counts
-    rate = counts["rejected"] / counts["rows_in"]
-    if rate <= max_reject_rate and counts["admitted"]:
+    if prepared.counts["rows_in"]:
+        location, rate, rows = str(batch.path), options.max_reject_rate, options.max_rejects
+        check_reject_limit(prepared.counts, location, rate, rows)
+
+
+def _check_not_emptied(root: DataRoot, batch: Batch, prepared: Artifact) -> None:
+    """Keep the predictions of a batch whose file was truncated, perhaps, since it was scored."""
+    if prepared.counts["rows_in"]:
         return
-    limit = f", more than {max_reject_rate:.1%}" if rate > max_reject_rate else ""
-    commonest = "; ".join(
-        f"{reason} ({rows})" for reason, rows in list(counts["reasons"].items())[:3]
-    )
-    raise InputError(
-        f"{counts['rejected']} of {counts['rows_in']} rows ({rate:.1%}) cannot be "
-        f"used{limit}: {commonest}",
-        str(batch.path),
-        "fix the file, or allow more with --max-reject-rate" if limit else "fix the file",
-    )
+    with contextlib.suppress(DamagedArtifact):
+        before = root.store.manifest(root.predictions_of(batch.name))
+        if before is not None and before.counts["rows_in"]:
+            raise InputError(
+                f"it has no rows, but had {before.counts['rows_in']} when it was scored",
+                str(batch.path),
+                "upload it again",
+            )
 
 
 def publish_rejects(root: DataRoot, batch: Batch, prepared: Artifact) -> None:
@@ -226,10 +223,6 @@ def _merge_groups(
         "reasons": dict(rejects.reasons.most_common()),
         "pieces": [chunk.to_dict() for chunk in chunks],
     }
-
-
-def _no_rows_error(batch: Batch) -> InputError:
-    return InputError("the files have no rows", str(batch.path), "upload them again")
 
 
 def _recipe(root: DataRoot, batch: Batch, options: ScoreOptions) -> Recipe:

@@ -188,8 +188,7 @@ def _current_digest(path: Path) -> str | None:
 def _valid_rows(
     job: ReadJob, files: Sequence[Path], counts: _ReadCounts, rejects: RejectWriter
 ) -> Iterator[ValidRow]:
-    is_only = job.group is None and len(files) == 1
-    for record in iter_records(files, job.options, job.root.store.work, is_only=is_only):
+    for record in iter_records(files, job.options, job.root.store.work):
         counts.rows += 1
         counts.read += 1 if record.line is None else len(record.line) + 1  # and its line end
         try:

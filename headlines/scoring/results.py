@@ -16,9 +16,10 @@ class BatchResult:
 
     Attributes:
         batch: its name.
-        outcome: `scored`; `reused` (it was scored before); `stopped` (it cannot be scored);
-            `waiting` (stopped on an earlier run, and unchanged); `settling` (left for the next
-            night, as it may still be written).
+        outcome: `scored`; `reused` (it was scored before); `empty` (it has no rows, or had none
+            when it was scored before); `stopped` (it cannot be scored); `waiting` (stopped on an
+            earlier run, and unchanged); `settling` (left for the next night, as it may still be
+            written).
         predictions: location of its predictions; empty where there are none.
         rows_in: rows of the file.
         scored: rows with a prediction.
@@ -26,7 +27,7 @@ class BatchResult:
         reasons: number of rejected rows by reason.
         labels: number of scored rows by class.
         model: version that scored.
-        message: why it was stopped, or left.
+        message: why it was stopped or left, or has no predictions.
         profile: what its headlines look like, as `Profile.to_dict` gives it; None of a batch
             without predictions, and of one that was scored before profiles were kept.
         without_content: scored rows that were labelled by their titles alone, as they lack the
@@ -80,7 +81,8 @@ def batch_result(root: DataRoot, batch: Batch, outcome: str) -> BatchResult:
     counts = manifest.counts
     return BatchResult(
         batch=batch.name,
-        outcome=outcome,
+        outcome=outcome if counts["rows_in"] else "empty",
+        message="" if counts["rows_in"] else "it has no rows",
         predictions=root.location(name),
         rows_in=counts["rows_in"],
         scored=counts["scored"],

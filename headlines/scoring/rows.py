@@ -1,5 +1,6 @@
 """The rows of a batch's files, and which of them can be scored."""
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -59,28 +60,21 @@ def validate_row(record: Record, options: ReadOptions) -> ValidRow:
     return ValidRow(record.row, identity, title, extra)
 
 
-def iter_records(
-    paths: Sequence[Path], options: ReadOptions, work: Path, *, is_only: bool
-) -> Iterator[Record]:
-    """The rows of files, numbered through.
+def iter_records(paths: Sequence[Path], options: ReadOptions, work: Path) -> Iterator[Record]:
+    """The rows of files, numbered through; files may be empty.
 
     Args:
         paths: of the files.
         options: how they are read.
         work: directory for temporary files.
-        is_only: whether they are one file, and the batch has no other.
 
     Raises:
         InputError: a file cannot be read.
-        EmptyFile: the one file has none. Of several files some or all may be empty.
     """
     rows = 0
     for path in paths:
         before = rows
-        try:
+        with contextlib.suppress(EmptyFile):
             for record in read_records(path, options, work):
                 rows += 1
                 yield record._replace(row=before + record.row) if before else record
-        except EmptyFile:
-            if is_only:
-                raise

@@ -23,7 +23,7 @@ from headlines.models import champion, registry
 from headlines.scoring.batch import Batch
 from headlines.scoring.chunks import ChunkRef
 from headlines.scoring.options import ScoreOptions
-from headlines.scoring.prepare import OnChunk, check_reject_rate, read_batch, remove_prepared
+from headlines.scoring.prepare import OnChunk, check_rejects, read_batch, remove_prepared
 from headlines.scoring.read_files import REJECTS_FILE
 from headlines.scoring.run_batch import score_while_reading, wait_for
 from headlines.scoring.score_chunks import ScoreJob, iter_predictions, make_job
@@ -96,7 +96,7 @@ def score_stream(
                 prepared, scored = score_while_reading(read, score, root.settings)
                 encoding = "utf-8" if format == "parquet" else options.read.encoding
                 _write_rejects(_reject_lines(prepared, encoding), rejects)
-                check_reject_rate(batch, prepared, options.max_reject_rate)
+                check_rejects(batch, prepared, options)
                 without_content = 0
                 for chunk_lines in scored:
                     lines = chunk_lines.result()
@@ -126,8 +126,6 @@ class _Lines(NamedTuple):
 def _spool(source: BinaryIO, draft: Path, format: str) -> Path:
     """Write the stream to a file with a suffix that says what is in it, and a unique name."""
     head = source.read(4)
-    if not head:
-        raise InputError("no input", _SOURCE, "pipe headlines into it")
     compression = next((c for magic, c in _COMPRESSIONS.items() if head.startswith(magic)), "")
     path = draft / f"stream-{secrets.token_hex(8)}.{format}{compression}"
     with path.open("wb") as file:

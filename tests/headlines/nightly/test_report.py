@@ -111,6 +111,11 @@ def left(names: str, outcome: str) -> list[BatchResult]:
             "Nothing was scored; 1 batch stopped; 1 batch is waiting for review: w.csv.",
         ),
         (
+            [*left("n", "scored"), *left("e", "empty")],
+            "Of 3 batches, 1 scored this night, 1 empty, 1 scored before.",
+            "0 headlines scored, 0 rows rejected; 1 batch has no rows.",
+        ),
+        (
             left("s", "settling"),
             "Of 2 batches, 0 scored this night, 1 settling, 1 scored before.",
             "Nothing was scored.",

@@ -209,8 +209,6 @@ def test_other_columns_can_be_named_and_long_titles_cut(root: DataRoot) -> None:
 @pytest.mark.parametrize(
     ("content", "format", "said"),
     [
-        (b"", "jsonl", "no input"),
-        (b"\n\n", "jsonl", "no rows"),
         (b"a,b\n1,2\n", "csv", "no column 'title'"),
         (b"title\n1\n", "parquet", "not a readable Parquet file"),
         (gzip.compress(jsonl(TITLES))[:-9], "jsonl", "truncated"),
@@ -225,6 +223,16 @@ def test_a_stream_that_cannot_be_read(
     assert streamed.error.location == "standard input"
     assert said in str(streamed.error)
     assert str(root.store.directory) not in str(streamed.error)
+    assert streamed.rows == []
+    assert left_in(root) == []
+
+
+@pytest.mark.parametrize(("content", "format"), [(b"", "jsonl"), (b"title\n", "csv")])
+def test_a_stream_without_rows_gives_none(root: DataRoot, content: bytes, format: str) -> None:
+    streamed = Streamed(root, content, format)
+    assert streamed.error is None
+    assert streamed.counts is not None
+    assert streamed.counts["rows_in"] == 0
     assert streamed.rows == []
     assert left_in(root) == []
 
@@ -362,13 +370,22 @@ def test_predictions_go_to_stdout_and_rejects_to_stderr(root: DataRoot) -> None:
 
 def test_the_command_writes_rejects_to_a_file(root: DataRoot, tmp_path: Path) -> None:
     file = tmp_path / "rejects.jsonl"
-    status, out, error = run(root, jsonl(["天气", ""]), "-", "--rejects", str(file))
+    content = jsonl(["天气", ""])
+    status, out, error = run(root, content, "-", "--rejects", str(file), "--max-rejects", "0")
     assert (status, out) == (2, "")
     assert error.count("\n") == 1
     assert "1 of 2 rows (50.0%)" in error
     assert json.loads(file.read_bytes())["row"] == 1
     assert run(root, jsonl(["天气"]), "-", "--rejects", str(file))[0] == 0
     assert file.read_bytes() == b""
+
+
+def test_the_command_may_fail_on_an_empty_stream(root: DataRoot) -> None:
+    status, out, error = run(root, b"", "-", "--fail-on-empty")
+    assert (status, out) == (2, "")
+    assert error.splitlines()[1:] == [
+        "headlines: standard input: there are no rows; pipe headlines into it"
+    ]
 
 
 def test_a_broken_pipe_ends_the_command_quietly(root: DataRoot) -> None:
