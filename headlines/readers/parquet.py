@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 
 from headlines.errors import InputError
 from headlines.readers.formats import open_seekable
+from headlines.readers.pandas_index import range_indexes
 from headlines.readers.record import Record, check_columns
 
 _BATCH_ROWS = 1_000  # few: repeated large values make a small file but many bytes in memory
@@ -34,11 +35,13 @@ def parquet_records(path: Path, title_column: str, work: Path | None = None) -> 
                     str(path),
                     "save it as text",
                 )
+            indexes = range_indexes(schema, file.metadata.num_rows)
             row = 0
             for batch in file.iter_batches(batch_size=_BATCH_ROWS):
                 columns = [_values(batch.column(name), name, path) for name in schema.names]
                 for values in zip(*columns, strict=True):
                     fields = dict(zip(schema.names, values, strict=True))
+                    fields |= {name: index[row] for name, index in indexes.items()}
                     yield Record(row, fields)
                     row += 1
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:

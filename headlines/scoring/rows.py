@@ -1,12 +1,17 @@
 """The rows of a batch's files, and which of them can be scored."""
 
 import contextlib
+import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from headlines.readers import EmptyFile, ReadOptions, Record, read_records, to_json
 from headlines.readers.titles import MAX_TITLE, TOO_LONG, has_undecodable, title_problem
+
+# pandas makes floats of a column of integers with gaps. They are exact up to 2^53; no program has
+# integers beyond 64 bits.
+_MAX_INTEGER = 2.0**64
 
 
 class ValidRow(NamedTuple):
@@ -45,19 +50,34 @@ def validate_row(record: Record, options: ReadOptions) -> ValidRow:
     if problem:
         raise ValueError(problem)
     assert title is not None
-    identity = fields.get(options.id_column)
-    if identity is not None:
-        if isinstance(identity, bool | bytes | list | dict):
-            raise ValueError("id is neither text nor a number")
-        identity = str(identity)
-        if has_undecodable(identity):
-            raise ValueError("id has undecodable bytes")
+    identity = _identity(fields.get(options.id_column))
     known = (options.title_column, options.id_column)
     others = {name: value for name, value in fields.items() if name not in known}
     extra = to_json(others) if others else None
     if extra is not None and has_undecodable(extra):
         raise ValueError("another column has undecodable bytes")
     return ValidRow(record.row, identity, title, extra)
+
+
+def _identity(value: object) -> str | None:
+    """The id of a row as text; None where it has none.
+
+    Raises:
+        ValueError: it has a value that cannot be an id.
+    """
+    if value is None:
+        return None
+    if isinstance(value, bool | bytes | list | dict):
+        raise ValueError("id is neither text nor a number")
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            return None
+        if value.is_integer() and abs(value) < _MAX_INTEGER:
+            return str(int(value))
+    text = str(value)
+    if has_undecodable(text):
+        raise ValueError("id has undecodable bytes")
+    return text
 
 
 def iter_records(paths: Sequence[Path], options: ReadOptions, work: Path) -> Iterator[Record]:

@@ -27,6 +27,7 @@ _READING = (
     "headlines.readers.encodings",
     "headlines.readers.jsonl",
     "headlines.readers.text_lines",
+    "headlines.readers.pandas_index",
     "headlines.readers.parquet",
     "headlines.readers.record",
     "headlines.readers.titles",
@@ -55,7 +56,7 @@ _MODEL = (
 
 STAGES = {
     "corpus": Stage(
-        1,
+        2,
         (
             *_READING,
             "headlines.corpus.inews",
@@ -135,7 +136,7 @@ STAGES = {
         ),
     ),
     "admitted": Stage(
-        3,
+        4,
         (
             *_READING,
             "headlines.scoring.prepare",
@@ -146,7 +147,7 @@ STAGES = {
         ),
     ),
     "predictions": Stage(
-        1,
+        2,
         (
             *_SEGMENTATION,
             "headlines.segmentation.article_words",
