@@ -162,9 +162,9 @@ def _component_problem(component: str) -> str | None:
         else:
             is_harmless = character.isprintable() and character in visible
         if not is_harmless:
-            return f"it may not have {ascii(character)}"
+            return f"it may not have {character!a}"
     if component[0] in _HARMLESS_MARKS or unicodedata.category(component[0]).startswith("M"):
-        return f"no part of it may begin with {ascii(component[0])}"
+        return f"no part of it may begin with {component[0]!a}"
     if component[-1] in ". ":
         return f"no part of it may end with {component[-1]!r}"
     if ".." in component:
