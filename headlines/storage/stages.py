@@ -69,10 +69,10 @@ STAGES = {
             "headlines.readers.rejects",
         ),
     ),
-    "words": Stage(1, (*_SEGMENTATION, "headlines.corpus.token_cache")),
-    "tokens": Stage(2, (*_SEGMENTATION, "headlines.corpus.token_cache", "headlines.corpus.tokens")),
+    "words": Stage(2, (*_SEGMENTATION, "headlines.corpus.token_cache")),
+    "tokens": Stage(3, (*_SEGMENTATION, "headlines.corpus.token_cache", "headlines.corpus.tokens")),
     "pretrained": Stage(
-        2,
+        3,
         (
             *_SEGMENTATION,
             "headlines.training.pretrain",
