@@ -32,6 +32,7 @@ from flows.cli.arguments import (
     verb,
 )
 from flows.environment import configure, use_running_server
+from flows.logs import errors_printed_at_end
 from headlines.errors import InputError, RunNeedsAttention
 from headlines.settings import Settings
 from headlines.storage.data_root import DataRoot
@@ -105,7 +106,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         os.environ["HEADLINES_LOGS"] = "json"
     try:
         configure()
-        run(call, **options)
+        with errors_printed_at_end():
+            run(call, **options)
     except InputError as error:
         fail(str(error), 2)
     except RunNeedsAttention as failure:

@@ -209,6 +209,10 @@ def test_a_stopped_batch_exits_with_2_without_traceback(
     assert left.stdout == ""
     assert "Traceback" not in left.stderr
     assert "1 of 2 rows (50.0%)" in left.stderr.splitlines()[-1]
+    assert left.stderr.count("1 of 2 rows") == 1
+    report = folder / "root" / "failed" / "batch=blank.csv" / "report.md"
+    assert left.stderr.endswith(f"see {report}\n")
+    assert report.is_file()
 
 
 def test_prefects_home_follows_the_data_root(tmp_path: Path) -> None:
