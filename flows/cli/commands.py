@@ -139,8 +139,16 @@ def _reject_options(reason: str, **options: Any) -> None:
     argument("source", "inews, or CSV, TSV, JSONL or Parquet", nargs="?", default="inews"),
     argument("--name NAME", "of the corpus (default: the source's name)"),
     ENCODING,
+    *REJECT_LIMIT,
 )
-def ingest(call: Call, source: str, name: str | None, encoding: str) -> None:
+def ingest(
+    call: Call,
+    source: str,
+    name: str | None,
+    encoding: str,
+    max_reject_rate: float,
+    max_rejects: int,
+) -> None:
     """Ingest a labelled corpus to Parquet."""
     from headlines.corpus.ingest import check_reserved_name
     from headlines.corpus.source_files import CorpusFiles
@@ -153,7 +161,8 @@ def ingest(call: Call, source: str, name: str | None, encoding: str) -> None:
     use_running_server()
     from flows.ingest import ingest
 
-    call.show(ingest(source, name, encoding), output.corpus_lines)
+    corpus = ingest(source, name, encoding, max_reject_rate, max_rejects)
+    call.show(corpus, output.corpus_lines)
 
 
 @verb(CORPUS)

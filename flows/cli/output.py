@@ -9,6 +9,7 @@ from headlines.storage.data_root import DataRoot
 Result = dict[str, Any]
 
 _MAX_BATCHES = 20  # shown, and as many skipped files; the report has all
+_MAX_LEFT_OUT = 10  # files and columns named
 _MAX_PREDICTIONS = 5  # shown of one batch
 
 
@@ -25,6 +26,10 @@ def corpus_lines(result: Result) -> list[str]:
         f"rows: {counts['rows_in']} in, {counts['rows']} kept, {counts['rejected']} rejected",
     ]
     lines += [f"  rejected: {rows} × {reason}" for reason, rows in counts["reasons"].items()]
+    for kind in ("files", "columns"):
+        if names := counts.get(f"{kind}_left_out"):  # corpora ingested before have none
+            more = f" and {len(names) - _MAX_LEFT_OUT} more" if len(names) > _MAX_LEFT_OUT else ""
+            lines.append(f"  {kind} left out: {', '.join(names[:_MAX_LEFT_OUT])}{more}")
     for split, numbers in counts["splits"].items():
         labels = ", ".join(f"{name} {rows}" for name, rows in numbers["labels"].items())
         lines.append(

@@ -46,7 +46,7 @@ def ensure(root: DataRoot, name: str) -> Artifact:
         source, encoding = _origin(root, name)
         CorpusFiles.resolve(source, encoding).preflight(root.store.work)
         root.store.quarantine(target, damage.reason)
-        return ingest(root, name, source, encoding)
+        return ingest(root, name, source, encoding, max_reject_rate=1)  # it was accepted before
     if artifact is not None:
         return artifact
     check_exists(root, name)

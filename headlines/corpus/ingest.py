@@ -20,7 +20,7 @@ from headlines.corpus.source_files import CorpusFiles
 from headlines.corpus.write_files import PART_FILE, write_jobs, write_part
 from headlines.errors import InputError
 from headlines.hashing import file_sha256
-from headlines.readers.rejects import RejectWriter
+from headlines.readers.rejects import MAX_REJECT_RATE, MAX_REJECTS, RejectWriter, check_reject_limit
 from headlines.storage.artifact import Artifact
 from headlines.storage.data_root import DataRoot
 from headlines.storage.layout import validate_name
@@ -51,6 +51,8 @@ def ingest(
     source: str,
     encoding: str = "utf-8",
     sizes: IngestSizes = IngestSizes(),  # immutable
+    max_reject_rate: float = MAX_REJECT_RATE,
+    max_rejects: int = MAX_REJECTS,
 ) -> Artifact:
     """Build the corpus `name` from a source, or reuse it if the source is unchanged.
 
@@ -67,9 +69,11 @@ def ingest(
             a split are assigned one by their record id, 8:1:1.
         encoding: of text files.
         sizes: how the work is divided; only `part_rows` affects the result.
+        max_reject_rate: a source with a larger share of unusable rows is refused,
+        max_rejects: if there are more of them than this.
 
     Raises:
-        InputError: the source cannot be read, or has no usable rows.
+        InputError: the source cannot be read, too many rows cannot be used, or there are none.
     """
     files = CorpusFiles.resolve(source, encoding)
     files.preflight(root.store.work)
@@ -91,7 +95,13 @@ def ingest(
         if existing := _find_ingested(root, name, recipe):
             return existing
         origin = source if files.of_inews else str(Path(source).absolute())
-        return _build(root, name, recipe, files, origin, sizes)
+        read = _read(root, recipe, files, sizes)
+        try:
+            _check_usable(read, origin, max_reject_rate, max_rejects)
+        except InputError:
+            _remove_all(root, read)
+            raise
+        return _build(root, name, recipe, read, files.left_out, origin, sizes)
 
 
 def check_reserved_name(name: str, source: str) -> None:
@@ -120,23 +130,12 @@ def _build(
     root: DataRoot,
     name: str,
     recipe: Recipe,
-    files: CorpusFiles,
+    read: Sequence[Artifact],
+    files_left_out: Sequence[str],
     origin: str,
     sizes: IngestSizes,
 ) -> Artifact:
-    read = _read(root, recipe, files, sizes)
     keys = row_keys(read)
-    reasons: Counter[str] = Counter()
-    for file in read:
-        reasons.update(file.counts["reasons"])
-    if not len(keys):
-        _remove_all(root, read)
-        [(reason, _)] = reasons.most_common(1) or [("it has none", 0)]
-        raise InputError(
-            f"none of its {reasons.total()} rows can be used (most often: {reason})",
-            origin,
-            "fix the file",
-        )
     flags = compute_flags(keys)
     jobs = list(write_jobs(root, recipe.key, read, keys, flags, sizes.part_rows))
     parts: list[Artifact] = []
@@ -153,10 +152,9 @@ def _build(
             parts.append(part)
         return {
             "source": origin,
-            "rows_in": sum(file.counts["rows_in"] for file in read),
-            "rows": len(keys),
-            "rejected": reasons.total(),
-            "reasons": dict(reasons.most_common()),
+            **_counts(read),
+            "files_left_out": list(files_left_out),
+            "columns_left_out": sorted({name for file in read for name in file.counts["columns"]}),
             "splits": counts_by_split(keys, flags),
         }
 
@@ -165,6 +163,33 @@ def _build(
     corpus = root.store.publish(root.corpus(name), recipe, write_corpus)
     _remove_all(root, [*parts, *read])
     return corpus
+
+
+def _counts(read: Sequence[Artifact]) -> dict[str, Any]:
+    """Numbers of rows of all sources together."""
+    reasons: Counter[str] = Counter()
+    for file in read:
+        reasons.update(file.counts["reasons"])
+    return {
+        "rows_in": sum(file.counts["rows_in"] for file in read),
+        "rows": sum(file.counts["rows"] for file in read),
+        "rejected": reasons.total(),
+        "reasons": dict(reasons.most_common()),
+    }
+
+
+def _check_usable(
+    read: Sequence[Artifact], origin: str, max_reject_rate: float, max_rejects: int
+) -> None:
+    counts = _counts(read)
+    if not counts["rows"]:
+        reason = next(iter(counts["reasons"]), "it has none")
+        raise InputError(
+            f"none of its {counts['rows_in']} rows can be used (most often: {reason})",
+            origin,
+            "fix the file",
+        )
+    check_reject_limit(counts, origin, max_reject_rate, max_rejects)
 
 
 def _read(root: DataRoot, recipe: Recipe, files: CorpusFiles, sizes: IngestSizes) -> list[Artifact]:

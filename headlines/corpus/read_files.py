@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from headlines.corpus.source_files import iter_records
-from headlines.corpus.source_rows import SPLITS, Row, validate_row
+from headlines.corpus.source_rows import SPLITS, USED_COLUMNS, Row, validate_row
 from headlines.errors import InputError
 from headlines.hashing import file_sha256
 from headlines.readers.rejects import Reject, RejectWriter, read_rejects
@@ -23,6 +23,7 @@ from headlines.storage.data_root import DataRoot
 from headlines.storage.manifest import DataFile, Input, Recipe
 from headlines.storage.stages import STAGES
 
+_MAX_COLUMNS = 1_000  # named of those that are not used
 _CHUNK_CHARS = 8 << 20  # limits chunks of long articles
 ROW_KEYS_FILE = "marks.parquet"
 REJECTS_FILE = "rejects.parquet"
@@ -85,7 +86,8 @@ def read_file(job: ReadJob) -> Artifact:
     """Publish the usable rows of a file as chunks by split, with their keys and the rejects.
 
     Runs in a worker, on the machine that has the file. The artifact's counts are `rows_in`, `rows`,
-    `contents` (rows with an article), `rejected` and `reasons`. `chunk_files` and `iter_rejects`
+    `contents` (rows with an article), `rejected`, `reasons` and `columns` (names of those that are
+    not used, at most 1000). `chunk_files` and `iter_rejects`
     read it.
 
     Raises:
@@ -95,11 +97,12 @@ def read_file(job: ReadJob) -> Artifact:
     def write_chunks(draft: Path) -> dict[str, Any]:
         path = Path(job.path)
         counts = {"rows_in": 0, "rows": 0, "contents": 0}
+        columns: set[str] = set()
         with (
             RejectWriter(draft / REJECTS_FILE) as rejects,
             pq.ParquetWriter(draft / ROW_KEYS_FILE, ROW_KEYS_SCHEMA, compression="lz4") as keys,
         ):
-            for number, chunk in enumerate(_chunks(job, rejects, counts)):
+            for number, chunk in enumerate(_chunks(job, rejects, counts, columns)):
                 for split, rows in chunk.splits.items():
                     table = pa.table(rows.columns, schema=CHUNK_SCHEMA)
                     name = f"{number:06d}-{split}.parquet"
@@ -108,7 +111,12 @@ def read_file(job: ReadJob) -> Artifact:
                 counts["rows"] += len(chunk.keys["split"])
         if file_sha256(path) != job.sha256:
             raise InputError("the file changed while it was read", job.path, "ingest it again")
-        return {**counts, "rejected": rejects.count, "reasons": dict(rejects.reasons)}
+        return {
+            **counts,
+            "rejected": rejects.count,
+            "reasons": dict(rejects.reasons),
+            "columns": sorted(columns - USED_COLUMNS),
+        }
 
     recipe = job.recipe
     return job.root.store.publish(job.root.chunk(recipe.key), recipe, write_chunks)
@@ -162,11 +170,15 @@ class _Chunk:
             column.append(value)
 
 
-def _chunks(job: ReadJob, rejects: RejectWriter, counts: dict[str, int]) -> Iterator[_Chunk]:
+def _chunks(
+    job: ReadJob, rejects: RejectWriter, counts: dict[str, int], columns: set[str]
+) -> Iterator[_Chunk]:
     chunk = _Chunk()
     path, work = Path(job.path), job.root.store.work
     for record in iter_records(path, job.encoding, work, of_inews=job.of_inews):
         counts["rows_in"] += 1
+        if len(columns) < _MAX_COLUMNS:
+            columns.update(record.fields)
         try:
             row = validate_row(record)
         except ValueError as error:

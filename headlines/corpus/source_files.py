@@ -17,11 +17,14 @@ class CorpusFiles:
         paths: in the order in which their rows are numbered.
         encoding: of the text files.
         of_inews: whether they are the pickles of the iNews package.
+        left_out: names of the other files of the folder, but for hidden ones and those that begin
+            with `_`, where programs leave markers.
     """
 
     paths: tuple[Path, ...]
     encoding: str
     of_inews: bool
+    left_out: tuple[str, ...] = ()
 
     @classmethod
     def resolve(cls, source: str, encoding: str) -> "CorpusFiles":
@@ -35,16 +38,17 @@ class CorpusFiles:
         path = Path(source)
         if not path.is_dir():
             return cls((path,), encoding, of_inews=False)
-        paths = tuple(
-            sorted(p for p in path.rglob("*") if data_suffix(p.name) and _is_data(p, path))
-        )
+        found = sorted(file for file in path.rglob("*") if _is_data(file, path))
+        paths = tuple(file for file in found if data_suffix(file.name))
         if not paths:
             raise InputError(
                 f"the folder has no file with a supported suffix ({SUPPORTED_SUFFIXES})",
                 str(path),
                 "check the path",
             )
-        return cls(paths, encoding, of_inews=False)
+        others = (file for file in found if not data_suffix(file.name))
+        left_out = tuple(file.relative_to(path).as_posix() for file in others)
+        return cls(paths, encoding, of_inews=False, left_out=left_out)
 
     def preflight(self, work: Path) -> None:
         """Read the first row of every file.

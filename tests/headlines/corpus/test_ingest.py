@@ -88,7 +88,7 @@ def test_rejects_keep_reason_and_bytes(root: DataRoot, tmp_path: Path) -> None:
     }
     path = tmp_path / "a.csv"
     path.write_bytes(b"\n".join([b"title,label,split", *good, *bad]) + b"\n")
-    artifact = ingest(root, "mine", str(path))
+    artifact = ingest(root, "mine", str(path), max_reject_rate=1)
     rows = rejected_rows(root, "mine")
     assert {row["raw"]: row["reason"] for row in rows} == bad
     assert [row["row"] for row in rows] == list(range(12, 25))
@@ -182,7 +182,7 @@ def test_any_rows_are_kept_or_rejected_with_right_flags(
     path, root = folder / "a.jsonl", DataRoot.open(folder / "data")
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     try:
-        artifact = ingest(root, "mine", str(path))
+        artifact = ingest(root, "mine", str(path), max_reject_rate=1)
     except InputError as error:
         usable = error.problem.startswith(f"none of its {len(rows)} rows can be used")
         assert usable or "'title'" in error.problem  # noqa: PT017
@@ -235,6 +235,32 @@ def test_unusable_source_is_refused_and_leaves_nothing(
     assert caught.value.problem.startswith(problem)
     assert caught.value.location == str(path)
     assert files_in(root) == []
+
+
+def test_too_many_rejects_are_refused_as_in_scoring(root: DataRoot, tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("title,label\n" + "股市,0\n" * 20 + "天气,9\n" * 11, encoding="utf-8")
+    with pytest.raises(InputError) as caught:
+        ingest(root, "mine", str(path))
+    reason = "label is not 0 to 2 (11)"
+    assert caught.value.problem == (
+        f"11 of 31 rows (35.5%) cannot be used, more than 5.0%: {reason}"
+    )
+    assert files_in(root) == []
+    for limit in ({"max_rejects": 11}, {"max_reject_rate": 0.36}):
+        assert ingest(root, "mine", str(path), **limit).counts["rejected"] == 11
+
+
+def test_what_is_left_out_is_named(root: DataRoot, tmp_path: Path) -> None:
+    folder = tmp_path / "news"
+    (folder / "old").mkdir(parents=True)
+    (folder / "a.csv").write_text("title,label,url\n股市,0,u\n", encoding="utf-8")
+    (folder / "b.jsonl").write_text('{"title":"天气","author":"x"}\n', encoding="utf-8")
+    for name in ("old/notes.txt", "a.csv.bak", "_SUCCESS", ".hidden"):
+        (folder / name).write_text("x", encoding="utf-8")
+    counts = ingest(root, "mine", str(folder)).counts
+    assert counts["files_left_out"] == ["a.csv.bak", "old/notes.txt"]
+    assert counts["columns_left_out"] == ["author", "url"]
 
 
 def test_folder_without_headlines_is_refused(root: DataRoot, tmp_path: Path) -> None:
