@@ -17,6 +17,7 @@ from headlines.corpus.source_files import iter_records
 from headlines.corpus.source_rows import SPLITS, Row, validate_row
 from headlines.errors import InputError
 from headlines.hashing import file_sha256
+from headlines.readers import ReadOptions
 from headlines.readers.rejects import Reject, RejectWriter, read_rejects
 from headlines.storage.artifact import Artifact
 from headlines.storage.data_root import DataRoot
@@ -57,7 +58,7 @@ class ReadJob:
             would remove shared chunks.
         path: of the file.
         sha256: its digest.
-        encoding: of text.
+        options: how text files are read.
         of_inews: whether the file is a pickle of the iNews package.
         chunk_rows: maximum rows of a chunk.
     """
@@ -66,7 +67,7 @@ class ReadJob:
     corpus: str
     path: str
     sha256: str
-    encoding: str
+    options: ReadOptions
     of_inews: bool
     chunk_rows: int
 
@@ -165,7 +166,7 @@ class _Chunk:
 def _chunks(job: ReadJob, rejects: RejectWriter, counts: dict[str, int]) -> Iterator[_Chunk]:
     chunk = _Chunk()
     path, work = Path(job.path), job.root.store.work
-    for record in iter_records(path, job.encoding, work, of_inews=job.of_inews):
+    for record in iter_records(path, job.options, work, of_inews=job.of_inews):
         counts["rows_in"] += 1
         try:
             row = validate_row(record)

@@ -1,47 +1,101 @@
-"""Checks that a text file is in its declared encoding, before a title becomes mojibake."""
+"""Checks that text is in its declared encoding, before a title becomes mojibake.
+
+GB18030, Big5, Shift-JIS and EUC decode most of each other's bytes, so it is the decoded text that
+shows which it is: its letters are common ones, or they are not.
+"""
 
 import codecs
-import io
+import re
 from pathlib import Path
 
 from headlines.errors import InputError
+from headlines.readers.common_characters import HANGUL, KANA, SIMPLIFIED, TRADITIONAL
 
-_PROBE_BYTES = 8 << 20  # read from the start of a file to detect its encoding
+PROBE_BYTES = 8 << 20  # read from the start of a file to detect its encoding
+_SAMPLE_BYTES = 16 << 10  # of these, decoded to compare encodings
+# Encodings in families that have most of their codes in common, and their common letters.
+_HAN = SIMPLIFIED | TRADITIONAL
+_JAPANESE = _HAN | KANA
+_FAMILIES: tuple[tuple[tuple[str, ...], frozenset[str]], ...] = (
+    (("gb18030",), _HAN),
+    (("cp950", "big5hkscs"), TRADITIONAL),  # Python's `big5` lacks some characters of cp950
+    (("cp932",), _JAPANESE),
+    (("euc_jp",), _JAPANESE),
+    (("cp949",), HANGUL),
+)
+_ANY = _HAN | KANA | HANGUL
+_CHINESE = ("gb18030", "cp950")
+_PLAUSIBLE, _CLEAR = 0.35, 0.5  # shares of common letters in a right decoding
+_TIMES = 4  # as large a share contradicts the declared encoding
+_FEW_LETTERS = 4  # with fewer, nothing is certain
 
 
-def check_encoding(file: io.BufferedReader, path: Path, encoding: str) -> None:
+def check_encoding(head: bytes, path: Path, encoding: str) -> None:
     """Check the start of a text file as a whole; single undecodable rows are left to the reader.
+
+    Args:
+        head: up to `PROBE_BYTES` of the file.
+        path: of the file.
+        encoding: the declared one.
 
     Raises:
         InputError: the encoding is unknown, most lines with Chinese text do not decode, or the
-            file is UTF-8 but another encoding was declared.
+            file is clearly in another encoding.
     """
     try:
         "".encode(encoding)
     except (LookupError, ValueError):
         raise InputError(
-            f"unknown encoding {encoding!r}", str(path), "use utf-8, gb18030 or big5"
+            f"unknown encoding {encoding!r}", str(path), "use utf-8, gb18030 or cp950 (Big5)"
         ) from None
-    head = file.read(_PROBE_BYTES)
-    if head.startswith((b"\x1f\x8b", b"\x28\xb5\x2f\xfd")):
-        raise InputError(
-            "the file is compressed, but its name does not say so",
-            str(path),
-            "add .gz or .zst to the name",
-        )
-    if head.startswith((b"\xff\xfe", b"\xfe\xff")) and not is_wide(encoding):
-        raise InputError("the file is UTF-16", str(path), "add --encoding utf-16")
-    good, bad = _decodable_lines(head, "utf-8")
+    declared_wide = is_wide(encoding)
+    if not declared_wide and (wide := _wide_encoding(head)) is not None:
+        raise InputError(f"the file is {wide.upper()}", str(path), f"add --encoding {wide}")
+    lines = _non_ascii_lines(head)
+    good, bad = _decodable_lines(lines, "utf-8")
     if codec_name(encoding) in {"utf-8", "utf-8-sig"}:
         if bad > good:
             raise InputError(
                 f"the file is not UTF-8 ({bad} of the first {good + bad} non-ASCII lines do not "
                 "decode)",
                 str(path),
-                f"add --encoding {_guess_encoding(head)}, or save the file as UTF-8",
+                f"add --encoding {_suggested_encodings(lines)}, or save the file as UTF-8",
             )
-    elif good > bad and not is_wide(encoding):
+        return
+    is_utf8 = good > bad or (declared_wide and not lines)
+    if is_utf8 and not (declared_wide and b"\x00" in head):
         raise InputError(f"the file is UTF-8, not {encoding}", str(path), "remove --encoding")
+    if (
+        lines
+        and not declared_wide
+        and (other := _other_encoding(_sample(lines), encoding)) is not None
+    ):
+        raise InputError(
+            f"the file is {other}, not {encoding}",
+            str(path),
+            f"give --encoding {other}, or save the file as UTF-8",
+        )
+
+
+def line_problem(raw: bytes, text: str, encoding: str) -> str | None:
+    """Why a line is not in the encoding of its file, where that is not UTF-8; None if it may be.
+
+    Args:
+        raw: its bytes.
+        text: decoded as declared.
+        encoding: the declared one.
+    """
+    if raw.isascii():
+        return None
+    try:
+        as_utf8 = raw.decode()
+    except UnicodeDecodeError:
+        other = _other_encoding(raw, encoding, text)
+    else:
+        # Two bytes of another encoding are easily a letter of UTF-8, three hardly ever.
+        is_utf8 = max(as_utf8) >= "\u2000" and _share(as_utf8, _ANY) >= _share(text, _ANY)
+        other = "UTF-8" if is_utf8 else None
+    return other and f"the line is {other}, not {encoding}"
 
 
 def codec_name(encoding: str) -> str:
@@ -54,26 +108,106 @@ def is_wide(encoding: str) -> bool:
     return codec_name(encoding).startswith(("utf-16", "utf-32"))
 
 
-def _decodable_lines(content: bytes, encoding: str) -> tuple[int, int]:
-    """How many non-ASCII lines decode, and how many do not."""
-    good = bad = 0
-    lines = content.splitlines()
-    if len(content) == _PROBE_BYTES:
+def _wide_encoding(head: bytes) -> str | None:
+    """The name of UTF-16 or UTF-32, with a byte order mark or without, if the file is that."""
+    if head.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
+        return "utf-32"
+    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
+    # Digits, delimiters and line ends have zeros in these encodings, always on the same side.
+    start = head[: _SAMPLE_BYTES // 4 * 4]
+    zeros = [start[position::4].count(0) for position in range(4)]
+    if not start or sum(zeros) < len(start) / 100:
+        return None
+    for wide, sides in (("utf-32-le", (2, 3)), ("utf-32-be", (0, 1))):
+        if all(zeros[side] >= 0.9 * (len(start) // 4) for side in sides):
+            return wide
+    even, odd = zeros[0] + zeros[2], zeros[1] + zeros[3]
+    if even * 10 < odd:
+        return "utf-16-le"
+    return "utf-16-be" if odd * 10 < even else None
+
+
+def _non_ascii_lines(head: bytes) -> list[bytes]:
+    lines = re.split(rb"[\r\n]+", head)
+    if len(head) == PROBE_BYTES:
         lines.pop()  # cut in two by the end of the probe
+    return [line for line in lines if not line.isascii()]
+
+
+def _decodable_lines(lines: list[bytes], encoding: str) -> tuple[int, int]:
+    """How many lines decode, and how many do not."""
+    good = 0
     for line in lines:
-        if line.isascii():
-            continue
         try:
             line.decode(encoding)
             good += 1
         except UnicodeDecodeError:
-            bad += 1
-    return good, bad
+            pass
+    return good, len(lines) - good
 
 
-def _guess_encoding(content: bytes) -> str:
-    for encoding in ("gb18030", "big5"):
-        good, bad = _decodable_lines(content, encoding)
-        if good > bad:
-            return encoding
-    return "with the name of its encoding"
+def _sample(lines: list[bytes]) -> bytes:
+    return b"\n".join(lines[:_SAMPLE_BYTES])[:_SAMPLE_BYTES].rpartition(b"\n")[0] or lines[0]
+
+
+def _suggested_encodings(lines: list[bytes]) -> str:
+    """What to declare for lines that are not UTF-8: one encoding, or all that it may be."""
+    sample = _sample(lines)
+    shares = _shares(sample)
+    best = max(shares, key=lambda name: shares[name])
+    names = [best] if shares[best] >= _PLAUSIBLE else []
+    names += [name for name in shares if name != best and shares[name] > shares[best] / 2]
+    few = len(_letters(sample.decode(best, "replace"))) < _FEW_LETTERS
+    if few or shares[best] < _CLEAR:
+        names += [name for name in _CHINESE if name not in names and _is_possible(sample, name)]
+    if len(names) > 1:
+        return f"{' or '.join(names)} (whichever shows the titles correctly)"
+    return names[0] if names else "with the name of its encoding"
+
+
+def _shares(raw: bytes) -> dict[str, float]:
+    """The share of common letters in each encoding that bytes may be in: the best of a family."""
+    shares = {}
+    for names, common in _FAMILIES:
+        decoded = {name: _share(raw.decode(name, "replace"), common) for name in names}
+        best = max(decoded, key=lambda name: decoded[name])
+        shares[best] = decoded[best]
+    return shares
+
+
+def _other_encoding(raw: bytes, encoding: str, text: str | None = None) -> str | None:
+    """The encoding that bytes clearly are in, and not in the declared one; None if it may be."""
+    as_declared = _share(raw.decode(encoding, "replace") if text is None else text, _ANY)
+    if as_declared > 1 / _TIMES:
+        return None
+    shares = _shares(raw)
+    shares.pop("euc_jp")  # its kana have the codes that they have in GB 2312
+    best = max(shares, key=lambda name: shares[name])
+    if shares[best] < max(_CLEAR, _TIMES * as_declared):
+        return None
+    return best if len(_letters(raw.decode(best, "replace"))) >= _FEW_LETTERS else None
+
+
+def _is_possible(raw: bytes, encoding: str) -> bool:
+    return not any(map(_is_odd, raw.decode(encoding, "replace")))
+
+
+def _share(text: str, common: frozenset[str]) -> float:
+    """The share of letters that are common; without kana, text is hardly Japanese."""
+    letters = _letters(text)
+    if not letters:
+        return 0.0
+    weight = len(letters) + 2 * sum(map(_is_odd, letters))
+    share = sum(letter in common for letter in letters) / weight
+    return share / 2 if common is _JAPANESE and KANA.isdisjoint(letters) else share
+
+
+def _letters(text: str) -> list[str]:
+    """The letters beyond ASCII; for private use and undecodable ones too, but no punctuation."""
+    return [letter for letter in text if letter > "\x7f" and (letter.isalpha() or _is_odd(letter))]
+
+
+def _is_odd(letter: str) -> bool:
+    """Whether a letter is for private use, or stands for bytes that do not decode."""
+    return "\ud800" <= letter <= "\uf8ff" or letter == "\ufffd"

@@ -44,14 +44,14 @@ def validate_row(record: Record, options: ReadOptions) -> ValidRow:
     if problem:
         raise ValueError(problem)
     assert title is not None
-    identity = fields.get(options.id_column)
+    identity = fields.get(options.ids_from)
     if identity is not None:
         if isinstance(identity, bool | bytes | list | dict):
             raise ValueError("id is neither text nor a number")
         identity = str(identity)
         if has_undecodable(identity):
             raise ValueError("id has undecodable bytes")
-    known = (options.title_column, options.id_column)
+    known = (options.title_column, options.ids_from)
     others = {name: value for name, value in fields.items() if name not in known}
     extra = to_json(others) if others else None
     if extra is not None and has_undecodable(extra):

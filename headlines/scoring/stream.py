@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 from headlines.compute import executors
 from headlines.errors import InputError
 from headlines.models import champion, registry
+from headlines.readers.signatures import compression_of
 from headlines.scoring.batch import Batch
 from headlines.scoring.chunks import ChunkRef
 from headlines.scoring.options import ScoreOptions
@@ -34,7 +35,6 @@ from headlines.storage.data_root import DataRoot
 from headlines.storage.layout import WORK
 
 _SOURCE = "standard input"
-_COMPRESSIONS = {b"\x1f\x8b": ".gz", b"\x28\xb5\x2f\xfd": ".zst"}
 _AT_ONCE = 8_192  # rejects that are read together
 
 
@@ -45,7 +45,7 @@ def score_stream(
     rejects: BinaryIO | Path,
     format: str,
     options: ScoreOptions,
-) -> dict[str, int]:
+) -> dict[str, Any]:
     """Score the headlines of a stream with the champion.
 
     Args:
@@ -61,7 +61,8 @@ def score_stream(
 
     Returns:
         Numbers of rows: `rows_in`, and of them `scored` and `rejected`; and of those scored
-        `without_content`, labelled without an article that the model would read.
+        `without_content`, labelled without an article that the model would read; and their
+        `warnings`, as `RowWarnings.rows` has them.
 
     Raises:
         InputError: there is no model, the stream cannot be read, or too many of its rows cannot be
@@ -113,6 +114,7 @@ def score_stream(
         "scored": counts["admitted"],
         "rejected": counts["rejected"],
         "without_content": without_content,
+        "warnings": counts["warnings"],
     }
 
 
@@ -128,8 +130,7 @@ def _spool(source: BinaryIO, draft: Path, format: str) -> Path:
     head = source.read(4)
     if not head:
         raise InputError("no input", _SOURCE, "pipe headlines into it")
-    compression = next((c for magic, c in _COMPRESSIONS.items() if head.startswith(magic)), "")
-    path = draft / f"stream-{secrets.token_hex(8)}.{format}{compression}"
+    path = draft / f"stream-{secrets.token_hex(8)}.{format}{compression_of(head)}"
     with path.open("wb") as file:
         file.write(head)
         shutil.copyfileobj(source, file, 1 << 20)

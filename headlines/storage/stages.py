@@ -23,11 +23,13 @@ class Stage:
 
 _READING = (
     "headlines.readers",
+    "headlines.readers.common_characters",
     "headlines.readers.delimited",
     "headlines.readers.encodings",
     "headlines.readers.jsonl",
     "headlines.readers.text_lines",
     "headlines.readers.parquet",
+    "headlines.readers.read_options",
     "headlines.readers.record",
     "headlines.readers.titles",
 )
@@ -135,12 +137,13 @@ STAGES = {
         ),
     ),
     "admitted": Stage(
-        3,
+        4,
         (
             *_READING,
             "headlines.scoring.prepare",
             "headlines.scoring.chunks",
             "headlines.scoring.read_files",
+            "headlines.scoring.row_warnings",
             "headlines.scoring.rows",
             "headlines.readers.rejects",
         ),

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from headlines.corpus.dataset import read_corpus
 from headlines.corpus.ingest import IngestSizes, ingest
 from headlines.errors import InputError
+from headlines.readers import ReadOptions
 from headlines.storage.data_root import DataRoot
 
 from .checks import ALL_COLUMNS, files_in, path_of, rejected_rows
@@ -154,7 +155,7 @@ def test_declared_encoding_is_read(root: DataRoot, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="--encoding gb18030"):
         ingest(root, "mine", str(path))
     assert not path_of(root, root.corpus("mine")).exists()
-    artifact = ingest(root, "mine", str(path), "gb18030")
+    artifact = ingest(root, "mine", str(path), ReadOptions("gb18030"))
     assert read_corpus(artifact, ["title"])["title"].tolist() == ["股市大涨"]
 
 

@@ -98,6 +98,7 @@ def test_a_row_is_what_the_model_says_of_it(root: DataRoot) -> None:
         "scored": 6,
         "rejected": 0,
         "without_content": 0,
+        "warnings": {},
     }
     for number, (title, p) in enumerate(zip(TITLES, predict(TITLES), strict=True)):
         label = int(p.argmax())
@@ -212,7 +213,7 @@ def test_other_columns_can_be_named_and_long_titles_cut(root: DataRoot) -> None:
         (b"", "jsonl", "no input"),
         (b"\n\n", "jsonl", "no rows"),
         (b"a,b\n1,2\n", "csv", "no column 'title'"),
-        (b"title\n1\n", "parquet", "not a readable Parquet file"),
+        (b"title\n1\n", "parquet", "the file is not Parquet"),
         (gzip.compress(jsonl(TITLES))[:-9], "jsonl", "truncated"),
         (as_csv(["天气"] * 9).decode().encode("gb18030"), "csv", "--encoding gb18030"),
     ],
