@@ -23,7 +23,9 @@ _FAMILIES: tuple[tuple[tuple[str, ...], frozenset[str]], ...] = (
     (("euc_jp",), _JAPANESE),
     (("cp949",), HANGUL),
 )
-_ANY = _HAN | KANA | HANGUL
+_WIDER = {"big5": "cp950", "gb2312": "gb18030", "gbk": "gb18030"}
+_GREEK_AND_CYRILLIC = frozenset(map(chr, range(0x370, 0x530)))  # GB 2312 has them too
+_ANY = _HAN | KANA | HANGUL | _GREEK_AND_CYRILLIC
 _CHINESE = ("gb18030", "cp950")
 _PLAUSIBLE, _CLEAR = 0.35, 0.5  # shares of common letters in a right decoding
 _TIMES = 4  # as large a share contradicts the declared encoding
@@ -65,11 +67,8 @@ def check_encoding(head: bytes, path: Path, encoding: str) -> None:
     is_utf8 = good > bad or (declared_wide and not lines)
     if is_utf8 and not (declared_wide and b"\x00" in head):
         raise InputError(f"the file is UTF-8, not {encoding}", str(path), "remove --encoding")
-    if (
-        lines
-        and not declared_wide
-        and (other := _other_encoding(_sample(lines), encoding)) is not None
-    ):
+    other = None if declared_wide or not lines else _other_encoding(_sample(lines), encoding)
+    if other is not None:
         raise InputError(
             f"the file is {other}, not {encoding}",
             str(path),
@@ -90,7 +89,7 @@ def line_problem(raw: bytes, text: str, encoding: str) -> str | None:
     try:
         as_utf8 = raw.decode()
     except UnicodeDecodeError:
-        other = _other_encoding(raw, encoding, text)
+        other = _wider_encoding(raw, text, encoding) or _other_encoding(raw, encoding, text)
     else:
         # Two bytes of another encoding are easily a letter of UTF-8, three hardly ever.
         is_utf8 = max(as_utf8) >= "\u2000" and _share(as_utf8, _ANY) >= _share(text, _ANY)
@@ -187,6 +186,14 @@ def _other_encoding(raw: bytes, encoding: str, text: str | None = None) -> str |
     if shares[best] < max(_CLEAR, _TIMES * as_declared):
         return None
     return best if len(_letters(raw.decode(best, "replace"))) >= _FEW_LETTERS else None
+
+
+def _wider_encoding(raw: bytes, text: str, encoding: str) -> str | None:
+    """The encoding with more characters in which a line decodes that does not as declared."""
+    wider = _WIDER.get(codec_name(encoding))
+    if wider is None or not any(map(_is_odd, text)):
+        return None
+    return wider if _is_possible(raw, wider) else None
 
 
 def _is_possible(raw: bytes, encoding: str) -> bool:
