@@ -101,11 +101,14 @@ def delimited_records(
         raw = lines.raw
         if len(raw) >= max_line:
             problem = "the line is too long"
-        problem = next((line.problem for line in lines.current if line.problem), problem)
-        if problem is None:
-            warnings: tuple[str, ...] = ()
-            if len(lines.current) > 1 and _may_hold_rows(values, delimiter):
+        warnings: tuple[str, ...] = ()
+        if len(lines.current) == 1:
+            problem = lines.current[0].problem or problem
+        else:
+            problem = next((line.problem for line in lines.current if line.problem), problem)
+            if problem is None and _may_hold_rows(values, delimiter):
                 warnings = (_HOLDS_ROWS,)
+        if problem is None:
             yield Record(row, dict(zip(header, values, strict=True)), raw, None, warnings)
         else:
             reader = csv.reader(lines, delimiter=delimiter, quoting=quoting, strict=True)

@@ -27,6 +27,10 @@ _WIDER = {"big5": "cp950", "gb2312": "gb18030", "gbk": "gb18030"}
 _GREEK_AND_CYRILLIC = frozenset(map(chr, range(0x370, 0x530)))  # GB 2312 has them too
 _ANY = _HAN | KANA | HANGUL | _GREEK_AND_CYRILLIC
 _CHINESE = ("gb18030", "cp950")
+_ODD = re.compile("[\ud800-\uf8ff\ufffd]")  # for private use, or for bytes that do not decode
+# Beyond ASCII; punctuation is common in wrong decodings too.
+_LETTER = re.compile(r"[^\W\d_\x00-\x7f]|[\ud800-\uf8ff\ufffd]")
+_LONG_UTF8 = re.compile(rb"[\xe2-\xf4][\x80-\xbf]{2}")  # a letter of three bytes or four
 _PLAUSIBLE, _CLEAR = 0.35, 0.5  # shares of common letters in a right decoding
 _TIMES = 4  # as large a share contradicts the declared encoding
 _FEW_LETTERS = 4  # with fewer, nothing is certain
@@ -86,15 +90,24 @@ def line_problem(raw: bytes, text: str, encoding: str) -> str | None:
     """
     if raw.isascii():
         return None
+    other = None
+    # Most lines pass at once: a quarter of their characters are common letters.
+    if _LONG_UTF8.search(raw) and _is_utf8(raw, text):
+        other = "UTF-8"
+    elif sum(map(_ANY.__contains__, text)) * _TIMES <= len(text) or _ODD.search(text):
+        other = _wider_encoding(raw, text, encoding) or _other_encoding(raw, encoding, text)
+    return other and f"the line is {other}, not {encoding}"
+
+
+def _is_utf8(raw: bytes, text: str) -> bool:
+    """Whether bytes are rather UTF-8 than what they were decoded as."""
     try:
         as_utf8 = raw.decode()
     except UnicodeDecodeError:
-        other = _wider_encoding(raw, text, encoding) or _other_encoding(raw, encoding, text)
-    else:
-        # Two bytes of another encoding are easily a letter of UTF-8, three hardly ever.
-        is_utf8 = max(as_utf8) >= "\u2000" and _share(as_utf8, _ANY) >= _share(text, _ANY)
-        other = "UTF-8" if is_utf8 else None
-    return other and f"the line is {other}, not {encoding}"
+        return False
+    # Two bytes of another encoding are easily a letter of UTF-8, three hardly ever.
+    long = [letter for letter in as_utf8 if letter >= "\u2000"]
+    return len(long) > 2 or (bool(long) and _share(as_utf8, _ANY) >= _share(text, _ANY))
 
 
 def codec_name(encoding: str) -> str:
@@ -157,7 +170,7 @@ def _suggested_encodings(lines: list[bytes]) -> str:
     best = max(shares, key=lambda name: shares[name])
     names = [best] if shares[best] >= _PLAUSIBLE else []
     names += [name for name in shares if name != best and shares[name] > shares[best] / 2]
-    few = len(_letters(sample.decode(best, "replace"))) < _FEW_LETTERS
+    few = len(_LETTER.findall(sample.decode(best, "replace"))) < _FEW_LETTERS
     if few or shares[best] < _CLEAR:
         names += [name for name in _CHINESE if name not in names and _is_possible(sample, name)]
     if len(names) > 1:
@@ -185,36 +198,26 @@ def _other_encoding(raw: bytes, encoding: str, text: str | None = None) -> str |
     best = max(shares, key=lambda name: shares[name])
     if shares[best] < max(_CLEAR, _TIMES * as_declared):
         return None
-    return best if len(_letters(raw.decode(best, "replace"))) >= _FEW_LETTERS else None
+    return best if len(_LETTER.findall(raw.decode(best, "replace"))) >= _FEW_LETTERS else None
 
 
 def _wider_encoding(raw: bytes, text: str, encoding: str) -> str | None:
     """The encoding with more characters in which a line decodes that does not as declared."""
     wider = _WIDER.get(codec_name(encoding))
-    if wider is None or not any(map(_is_odd, text)):
+    if wider is None or not _ODD.search(text):
         return None
     return wider if _is_possible(raw, wider) else None
 
 
 def _is_possible(raw: bytes, encoding: str) -> bool:
-    return not any(map(_is_odd, raw.decode(encoding, "replace")))
+    return _ODD.search(raw.decode(encoding, "replace")) is None
 
 
 def _share(text: str, common: frozenset[str]) -> float:
     """The share of letters that are common; without kana, text is hardly Japanese."""
-    letters = _letters(text)
+    letters = _LETTER.findall(text)
     if not letters:
         return 0.0
-    weight = len(letters) + 2 * sum(map(_is_odd, letters))
-    share = sum(letter in common for letter in letters) / weight
+    weight = len(letters) + 2 * len(_ODD.findall(text))
+    share = sum(map(common.__contains__, letters)) / weight
     return share / 2 if common is _JAPANESE and KANA.isdisjoint(letters) else share
-
-
-def _letters(text: str) -> list[str]:
-    """The letters beyond ASCII; for private use and undecodable ones too, but no punctuation."""
-    return [letter for letter in text if letter > "\x7f" and (letter.isalpha() or _is_odd(letter))]
-
-
-def _is_odd(letter: str) -> bool:
-    """Whether a letter is for private use, or stands for bytes that do not decode."""
-    return "\ud800" <= letter <= "\uf8ff" or letter == "\ufffd"

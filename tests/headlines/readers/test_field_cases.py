@@ -2,6 +2,7 @@
 
 import bz2
 import io
+import json
 import lzma
 import tarfile
 import zipfile
@@ -14,6 +15,7 @@ import pytest
 
 from headlines.errors import InputError
 from headlines.readers import ReadOptions
+from headlines.readers.text_lines import iter_lines
 from headlines.scoring.rows import iter_records, validate_row
 
 from .sources import compressed, parquet
@@ -430,3 +432,37 @@ def test_column_that_differs_in_little_is_named(tmp_path: Path, name: str, heade
     path = written(tmp_path, name, content)
     assert repr(header) in error_of(path)
     assert outcome(path, title_column=header).titles == ["好"]
+
+
+# --- size -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.tsv", "a.jsonl"])
+def test_very_many_columns_are_read(tmp_path: Path, name: str) -> None:
+    """In a time that grows with their number; its square would be minutes."""
+    columns = ["title", *(f"c{number}" for number in range(100_000))]
+    if name == "a.jsonl":
+        content = json.dumps(dict.fromkeys(columns, "好"))
+    else:
+        mark = "," if name == "a.csv" else "\t"
+        content = f"{mark.join(columns)}\n{mark.join('好' for _ in columns)}\n"
+    assert outcome(written(tmp_path, name, content)).titles == ["好"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "gb18030", "utf-16"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_blank_lines_are_read_many_at_once(end: str, encoding: str) -> None:
+    content = f"title{end}好{end}{end * 200_000}坏{end}".encode(encoding)
+    lines = list(iter_lines(io.BufferedReader(io.BytesIO(content)), encoding))
+    assert len(lines) < 1_000
+    raw = b"".join(line.raw for line in lines)
+    assert raw.decode(encoding.replace("16", "16-le")).removeprefix("\ufeff") == content.decode(
+        encoding
+    )
+
+
+def test_blank_lines_inside_quotes_belong_to_the_field(tmp_path: Path) -> None:
+    content = f'id,title,content\n1,好,"a{chr(10) * 20_000}b"\n\n\n\r\n\r\n2,坏,c\n'
+    read = outcome(written(tmp_path, "a.csv", content))
+    assert read.titles == ["好", "坏"]
+    assert json.loads(read.extra[0] or "")["content"] == f"a{chr(10) * 20_000}b"
