@@ -11,6 +11,7 @@ from pathlib import Path
 from headlines.errors import InputError
 from headlines.readers.common_characters import HANGUL, KANA, SIMPLIFIED, TRADITIONAL
 
+OTHER_ENCODING = "the line is "  # begins the reason of such a line
 PROBE_BYTES = 8 << 20  # read from the start of a file to detect its encoding
 _SAMPLE_BYTES = 16 << 10  # of these, decoded to compare encodings
 # Encodings in families that have most of their codes in common, and their common letters.
@@ -96,7 +97,7 @@ def line_problem(raw: bytes, text: str, encoding: str) -> str | None:
         other = "UTF-8"
     elif sum(map(_ANY.__contains__, text)) * _TIMES <= len(text) or _ODD.search(text):
         other = _wider_encoding(raw, text, encoding) or _other_encoding(raw, encoding, text)
-    return other and f"the line is {other}, not {encoding}"
+    return other and f"{OTHER_ENCODING}{other}, not {encoding}"
 
 
 def _is_utf8(raw: bytes, text: str) -> bool:

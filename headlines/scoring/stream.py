@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 from headlines.compute import executors
 from headlines.errors import InputError
 from headlines.models import champion, registry
+from headlines.readers.encodings import OTHER_ENCODING
 from headlines.readers.signatures import compression_of
 from headlines.scoring.batch import Batch
 from headlines.scoring.chunks import ChunkRef
@@ -178,13 +179,15 @@ def _reject_lines(prepared: Artifact, encoding: str) -> Iterator[bytes]:
             for batch in file.iter_batches(_AT_ONCE):
                 for row in batch.to_pylist():
                     fields = {"row": row["row"], "reason": row["reason"]}
-                    fields |= _raw_field(row["raw"], encoding)
+                    fields |= _raw_field(row["raw"], encoding, row["reason"])
                     yield json.dumps(fields, ensure_ascii=False).encode() + b"\n"
 
 
-def _raw_field(raw: bytes, encoding: str) -> dict[str, str]:
-    # A row of UTF-16 or UTF-32 cannot be decoded without the byte order mark of its file.
-    if not codecs.lookup(encoding).name.startswith(("utf-16", "utf-32")):
+def _raw_field(raw: bytes, encoding: str, reason: str) -> dict[str, str]:
+    # A row of UTF-16 or UTF-32 cannot be decoded without the byte order mark of its file, and one
+    # of another encoding is not text.
+    is_other = reason.startswith(OTHER_ENCODING)
+    if not is_other and not codecs.lookup(encoding).name.startswith(("utf-16", "utf-32")):
         try:
             return {"raw": raw.decode(encoding)}
         except UnicodeDecodeError:

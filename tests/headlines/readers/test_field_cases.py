@@ -466,3 +466,15 @@ def test_blank_lines_inside_quotes_belong_to_the_field(tmp_path: Path) -> None:
     read = outcome(written(tmp_path, "a.csv", content))
     assert read.titles == ["好", "坏"]
     assert json.loads(read.extra[0] or "")["content"] == f"a{chr(10) * 20_000}b"
+
+
+def test_options_that_are_not_used_leave_the_keys_of_batches() -> None:
+    # Golden: it is part of the keys of predictions on disk.
+    assert ReadOptions().to_config() == {
+        "encoding": "utf-8",
+        "title_column": "title",
+        "id_column": "id",
+        "long_titles": "reject",
+        "content_column": "content",
+    }
+    assert ReadOptions(delimiter="tab").to_config()["delimiter"] == "\t"
