@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from headlines.scoring.row_warnings import warning_lines
+from headlines.readers.row_warnings import warning_lines
 from headlines.storage.data_root import DataRoot
 
 Result = dict[str, Any]
@@ -26,6 +26,7 @@ def corpus_lines(result: Result) -> list[str]:
         f"rows: {counts['rows_in']} in, {counts['rows']} kept, {counts['rejected']} rejected",
     ]
     lines += [f"  rejected: {rows} × {reason}" for reason, rows in counts["reasons"].items()]
+    lines += [f"  warning: {line}" for line in warning_lines(counts.get("warnings", {}))]
     for split, numbers in counts["splits"].items():
         labels = ", ".join(f"{name} {rows}" for name, rows in numbers["labels"].items())
         lines.append(

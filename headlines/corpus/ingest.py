@@ -23,6 +23,7 @@ from headlines.hashing import file_sha256
 from headlines.readers import ReadOptions
 from headlines.readers.read_options import READ_DEFAULTS
 from headlines.readers.rejects import RejectWriter
+from headlines.readers.row_warnings import RowWarnings
 from headlines.storage.artifact import Artifact
 from headlines.storage.data_root import DataRoot
 from headlines.storage.layout import validate_name
@@ -129,8 +130,11 @@ def _build(
     read = _read(root, recipe, files, sizes)
     keys = row_keys(read)
     reasons: Counter[str] = Counter()
+    warnings, rows_in = RowWarnings(), 0
     for file in read:
         reasons.update(file.counts["reasons"])
+        warnings.add_all(file.counts["warnings"], rows_in)
+        rows_in += file.counts["rows_in"]
     if not len(keys):
         _remove_all(root, read)
         [(reason, _)] = reasons.most_common(1) or [("it has none", 0)]
@@ -155,10 +159,11 @@ def _build(
             parts.append(part)
         return {
             "source": origin,
-            "rows_in": sum(file.counts["rows_in"] for file in read),
+            "rows_in": rows_in,
             "rows": len(keys),
             "rejected": reasons.total(),
             "reasons": dict(reasons.most_common()),
+            "warnings": warnings.rows,
             "splits": counts_by_split(keys, flags),
         }
 

@@ -11,8 +11,8 @@ from headlines.metrics.profile import Profile
 from headlines.nightly.charts import drift_chart, trend_chart
 from headlines.nightly.history import NightRecord, NightSummary
 from headlines.nightly.samples import samples_by_class
+from headlines.readers.row_warnings import warning_lines
 from headlines.reports.rendering import render_page
-from headlines.scoring.row_warnings import warning_lines
 from headlines.storage.data_root import DataRoot
 
 _MAX_SKIPPED = 20  # files named in the summary; the report has all

@@ -15,6 +15,7 @@ from headlines.compute import executors
 from headlines.compute.visibility import wait_until_visible
 from headlines.errors import InputError
 from headlines.readers.rejects import RejectWriter, read_rejects
+from headlines.readers.row_warnings import RowWarnings
 from headlines.scoring.batch import Batch, errors_with_urls
 from headlines.scoring.chunks import ChunkRef, chunk_refs
 from headlines.scoring.options import ScoreOptions
@@ -25,7 +26,6 @@ from headlines.scoring.read_files import (
     read_files,
     read_group,
 )
-from headlines.scoring.row_warnings import RowWarnings
 from headlines.scoring.rows import iter_records
 from headlines.storage.artifact import Artifact
 from headlines.storage.data_root import DataRoot
@@ -226,8 +226,7 @@ def _merge_groups(
             if group.counts["rejected"]:
                 for reject in read_rejects(root.store.file(group, REJECTS_FILE)):
                     rejects.add(reject._replace(row=rows_in + reject.row))
-            for warning, where in group.counts["warnings"].items():
-                warnings.add(warning, rows_in + where["first"], where["rows"])
+            warnings.add_all(group.counts["warnings"], rows_in)
             absent.intersection_update(group.counts["absent"])
             rows_in += group.counts["rows_in"]
             cut += group.counts["cut"]

@@ -18,11 +18,11 @@ from headlines.hashing import file_sha256
 from headlines.readers import ReadOptions
 from headlines.readers.formats import COMPRESSIONS
 from headlines.readers.rejects import Reject, RejectWriter
+from headlines.readers.row_warnings import RowWarnings
 from headlines.readers.titles import MAX_TITLE
 from headlines.scoring.batch import errors_with_urls
 from headlines.scoring.chunks import CHUNK_SCHEMA, ChunkRef, chunk_refs, is_intact, write_chunk
 from headlines.scoring.options import ChunkSizes
-from headlines.scoring.row_warnings import RowWarnings
 from headlines.scoring.rows import ValidRow, iter_records, validate_row
 from headlines.storage.artifact import Artifact
 from headlines.storage.data_root import DataRoot

@@ -31,6 +31,7 @@ _READING = (
     "headlines.readers.parquet",
     "headlines.readers.read_options",
     "headlines.readers.record",
+    "headlines.readers.row_warnings",
     "headlines.readers.titles",
 )
 _SEGMENTATION = (
@@ -143,7 +144,6 @@ STAGES = {
             "headlines.scoring.prepare",
             "headlines.scoring.chunks",
             "headlines.scoring.read_files",
-            "headlines.scoring.row_warnings",
             "headlines.scoring.rows",
             "headlines.readers.rejects",
         ),

@@ -67,7 +67,7 @@ def test_damaged_corpus_is_quarantined_and_rebuilt(
     root: DataRoot, source: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     source.write_text("title\n好\n", encoding="gb18030")
-    first = ingest(root, "mine", str(source), ReadOptions("gb18030"))
+    first = ingest(root, "mine", str(source), ReadOptions("gb18030", quoting="csv"))
     path = first.files(".parquet")[0]
     path.write_bytes(b"PAR1" + path.read_bytes()[4:-1] + b"2")
     with caplog.at_level(logging.WARNING):

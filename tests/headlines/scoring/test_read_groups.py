@@ -9,12 +9,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from headlines.errors import InputError
+from headlines.readers.row_warnings import warning_lines
 from headlines.scoring import prepare, read_files
 from headlines.scoring.batch import Batch
 from headlines.scoring.chunks import ChunkRef, chunk_refs
 from headlines.scoring.prepare import prepare_batch
 from headlines.scoring.read_files import REJECTS_FILE
-from headlines.scoring.row_warnings import warning_lines
 from headlines.settings import Settings
 from headlines.storage.artifact import Artifact
 from headlines.storage.data_root import DataRoot

@@ -1,4 +1,4 @@
-"""Warnings of rows that are scored, but that a person should look at."""
+"""Warnings of rows that can be used, but that a person should look at."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -17,6 +17,11 @@ class RowWarnings:
     def add(self, warning: str, first: int, rows: int = 1) -> None:
         """Add the warning of rows that come after those that have it already."""
         self.rows.setdefault(warning, {"rows": 0, "first": first})["rows"] += rows
+
+    def add_all(self, rows: Mapping[str, Mapping[str, int]], offset: int) -> None:
+        """Add those of the next portion of a batch or corpus, after `offset` rows."""
+        for warning, where in rows.items():
+            self.add(warning, offset + where["first"], where["rows"])
 
 
 def warning_lines(warnings: Mapping[str, Mapping[str, int]]) -> Iterator[str]:
