@@ -6,7 +6,7 @@ import math
 import shlex
 import unicodedata
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -82,7 +82,7 @@ def missing_column(columns: Sequence[str], path: Path, name: str, option: str) -
     )
 
 
-def alike_column(columns: Sequence[str], name: str) -> str | None:
+def alike_column(columns: Iterable[str], name: str) -> str | None:
     """The first column of a name, but for its case and white space; None if there is none."""
     return next((column for column in columns if _folded(column) == _folded(name)), None)
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from headlines.readers import EmptyFile, ReadOptions, Record, read_records, to_json
+from headlines.readers.record import alike_column
 from headlines.readers.titles import MAX_TITLE, TOO_LONG, has_undecodable, title_problem
 
 
@@ -79,8 +80,19 @@ def iter_records(
         before = rows
         try:
             for record in read_records(path, options, work):
+                if rows == before:
+                    record = _warn_of_missing_ids(record, options.ids_from)
                 rows += 1
                 yield record._replace(row=before + record.row) if before else record
         except EmptyFile:
             if is_only:
                 raise
+
+
+def _warn_of_missing_ids(first: Record, ids: str) -> Record:
+    """The first row of a file, with a warning if a column may have been meant for the ids."""
+    alike = None if ids in first.fields else alike_column(first.fields, ids)
+    if alike is None:
+        return first
+    warning = f"there are no ids: the column {alike!r} is not called {ids!r}"
+    return first._replace(warnings=(*first.warnings, warning))

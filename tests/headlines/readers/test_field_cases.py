@@ -129,6 +129,13 @@ def test_case_is_refused(name: str, options: dict[str, Any], said: str) -> None:
     assert said in error_of(DATA / name, **options)
 
 
+def test_column_that_may_have_been_meant_for_ids_is_reported() -> None:
+    read = outcome(DATA / "header_case.csv", title_column="Title")
+    [warning] = read.warnings[0]
+    assert "'ID'" in warning
+    assert outcome(DATA / "header_case.csv", title_column="Title", id_column="ID").ids == ["1"]
+
+
 def test_lines_of_utf8_in_gb18030_are_rejected() -> None:
     read = outcome(DATA / "mixed_gb18030.csv", encoding="gb18030")
     assert read.rejects == {2: "the line is UTF-8, not gb18030"}
