@@ -18,16 +18,7 @@ from headlines.readers.text_lines import MAX_LINE, Line
 csv.field_size_limit(1 << 20)
 
 _SEPARATOR_LINE = re.compile('"?sep=(.)"?[\r\n]*', re.IGNORECASE)  # Excel's
-# What separates columns in other files of this kind, and how to give it in a shell.
-_OTHER_DELIMITERS = {
-    ",": "','",
-    ";": "';'",
-    "\t": "tab",
-    "|": "'|'",
-    "，": "'，'",
-    "；": "'；'",
-    "\x01": "$'\\x01'",
-}
+_OTHER_DELIMITERS = ",;\t|，；｜、:：^~\x01\x1f"
 _HOLDS_ROWS = "a quoted field holds lines that look like rows: check that its quote is closed"
 _LINE_BREAK = re.compile("\r\n|\r|\n")
 
@@ -67,7 +58,8 @@ def delimited_records(
 ) -> Iterator[Record]:
     """Yield every row below the header.
 
-    A row that may hold others, since a quote closes late, has a warning.
+    A row that may hold others, since a quote closes late, has a warning. The header again, where
+    files were joined, is a problem.
 
     Raises:
         InputError: the first line is not a header with the columns that the file must have.
@@ -98,6 +90,8 @@ def delimited_records(
             # An unclosed quote has swallowed the rows after it: only its own line is bad.
             lines.push_back_all_but_first()
             problem = "malformed row (a quote that is not closed)"
+        if values == header:
+            problem = "the header again"
         raw = lines.raw
         if len(raw) >= max_line:
             problem = "the line is too long"
@@ -146,6 +140,12 @@ def _header(
             f"the first line is not a header ({error})", str(path), "name the columns in it"
         ) from error
     if options.title_column not in header:
+        if header and header[0].startswith("{"):
+            raise InputError(
+                "the first line is JSON, not a header",
+                str(path),
+                "let its name end in .jsonl, or add --format jsonl to `score -`",
+            )
         if len(header) == 1:
             _check_delimiter(header[0], path, options, delimiter)
         if f'"{options.title_column}"' in header:
@@ -156,14 +156,17 @@ def _header(
 
 def _check_delimiter(line: str, path: Path, options: ReadOptions, delimiter: str) -> None:
     """Refuse a header whose columns are separated by something else."""
-    for other in _OTHER_DELIMITERS:
-        names = [name.strip(' "\r\n') for name in line.split(other)]
-        if len(names) > 1 and alike_column(names, options.title_column) is not None:
-            raise _other_delimiter(path, other, delimiter)
+    for mark in _OTHER_DELIMITERS:
+        names = [name.strip(' "\r\n') for name in line.split(mark)]
+        is_other = mark != delimiter and len(names) > 1
+        if is_other and alike_column(names, options.title_column) is not None:
+            raise _other_delimiter(path, mark, delimiter)
 
 
 def _other_delimiter(path: Path, delimiter: str, expected: str, where: str = "") -> InputError:
-    shell = _OTHER_DELIMITERS.get(delimiter, shlex.quote(delimiter))
+    shell = "tab" if delimiter == "\t" else shlex.quote(delimiter)
+    if not delimiter.isprintable() and delimiter != "\t":
+        shell = f"${delimiter!r}"
     return InputError(
         f"the columns are separated by {_name(delimiter)}{where}, not by {_name(expected)}",
         str(path),

@@ -24,6 +24,13 @@ _FAMILIES: tuple[tuple[tuple[str, ...], frozenset[str]], ...] = (
     (("euc_jp",), _JAPANESE),
     (("cp949",), HANGUL),
 )
+# Of UTF-32 first: that of UTF-16 begins like it.
+_MARKS = {
+    codecs.BOM_UTF32_LE: "utf-32-le",
+    codecs.BOM_UTF32_BE: "utf-32-be",
+    codecs.BOM_UTF16_LE: "utf-16-le",
+    codecs.BOM_UTF16_BE: "utf-16-be",
+}
 _WIDER = {"big5": "cp950", "gb2312": "gb18030", "gbk": "gb18030"}
 _GREEK_AND_CYRILLIC = frozenset(map(chr, range(0x370, 0x530)))  # GB 2312 has them too
 _ANY = _HAN | KANA | HANGUL | _GREEK_AND_CYRILLIC
@@ -56,11 +63,15 @@ def check_encoding(head: bytes, path: Path, encoding: str) -> None:
             f"unknown encoding {encoding!r}", str(path), "use utf-8, gb18030 or cp950 (Big5)"
         ) from None
     declared_wide = is_wide(encoding)
-    if not declared_wide and (wide := _wide_encoding(head)) is not None:
-        raise InputError(f"the file is {wide.upper()}", str(path), f"add --encoding {wide}")
+    wide = _wide_encoding(head)
+    if wide is not None and not (declared_wide and _is_same(wide, head, encoding)):
+        problem = f"the file is {wide.upper()}" + (f", not {encoding}" if declared_wide else "")
+        raise InputError(problem, str(path), f"add --encoding {_without_side(wide, head)}")
     lines = _non_ascii_lines(head)
     good, bad = _decodable_lines(lines, "utf-8")
     if codec_name(encoding) in {"utf-8", "utf-8-sig"}:
+        if bad > good and b"\x00" in head:
+            raise InputError("the file is not text", str(path), "check where it came from")
         if bad > good:
             raise InputError(
                 f"the file is not UTF-8 ({bad} of the first {good + bad} non-ASCII lines do not "
@@ -122,23 +133,39 @@ def is_wide(encoding: str) -> bool:
 
 
 def _wide_encoding(head: bytes) -> str | None:
-    """The name of UTF-16 or UTF-32, with a byte order mark or without, if the file is that."""
-    if head.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
-        return "utf-32"
-    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return "utf-16"
+    """The exact name of UTF-16 or UTF-32 if text is that, with a byte order mark or without."""
+    for mark, wide in _MARKS.items():
+        if head.startswith(mark):
+            return wide
     # Digits, delimiters and line ends have zeros in these encodings, always on the same side.
     start = head[: _SAMPLE_BYTES // 4 * 4]
     zeros = [start[position::4].count(0) for position in range(4)]
-    if not start or sum(zeros) < len(start) / 100:
+    if sum(zeros) < len(start) / 100:
         return None
-    for wide, sides in (("utf-32-le", (2, 3)), ("utf-32-be", (0, 1))):
-        if all(zeros[side] >= 0.9 * (len(start) // 4) for side in sides):
-            return wide
     even, odd = zeros[0] + zeros[2], zeros[1] + zeros[3]
-    if even * 10 < odd:
-        return "utf-16-le"
-    return "utf-16-be" if odd * 10 < even else None
+    candidates = [
+        ("utf-32-le", min(zeros[2:]) >= len(start) // 4 * 0.9),
+        ("utf-32-be", min(zeros[:2]) >= len(start) // 4 * 0.9),
+        ("utf-16-le", even * 10 < odd),
+        ("utf-16-be", odd * 10 < even),
+    ]
+    for wide, is_likely in candidates:
+        text = start.decode(wide, "replace") if is_likely else ""
+        if sum(letter.isprintable() or letter in "\t\r\n" for letter in text) > len(text) * 0.9:
+            return wide
+    return None
+
+
+def _is_same(wide: str, head: bytes, encoding: str) -> bool:
+    """Whether a declared encoding is the one that a file has."""
+    return codec_name(encoding) in (wide, _without_side(wide, head)) or (
+        wide.endswith("-le") and codec_name(encoding) == wide.removesuffix("-le")
+    )
+
+
+def _without_side(wide: str, head: bytes) -> str:
+    """The name without the order of bytes, where a mark says it."""
+    return wide[:6] if head.startswith(tuple(_MARKS)) else wide
 
 
 def _non_ascii_lines(head: bytes) -> list[bytes]:

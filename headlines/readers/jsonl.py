@@ -58,6 +58,13 @@ def _no_title(records: Sequence[Record], path: Path, title_column: str) -> Input
     keys = list(dict.fromkeys(key for record in records for key in record.fields))
     if alike_column(keys, title_column) is not None:
         return missing_column(keys, path, title_column, "--title-column")
+    first = next((record.raw for record in records), b"")
+    if title_column.encode() in first and not first.lstrip().startswith((b"{", b"[")):
+        return InputError(
+            "the first line is a header, not JSON",
+            str(path),
+            "let its name end in .csv or .tsv, or add --format csv or tsv to `score -`",
+        )
     example = f'write one object per line, e.g. {{"{title_column}": "…"}}'
     return InputError(
         f"no line is a JSON object with the key {title_column!r}",

@@ -101,6 +101,8 @@ def check_signature(head: bytes, path: Path, file_format: str | None = None) -> 
             str(path),
             "let its name end in .parquet, or add --format parquet to `score -`",
         )
+    if compression_of(head):
+        raise InputError("the file is compressed twice", str(path), "decompress it once")
     if head.startswith(b"PARE"):
         raise encrypted_parquet(path)
     if (what := _foreign(head)) is not None:

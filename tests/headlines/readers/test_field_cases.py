@@ -268,6 +268,36 @@ def test_wide_encoding_without_a_mark_is_named(tmp_path: Path, codec: str, name:
     assert outcome(path, encoding=codec).titles == titles
 
 
+@pytest.mark.parametrize(
+    ("content", "declared", "right"),
+    [("utf-16-be", "utf-16", "utf-16-be"), ("utf-16", "utf-16-be", "utf-16"),
+     ("utf-32-le", "utf-16", "utf-32-le"), ("utf-32", "utf-8", "utf-32")],
+)  # fmt: skip
+def test_other_wide_encoding_is_named(
+    tmp_path: Path, content: str, declared: str, right: str
+) -> None:
+    path = written(tmp_path, "a.csv", "\n".join(["title", *ALL]).encode(content))
+    assert error_of(path, encoding=declared).endswith(f"add --encoding {right}")
+    assert outcome(path, encoding=right).titles == list(ALL)
+
+
+def test_utf8_declared_as_utf16_is_refused(tmp_path: Path) -> None:
+    path = written(tmp_path, "a.csv", "\n".join(["title", *ALL]))
+    assert "is UTF-8, not utf-16" in error_of(path, encoding="utf-16")
+
+
+@pytest.mark.parametrize(
+    "content", [bytes(range(256)) * 20, b"\x89PNG\r\n\x1a\n" + bytes(300)], ids=["any", "png"]
+)
+def test_file_that_is_not_text_is_named_so(tmp_path: Path, content: bytes) -> None:
+    assert "not text" in error_of(written(tmp_path, "a.csv", content))
+
+
+def test_header_of_a_joined_file_is_rejected(tmp_path: Path) -> None:
+    read = outcome(written(tmp_path, "a.csv", "\ufeffid,title\n1,好\n\ufeffid,title\n2,坏\n"))
+    assert (read.titles, read.rejects) == (["好", "坏"], {1: "the header again"})
+
+
 def test_nul_in_utf8_is_not_taken_for_utf16(tmp_path: Path) -> None:
     read = outcome(written(tmp_path, "a.csv", "title\n" + "股市大涨\n" * 50 + "a\x00b\n"))
     assert (len(read.titles), list(read.rejects)) == (50, [50])
@@ -340,6 +370,9 @@ def test_foreign_format_is_named(tmp_path: Path, name: str, content: bytes, said
     [
         ("a.csv", parquet({"title": list(ALL)}), "let its name end in .parquet"),
         ("a.parquet", CSV, "the file is not Parquet"),
+        ("a.jsonl", CSV, "--format csv"),
+        ("a.csv", b'{"title": "x"}\n', "--format jsonl"),
+        ("a.csv.gz", compressed(compressed(CSV, ".gz"), ".gz"), "compressed twice"),
         ("a.csv.gz", compressed(CSV, ".zst"), "let its name end in .zst"),
         ("a.csv.zst", compressed(CSV, ".gz"), "let its name end in .gz"),
         ("a.csv.gz", CSV, "remove .gz from its name"),
@@ -367,9 +400,10 @@ def test_header_that_begins_like_a_format_is_text(tmp_path: Path, start: str) ->
         ("a.csv", ";", "';'"),
         ("a.csv", "|", "'|'"),
         ("a.csv", "\t", "tab"),
-        ("a.tsv", ",", "','"),
+        ("a.tsv", ",", ","),
         ("a.csv", "，", "'，'"),
         ("a.csv", "\x01", r"$'\x01'"),
+        ("a.csv", "^", "'^'"),
     ],
 )
 def test_other_delimiter_is_named_and_read(
