@@ -11,7 +11,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.environment import use_running_server
 from flows.logs import hide_expected_tracebacks
-from flows.parameters import Count, LongTitles, Share
+from flows.parameters import Count, LongTitles, Quoting, Share
 from headlines.errors import BatchesStopped, InputError
 from headlines.readers import ReadOptions
 from headlines.readers.rejects import MAX_REJECT_RATE, MAX_REJECTS
@@ -81,9 +81,11 @@ def score(
     batch: str | None = None,
     encoding: str = "utf-8",
     title_column: str = "title",
-    id_column: str = "id",
-    content_column: str = "content",
+    id_column: str | None = None,
+    content_column: str | None = None,
     long_titles: LongTitles = "reject",
+    delimiter: str | None = None,
+    quoting: Quoting | None = None,
     max_reject_rate: Share = MAX_REJECT_RATE,
     max_rejects: Count = MAX_REJECTS,
     fail_on_empty: bool = False,
@@ -98,9 +100,12 @@ def score(
         batch: name of the batch, if it is not the file's; several files are then one batch.
         encoding: of text files.
         title_column: name of the column of the headlines.
-        id_column: name of the column of the batch's own ids, if there is one.
-        content_column: name of the column of the articles, for a model that reads them.
+        id_column: name of the column of the batch's own ids; null for `id`, if there is one.
+        content_column: name of the column of the articles, for a model that reads them; null for
+            `content`, if there is one.
         long_titles: `reject` or `cut` titles of more than 500 characters.
+        delimiter: between the columns of CSV and TSV; null for a comma and a tab.
+        quoting: `csv` or `none`; null for `csv` in CSV and `none` in TSV.
         max_reject_rate: a batch with a larger share of unusable rows is stopped,
         max_rejects: if there are more of them than this.
         fail_on_empty: fail, when all is done, if a batch has no rows.
@@ -114,7 +119,9 @@ def score(
             no rows, with `fail_on_empty`.
     """
     root = DataRoot.from_settings(Settings.from_environment())
-    read = ReadOptions(encoding, title_column, id_column, long_titles, content_column)
+    read = ReadOptions(
+        encoding, title_column, id_column, long_titles, content_column, delimiter, quoting
+    )
     segmenter = Segmenter.from_settings(root.settings)
     options = ScoreOptions(read, max_reject_rate, max_rejects, segmenter)
     model = tasks.read_model(root, "champion")

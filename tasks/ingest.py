@@ -1,6 +1,7 @@
 """The task that ingests a corpus."""
 
 from headlines.corpus import dataset, ingest
+from headlines.readers import ReadOptions
 from headlines.storage.artifact import Artifact
 from headlines.storage.data_root import DataRoot
 from tasks.reporting import log_stage, show_table
@@ -12,7 +13,7 @@ def ingest_corpus(
     root: DataRoot,
     name: str,
     source: str,
-    encoding: str,
+    options: ReadOptions,
     max_reject_rate: float,
     max_rejects: int,
 ) -> Artifact:
@@ -21,7 +22,7 @@ def ingest_corpus(
         root,
         name,
         source,
-        encoding,
+        options,
         max_reject_rate=max_reject_rate,
         max_rejects=max_rejects,
     )

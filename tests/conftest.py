@@ -3,7 +3,7 @@
 import os
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from pathlib import Path
 
 import absl.logging
@@ -13,17 +13,22 @@ from headlines.settings import Settings
 from headlines.storage.data_root import DataRoot
 from lstm_model.presets import PRESETS, Preset
 from tests import factories
+from tests.reaper import run_directory
 
 # TensorFlow's logging library closes its stream when Prefect sets up logging; not pytest's then.
 absl.logging.get_absl_handler().python_handler.stream = sys.__stderr__
 
-_root = tempfile.TemporaryDirectory(prefix="headlines-tests-")
-os.environ["HEADLINES_DATA"] = _root.name
-os.environ["PREFECT_HOME"] = f"{_root.name}/.prefect"
+os.environ["TMPDIR"] = tempfile.tempdir = run_directory()
+_root = tempfile.mkdtemp()
+os.environ["HEADLINES_DATA"] = _root
+os.environ["PREFECT_HOME"] = f"{_root}/.prefect"
 # Sometimes a request to the test server waits for a lock of its SQLite, and all others with it,
 # until the client times out and retries, so do not wait Prefect's 60 seconds.
 os.environ.setdefault("PREFECT_API_REQUEST_TIMEOUT", "15")
 
+
+BUDGET_SECONDS = 10
+LONGER = {"integration", "slow"}
 
 # Whoever uses one of these is an integration test.
 SERVERS = {"prefect_server", "service", "s3_server", "start_cluster"}
@@ -34,6 +39,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if SERVERS.intersection(getattr(item, "fixturenames", ())):
             item.add_marker("integration")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
+    """Fail a test of `make test` that computes for too long, its fixtures apart."""
+    before = os.times()
+    yield
+    after = os.times()
+    # Not the clock's time: the machine may be busy with other work.
+    seconds = sum(after[:4]) - sum(before[:4])
+    if seconds > BUDGET_SECONDS and not LONGER.intersection(
+        mark.name for mark in item.iter_markers()
+    ):
+        pytest.fail(f"took {seconds:.1f} s of processor time, more than {BUDGET_SECONDS} s")
 
 
 @pytest.fixture

@@ -17,9 +17,11 @@ from typing import TYPE_CHECKING, Any
 from flows.cli import output
 from flows.cli.arguments import (
     CORPUS,
+    DELIMITER,
     ENCODING,
     FAIL_ON_EMPTY,
     MODEL,
+    QUOTING,
     READ_OPTIONS,
     REJECT_LIMIT,
     argument,
@@ -139,29 +141,39 @@ def _reject_options(reason: str, **options: Any) -> None:
     argument("source", "inews, or CSV, TSV, JSONL or Parquet", nargs="?", default="inews"),
     argument("--name NAME", "of the corpus (default: the source's name)"),
     ENCODING,
+    DELIMITER,
+    QUOTING,
     *REJECT_LIMIT,
 )
 def ingest(
     call: Call,
     source: str,
     name: str | None,
-    encoding: str,
     max_reject_rate: float,
     max_rejects: int,
+    **read_options: Any,
 ) -> None:
     """Ingest a labelled corpus to Parquet."""
     from headlines.corpus.ingest import check_reserved_name
     from headlines.corpus.source_files import CorpusFiles
+    from headlines.readers import ReadOptions
 
     name = name or Path(source).stem
     validate_name(name, "corpus name")
     check_reserved_name(name, source)
-    CorpusFiles.resolve(source, encoding).preflight(call.root.store.work)
+    options = ReadOptions(**read_options)
+    CorpusFiles.resolve(source, options).preflight(call.root.store.work)
     call.root.store.require_writable()
     use_running_server()
     from flows.ingest import ingest
 
-    corpus = ingest(source, name, encoding, max_reject_rate, max_rejects)
+    corpus = ingest(
+        source,
+        name,
+        max_reject_rate=max_reject_rate,
+        max_rejects=max_rejects,
+        **read_options,
+    )
     call.show(corpus, output.corpus_lines)
 
 
@@ -346,7 +358,7 @@ def _score_stream(
         format,
         options,
     )
-    print(output.stream_line(counts), file=sys.stderr)
+    print(*output.stream_lines(counts), sep="\n", file=sys.stderr)
     return counts
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from headlines.readers import EmptyFile, ReadOptions, Record, read_records, to_json
+from headlines.readers.record import alike_column
 from headlines.readers.titles import MAX_TITLE, TOO_LONG, has_undecodable, title_problem
 
 # pandas makes floats of a column of integers with gaps. They are exact up to 2^53; no program has
@@ -50,8 +51,8 @@ def validate_row(record: Record, options: ReadOptions) -> ValidRow:
     if problem:
         raise ValueError(problem)
     assert title is not None
-    identity = _identity(fields.get(options.id_column))
-    known = (options.title_column, options.id_column)
+    identity = _identity(fields.get(options.ids_from))
+    known = (options.title_column, options.ids_from)
     others = {name: value for name, value in fields.items() if name not in known}
     extra = to_json(others) if others else None
     if extra is not None and has_undecodable(extra):
@@ -96,5 +97,16 @@ def iter_records(paths: Sequence[Path], options: ReadOptions, work: Path) -> Ite
         before = rows
         with contextlib.suppress(EmptyFile):
             for record in read_records(path, options, work):
+                if rows == before:
+                    record = _warn_of_missing_ids(record, options.ids_from)
                 rows += 1
                 yield record._replace(row=before + record.row) if before else record
+
+
+def _warn_of_missing_ids(first: Record, ids: str) -> Record:
+    """The first row of a file, with a warning if a column may have been meant for the ids."""
+    alike = None if ids in first.fields else alike_column(first.fields, ids)
+    if alike is None:
+        return first
+    warning = f"there are no ids: the column {alike!r} is not called {ids!r}"
+    return first._replace(warnings=(*first.warnings, warning))

@@ -23,13 +23,16 @@ class Stage:
 
 _READING = (
     "headlines.readers",
+    "headlines.readers.common_characters",
     "headlines.readers.delimited",
     "headlines.readers.encodings",
     "headlines.readers.jsonl",
     "headlines.readers.text_lines",
     "headlines.readers.pandas_index",
     "headlines.readers.parquet",
+    "headlines.readers.read_options",
     "headlines.readers.record",
+    "headlines.readers.row_warnings",
     "headlines.readers.titles",
 )
 _SEGMENTATION = (
@@ -136,7 +139,7 @@ STAGES = {
         ),
     ),
     "admitted": Stage(
-        4,
+        5,
         (
             *_READING,
             "headlines.scoring.prepare",
