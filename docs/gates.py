@@ -189,7 +189,7 @@ def main() -> None:
     if not read:
         parser.error("the text rules leave no word of this headline")
     words = [word for word, _ in read]
-    seen = gates(bundle, [n for _, n in read])
+    seen = gates(bundle, [int(n) for _, n in read])
     said = PackedScorer(bundle).predict([words[: n + 1] for n in range(len(words))])
     label = int(said[-1].argmax())
 
