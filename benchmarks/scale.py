@@ -30,7 +30,7 @@ from typing import Any
 
 from benchmarks.clusters import Cluster, start_cluster
 from benchmarks.measure import Peer, Run, machine, medians, positive, show_table
-from benchmarks.score import mebibytes, write_batch
+from benchmarks.score import mebibytes, resolve_model, write_batch
 from headlines.models import champion
 from headlines.scoring import commit
 from headlines.settings import Settings
@@ -316,7 +316,7 @@ def main() -> None:
         "--data", help="the data root, such as s3://BUCKET/PREFIX (default: temporary)"
     )
     options = parser.parse_args()
-    model = champion.resolve(DataRoot.from_settings(Settings.from_environment()), options.model)
+    model = resolve_model(parser, options.model)
     preset = model.manifest.config["preset"]["name"]
     print(f"{machine()}; preset {preset}; {options.rows:,} headlines", end="", flush=True)
     with tempfile.TemporaryDirectory() as directory, ExitStack() as clusters:

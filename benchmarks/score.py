@@ -37,10 +37,13 @@ from benchmarks.measure import (
 )
 from benchmarks.processes import Measured, measured
 from benchmarks.segment import corpus, quiet_jieba
+from headlines.errors import InputError
 from headlines.models import champion
 from headlines.settings import Settings
 from headlines.storage.artifact import Artifact
 from headlines.storage.data_root import DataRoot
+from lstm_model.architecture import branches
+from lstm_model.presets import Preset
 
 NOTEBOOK_ROWS = 20_000  # measured for the notebook's way
 FULL_ROWS = 5_000_000
@@ -223,6 +226,14 @@ def small_batch(job: Job) -> None:
     )
 
 
+def resolve_model(parser: argparse.ArgumentParser, name: str) -> Artifact:
+    """The model of that version in the data root, or its champion; ends the program without one."""
+    try:
+        return champion.resolve(DataRoot.from_settings(Settings.from_environment()), name)
+    except InputError as error:
+        parser.error(str(error))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -232,10 +243,15 @@ def main() -> None:
     parser.add_argument("--rounds", type=positive, default=2)
     parser.add_argument("--full", action="store_true", help=f"{FULL_ROWS:,} rows too, once")
     options = parser.parse_args()
-    model = champion.resolve(DataRoot.from_settings(Settings.from_environment()), options.model)
-    preset = model.manifest.config["preset"]["name"]
+    model = resolve_model(parser, options.model)
+    preset = Preset.from_dict(model.manifest.config["preset"])
+    if len(branches(preset)) > 1:
+        parser.error(
+            f"the model {model.version} has several branches, which `keras_classifier` does not "
+            "build; name one of the preset fast or notebook with --model"
+        )
     sizes = [size for size in (options.rows // 100, options.rows // 10, options.rows) if size]
-    print(f"{machine()}; preset {preset}\n", flush=True)
+    print(f"{machine()}; preset {preset.name}\n", flush=True)
     with tempfile.TemporaryDirectory() as directory:
         job = Job(model, Path(directory))
         # The largest is scored last: its labels are compared.

@@ -366,7 +366,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--preset", default="notebook", choices=PRESETS)
+    presets = [name for name, preset in PRESETS.items() if len(preset.inputs) == 1]
+    parser.add_argument("--preset", default="notebook", choices=presets)
     parser.add_argument("--rounds", type=positive, default=15)
     parser.add_argument("--headlines", type=positive, default=999)
     parser.add_argument(
@@ -374,8 +375,6 @@ def main() -> None:
     )
     options = parser.parse_args()
     preset = PRESETS[options.preset]
-    if len(preset.inputs) > 1:
-        parser.error(f"--preset {preset.name} reads more than words; use notebook or fast")
     train = examples("train").token_lists
     tokens = examples("test").token_lists[: options.headlines]
     print(f"{machine()}; preset {preset.name}, {len(tokens)} headlines\n")
