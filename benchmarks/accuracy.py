@@ -27,6 +27,7 @@ from benchmarks.measure import machine, positive, show_table, spread
 from headlines.corpus.dataset import ensure
 from headlines.corpus.examples import examples
 from headlines.corpus.tokens import segment_corpus
+from headlines.errors import InputError
 from headlines.evaluation.baseline import fit_and_predict, join_contents
 from headlines.metrics.classification import classification_metrics
 from headlines.segmentation import Segmenter
@@ -193,7 +194,10 @@ def main() -> None:
     parser.add_argument("--corpus", default="inews", metavar="NAME", help="(default: inews)")
     parser.add_argument("--picture", type=Path, metavar="FILE.svg")
     options = parser.parse_args()
-    data = open_data(options.corpus)
+    try:
+        data = open_data(options.corpus)
+    except InputError as error:
+        parser.error(str(error))
     linear = data.linear(DEFAULT)
     results = {}
     for name in options.only or VARIANTS:

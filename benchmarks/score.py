@@ -247,8 +247,8 @@ def main() -> None:
     preset = Preset.from_dict(model.manifest.config["preset"])
     if len(branches(preset)) > 1:
         parser.error(
-            f"the model {model.version} has several branches, which `keras_classifier` does not "
-            "build; name one of the preset fast or notebook with --model"
+            f"the model {model.version} has several branches, and the notebook's way has one; "
+            "name a model of the preset fast or notebook with --model"
         )
     sizes = [size for size in (options.rows // 100, options.rows // 10, options.rows) if size]
     print(f"{machine()}; preset {preset.name}\n", flush=True)

@@ -122,11 +122,20 @@ def test_a_small_run_fills_its_tables(name: str, data_root: DataRoot) -> None:
 
 
 @pytest.mark.integration
-@pytest.mark.parametrize("name", ["scale", "score"])
-def test_without_a_champion_a_benchmark_says_so(name: str, tmp_path: Path) -> None:
-    ended = run(DataRoot.open(tmp_path), "-m", f"benchmarks.{name}")
+@pytest.mark.parametrize(
+    ("command", "problem"),
+    [
+        ("scale", "there is no model to score with"),
+        ("score", "there is no model to score with"),
+        ("accuracy --corpus news", "there is no corpus 'news'"),
+    ],
+)
+def test_what_a_benchmark_lacks_is_said_in_a_line(
+    command: str, problem: str, tmp_path: Path
+) -> None:
+    ended = run(DataRoot.open(tmp_path), "-m", *f"benchmarks.{command}".split())
     assert ended.returncode == 2
-    assert "there is no model to score with" in ended.stderr
+    assert problem in ended.stderr
     assert "Traceback" not in ended.stderr
 
 
