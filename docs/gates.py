@@ -184,12 +184,12 @@ def main() -> None:
     bundle = read_bundle(options.bundle)
     # The words that the bundle's text rules leave, each with its id.
     [tokens] = segment([options.title])
-    read = [(token, n) for token in tokens for n in bundle.vocabulary.ids([token])]
+    read = [(token, n) for token in tokens for n in bundle.vocabulary.ids([[token]])[0].tolist()]
     read = read[: bundle.preset.padded_length]
     if not read:
         parser.error("the text rules leave no word of this headline")
     words = [word for word, _ in read]
-    seen = gates(bundle, [int(n) for _, n in read])
+    seen = gates(bundle, [n for _, n in read])
     said = PackedScorer(bundle).predict([words[: n + 1] for n in range(len(words))])
     label = int(said[-1].argmax())
 
