@@ -1,11 +1,12 @@
 """Accuracy on dev and cost of each step towards the preset `default`.
 
-    python -m benchmarks.accuracy [--seeds 5] [--only NAME …] [--picture FILE.svg]
+    python -m benchmarks.accuracy [--seeds 5] [--rounds 5] [--only NAME …] [--corpus inews]
+        [--picture FILE.svg]
 
-Each variant of `VARIANTS` is trained with several seeds on the corpus of the data root (ingested,
-segmented and pretrained if needed) and measured on dev without leaked titles, compared with the
-linear baseline; test is never read. All of them take hours on two cores. Speed is that of
-`PackedScorer.predict` on the words of dev in one process: the median of rounds in which the
+Each variant of `VARIANTS` is trained with several seeds on a corpus of the data root (segmented
+and pretrained if needed; `inews` is ingested too) and measured on dev without leaked titles,
+compared with the linear baseline; test is never read. All of them take hours on two cores. Speed is
+that of `PackedScorer.predict` on the words of dev in one process: the median of rounds in which the
 variants take turns.
 """
 
@@ -22,10 +23,11 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.measure import machine, show_table
+from benchmarks.measure import machine, positive, show_table, spread
 from headlines.corpus.dataset import ensure
 from headlines.corpus.examples import examples
 from headlines.corpus.tokens import segment_corpus
+from headlines.errors import InputError
 from headlines.evaluation.baseline import fit_and_predict, join_contents
 from headlines.metrics.classification import classification_metrics
 from headlines.segmentation import Segmenter
@@ -39,7 +41,6 @@ from lstm_model.inputs import InputName
 from lstm_model.presets import PRESETS, Preset
 from lstm_model.training import train
 
-ROUNDS = 5
 DEFAULT = PRESETS["default"]
 FAST = PRESETS["fast"]
 BOTH = PRESETS["title-and-content"]
@@ -95,10 +96,10 @@ class Data:
         return classification_metrics(dev.labels, predictions)
 
 
-def open_data() -> Data:
+def open_data(corpus_name: str) -> Data:
     """Open the stages of the data root, or build them."""
     root = DataRoot.from_settings(Settings.from_environment())
-    corpus = ensure(root, "inews")
+    corpus = ensure(root, corpus_name)
     vectors = {view: pretrain_view(root, corpus, BOTH, view) for view in BOTH.input_names}
     segmenter = Segmenter.from_settings(root.settings)
     return Data(corpus, segment_corpus(root, corpus), segmenter, vectors)
@@ -130,11 +131,11 @@ def measure(preset: Preset, data: Data, seeds: int) -> Result:
     return Result(accuracy, macro_f1, seconds, parameters, scorers[0])
 
 
-def speeds(scorers: Sequence[PackedScorer], data: Data) -> list[float]:
+def speeds(scorers: Sequence[PackedScorer], data: Data, rounds: int) -> list[float]:
     """Headlines a second of each scorer."""
     rates: list[list[float]] = [[] for _ in scorers]
     dev_rows = [data.examples(scorer.preset, "dev") for scorer in scorers]
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         for scorer_rates, scorer, dev in zip(rates, scorers, dev_rows, strict=True):
             began = time.perf_counter()
             scorer.predict(dev.token_lists, dev.articles)
@@ -183,28 +184,27 @@ def picture(path: Path, results: dict[str, Result], rates: Sequence[float], line
     figure.savefig(path, metadata={"Date": None})
 
 
-def spread(values: Sequence[float]) -> str:
-    """Mean and standard deviation."""
-    mean = f"{statistics.fmean(values):.3f}"
-    return f"{mean} ± {statistics.stdev(values):.3f}" if len(values) > 1 else mean
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("--seeds", type=int, default=5, help="trainings of each variant")
+    parser.add_argument("--seeds", type=positive, default=5, help="trainings of each variant")
+    parser.add_argument("--rounds", type=positive, default=5, help="measurements of the speed")
     parser.add_argument("--only", nargs="+", choices=[*VARIANTS], metavar="NAME")
+    parser.add_argument("--corpus", default="inews", metavar="NAME", help="(default: inews)")
     parser.add_argument("--picture", type=Path, metavar="FILE.svg")
     options = parser.parse_args()
-    data = open_data()
+    try:
+        data = open_data(options.corpus)
+    except InputError as error:
+        parser.error(str(error))
     linear = data.linear(DEFAULT)
     results = {}
     for name in options.only or VARIANTS:
         results[name] = measure(VARIANTS[name], data, options.seeds)
         print(name, spread(results[name].accuracy), spread(results[name].macro_f1), flush=True)
     scorers = [result.scorer for result in results.values()]
-    rates = speeds(scorers, data)
+    rates = speeds(scorers, data, options.rounds)
     headlines = len(data.examples(DEFAULT, "dev").labels)
     print(f"\n{machine()}; {headlines} headlines of dev, {options.seeds} seeds\n")
     rows = [

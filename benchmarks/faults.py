@@ -1,6 +1,6 @@
 """What each fault of the notebook's layer costs in accuracy.
 
-    python -m benchmarks.faults [--seeds 3]
+    python -m benchmarks.faults [--seeds 3] [--rows ROWS]
 
 Each variant is `CustomLSTM` with a fault put back, trained as the notebook trains: the sizes of
 its preset, rows padded to 44 ids, `Model.fit` over 20 epochs of shuffled batches of 32, without the
@@ -21,7 +21,7 @@ import numpy as np
 import tensorflow as tf
 
 from benchmarks.inews import examples
-from benchmarks.measure import machine, show_table
+from benchmarks.measure import machine, positive, show_table
 from lstm_model.architecture import CLASSES
 from lstm_model.examples import Examples, macro_f1, split
 from lstm_model.layer import CustomLSTM
@@ -124,12 +124,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--seeds", type=int, default=3, help="trainings of each variant")
+    parser.add_argument("--seeds", type=positive, default=3, help="trainings of each variant")
+    parser.add_argument("--rows", type=positive, help="of train, the first ones (default: all)")
     options = parser.parse_args()
-    if options.seeds < 1:
-        parser.error("--seeds must be 1 or more")
     tf.config.experimental.enable_op_determinism()
-    train, dev = examples("train"), examples("dev")
+    train, dev = examples("train", options.rows), examples("dev")
     print(f"{machine()}\n", flush=True)
     rows = []
     for name, faults in VARIANTS.items():

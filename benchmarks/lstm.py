@@ -1,20 +1,19 @@
 """The layer and its training: `CustomLSTM` and `keras.layers.LSTM`.
 
-    python -m benchmarks.lstm [--rounds 7] [--seeds 5]
+    python -m benchmarks.lstm [--rounds 7] [--seeds 5] [--threads 1 2] [--rows ROWS]
 
 Three parts. A gradient step of the layer alone, at the notebook's sizes (batch 32, 44 steps, 128
 in, 32 units), and how it grows with batch, steps and units. An epoch of the notebook's classifier:
 this project's `train` and `Model.fit` on batches padded to 44. And with `--seeds` the accuracy on
-dev of both after the notebook's 20 epochs.
+dev of both after the notebook's 20 epochs. Each peer has the number of threads it is fastest with.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-import statistics
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -25,12 +24,16 @@ import numpy as np
 from benchmarks.inews import examples
 from benchmarks.measure import (
     Peer,
+    PeerRun,
     Run,
     best_options,
+    fastest,
     machine,
     medians,
     needs_tensorflow,
+    positive,
     show_table,
+    spread,
     straight_line,
 )
 from lstm_model.examples import Examples, macro_f1, split
@@ -64,7 +67,6 @@ def gradient_step(layer: str) -> Run:
             lstm = CustomLSTM(units, fused=layer == "fused")
         lstm.build((None, None, INPUT))
 
-        @tf.function(input_signature=[tf.TensorSpec((None, None, INPUT))])
         def step(x: Any) -> Any:
             with tf.GradientTape() as tape:
                 tape.watch(x)
@@ -72,7 +74,9 @@ def gradient_step(layer: str) -> Run:
                 loss = tf.reduce_sum(y * y)
             return tape.gradient(loss, [x, *[w.value for w in lstm.trainable_weights]])
 
-        return step
+        signature = [tf.TensorSpec((None, None, INPUT))]
+        compiled_step: Callable[[Any], Any] = tf.function(step, input_signature=signature)
+        return compiled_step
 
     def run(batch: int = BATCH, steps: int = STEPS, units: int = UNITS) -> None:
         compiled(units)(tf.random.stateless_normal((batch, steps, INPUT), seed=(0, 0)))
@@ -160,23 +164,17 @@ def figures(probabilities: Any, dev: Examples) -> tuple[float, float]:
 # The measurements.
 
 
-def layers(rounds: int) -> None:
+def layers(threads: Sequence[int], rounds: int) -> None:
     """A gradient step of each layer, and how it grows."""
     names = {
         "this project, `CustomLSTM`": "fused",
         "`keras.layers.LSTM`": "keras",
         "`CustomLSTM(fused=False)`": "steps",
     }
-    peers = [
-        Peer(name, threads, gradient_step, layer=layer)
-        for name, layer in names.items()
-        for threads in (1, 2)
-    ]
-    for peer in peers:
-        peer.seconds()  # traces
-    trial = medians([(peer, {}) for peer in peers], 15)
-    best = [min(range(at, at + 2), key=trial.__getitem__) for at in range(0, len(peers), 2)]
-    chosen = [peers[index] for index in best]
+    chosen = []
+    for name, layer in names.items():
+        peers = [Peer(name, count, gradient_step, layer=layer) for count in threads]
+        chosen.append(choose([(peer, {}) for peer in peers], 15)[0])
     seconds = medians([(peer, {}) for peer in chosen], 10 * rounds)
     show_table(
         ("a gradient step", "threads", "ms", "ratio", "peak memory, MiB"),
@@ -208,24 +206,31 @@ def layers(rounds: int) -> None:
             cells = ", ".join(f"{v}: {median:.1f}" for v, median in zip(values, ms, strict=True))
             rows.append((f"{name}, {peer.name}", cells, f"{fit:.4f}"))
     show_table(("with more", "ms", "R² of a straight line"), rows)
-    for peer in peers:
+    for peer in chosen:
         peer.close()
 
 
-def epochs(train: Examples, rounds: int) -> None:
+def choose(runs: Sequence[PeerRun], rounds: int) -> PeerRun:
+    """The fastest of `runs`; the other peers end."""
+    for peer, options in runs:
+        peer.seconds(**options)  # traces
+    best = fastest(runs, rounds)
+    for peer, _ in runs:
+        if peer is not best[0]:
+            peer.close()
+    return best
+
+
+def epochs(train: Examples, threads: Sequence[int], rounds: int) -> None:
     """An epoch at the notebook's sizes."""
-    ours = [Peer("this project, `train`", threads, our_epoch, train=train) for threads in (1, 2)]
-    keras = [
-        Peer("`Model.fit`, `keras.layers.LSTM`", threads, keras_epoch, train=train)
-        for threads in (1, 2)
-    ]
-    options: list[dict[str, Any]] = [{"steps_per_execution": steps} for steps in (1, 16)]
-    tried = [(peer, best_options(peer, [{}], 2)) for peer in ours]
-    tried += [(peer, best_options(peer, options, 2)) for peer in keras]
-    for peer, chosen in tried:
-        peer.seconds(**chosen)  # traces again, as other options were tried last
-    seconds = medians(tried, 2)
-    best = [tried[int(np.argmin(seconds[:2]))], tried[2 + int(np.argmin(seconds[2:]))]]
+    steps: list[dict[str, Any]] = [{"steps_per_execution": count} for count in (1, 16)]
+    best = []
+    for name, prepare, choices in (
+        ("this project, `train`", our_epoch, [{}]),
+        ("`Model.fit`, `keras.layers.LSTM`", keras_epoch, steps),
+    ):
+        peers = [Peer(name, count, prepare, train=train) for count in threads]
+        best.append(choose([(peer, best_options(peer, choices, 2)) for peer in peers], 2))
     seconds = medians(best, rounds)
     show_table(
         ("an epoch", "threads", "seconds", "ratio", "peak memory, MiB"),
@@ -240,7 +245,7 @@ def epochs(train: Examples, rounds: int) -> None:
             for (peer, chosen), median in zip(best, seconds, strict=True)
         ],
     )
-    for peer in (*ours, *keras):
+    for peer, _ in best:
         peer.close()
 
 
@@ -256,8 +261,7 @@ def accuracies(train: Examples, dev: Examples, seeds: int) -> None:
         peer = Peer(name, cores, prepare, **inputs)
         results = [peer.result(seed=seed) for seed in range(seeds)]
         cells = [
-            f"{statistics.fmean(values):.3f} ± {statistics.stdev(values):.3f} "
-            f"({min(values):.3f} to {max(values):.3f})"
+            f"{spread(values)} ({min(values):.3f} to {max(values):.3f})"
             for values in zip(*results, strict=True)
         ]
         rows.append((name, *cells))
@@ -266,16 +270,20 @@ def accuracies(train: Examples, dev: Examples, seeds: int) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--seeds", type=int, default=0, help="trainings of each; 0: none")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--rounds", type=positive, default=7)
+    parser.add_argument("--seeds", type=positive, help="trainings of each (default: none)")
+    parser.add_argument(
+        "--threads", type=positive, nargs="+", default=[1, 2], help="tried by each peer"
+    )
+    parser.add_argument("--rows", type=positive, help="of train, the first ones (default: all)")
     options = parser.parse_args()
-    if options.seeds == 1:
-        parser.error("one seed has no spread: --seeds 2 or more")
     print(f"{machine()}\n")
-    layers(options.rounds)
-    train = examples("train")
-    epochs(train, options.rounds)
+    layers(options.threads, options.rounds)
+    train = examples("train", options.rows)
+    epochs(train, options.threads, options.rounds)
     if options.seeds:
         accuracies(train, examples("dev"), options.seeds)
 

@@ -6,6 +6,7 @@ the milliseconds do not. A separate process also shows the memory that a peer ne
 
 from __future__ import annotations
 
+import argparse
 import atexit
 import multiprocessing
 import os
@@ -75,6 +76,9 @@ class Peer:
         self._process.join()
 
 
+PeerRun = tuple[Peer, dict[str, Any]]  # a peer and the options that it runs with
+
+
 def _serve(connection: Connection, threads: int, prepare: Callable[..., Run], inputs: Any) -> None:
     _limit_tensorflow(threads, prepare)
     run = prepare(**inputs)
@@ -128,13 +132,26 @@ def best_options(peer: Peer, choices: Iterable[dict[str, Any]], times: int = 3) 
     return min(medians, key=lambda median: median[0])[1]
 
 
-def medians(runs: Sequence[tuple[Peer, dict[str, Any]]], rounds: int) -> list[float]:
+def medians(runs: Sequence[PeerRun], rounds: int) -> list[float]:
     """Median seconds of each peer with its options, over rounds in which they take turns."""
     seconds: list[list[float]] = [[] for _ in runs]
     for _ in range(rounds):
         for of_peer, (peer, options) in zip(seconds, runs, strict=True):
             of_peer.append(peer.seconds(**options))
     return [statistics.median(of_peer) for of_peer in seconds]
+
+
+def fastest(runs: Sequence[PeerRun], rounds: int) -> PeerRun:
+    """The peer, with its options, that needs the least time of those in `runs`."""
+    seconds = medians(runs, rounds)
+    return runs[seconds.index(min(seconds))]
+
+
+def positive(text: str) -> int:
+    """An argument of the command line: an integer, 1 or more."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not an integer, 1 or more")
+    return int(text)
 
 
 def machine() -> str:
@@ -157,6 +174,12 @@ def show_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     for row in rows:
         print("| " + " | ".join(row) + " |", flush=True)
     print()
+
+
+def spread(values: Sequence[float]) -> str:
+    """Mean and, of several values, standard deviation."""
+    mean = f"{statistics.fmean(values):.3f}"
+    return f"{mean} ± {statistics.stdev(values):.3f}" if len(values) > 1 else mean
 
 
 def straight_line(x: Sequence[float], y: Sequence[float]) -> tuple[float, float]:

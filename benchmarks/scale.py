@@ -1,6 +1,7 @@
 """Compares runners: threads, processes, and Dask with separate worker processes.
 
-    python -m benchmarks.scale [--rows 400000] [--rounds 3] [--workers 1 2 4] [--data s3://BUCKET/P]
+    python -m benchmarks.scale [--model VERSION] [--rows 400000] [--rounds 3] [--workers 1 2 4]
+        [--chunk-rows ROWS …] [--growth ROWS …] [--data s3://BUCKET/PREFIX]
 
 Each runner scores the same batch, in turns. "Files read" is the reading and checking of its rows
 as a folder of files (by workers on a local disk; in a bucket this machine reads them); "chunks
@@ -15,6 +16,7 @@ rows, in a temporary data root or `--data`, which may be in a bucket (with `AWS_
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import shutil
 import statistics
@@ -27,8 +29,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.clusters import Cluster, start_cluster
-from benchmarks.measure import Peer, Run, machine, medians, show_table
-from benchmarks.score import mebibytes, write_batch
+from benchmarks.measure import Peer, Run, machine, medians, positive, show_table
+from benchmarks.score import mebibytes, resolve_model, write_batch
 from headlines.models import champion
 from headlines.scoring import commit
 from headlines.settings import Settings
@@ -37,10 +39,9 @@ from headlines.storage.data_root import DataRoot
 from headlines.storage.manifest import Recipe
 
 CHUNK_ROWS = 50_000  # the default of the job
-SIZES = (5_000, 20_000, 50_000, 100_000)
+SIZES = [5_000, 20_000, 50_000, 100_000]
 FILES = 8
-GROWTH = (1, 5, 20)
-GROWTH_ROWS = 20_000  # of the smallest batch
+GROWTH = [20_000, 100_000, 400_000]
 GROWTH_CHUNK = 1_000
 EMPTY_TASKS = 200
 
@@ -248,9 +249,9 @@ class Bench:
         for peer in peers:
             peer.close()
 
-    def chunk_sizes(self, runner: Runner, file: Path, rows: int) -> None:
-        """Print rows per second of one runner by the size of chunks."""
-        sizes = [size for size in SIZES if 2 * size <= rows]
+    def chunk_sizes(self, runner: Runner, file: Path, rows: int, sizes: Sequence[int]) -> None:
+        """Print rows per second of one runner by the size of chunks, without one that is alone."""
+        sizes = [size for size in sizes if 2 * size <= rows]
         peers = [self.peer(runner, file, size) for size in sizes]
         seconds = medians([(peer, {"what": "batch"}) for peer in peers], self.rounds)
         show_table(
@@ -263,12 +264,13 @@ class Bench:
         for peer in peers:
             peer.close()
 
-    def memory(self, runner: Runner) -> None:
+    def memory(self, runner: Runner, growth: Sequence[int]) -> None:
         """Print the memory of client and scheduler as a batch grows."""
         assert runner.cluster is not None
         table = []
-        for growth in GROWTH:
-            file = write_batch(self.directory / f"growing-{growth}.csv", growth * GROWTH_ROWS)
+        for rows in growth:
+            file = write_batch(self.directory / f"growing-{rows}.csv", rows)
+            chunks = math.ceil(rows / GROWTH_CHUNK)
             peer = self.peer(runner, file, GROWTH_CHUNK)
             before = peer.peak_memory()
             began = time.perf_counter()
@@ -276,11 +278,11 @@ class Bench:
             seconds = time.perf_counter() - began
             table.append(
                 (
-                    f"{growth * GROWTH_ROWS:,} in {growth * GROWTH_ROWS // GROWTH_CHUNK}",
+                    f"{rows:,} in {chunks}",
                     mebibytes(peer.peak_memory()),
                     mebibytes(peer.peak_memory() - before),
                     mebibytes(runner.cluster.scheduler_memory()),
-                    f"{1e3 * seconds / (growth * GROWTH_ROWS // GROWTH_CHUNK):.1f}",
+                    f"{1e3 * seconds / chunks:.1f}",
                 )
             )
             peer.close()
@@ -301,14 +303,20 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--model", default="champion", help="a version (default: champion)")
-    parser.add_argument("--rows", type=int, default=400_000)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--workers", type=int, nargs="+", default=[1, 2, 4])
+    parser.add_argument("--rows", type=positive, default=400_000)
+    parser.add_argument("--rounds", type=positive, default=3)
+    parser.add_argument("--workers", type=positive, nargs="+", default=[1, 2, 4])
+    parser.add_argument(
+        "--chunk-rows", type=positive, nargs="+", default=SIZES, help="compared, up to half of ROWS"
+    )
+    parser.add_argument(
+        "--growth", type=positive, nargs="+", default=GROWTH, help="rows of the growing batches"
+    )
     parser.add_argument(
         "--data", help="the data root, such as s3://BUCKET/PREFIX (default: temporary)"
     )
     options = parser.parse_args()
-    model = champion.resolve(DataRoot.from_settings(Settings.from_environment()), options.model)
+    model = resolve_model(parser, options.model)
     preset = model.manifest.config["preset"]["name"]
     print(f"{machine()}; preset {preset}; {options.rows:,} headlines", end="", flush=True)
     with tempfile.TemporaryDirectory() as directory, ExitStack() as clusters:
@@ -327,8 +335,8 @@ def main() -> None:
             runners.append(Runner("dask", count, cluster))
         file = write_batch(bench.directory / "batch.csv", options.rows)
         bench.compare(runners, file, options.rows)
-        bench.chunk_sizes(runners[-1], file, options.rows)
-        bench.memory(runners[-1])
+        bench.chunk_sizes(runners[-1], file, options.rows, options.chunk_rows)
+        bench.memory(runners[-1], options.growth)
 
 
 if __name__ == "__main__":

@@ -31,15 +31,19 @@ from benchmarks.measure import (
     best_options,
     machine,
     needs_tensorflow,
+    positive,
     show_table,
     straight_line,
 )
 from benchmarks.processes import Measured, measured
 from benchmarks.segment import corpus, quiet_jieba
+from headlines.errors import InputError
 from headlines.models import champion
 from headlines.settings import Settings
 from headlines.storage.artifact import Artifact
 from headlines.storage.data_root import DataRoot
+from lstm_model.architecture import branches
+from lstm_model.presets import Preset
 
 NOTEBOOK_ROWS = 20_000  # measured for the notebook's way
 FULL_ROWS = 5_000_000
@@ -222,30 +226,44 @@ def small_batch(job: Job) -> None:
     )
 
 
+def resolve_model(parser: argparse.ArgumentParser, name: str) -> Artifact:
+    """The model of that version in the data root, or its champion; ends the program without one."""
+    try:
+        return champion.resolve(DataRoot.from_settings(Settings.from_environment()), name)
+    except InputError as error:
+        parser.error(str(error))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--model", default="champion", help="a version (default: champion)")
-    parser.add_argument("--rows", type=int, default=1_000_000, help="rows of the largest batch")
-    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--rows", type=positive, default=1_000_000, help="of the largest batch")
+    parser.add_argument("--rounds", type=positive, default=2)
     parser.add_argument("--full", action="store_true", help=f"{FULL_ROWS:,} rows too, once")
     options = parser.parse_args()
-    model = champion.resolve(DataRoot.from_settings(Settings.from_environment()), options.model)
-    preset = model.manifest.config["preset"]["name"]
+    model = resolve_model(parser, options.model)
+    preset = Preset.from_dict(model.manifest.config["preset"])
+    if len(branches(preset)) > 1:
+        parser.error(
+            f"the model {model.version} has several branches, and the notebook's way has one; "
+            "name a model of the preset fast or notebook with --model"
+        )
     sizes = [size for size in (options.rows // 100, options.rows // 10, options.rows) if size]
-    print(f"{machine()}; preset {preset}\n", flush=True)
+    print(f"{machine()}; preset {preset.name}\n", flush=True)
     with tempfile.TemporaryDirectory() as directory:
         job = Job(model, Path(directory))
+        # The largest is scored last: its labels are compared.
         files = {
-            size: write_batch(job.directory / f"{size}.csv", size) for size in (SMALL_ROWS, *sizes)
+            size: write_batch(job.directory / f"{size}.csv", size)
+            for size in sorted({SMALL_ROWS, *sizes})
         }
-        peer = Peer(
-            "the notebook's way", 2, notebook, bundle=model.directory, file=files[sizes[-1]]
-        )
+        largest = max(files)
+        peer = Peer("the notebook's way", 2, notebook, bundle=model.directory, file=files[largest])
         trials = [{"batch": batch, "rows": 2000} for batch in (32, 128, 512, 2048)]
         batch = best_options(peer, trials)["batch"]
-        peer_rows = min(NOTEBOOK_ROWS, sizes[-1])
+        peer_rows = min(NOTEBOOK_ROWS, largest)
         peer_seconds = []
         job.run_empty_flow()  # creates Prefect's database
         job.measurements.clear()
@@ -256,7 +274,7 @@ def main() -> None:
                 for command in (FLOW, ALONE):
                     job.score(command, file, size)
         expected = peer.result(batch=batch, rows=peer_rows).tolist()
-        labels = job.labels(files[sizes[-1]], peer_rows)
+        labels = job.labels(files[largest], peer_rows)
         agree = sum(a == b for a, b in zip(labels, expected, strict=True))
         rate = peer_rows / statistics.median(peer_seconds)
         print(

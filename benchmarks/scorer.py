@@ -1,11 +1,11 @@
 """Scoring headlines: `PackedScorer`, Keras, `tf.function` and ONNX Runtime.
 
-    python -m benchmarks.scorer [--preset notebook] [--rounds 15] [--headlines 999]
+    python -m benchmarks.scorer [--preset notebook] [--rounds 15] [--headlines 999] [--threads 1 2]
 
 All start from headlines of the test split, as words that the vocabulary has not looked up before.
-Each peer is tried with one and two threads and several batch sizes, once with the rows in any order
-and once sorted by length with the padding trimmed, as its users may do; the tables have the best of
-each. The weights are random: the time does not depend on them.
+Each peer is tried with one and two threads (`--threads`) and several batch sizes, once with the
+rows in any order and once sorted by length with the padding trimmed, as its users may do; the
+tables have the best of each. The weights are random: the time does not depend on them.
 """
 
 from __future__ import annotations
@@ -29,11 +29,14 @@ from numpy.typing import NDArray
 from benchmarks.inews import examples
 from benchmarks.measure import (
     Peer,
+    PeerRun,
     Run,
     best_options,
+    fastest,
     machine,
     medians,
     needs_tensorflow,
+    positive,
     show_table,
     straight_line,
 )
@@ -226,24 +229,22 @@ def random_bundle(preset: Preset, tokens: Tokens) -> Bundle:
     return Bundle(preset, [vocabulary], weights, [], 1)
 
 
-def compare(bundle: Path, onnx: Path, tokens: Tokens, rounds: int) -> None:
+def compare(bundle: Path, onnx: Path, tokens: Tokens, threads: Sequence[int], rounds: int) -> None:
     """The peers at their best, in milliseconds and as ratios."""
     inputs = {"bundle": bundle, "tokens": tokens}
     this = Peer("this project, `PackedScorer`", 1, packed, **inputs)
     expected = this.result()
-    best: list[tuple[Peer, dict[str, Any]]] = [(this, {})]
+    best: list[PeerRun] = [(this, {})]
     for name, prepare, more in (
         ("ONNX Runtime", onnx_runtime, {"model": onnx}),
         ("`tf.function`, `keras.layers.LSTM`", tf_function, {}),
         ("`Model.predict`, `keras.layers.LSTM`", keras_predict, {"ours": False}),
         ("`Model.predict`, `CustomLSTM`", keras_predict, {"ours": True}),
     ):
-        peers = [Peer(name, threads, prepare, **inputs, **more) for threads in (1, 2)]
+        peers = [Peer(name, count, prepare, **inputs, **more) for count in threads]
         for by_length in (False, True):
             choices = [{"batch": batch, "by_length": by_length} for batch in BATCHES]
-            tried = [(peer, best_options(peer, choices)) for peer in peers]
-            seconds = medians(tried, 3)
-            peer, options = tried[seconds.index(min(seconds))]
+            peer, options = fastest([(peer, best_options(peer, choices)) for peer in peers], 3)
             np.testing.assert_allclose(peer.result(**options), expected, atol=1e-5)
             best.append((peer, options))
     seconds = medians(best, rounds)
@@ -347,7 +348,7 @@ def growth(preset: Preset, train: Tokens, tokens: Tokens, rounds: int) -> None:
     }
     rows = []
     for name, cases in (("headlines", by_rows), ("words", by_words), ("units", by_units)):
-        seconds = {case: [] for case in cases}
+        seconds: dict[int, list[float]] = {case: [] for case in cases}
         for _ in range(rounds):
             for case, (tried, lists, count) in cases.items():
                 rows_of_case = lists[:count]
@@ -362,14 +363,18 @@ def growth(preset: Preset, train: Tokens, tokens: Tokens, rounds: int) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--preset", default="notebook", choices=PRESETS)
-    parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--headlines", type=int, default=999)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    presets = [name for name, preset in PRESETS.items() if len(preset.inputs) == 1]
+    parser.add_argument("--preset", default="notebook", choices=presets)
+    parser.add_argument("--rounds", type=positive, default=15)
+    parser.add_argument("--headlines", type=positive, default=999)
+    parser.add_argument(
+        "--threads", type=positive, nargs="+", default=[1, 2], help="tried by each peer"
+    )
     options = parser.parse_args()
     preset = PRESETS[options.preset]
-    if len(preset.inputs) > 1:
-        parser.error(f"--preset {preset.name} reads more than words; use notebook or fast")
     train = examples("train").token_lists
     tokens = examples("test").token_lists[: options.headlines]
     print(f"{machine()}; preset {preset.name}, {len(tokens)} headlines\n")
@@ -383,10 +388,11 @@ def main() -> None:
             "onnx": str(Path(directory, "onnx", "model.onnx")),
             "saved_model": str(Path(directory, "saved_model", "saved_model")),
         }
-        compare(Path(paths["bundle"]), Path(paths["onnx"]), tokens, options.rounds)
+        bundle_dir, onnx = Path(paths["bundle"]), Path(paths["onnx"])
+        compare(bundle_dir, onnx, tokens, options.threads, options.rounds)
         compare_from_disk(paths, tokens, options.rounds)
-        cold_start(paths, list(tokens[0]), 5)
-    growth(preset, train, tokens, 7)
+        cold_start(paths, list(tokens[0]), min(5, options.rounds))
+    growth(preset, train, tokens, min(7, options.rounds))
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """Cutting texts into words: this project, jieba (serial and parallel) and plain `rjieba`.
 
-    python -m benchmarks.segment [--rounds 5]
+    python -m benchmarks.segment [--rounds 5] [--headlines COUNT] [--bodies 2000]
 
-On all headlines of the iNews corpus and on 2,000 of its bodies. jieba 0.42.1 is the reference: the
+On headlines of the iNews corpus (by default all) and bodies. jieba 0.42.1 is the reference: the
 first table shows the speed and the share of texts with the same words as jieba's. The second table
 shows what the token cache saves: cutting a chunk of texts, and reading it from the cache.
 """
@@ -19,13 +19,13 @@ import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
-from benchmarks.measure import Peer, Run, machine, medians, show_table
+from benchmarks.measure import Peer, Run, machine, medians, positive, show_table
 from headlines.compute import executors
 from headlines.corpus.inews import read_split, split_paths
 from headlines.corpus.token_cache import read_token_lists, tokens_for
@@ -128,7 +128,8 @@ def cut_to_arrow(texts: Texts) -> pa.Array:
     return pa.array(Segmenter().cut(texts))
 
 
-def quiet_jieba():  # type: ignore[no-untyped-def]
+def quiet_jieba() -> Any:
+    """jieba, without its messages and warnings."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import jieba
@@ -192,7 +193,7 @@ def compare(name: str, texts: Texts, rounds: int) -> None:
             equal = sum(map(operator.eq, token_lists, expected))
             same = f"{100 * equal / len(texts):.2f} %"
         program = PEERS[peer.name][1]
-        ready = start_up(program, 3) if program else None
+        ready = start_up(program, min(3, rounds)) if program else None
         rows.append(
             (
                 peer.name,
@@ -217,8 +218,8 @@ def compare(name: str, texts: Texts, rounds: int) -> None:
     )
 
 
-def cache(texts: dict[str, Texts], rounds: int) -> None:
-    """Times of a chunk of 2,000 texts: cut; cut and cached; read from the cache."""
+def cache(texts: Mapping[str, Texts], rounds: int) -> None:
+    """Times of a chunk of at most 2,000 texts: cut; cut and cached; read from the cache."""
     rows = []
     for name, all_texts in texts.items():
         chunk = list(all_texts[:2000])
@@ -239,19 +240,26 @@ def cache(texts: dict[str, Texts], rounds: int) -> None:
                     read_token_lists(tokens_for(root, segmenter, chunk))
                     reused.append(time.perf_counter() - started)
             ms = [1e3 * statistics.median(times) for times in (cut, cached, reused)]
-            rows.append((f"2,000 {name}, {engine}", *(f"{median:.1f}" for median in ms)))
+            rows.append((f"{len(chunk):,} {name}, {engine}", *(f"{median:.1f}" for median in ms)))
     show_table(("", "cut, ms", "cut and cached, ms", "reused, ms"), rows)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--rounds", type=positive, default=5)
+    parser.add_argument("--headlines", type=positive, help="the first ones (default: all 7353)")
+    parser.add_argument("--bodies", type=positive, default=2000, help="the first ones")
     options = parser.parse_args()
     print(f"{machine()}\n")
-    texts = {"headlines": corpus("title"), "bodies": corpus("content")}
+    texts = {
+        "headlines": corpus("title")[: options.headlines],
+        "bodies": corpus("content")[: options.bodies],
+    }
     # All headlines are cut in a few hundredths of a second, too short to time precisely.
     compare("headlines, twenty times", texts["headlines"] * 20, options.rounds)
-    compare("bodies", texts["bodies"][:2000], options.rounds)
+    compare("bodies", texts["bodies"], options.rounds)
     cache(texts, options.rounds)
 
 

@@ -184,7 +184,7 @@ def main() -> None:
     bundle = read_bundle(options.bundle)
     # The words that the bundle's text rules leave, each with its id.
     [tokens] = segment([options.title])
-    read = [(token, n) for token in tokens for n in bundle.vocabulary.ids([token])]
+    read = [(token, n) for token in tokens for n in bundle.vocabulary.ids([[token]])[0].tolist()]
     read = read[: bundle.preset.padded_length]
     if not read:
         parser.error("the text rules leave no word of this headline")
