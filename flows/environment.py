@@ -1,9 +1,7 @@
 """The environment that the flows need: settings of Prefect, Arrow and TensorFlow."""
 
 import contextlib
-import logging
 import os
-import sys
 
 from flows import logs
 from headlines.errors import InputError
@@ -21,29 +19,6 @@ def configure() -> None:
     for name, value in _variables().items():
         if os.environ.get(name) == _set_here.get(name):
             os.environ[name] = _set_here[name] = value
-
-
-def use_running_server() -> None:
-    """Run flows on the data root's persistent server, if it is up and no other is configured.
-
-    Called once, right before a flow: a server that is busy is given time to answer.
-    """
-    if os.environ.get("PREFECT_API_URL"):
-        return
-    from operations import server
-
-    instance = PrefectInstance.from_settings(Settings.from_environment())
-    url = server.api_url_if_up(instance)
-    if url is not None:
-        os.environ["PREFECT_API_URL"] = url
-        if "prefect" in sys.modules:  # it has read the environment already
-            from prefect.context import refresh_global_settings_context
-
-            refresh_global_settings_context()
-    elif server.is_running(instance):
-        logging.getLogger("headlines").warning(
-            "the server at %s does not answer; using Prefect's embedded one", instance.url
-        )
 
 
 def _variables() -> dict[str, str]:
