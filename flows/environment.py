@@ -8,17 +8,35 @@ from headlines.errors import InputError
 from headlines.settings import Settings
 from operations.instance import PrefectInstance
 
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
 _set_here: dict[str, str] = {}
 
 
 def configure() -> None:
     """Set the variables that the flows need, but none that the user has set.
 
+    Proxies that the user has set are kept, but not used for this machine.
+
     Called before Prefect is imported, and again when the data root changes.
     """
     for name, value in _variables().items():
         if os.environ.get(name) == _set_here.get(name):
             os.environ[name] = _set_here[name] = value
+    _keep_loopback_from_proxies()
+
+
+def _keep_loopback_from_proxies() -> None:
+    """Have no request to this machine sent through a proxy that the environment names.
+
+    Servers, workers and runs inherit it.
+    """
+    excluded = os.environ.get("no_proxy") or os.environ.get("NO_PROXY", "")
+    hosts = [host.strip() for host in excluded.split(",") if host.strip()]
+    if "*" not in hosts:
+        hosts += [host for host in _LOOPBACK if host not in hosts]
+    # Which of them counts depends on the program.
+    os.environ["no_proxy"] = os.environ["NO_PROXY"] = ",".join(hosts)
 
 
 def _variables() -> dict[str, str]:
