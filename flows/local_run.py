@@ -8,6 +8,7 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from headlines.errors import InputError
 from headlines.settings import Settings
 from operations.instance import PrefectInstance
 from tasks.interruption import interrupted
@@ -28,15 +29,27 @@ def run_flow(name: str, *arguments: Any, **parameters: Any) -> Any:
 
     Ctrl-C ends the process some seconds later at most, whatever the run waits for: what is
     published is complete, and locks end with the process.
+
+    Raises:
+        InputError: no server answers at `PREFECT_API_URL`.
     """
     before = signal.signal(signal.SIGINT, _interrupt)
     embedded = None
     try:
         embedded = connect()
+        from operations.prefect_settings import ignore_working_directory
+
+        ignore_working_directory()
         flow = getattr(importlib.import_module(f"flows.{name}"), name)
         if embedded:
             embedded.wait_until_ready()
         return flow(*arguments, **parameters)
+    except RuntimeError as error:
+        if not str(error).startswith("Failed to reach API"):
+            raise
+        url = os.environ.get("PREFECT_API_URL", "")
+        hint = "start that server, or unset the variable: the data root's own one is found"
+        raise InputError("no Prefect server answers", f"PREFECT_API_URL={url}", hint) from error
     finally:
         if interrupted.is_set():  # whatever the flow has made of it
             _leave(embedded)

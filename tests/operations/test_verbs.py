@@ -202,4 +202,19 @@ def test_status_reports_a_named_server_that_is_down(
     with temporary_settings({PREFECT_API_URL: url}):
         status, out, err = headlines("status")
     assert (status, err) == (1, "")
-    assert f"{url}: the server cannot be reached (ConnectError)" in out
+    assert f"PREFECT_API_URL={url}: the server cannot be reached (ConnectError)" in out
+
+
+@pytest.mark.integration
+def test_a_run_names_the_variable_of_a_server_that_is_down(
+    instance: PrefectInstance, corpus_file: Path
+) -> None:
+    url = f"http://127.0.0.1:{instance.port}/api"
+    done = subprocess.run(
+        [sys.executable, "-m", "flows", "ingest", str(corpus_file)],
+        env=os.environ | {"PREFECT_API_URL": url},
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"headlines: PREFECT_API_URL={url}: no Prefect server answers; start" in done.stderr
