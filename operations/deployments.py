@@ -35,7 +35,8 @@ def deploy(instance: PrefectInstance) -> None:
         env=instance.environment(),
         stdin=subprocess.DEVNULL,
         capture_output=True,
-        text=True,
+        encoding="utf-8",
+        errors="replace",
     )
     if done.returncode:
         lines = [line.strip() for line in (done.stdout + done.stderr).splitlines() if line.strip()]
