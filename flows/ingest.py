@@ -4,7 +4,7 @@ from typing import Any
 
 from prefect import flow
 
-from flows.environment import use_running_server
+from flows.local_run import run_flow
 from flows.logs import hide_expected_tracebacks
 from flows.results import result_of
 from headlines.settings import Settings
@@ -29,5 +29,4 @@ def ingest(source: str = "inews", name: str = "inews", encoding: str = "utf-8") 
 
 
 if __name__ == "__main__":
-    use_running_server()
-    ingest()
+    run_flow("ingest")

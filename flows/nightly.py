@@ -6,7 +6,7 @@ from typing import Any
 
 from prefect import flow
 
-from flows.environment import use_running_server
+from flows.local_run import run_flow
 from flows.logs import hide_expected_tracebacks
 from flows.parameters import LongTitles, NotNegative, Positive, Share
 from flows.score import score_batch
@@ -29,6 +29,7 @@ from headlines.storage.file_digests import FileDigestCache
 from tasks.alerts import alert
 from tasks.evaluate import evaluate_model
 from tasks.ingest import ensure_corpus
+from tasks.interruption import interrupted
 from tasks.report import report_night
 from tasks.score import read_model
 from tasks.segment import segment_corpus
@@ -103,7 +104,12 @@ def nightly(
     inbox = read_inbox(root, digests.of, settle_seconds, days)
 
     def score(batch: Batch) -> BatchResult:
-        return score_batch(batch, model, options)
+        try:
+            return score_batch(batch, model, options)
+        except Exception:
+            if interrupted.is_set():  # the batch has no fault
+                raise KeyboardInterrupt from None
+            raise
 
     with root.store.listed(root.predictions, root.rejects, root.failures):
         results = [
@@ -130,5 +136,4 @@ def nightly(
 
 
 if __name__ == "__main__":
-    use_running_server()
-    nightly()
+    run_flow("nightly")

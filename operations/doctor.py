@@ -18,7 +18,8 @@ from headlines.segmentation import Segmenter
 from headlines.settings import Settings, is_loopback
 from headlines.storage.data_root import DataRoot
 from operations.checks import Check, run_checks
-from operations.instance import PROJECT
+from operations.instance import PROJECT, PrefectInstance
+from operations.leftovers import check_leftovers
 
 LOCK = PROJECT / "requirements.lock"
 _MIN_PYTHON, _BEYOND_PYTHON = (3, 11), (3, 14)
@@ -26,7 +27,8 @@ _NEEDED_BYTES = 1 << 30
 
 
 def check_setup(*, lock: Path = LOCK) -> list[Check]:
-    """Check Python, packages, settings, cluster, data root, corpus, champion and passwords.
+    """Check Python, packages, settings, cluster, data root, corpus, champion, passwords and
+    processes.
 
     Where the settings cannot be used, the checks that need them are left out.
     """
@@ -45,6 +47,7 @@ def check_setup(*, lock: Path = LOCK) -> list[Check]:
             "corpus package": check_corpus_package,
             "champion": partial(check_champion, root, segmenter),
             "Prefect's address": check_prefect_addresses,
+            "processes": partial(check_leftovers, PrefectInstance.from_settings(settings)),
         }
     )
 

@@ -54,7 +54,8 @@ def online_workers() -> list[str]:
 
 
 def _server(client: SyncPrefectClient) -> str:
-    url, hint = os.environ["PREFECT_API_URL"], "start it with `make up`, or read its log"
+    url = f"PREFECT_API_URL={os.environ['PREFECT_API_URL']}"
+    hint = "start it with `make up`, read its log, or unset PREFECT_API_URL if that server is old"
     try:
         client.request("GET", "/ready")  # asks its database too
     except httpx.HTTPStatusError as error:
@@ -63,7 +64,7 @@ def _server(client: SyncPrefectClient) -> str:
     except httpx.HTTPError as error:
         reason = type(error).__name__
         raise InputError(f"the server cannot be reached ({reason})", url, hint) from error
-    return f"running at {url}, and its database answers"
+    return f"running at {os.environ['PREFECT_API_URL']}, and its database answers"
 
 
 def _schedule(client: SyncPrefectClient) -> str:

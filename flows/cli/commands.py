@@ -29,7 +29,8 @@ from flows.cli.arguments import (
     number,
     verb,
 )
-from flows.environment import configure, use_running_server
+from flows.environment import configure
+from flows.local_run import INTERRUPTED, INTERRUPTED_MESSAGE, run_flow
 from headlines.errors import InputError, RunNeedsAttention
 from headlines.settings import Settings
 from headlines.storage.data_root import DataRoot
@@ -113,7 +114,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except KeyboardInterrupt:
-        fail("interrupted; the next run continues from what is finished", 130)
+        fail(INTERRUPTED_MESSAGE, INTERRUPTED)
     except Exception as error:
         # A flow has logged the traceback already; the last line should still say what happened.
         fail(f"{type(error).__name__}: {error}", 1)
@@ -144,20 +145,14 @@ def ingest(call: Call, source: str, name: str | None, encoding: str) -> None:
     check_reserved_name(name, source)
     CorpusFiles.resolve(source, encoding).preflight(call.root.store.work)
     call.root.store.require_writable()
-    use_running_server()
-    from flows.ingest import ingest
-
-    call.show(ingest(source, name, encoding), output.corpus_lines)
+    call.show(run_flow("ingest", source, name, encoding), output.corpus_lines)
 
 
 @verb(CORPUS)
 def segment(call: Call, corpus: str) -> None:
     """Segment the headlines of a corpus into words, once."""
     call.check_corpus(corpus)
-    use_running_server()
-    from flows.segment import segment
-
-    call.show(segment(corpus), output.tokens_lines)
+    call.show(run_flow("segment", corpus), output.tokens_lines)
 
 
 @verb(argument("--preset NAME", "of the models that start from it", default="default"), CORPUS)
@@ -172,10 +167,7 @@ def pretrain(call: Call, preset: str, corpus: str) -> None:
             f"train with it directly: `headlines train --preset {preset}`",
         )
     call.check_corpus(corpus)
-    use_running_server()
-    from flows.pretrain import pretrain
-
-    call.show(pretrain(preset, corpus), output.pretrained_lines)
+    call.show(run_flow("pretrain", preset, corpus), output.pretrained_lines)
 
 
 @verb(
@@ -198,10 +190,7 @@ def train(call: Call, preset: str | None, sweep: str | None, no_promote: bool, c
     preset = "default" if preset is None else preset
     resolve_preset(preset, call.root.file)
     call.check_corpus(corpus)
-    use_running_server()
-    from flows.train import train
-
-    call.show(train(preset, corpus, promote=not no_promote), output.train_lines)
+    call.show(run_flow("train", preset, corpus, promote=not no_promote), output.train_lines)
 
 
 def _sweep(call: Call, space: str, corpus: str) -> None:
@@ -209,10 +198,7 @@ def _sweep(call: Call, space: str, corpus: str) -> None:
 
     read_space(space, call.root.file)
     call.check_corpus(corpus)
-    use_running_server()
-    from flows.sweep import sweep
-
-    result = sweep(space, corpus)
+    result = run_flow("sweep", space, corpus)
     if result["best"] and call.data:
         result["train"] += " " + shlex.join(["--data", call.data])
     call.show(result, output.sweep_lines)
@@ -227,10 +213,7 @@ def evaluate(call: Call, model: str, corpus: str) -> None:
 
     champion.resolve(call.root, model)
     call.check_corpus(corpus)
-    use_running_server()
-    from flows.evaluate import evaluate
-
-    call.show(evaluate(model, corpus), output.evaluation_lines)
+    call.show(run_flow("evaluate", model, corpus), output.evaluation_lines)
 
 
 @verb(
@@ -286,10 +269,8 @@ def score(
     for resolved in batches:
         preflight(root, resolved, options)
     root.store.require_writable()
-    use_running_server()
-    from flows.score import score
-
-    result = score(
+    result = run_flow(
+        "score",
         files,
         batch,
         max_reject_rate=max_reject_rate,
@@ -357,10 +338,8 @@ def nightly(
     DriftThresholds(drift_warn, drift_stop)
     resolve_preset(preset, call.root.file)
     call.check_corpus(corpus)
-    use_running_server()
-    from flows.nightly import nightly
-
-    result = nightly(
+    result = run_flow(
+        "nightly",
         corpus,
         preset,
         settle_seconds=settle,

@@ -7,6 +7,7 @@ import atexit
 import contextlib
 import itertools
 import os
+import signal
 import threading
 import time
 from collections import deque
@@ -100,7 +101,9 @@ def exit_with_parent(parent: int) -> None:
     """In a worker: exit when the process that it works for is gone.
 
     A worker that lives on holds the pipe by which a Prefect worker sees that a flow has ended.
+    Ctrl-C in a terminal reaches it too: it is for the other process, which ends this one.
     """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     def watch() -> None:
         while os.getppid() == parent:

@@ -145,8 +145,8 @@ def test_runs_by_hand_send_heartbeats_as_often_as_watched() -> None:
 
 BY_HAND = """
 import sys
-from flows.environment import use_running_server
-use_running_server()
+from flows.local_run import connect
+connect()
 from prefect import flow, runtime
 
 @flow

@@ -4,6 +4,7 @@ import http.server
 import json
 import queue
 import re
+import socket
 import subprocess
 import sys
 import threading
@@ -155,6 +156,20 @@ def test_a_command_by_hand_uses_the_server(trained: Service) -> None:
     assert "temporary server" not in done.stderr
     names = [run["name"] for run in trained.request("/flow_runs/filter", limit=50)]
     assert names.count("score by-hand.csv") == 2  # the run, and that of its one batch
+
+
+def test_loopback_is_not_sent_through_a_proxy(
+    trained: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as proxy:  # answers nobody
+        for name in ("http_proxy", "https_proxy", "all_proxy"):
+            monkeypatch.setenv(name, f"http://127.0.0.1:{proxy.getsockname()[1]}")
+        assert trained.headlines("alerts").returncode == 0
+        done = trained.headlines("score", str(trained.batch("behind-a-proxy.csv", 5)))
+        assert done.returncode == 0, done.stderr
+        proxy.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            proxy.accept()
 
 
 @pytest.mark.parametrize(
