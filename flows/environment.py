@@ -7,6 +7,7 @@ from flows import logs
 from headlines.errors import InputError
 from headlines.settings import Settings
 from operations.instance import PrefectInstance
+from operations.worker import HEARTBEAT_SECONDS
 
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
@@ -23,6 +24,8 @@ def configure() -> None:
     for name, value in _variables().items():
         if os.environ.get(name) == _set_here.get(name):
             os.environ[name] = _set_here[name] = value
+    # In any case: the server marks a run as crashed when its heartbeats come less often.
+    os.environ["PREFECT_FLOWS_HEARTBEAT_FREQUENCY"] = str(HEARTBEAT_SECONDS)
     _keep_loopback_from_proxies()
 
 

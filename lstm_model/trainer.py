@@ -125,23 +125,31 @@ class Trainer:
         target = tf.one_hot(labels, CLASSES) * (1 - smoothing) + smoothing / CLASSES
         with tf.GradientTape() as tape:
             vectors = self.network.embed(ids)  # (batch, time, embedding_size) each
-            with tf.GradientTape() as vector_tape:
-                vector_tape.watch(vectors)
-                logits = self.network.read([*vectors, *ids], training=True)
-                loss = mean_loss(target, logits)
-            total_loss = loss
             if self.preset.adversarial:
+                # Only here, as a tape within a tape doubles the time that TensorFlow traces.
+                with tf.GradientTape() as vector_tape:
+                    vector_tape.watch(vectors)
+                    loss, logits = self._loss(target, vectors, ids)
                 gradients = vector_tape.gradient(loss, vectors)
                 moved = [
                     of_input + adversarial_step(gradient, self.preset.adversarial)
                     for of_input, gradient in zip(vectors, gradients, strict=True)
                 ]
-                logits_there = self.network.read([*moved, *ids], training=True)
-                total_loss += mean_loss(target, logits_there)
+                total_loss = loss + self._loss(target, moved, ids)[0]
+            else:
+                loss, logits = self._loss(target, vectors, ids)
+                total_loss = loss
         weights = self.network.weights
         self.optimizer.apply(tape.gradient(total_loss, weights), weights)
         predicted = tf.argmax(mean_probabilities(logits), axis=1, output_type=tf.int32)
         return loss, tf.reduce_sum(tf.cast(predicted == labels, tf.float32))
+
+    def _loss(
+        self, target: Tensor, vectors: list[Tensor], ids: list[Tensor]
+    ) -> tuple[Tensor, Tensor]:
+        """The loss, and the logits of each branch, in training."""
+        logits = self.network.read([*vectors, *ids], training=True)
+        return mean_loss(target, logits), logits
 
     def _predict(self, ids: list[Tensor]) -> Tensor:
         logits = self.network.read([*self.network.embed(ids), *ids], training=False)

@@ -103,9 +103,9 @@ def main() -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     import uvicorn
 
-    from operations.serve import close_failed_cursors
+    from operations.sqlite import fix_sqlite
 
-    close_failed_cursors()
+    fix_sqlite()
     from prefect.server.api.server import create_app
 
     config = uvicorn.Config(

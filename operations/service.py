@@ -27,15 +27,17 @@ def up(instance: PrefectInstance) -> list[str]:
         server_started = server.start(instance)
         os.environ["PREFECT_API_URL"] = instance.api_url
         ignore_working_directory()
-        from operations import automations, deployments, status
+        from operations import automations, deployments, orphans, status
 
         deployments.create_work_pool()
         deployments.deploy(instance)
         automations.watch_heartbeats()
+        crashed = orphans.crash_all()
         worker_started = worker.start(instance, lambda: bool(status.online_workers()))
     return [
         f"server: {'started' if server_started else 'already running'}, {instance.url}",
         "deployments: as in prefect.yaml",
+        *(f"crashed: {run.name} ({run.id}), whose process is gone" for run in crashed),
         f"worker: {'started' if worker_started else 'already running'}",
         f"logs: {instance.logs}",
     ]

@@ -20,6 +20,7 @@ from prefect.client.schemas.sorting import FlowRunSort
 from headlines.errors import InputError
 from operations.automations import alert_block
 from operations.checks import Check, run_checks
+from operations.stuck import check_runs
 from operations.worker import POOL
 
 _NIGHTLY_FLOW = FlowFilter(name=FlowFilterName(any_=["nightly"]))
@@ -33,7 +34,12 @@ def check_server() -> list[Check]:
         server = run_checks({"server": partial(_server, client)})
         if not server[0].good:
             return server
-        checks = {"schedule": _schedule, "worker": _worker, "last night": _last_night}
+        checks = {
+            "schedule": _schedule,
+            "worker": _worker,
+            "runs": check_runs,
+            "last night": _last_night,
+        }
         rest = run_checks({name: partial(check, client) for name, check in checks.items()})
     block = alert_block()
     alerts = f"sent by {block}" if block else "off (`headlines alerts TYPE/NAME` turns them on)"

@@ -13,13 +13,15 @@ from headlines.settings import Settings
 from headlines.storage.data_root import DataRoot
 from lstm_model.presets import PRESETS, Preset
 from tests import factories
+from tests.reaper import run_directory
 
 # TensorFlow's logging library closes its stream when Prefect sets up logging; not pytest's then.
 absl.logging.get_absl_handler().python_handler.stream = sys.__stderr__
 
-_root = tempfile.TemporaryDirectory(prefix="headlines-tests-")
-os.environ["HEADLINES_DATA"] = _root.name
-os.environ["PREFECT_HOME"] = f"{_root.name}/.prefect"
+os.environ["TMPDIR"] = tempfile.tempdir = run_directory()
+_root = tempfile.mkdtemp()
+os.environ["HEADLINES_DATA"] = _root
+os.environ["PREFECT_HOME"] = f"{_root}/.prefect"
 # Sometimes a request to the test server waits for a lock of its SQLite, and all others with it,
 # until the client times out and retries, so do not wait Prefect's 60 seconds.
 os.environ.setdefault("PREFECT_API_REQUEST_TIMEOUT", "15")

@@ -119,7 +119,7 @@ def test_other_draws_do_not_change_the_bits(undisturbed, preset, tmp_path) -> No
     done = threading.Event()
 
     def draw() -> None:
-        while not done.is_set():
+        while not done.wait(0.001):
             random.random()
             np.random.random()
 

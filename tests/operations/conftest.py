@@ -80,7 +80,7 @@ class Service:
                 if response.status_code != httpx.codes.SERVICE_UNAVAILABLE:  # SQLite was locked
                     break
             response.raise_for_status()
-            return response.json()
+            return response.json() if response.content else None
 
     def deployment(self, name: str) -> Any:
         return self.request(f"/deployments/name/{name}")

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from operations.serve import close_failed_cursors
+from operations.sqlite import close_failed_cursors
 
 
 @pytest.fixture(autouse=True)
