@@ -73,7 +73,7 @@ def test_up_twice_changes_nothing_and_status_is_good(service: Service) -> None:
     status = json.loads(service.headlines("status", "--json").stdout)
     assert all(check["good"] for check in status if check["name"] != "schedule"), status
     assert {check["name"] for check in status} == {
-        "server", "schedule", "worker", "last night", "alerts",
+        "server", "schedule", "worker", "runs", "last night", "disk", "alerts",
     }  # fmt: skip
     automations = service.request("/automations/filter", limit=200)
     assert sum("heartbeat" in automation["name"] for automation in automations) == 1
@@ -170,6 +170,23 @@ def test_loopback_is_not_sent_through_a_proxy(
         proxy.setblocking(False)
         with pytest.raises(BlockingIOError):
             proxy.accept()
+
+
+def test_last_night_is_no_run_by_hand(trained: Service) -> None:
+    backfill = trained.start("nightly/backfill", **NEWS, last_day="1999-01-01")
+    assert trained.wait_for(backfill, "Completed", "Failed") == "Completed"
+    [night] = [
+        check
+        for check in json.loads(trained.headlines("status", "--json").stdout)
+        if check["name"] == "last night"
+    ]
+    assert night["message"] == "none yet"
+
+
+def test_a_run_without_files_is_rejected(trained: Service) -> None:
+    done = trained.prefect("deployment", "run", "score/score", "--param", "files=[]")
+    assert done.returncode != 0
+    assert "files" in done.stdout + done.stderr
 
 
 @pytest.mark.parametrize(
