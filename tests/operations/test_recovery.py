@@ -136,11 +136,12 @@ def test_a_night_without_a_server_finds_no_locked_database(tmp_path: Path) -> No
     with ended_with_tests(service):
         assert service.headlines("up").returncode == 0  # creates automations, which do most writes
         assert service.headlines("down").returncode == 0
-        for number in range(40):
-            service.batch(f"{number}.csv", 10)
+        batches = [f"{number}.csv" for number in range(40)]
+        for batch in batches:
+            service.batch(batch, 10)
         night = service.headlines("nightly", "--corpus", "news")
     assert night.returncode == 0, night.stderr
-    assert len(service.root.store.list(service.root.predictions)) == 40
+    assert [rows_of(service, batch) for batch in batches] == [list(range(10))] * 40
     assert "Traceback" not in night.stderr
     log = service.instance.logs / "embedded-server.log"
     assert "is locked" not in log.read_text(encoding="utf-8")
