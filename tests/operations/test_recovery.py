@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -15,7 +16,7 @@ import pytest
 from operations import processes
 from operations.instance import PROJECT
 from operations.worker import HEARTBEAT_SECONDS
-from tests.operations.conftest import Service
+from tests.operations.conftest import Service, ended_with_tests, service_in
 from tests.operations.test_service import NEWS, rows_of, start_until_midway
 
 pytestmark = pytest.mark.integration
@@ -117,6 +118,33 @@ def test_a_night_goes_on_when_its_server_restarts(trained: Service) -> None:
     assert "Crashed" not in states_of(trained, run)
     assert rows_of(trained, "restarted.csv") == list(range(120_000))
     assert slots_in_use(trained) == 0
+
+
+def test_a_night_of_many_batches_finds_no_locked_database(trained: Service) -> None:
+    batches = [f"2026-09-{day:02}.csv" for day in range(1, 16)]
+    for batch in batches:
+        trained.batch(batch, 10)
+    night = trained.headlines("nightly", "--corpus", "news")
+    assert night.returncode == 0, night.stderr
+    assert [rows_of(trained, batch) for batch in batches] == [list(range(10))] * 15
+    assert "is locked" not in (trained.instance.logs / "server.log").read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
+def test_a_night_without_a_server_finds_no_locked_database(tmp_path: Path) -> None:
+    service = service_in(tmp_path)
+    with ended_with_tests(service):
+        assert service.headlines("up").returncode == 0  # creates automations, which do most writes
+        assert service.headlines("down").returncode == 0
+        batches = [f"{number}.csv" for number in range(40)]
+        for batch in batches:
+            service.batch(batch, 10)
+        night = service.headlines("nightly", "--corpus", "news")
+    assert night.returncode == 0, night.stderr
+    assert [rows_of(service, batch) for batch in batches] == [list(range(10))] * 40
+    assert "Traceback" not in night.stderr
+    log = service.instance.logs / "embedded-server.log"
+    assert "is locked" not in log.read_text(encoding="utf-8")
 
 
 @pytest.mark.slow
