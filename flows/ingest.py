@@ -6,7 +6,9 @@ from prefect import flow
 
 from flows.local_run import run_flow
 from flows.logs import hide_expected_tracebacks
+from flows.parameters import Quoting
 from flows.results import result_of
+from headlines.readers import ReadOptions
 from headlines.settings import Settings
 from headlines.storage.data_root import DataRoot
 from tasks.ingest import ingest_corpus
@@ -15,7 +17,13 @@ hide_expected_tracebacks()
 
 
 @flow(name="ingest", flow_run_name="ingest {name}")
-def ingest(source: str = "inews", name: str = "inews", encoding: str = "utf-8") -> dict[str, Any]:
+def ingest(
+    source: str = "inews",
+    name: str = "inews",
+    encoding: str = "utf-8",
+    delimiter: str | None = None,
+    quoting: Quoting | None = None,
+) -> dict[str, Any]:
     """Ingest a corpus.
 
     Args:
@@ -23,9 +31,12 @@ def ingest(source: str = "inews", name: str = "inews", encoding: str = "utf-8") 
             Parquet with `title` and optional `content`, `label` and `split`.
         name: of the corpus.
         encoding: of text files.
+        delimiter: between the columns of CSV and TSV; null for a comma and a tab.
+        quoting: `csv` or `none`; null for `csv` in CSV and `none` in TSV.
     """
     root = DataRoot.from_settings(Settings.from_environment())
-    return result_of(ingest_corpus(root, name, source, encoding))
+    options = ReadOptions(encoding, delimiter=delimiter, quoting=quoting)
+    return result_of(ingest_corpus(root, name, source, options))
 
 
 if __name__ == "__main__":

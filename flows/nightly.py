@@ -9,7 +9,7 @@ from prefect.runtime import flow_run
 
 from flows.local_run import run_flow
 from flows.logs import hide_expected_tracebacks
-from flows.parameters import LongTitles, NotNegative, Positive, Share
+from flows.parameters import LongTitles, NotNegative, Positive, Quoting, Share
 from flows.score import score_batch
 from flows.train import new_model
 from headlines.evaluation.evaluate import reference_profile
@@ -56,9 +56,11 @@ def nightly(
     preset: str = "fast",
     encoding: str = "utf-8",
     title_column: str = "title",
-    id_column: str = "id",
-    content_column: str = "content",
+    id_column: str | None = None,
+    content_column: str | None = None,
     long_titles: LongTitles = "reject",
+    delimiter: str | None = None,
+    quoting: Quoting | None = None,
     max_reject_rate: Share = MAX_REJECT_RATE,
     settle_seconds: NotNegative = 0,
     first_day: date | None = None,
@@ -76,9 +78,12 @@ def nightly(
         preset: settings of a first champion.
         encoding: of the text files in the inbox.
         title_column: name of the column of the headlines.
-        id_column: name of the column of a batch's own ids, if there is one.
-        content_column: name of the column of the articles, for a model that reads them.
+        id_column: name of the column of a batch's own ids; null for `id`, if there is one.
+        content_column: name of the column of the articles, for a model that reads them; null for
+            `content`, if there is one.
         long_titles: `reject` or `cut` titles of more than 500 characters.
+        delimiter: between the columns of CSV and TSV; null for a comma and a tab.
+        quoting: `csv` or `none`; null for `csv` in CSV and `none` in TSV.
         max_reject_rate: a batch with a larger share of unusable rows is stopped.
         settle_seconds: a batch that changed less than that ago is left for the next night.
         first_day: only batches with a day in their names that is not before this one.
@@ -96,7 +101,9 @@ def nightly(
     root = DataRoot.from_settings(Settings.from_environment())
     days = DayRange(first_day, last_day)
     thresholds = DriftThresholds(drift_warn, drift_stop)
-    read = ReadOptions(encoding, title_column, id_column, long_titles, content_column)
+    read = ReadOptions(
+        encoding, title_column, id_column, long_titles, content_column, delimiter, quoting
+    )
     options = ScoreOptions(read, max_reject_rate, Segmenter.from_settings(root.settings))
     clean_work(root.store.work)  # first of all: the drafts of killed runs may fill the disk
 

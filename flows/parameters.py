@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 LongTitles = Literal["reject", "cut"]
+Quoting = Literal["csv", "none"]
 Share = Annotated[float, Field(ge=0, le=1)]
 NotNegative = Annotated[float, Field(ge=0)]
 Positive = Annotated[float, Field(gt=0)]

@@ -11,7 +11,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.local_run import run_flow
 from flows.logs import hide_expected_tracebacks
-from flows.parameters import Files, LongTitles, Share
+from flows.parameters import Files, LongTitles, Quoting, Share
 from headlines.errors import BatchesStopped, InputError
 from headlines.readers import ReadOptions
 from headlines.scoring.batch import Batch, resolve_batches
@@ -93,9 +93,11 @@ def score(
     batch: str | None = None,
     encoding: str = "utf-8",
     title_column: str = "title",
-    id_column: str = "id",
-    content_column: str = "content",
+    id_column: str | None = None,
+    content_column: str | None = None,
     long_titles: LongTitles = "reject",
+    delimiter: str | None = None,
+    quoting: Quoting | None = None,
     max_reject_rate: Share = MAX_REJECT_RATE,
     rescore: bool = False,
     release: bool = False,
@@ -108,9 +110,12 @@ def score(
         batch: name of the batch, if it is not the file's; several files are then one batch.
         encoding: of text files.
         title_column: name of the column of the headlines.
-        id_column: name of the column of the batch's own ids, if there is one.
-        content_column: name of the column of the articles, for a model that reads them.
+        id_column: name of the column of the batch's own ids; null for `id`, if there is one.
+        content_column: name of the column of the articles, for a model that reads them; null for
+            `content`, if there is one.
         long_titles: `reject` or `cut` titles of more than 500 characters.
+        delimiter: between the columns of CSV and TSV; null for a comma and a tab.
+        quoting: `csv` or `none`; null for `csv` in CSV and `none` in TSV.
         max_reject_rate: a batch with a larger share of unusable rows is stopped.
         rescore: score again what another model has scored; the old predictions are kept in
             `superseded/`.
@@ -121,7 +126,9 @@ def score(
         BatchesStopped: some of several batches were stopped; the others were scored.
     """
     root = DataRoot.from_settings(Settings.from_environment())
-    read = ReadOptions(encoding, title_column, id_column, long_titles, content_column)
+    read = ReadOptions(
+        encoding, title_column, id_column, long_titles, content_column, delimiter, quoting
+    )
     options = ScoreOptions(read, max_reject_rate, Segmenter.from_settings(root.settings))
     model = tasks.read_model(root, "champion")
     paths = [root.store.fetch(root.resolve(file)) for file in files]

@@ -1,6 +1,7 @@
 """The task that ingests a corpus."""
 
 from headlines.corpus import dataset, ingest
+from headlines.readers import ReadOptions
 from headlines.storage.artifact import Artifact
 from headlines.storage.data_root import DataRoot
 from tasks.reporting import log_stage, show_table
@@ -8,9 +9,9 @@ from tasks.stage import stage
 
 
 @stage("ingest", run_name="ingest {name}", timeout_seconds=1800)
-def ingest_corpus(root: DataRoot, name: str, source: str, encoding: str) -> Artifact:
+def ingest_corpus(root: DataRoot, name: str, source: str, options: ReadOptions) -> Artifact:
     """Ingest a corpus, unless it is up to date with its source."""
-    return _shown(name, ingest.ingest(root, name, source, encoding))
+    return _shown(name, ingest.ingest(root, name, source, options))
 
 
 @stage("corpus", run_name="corpus {name}", timeout_seconds=1800)

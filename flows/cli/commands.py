@@ -18,8 +18,10 @@ from typing import TYPE_CHECKING, Any
 from flows.cli import output
 from flows.cli.arguments import (
     CORPUS,
+    DELIMITER,
     ENCODING,
     MODEL,
+    QUOTING,
     READ_OPTIONS,
     argument,
     build_parser,
@@ -145,18 +147,22 @@ def _reject_options(reason: str, **options: Any) -> None:
     argument("source", "inews, or CSV, TSV, JSONL or Parquet", nargs="?", default="inews"),
     argument("--name NAME", "of the corpus (default: the source's name)"),
     ENCODING,
+    DELIMITER,
+    QUOTING,
 )
-def ingest(call: Call, source: str, name: str | None, encoding: str) -> None:
+def ingest(call: Call, source: str, name: str | None, **read_options: Any) -> None:
     """Ingest a labelled corpus to Parquet."""
     from headlines.corpus.ingest import check_reserved_name
     from headlines.corpus.source_files import CorpusFiles
+    from headlines.readers import ReadOptions
 
     name = name or Path(source).stem
     validate_name(name, "corpus name")
     check_reserved_name(name, source)
-    CorpusFiles.resolve(source, encoding).preflight(call.root.store.work)
+    options = ReadOptions(**read_options)
+    CorpusFiles.resolve(source, options).preflight(call.root.store.work)
     call.root.store.require_writable()
-    call.show(run_flow("ingest", source, name, encoding), output.corpus_lines)
+    call.show(run_flow("ingest", source, name, **read_options), output.corpus_lines)
 
 
 @verb(CORPUS)
@@ -314,7 +320,7 @@ def _score_stream(call: Call, format: str, rejects: str | None, options: "ScoreO
         format,
         options,
     )
-    print(output.stream_line(counts), file=sys.stderr)
+    print(*output.stream_lines(counts), sep="\n", file=sys.stderr)
 
 
 @verb(

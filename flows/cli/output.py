@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from headlines.readers.row_warnings import warning_lines
 from headlines.storage.data_root import DataRoot
 
 Result = dict[str, Any]
@@ -25,6 +26,7 @@ def corpus_lines(result: Result) -> list[str]:
         f"rows: {counts['rows_in']} in, {counts['rows']} kept, {counts['rejected']} rejected",
     ]
     lines += [f"  rejected: {rows} × {reason}" for reason, rows in counts["reasons"].items()]
+    lines += [f"  warning: {line}" for line in warning_lines(counts.get("warnings", {}))]
     for split, numbers in counts["splits"].items():
         labels = ", ".join(f"{name} {rows}" for name, rows in numbers["labels"].items())
         lines.append(
@@ -136,9 +138,10 @@ def score_lines(root: DataRoot, result: Result) -> list[str]:
     return [*lines, f"csv: {_relative_path(result['csv'])}"] if "csv" in result else lines
 
 
-def stream_line(counts: Result) -> str:
+def stream_lines(counts: Result) -> list[str]:
     """A stream that was scored."""
-    return f"headlines: {_rows(counts)}"
+    warnings = [f"headlines: warning: {line}" for line in warning_lines(counts["warnings"])]
+    return [*warnings, f"headlines: {_rows(counts)}"]
 
 
 def _batch_lines(root: DataRoot, batches: Sequence[Result]) -> list[str]:
@@ -149,6 +152,7 @@ def _batch_lines(root: DataRoot, batches: Sequence[Result]) -> list[str]:
             continue
         state = " (up to date)" if batch["outcome"] == "reused" else ""
         lines.append(f"{batch['batch']}: {_rows(batch)}{state}")
+        lines += [f"  warning: {warning}" for warning in warning_lines(batch["warnings"])]
         lines.append(f"  predictions: {_relative_path(batch['predictions'])}")
     if len(batches) > _MAX_BATCHES:
         lines.append(f"… and {len(batches) - _MAX_BATCHES} more batches")

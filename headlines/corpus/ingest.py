@@ -20,7 +20,10 @@ from headlines.corpus.source_files import CorpusFiles
 from headlines.corpus.write_files import PART_FILE, write_jobs, write_part
 from headlines.errors import InputError
 from headlines.hashing import file_sha256
+from headlines.readers import ReadOptions
+from headlines.readers.read_options import READ_DEFAULTS
 from headlines.readers.rejects import RejectWriter
+from headlines.readers.row_warnings import RowWarnings
 from headlines.storage.artifact import Artifact
 from headlines.storage.data_root import DataRoot
 from headlines.storage.layout import validate_name
@@ -49,7 +52,7 @@ def ingest(
     root: DataRoot,
     name: str,
     source: str,
-    encoding: str = "utf-8",
+    options: ReadOptions = READ_DEFAULTS,
     sizes: IngestSizes = IngestSizes(),  # immutable
 ) -> Artifact:
     """Build the corpus `name` from a source, or reuse it if the source is unchanged.
@@ -65,13 +68,13 @@ def ingest(
         source: `inews` for the packaged corpus; else a file or folder of CSV, TSV, JSONL or
             Parquet with `title` and optional `content`, `label` (0-2) and `split`. Rows without
             a split are assigned one by their record id, 8:1:1.
-        encoding: of text files.
+        options: how text files are read; the columns have fixed names.
         sizes: how the work is divided; only `part_rows` affects the result.
 
     Raises:
         InputError: the source cannot be read, or has no usable rows.
     """
-    files = CorpusFiles.resolve(source, encoding)
+    files = CorpusFiles.resolve(source, options)
     files.preflight(root.store.work)
     check_reserved_name(name, source)
     recipe = Recipe(
@@ -80,7 +83,7 @@ def ingest(
         tuple(Input(str(path.absolute()), file_sha256(path)) for path in files.paths),
         {
             "name": validate_name(name, "corpus name"),
-            "encoding": files.encoding,
+            **files.reading(),
             "files": [path.name for path in files.paths],  # the column `source`
         },
     )
@@ -127,8 +130,11 @@ def _build(
     read = _read(root, recipe, files, sizes)
     keys = row_keys(read)
     reasons: Counter[str] = Counter()
+    warnings, rows_in = RowWarnings(), 0
     for file in read:
         reasons.update(file.counts["reasons"])
+        warnings.add_all(file.counts["warnings"], rows_in)
+        rows_in += file.counts["rows_in"]
     if not len(keys):
         _remove_all(root, read)
         [(reason, _)] = reasons.most_common(1) or [("it has none", 0)]
@@ -153,10 +159,11 @@ def _build(
             parts.append(part)
         return {
             "source": origin,
-            "rows_in": sum(file.counts["rows_in"] for file in read),
+            "rows_in": rows_in,
             "rows": len(keys),
             "rejected": reasons.total(),
             "reasons": dict(reasons.most_common()),
+            "warnings": warnings.rows,
             "splits": counts_by_split(keys, flags),
         }
 
@@ -175,7 +182,7 @@ def _read(root: DataRoot, recipe: Recipe, files: CorpusFiles, sizes: IngestSizes
             corpus=recipe.key,
             path=source.path,
             sha256=source.sha256,
-            encoding=files.encoding,
+            options=files.options,
             of_inews=files.of_inews,
             chunk_rows=sizes.chunk_rows,
         )

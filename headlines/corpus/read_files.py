@@ -17,7 +17,9 @@ from headlines.corpus.source_files import iter_records
 from headlines.corpus.source_rows import SPLITS, Row, validate_row
 from headlines.errors import InputError
 from headlines.hashing import file_sha256
+from headlines.readers import ReadOptions
 from headlines.readers.rejects import Reject, RejectWriter, read_rejects
+from headlines.readers.row_warnings import RowWarnings
 from headlines.storage.artifact import Artifact
 from headlines.storage.data_root import DataRoot
 from headlines.storage.manifest import DataFile, Input, Recipe
@@ -57,7 +59,7 @@ class ReadJob:
             would remove shared chunks.
         path: of the file.
         sha256: its digest.
-        encoding: of text.
+        options: how text files are read.
         of_inews: whether the file is a pickle of the iNews package.
         chunk_rows: maximum rows of a chunk.
     """
@@ -66,7 +68,7 @@ class ReadJob:
     corpus: str
     path: str
     sha256: str
-    encoding: str
+    options: ReadOptions
     of_inews: bool
     chunk_rows: int
 
@@ -85,8 +87,8 @@ def read_file(job: ReadJob) -> Artifact:
     """Publish the usable rows of a file as chunks by split, with their keys and the rejects.
 
     Runs in a worker, on the machine that has the file. The artifact's counts are `rows_in`, `rows`,
-    `contents` (rows with an article), `rejected` and `reasons`. `chunk_files` and `iter_rejects`
-    read it.
+    `contents` (rows with an article), `rejected`, `reasons` and `warnings`. `chunk_files` and
+    `iter_rejects` read it.
 
     Raises:
         InputError: the file cannot be read, or changed while it was read.
@@ -95,11 +97,12 @@ def read_file(job: ReadJob) -> Artifact:
     def write_chunks(draft: Path) -> dict[str, Any]:
         path = Path(job.path)
         counts = {"rows_in": 0, "rows": 0, "contents": 0}
+        warnings = RowWarnings()
         with (
             RejectWriter(draft / REJECTS_FILE) as rejects,
             pq.ParquetWriter(draft / ROW_KEYS_FILE, ROW_KEYS_SCHEMA, compression="lz4") as keys,
         ):
-            for number, chunk in enumerate(_chunks(job, rejects, counts)):
+            for number, chunk in enumerate(_chunks(job, rejects, warnings, counts)):
                 for split, rows in chunk.splits.items():
                     table = pa.table(rows.columns, schema=CHUNK_SCHEMA)
                     name = f"{number:06d}-{split}.parquet"
@@ -108,7 +111,12 @@ def read_file(job: ReadJob) -> Artifact:
                 counts["rows"] += len(chunk.keys["split"])
         if file_sha256(path) != job.sha256:
             raise InputError("the file changed while it was read", job.path, "ingest it again")
-        return {**counts, "rejected": rejects.count, "reasons": dict(rejects.reasons)}
+        return {
+            **counts,
+            "rejected": rejects.count,
+            "reasons": dict(rejects.reasons),
+            "warnings": warnings.rows,
+        }
 
     recipe = job.recipe
     return job.root.store.publish(job.root.chunk(recipe.key), recipe, write_chunks)
@@ -162,11 +170,15 @@ class _Chunk:
             column.append(value)
 
 
-def _chunks(job: ReadJob, rejects: RejectWriter, counts: dict[str, int]) -> Iterator[_Chunk]:
+def _chunks(
+    job: ReadJob, rejects: RejectWriter, warnings: RowWarnings, counts: dict[str, int]
+) -> Iterator[_Chunk]:
     chunk = _Chunk()
     path, work = Path(job.path), job.root.store.work
-    for record in iter_records(path, job.encoding, work, of_inews=job.of_inews):
+    for record in iter_records(path, job.options, work, of_inews=job.of_inews):
         counts["rows_in"] += 1
+        for warning in record.warnings:
+            warnings.add(warning, record.row)
         try:
             row = validate_row(record)
         except ValueError as error:

@@ -74,6 +74,7 @@ def commit(
             "rejected": counts["rejected"],
             "without_content": without_content,
             "reasons": counts["reasons"],
+            "warnings": counts["warnings"],
             "cut": counts["cut"],
             "labels": profile.labels,
             "profile": profile.to_dict(),

@@ -7,7 +7,7 @@ reads them.
 import contextlib
 import itertools
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from headlines.compute import executors
 from headlines.compute.visibility import wait_until_visible
 from headlines.errors import InputError
 from headlines.readers.rejects import RejectWriter, read_rejects
+from headlines.readers.row_warnings import RowWarnings
 from headlines.scoring.batch import Batch, errors_with_urls
 from headlines.scoring.chunks import ChunkRef, chunk_refs
 from headlines.scoring.options import ScoreOptions
@@ -78,6 +79,13 @@ def read_batch(
             counts = _merge_groups(root, groups, draft, on_chunk)
         if not counts["rows_in"]:
             raise _no_rows_error(batch)
+        if counts["admitted"] and counts["absent"]:
+            name = counts["absent"][0]
+            raise InputError(
+                f"no row has the key {name!r}",
+                str(batch.path),
+                f"check {options.read.required_columns[name]}, or remove the option",
+            )
         return counts
 
     prepared = root.store.publish(name, recipe, write)
@@ -203,6 +211,8 @@ def _merge_groups(
         len(groups), root.settings
     )
     rows_in = cut = 0
+    warnings = RowWarnings()
+    absent = set(groups[0].options.required_columns)
     chunks: list[ChunkRef] = []
     with RejectWriter(draft / REJECTS_FILE) as rejects:
         window = executors.max_in_flight(root.settings)
@@ -216,6 +226,8 @@ def _merge_groups(
             if group.counts["rejected"]:
                 for reject in read_rejects(root.store.file(group, REJECTS_FILE)):
                     rejects.add(reject._replace(row=rows_in + reject.row))
+            warnings.add_all(group.counts["warnings"], rows_in)
+            absent.intersection_update(group.counts["absent"])
             rows_in += group.counts["rows_in"]
             cut += group.counts["cut"]
     return {
@@ -224,6 +236,8 @@ def _merge_groups(
         "cut": cut,
         "rejected": rejects.count,
         "reasons": dict(rejects.reasons.most_common()),
+        "warnings": warnings.rows,
+        "absent": sorted(absent),
         "pieces": [chunk.to_dict() for chunk in chunks],
     }
 
@@ -239,7 +253,7 @@ def _recipe(root: DataRoot, batch: Batch, options: ScoreOptions) -> Recipe:
         (batch.as_source(root),),
         {
             "batch": batch.name,
-            "reading": asdict(options.read),
+            "reading": options.read.to_config(),
             "piece": [options.sizes.rows, options.sizes.chars],
         },
     )

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from headlines.errors import InputError
+from headlines.readers.read_options import OPTIONAL
 from headlines.scoring import batch_state
 from headlines.scoring.batch import Batch
 from headlines.scoring.options import ScoreOptions
@@ -24,6 +25,7 @@ class BatchResult:
         scored: rows with a prediction.
         rejected: rows without one.
         reasons: number of rejected rows by reason.
+        warnings: of rows with a prediction, as `RowWarnings.rows` has them.
         labels: number of scored rows by class.
         model: version that scored.
         message: why it was stopped, or left.
@@ -45,6 +47,7 @@ class BatchResult:
     message: str = ""
     profile: dict[str, Any] | None = None
     without_content: int = 0
+    warnings: dict[str, dict[str, int]] = field(default_factory=dict)
 
 
 def check_same_options(root: DataRoot, batch: Batch, options: ScoreOptions) -> None:
@@ -55,10 +58,13 @@ def check_same_options(root: DataRoot, batch: Batch, options: ScoreOptions) -> N
     """
     manifest = root.store.manifest(root.predictions_of(batch.name))
     before = manifest.config.get("reading") if manifest else None
+    if before is None:
+        return
+    now = options.read.to_config()
     different = ", ".join(
         f"{name} {value!r}"
-        for name, value in (before or {}).items()
-        if getattr(options.read, name) != value
+        for name, value in {**dict.fromkeys(OPTIONAL), **before}.items()
+        if now.get(name) != value
     )
     if different:
         raise InputError(
@@ -87,6 +93,7 @@ def batch_result(root: DataRoot, batch: Batch, outcome: str) -> BatchResult:
         rejected=counts["rejected"],
         without_content=counts.get("without_content", 0),  # predictions older than such models
         reasons=counts["reasons"],
+        warnings=counts.get("warnings", {}),  # predictions older than these
         labels=counts["labels"],
         model=counts["model"],
         profile=counts.get("profile"),

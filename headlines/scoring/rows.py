@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from headlines.readers import EmptyFile, ReadOptions, Record, read_records, to_json
+from headlines.readers.record import alike_column
 from headlines.readers.titles import MAX_TITLE, TOO_LONG, has_undecodable, title_problem
 
 
@@ -44,14 +45,14 @@ def validate_row(record: Record, options: ReadOptions) -> ValidRow:
     if problem:
         raise ValueError(problem)
     assert title is not None
-    identity = fields.get(options.id_column)
+    identity = fields.get(options.ids_from)
     if identity is not None:
         if isinstance(identity, bool | bytes | list | dict):
             raise ValueError("id is neither text nor a number")
         identity = str(identity)
         if has_undecodable(identity):
             raise ValueError("id has undecodable bytes")
-    known = (options.title_column, options.id_column)
+    known = (options.title_column, options.ids_from)
     others = {name: value for name, value in fields.items() if name not in known}
     extra = to_json(others) if others else None
     if extra is not None and has_undecodable(extra):
@@ -79,8 +80,19 @@ def iter_records(
         before = rows
         try:
             for record in read_records(path, options, work):
+                if rows == before:
+                    record = _warn_of_missing_ids(record, options.ids_from)
                 rows += 1
                 yield record._replace(row=before + record.row) if before else record
         except EmptyFile:
             if is_only:
                 raise
+
+
+def _warn_of_missing_ids(first: Record, ids: str) -> Record:
+    """The first row of a file, with a warning if a column may have been meant for the ids."""
+    alike = None if ids in first.fields else alike_column(first.fields, ids)
+    if alike is None:
+        return first
+    warning = f"there are no ids: the column {alike!r} is not called {ids!r}"
+    return first._replace(warnings=(*first.warnings, warning))

@@ -130,7 +130,7 @@ def make_job(
         model_key=model.manifest.key,
         model_files=model_files_digest(model),
         segmenter=options.segmenter,
-        content_column=options.read.content_column if reads_articles else None,
+        content_column=options.read.articles_from if reads_articles else None,
     )
 
 

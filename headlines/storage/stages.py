@@ -23,12 +23,15 @@ class Stage:
 
 _READING = (
     "headlines.readers",
+    "headlines.readers.common_characters",
     "headlines.readers.delimited",
     "headlines.readers.encodings",
     "headlines.readers.jsonl",
     "headlines.readers.text_lines",
     "headlines.readers.parquet",
+    "headlines.readers.read_options",
     "headlines.readers.record",
+    "headlines.readers.row_warnings",
     "headlines.readers.titles",
 )
 _SEGMENTATION = (
@@ -135,7 +138,7 @@ STAGES = {
         ),
     ),
     "admitted": Stage(
-        3,
+        4,
         (
             *_READING,
             "headlines.scoring.prepare",

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from headlines.corpus.dataset import read_corpus
 from headlines.corpus.ingest import IngestSizes, ingest
 from headlines.errors import InputError
+from headlines.readers import ReadOptions
 from headlines.storage.data_root import DataRoot
 
 from .checks import ALL_COLUMNS, files_in, path_of, rejected_rows
@@ -154,8 +155,30 @@ def test_declared_encoding_is_read(root: DataRoot, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="--encoding gb18030"):
         ingest(root, "mine", str(path))
     assert not path_of(root, root.corpus("mine")).exists()
-    artifact = ingest(root, "mine", str(path), "gb18030")
+    artifact = ingest(root, "mine", str(path), ReadOptions("gb18030"))
     assert read_corpus(artifact, ["title"])["title"].tolist() == ["股市大涨"]
+
+
+def test_corpus_in_tsv_is_read_literally_or_as_declared(root: DataRoot, tmp_path: Path) -> None:
+    path = tmp_path / "a.tsv"
+    path.write_text('title\tlabel\n"最强台风"登陆\t0\n"一;二"\t1\n', encoding="utf-8")
+    literal = ingest(root, "mine", str(path))
+    assert read_corpus(literal, ["title"])["title"].tolist() == ['"最强台风"登陆', '"一;二"']
+    assert ingest(root, "mine", str(path), ReadOptions()).reused
+    quoted = ingest(root, "mine", str(path), ReadOptions(quoting="csv"))
+    assert read_corpus(quoted, ["title"])["title"].tolist() == ["一;二"]
+    assert quoted.counts["rejected"] == 1
+
+
+def test_warnings_of_a_corpus_are_counted(root: DataRoot, tmp_path: Path) -> None:
+    folder = tmp_path / "news"
+    folder.mkdir()
+    for name in ("part-2", "part-10"):
+        lines = ['{"title": "好"}', '{"title": "坏", "n": 1, "n": 2}']
+        (folder / f"{name}.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    corpus = ingest(root, "mine", str(folder))
+    assert corpus.counts["warnings"] == {'duplicate key "n"': {"rows": 2, "first": 1}}
+    assert corpus.manifest.config["files"] == ["part-2.jsonl", "part-10.jsonl"]
 
 
 TITLE = st.sampled_from(["股市", "股 市", "ＡＢ", "AB", "天气", "地震", "x" * 501, "", " ", "\x00"])

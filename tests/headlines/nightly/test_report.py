@@ -204,3 +204,17 @@ def test_titles_without_an_article_are_reported(night_of: Callable[..., NightSum
     ]
     expected = "2 rows rejected; 1,200 without an article were labelled by their titles;"
     assert expected in night_verdict(replace(night, batches=batches))
+
+
+def test_warnings_are_in_the_report_and_the_summary(
+    root: DataRoot, night_of: Callable[..., NightSummary]
+) -> None:
+    night = night_of()
+    warnings = {"<b>a quote</b> may be open": {"rows": 3, "first": 17}}
+    batches = [
+        replace(batch, warnings=warnings) if batch.outcome == "scored" else batch
+        for batch in night.batches
+    ]
+    night = replace(night, batches=batches)
+    assert "&lt;b&gt;a quote&lt;/b&gt; may be open" in written(root, night)
+    assert "- 好.csv: row 17 and 2 more: <b>" in night_summary(night, Path("night.html"))

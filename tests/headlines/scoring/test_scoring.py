@@ -475,3 +475,16 @@ def test_a_batch_read_with_other_options_is_not_reused(root: DataRoot, tmp_path:
     assert run(root, batch).outcome == "reused"
     with pytest.raises(InputError, match="--rescore"):
         run(root, batch, score_options(title_column="标题"))
+
+
+def test_a_batch_read_with_another_delimiter_is_not_reused(root: DataRoot, tmp_path: Path) -> None:
+    make_champion(root)
+    file = tmp_path / "news.csv"
+    file.write_text("title;n\n喜讯;1\n", encoding="utf-8")
+    options = score_options(delimiter=";")
+    score(root, file, options)
+    batch = Batch.of_file(root, file)
+    assert run(root, batch, options).outcome == "reused"
+    for other in ({}, {"delimiter": "|"}, {"delimiter": ";", "quoting": "none"}):
+        with pytest.raises(InputError, match="already scored with different options"):
+            run(root, batch, score_options(**other))
