@@ -41,6 +41,7 @@ def run_flow(name: str, *arguments: Any, **parameters: Any) -> Any:
 
         ignore_working_directory()
         flow = getattr(importlib.import_module(f"flows.{name}"), name)
+        _do_not_wait_for_heartbeats()
         if embedded:
             embedded.wait_until_ready()
         return flow(*arguments, **parameters)
@@ -83,6 +84,14 @@ def connect() -> "EmbeddedServer | None":
 
         refresh_global_settings_context()
     return started
+
+
+def _do_not_wait_for_heartbeats() -> None:
+    """Save the second that Prefect waits at the end of each flow for a thread that sleeps."""
+    from prefect import flow_engine
+
+    send_heartbeats: Any = flow_engine._send_heartbeats
+    send_heartbeats.__wrapped__.__defaults__ = (False,)  # `join_on_exit`
 
 
 def _prefect_has_a_server() -> bool:

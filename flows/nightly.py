@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from prefect import flow
+from prefect.runtime import flow_run
 
 from flows.local_run import run_flow
 from flows.logs import hide_expected_tracebacks
@@ -38,8 +39,15 @@ from tasks.train import no_models_yet
 hide_expected_tracebacks()
 
 
+def night_name(scheduled: datetime, first_day: object, last_day: object) -> str:
+    """The name of a run, which no other has and a retry keeps."""
+    days = f" {first_day or ''} to {last_day or ''}".rstrip() if first_day or last_day else ""
+    return f"{'backfill' if days else 'nightly'}{days}, {scheduled.astimezone():%Y-%m-%d %H:%M:%S}"
+
+
 def _run_name() -> str:
-    return f"nightly {datetime.now():%Y-%m-%d}"
+    given = flow_run.parameters
+    return night_name(flow_run.scheduled_start_time, given.get("first_day"), given.get("last_day"))
 
 
 @flow(name="nightly", flow_run_name=_run_name)

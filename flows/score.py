@@ -11,7 +11,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.local_run import run_flow
 from flows.logs import hide_expected_tracebacks
-from flows.parameters import LongTitles, Share
+from flows.parameters import Files, LongTitles, Share
 from headlines.errors import BatchesStopped, InputError
 from headlines.readers import ReadOptions
 from headlines.scoring.batch import Batch, resolve_batches
@@ -89,7 +89,7 @@ def _run_name() -> str:
 
 @flow(name="score", flow_run_name=_run_name)
 def score(
-    files: list[str],
+    files: Files,
     batch: str | None = None,
     encoding: str = "utf-8",
     title_column: str = "title",

@@ -79,4 +79,5 @@ class PrefectInstance:
             "PREFECT_API_URL": self.api_url,
             "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
             "PYTHONUNBUFFERED": "1",
+            "PYTHONUTF8": "1",  # whatever the locale: their logs have Chinese titles
         }

@@ -23,9 +23,11 @@ def main() -> None:
     from prefect.cli import app
 
     from operations import orphans
+    from operations.report_files import serve_reports
     from operations.sqlite import fix_sqlite
 
     fix_sqlite()
+    serve_reports()
     asyncio.run(restart_heartbeat_waits())
     if os.environ.get("PREFECT_API_URL"):
         orphans.watch()

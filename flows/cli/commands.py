@@ -3,6 +3,7 @@
 Prefect and TensorFlow are imported only by the verbs that need them.
 """
 
+import io
 import json
 import os
 import shlex
@@ -86,13 +87,16 @@ class Call:
     def show(self, result: Any, lines: Callable[[Any], Sequence[str]]) -> None:
         """Print a result, for people as the lines that a function makes of it."""
         if self.json:
-            print(json.dumps(result, ensure_ascii=False, indent=2))
+            encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+            as_ascii = encoding.lower() != "utf-8"  # JSON has escapes that lose nothing
+            print(json.dumps(result, ensure_ascii=as_ascii, indent=2))
         else:
             print("\n".join(lines(result)))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and leave with its exit status: 0 done, 1 failed, 2 wrong input."""
+    _replace_unknown_characters()
     options = vars(build_parser().parse_args(arguments))
     run, call = options.pop("verb"), Call(options.pop("data"), options.pop("json"))
     # By the environment, as flows read their settings themselves, here and on a server's worker.
@@ -118,6 +122,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except Exception as error:
         # A flow has logged the traceback already; the last line should still say what happened.
         fail(f"{type(error).__name__}: {error}", 1)
+
+
+def _replace_unknown_characters() -> None:
+    """Have a locale that lacks a character show `?` in its place: the job is done by then."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 def _reject_options(reason: str, **options: Any) -> None:

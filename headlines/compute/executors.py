@@ -6,6 +6,7 @@ Executors are shared by all callers in this process.
 import atexit
 import contextlib
 import itertools
+import multiprocessing
 import os
 import signal
 import threading
@@ -65,6 +66,22 @@ def cluster(settings: Settings) -> "ClusterExecutor":
         InputError, ClusterError: as `executor` does.
     """
     return _cluster_connection(os.getpid()).executor(settings)
+
+
+def require_semaphores() -> None:
+    """Check that processes can be started: they share semaphores, which lie in `/dev/shm`.
+
+    Raises:
+        InputError: this system gives none.
+    """
+    try:
+        multiprocessing.get_context("spawn").Lock()
+    except OSError as error:
+        raise InputError(
+            f"worker processes need semaphores ({error.strerror or error})",
+            "/dev/shm",
+            "make it writable, or set HEADLINES_RUNNER=threads",
+        ) from error
 
 
 def max_in_flight(settings: Settings) -> int:
@@ -131,6 +148,7 @@ def _pool_owner(_process: int) -> ThreadPoolExecutor:
 def _loky_pool(workers: int) -> Executor:
     import loky
 
+    require_semaphores()
     # Not the standard library's pool: its workers import the caller's main module again, which
     # under a Prefect worker is Prefect.
     pool: Executor = loky.get_reusable_executor(
