@@ -14,8 +14,7 @@ import psutil
 import pytest
 
 from operations import processes
-from operations.instance import PROJECT
-from operations.worker import HEARTBEAT_SECONDS
+from operations.instance import HEARTBEAT_SECONDS, PROJECT
 from tests.operations.conftest import Service, ended_with_tests, service_in
 from tests.operations.test_service import NEWS, rows_of, start_until_midway
 
