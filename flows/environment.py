@@ -6,8 +6,7 @@ import os
 from flows import logs
 from headlines.errors import InputError
 from headlines.settings import Settings
-from operations.instance import PrefectInstance
-from operations.worker import HEARTBEAT_SECONDS
+from operations.instance import HEARTBEAT_SECONDS, PrefectInstance
 
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 

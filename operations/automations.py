@@ -14,7 +14,7 @@ from prefect.events.schemas.events import ResourceSpecification
 from prefect.exceptions import ObjectNotFound
 
 from headlines.errors import InputError
-from operations.worker import HEARTBEAT_SECONDS
+from operations.instance import HEARTBEAT_SECONDS
 from tasks.alerts import ALERT
 
 HEARTBEAT = "headlines: crash runs that have no heartbeat"

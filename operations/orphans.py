@@ -110,7 +110,8 @@ def crash(client: SyncPrefectClient, orphans: list[FlowRun]) -> None:
             flow_run_filter=FlowRunFilter(state=ACTIVE, parent_flow_run_id=parent)
         )
         for run in (*children, orphan):
-            client.set_flow_run_state(run.id, Crashed(message="its process is gone"))
+            # By force, as Prefect lets a run that is being cancelled only become Cancelled.
+            client.set_flow_run_state(run.id, Crashed(message="its process is gone"), force=True)
 
 
 def crash_all() -> list[FlowRun]:

@@ -14,8 +14,7 @@ import psutil
 import pytest
 
 from operations import processes
-from operations.instance import PROJECT
-from operations.worker import HEARTBEAT_SECONDS
+from operations.instance import HEARTBEAT_SECONDS, PROJECT
 from tests.operations.conftest import Service, ended_with_tests, service_in
 from tests.operations.test_service import NEWS, rows_of, start_until_midway
 
@@ -56,9 +55,9 @@ def create_overdue(service: Service) -> str:
     return str(run["id"])
 
 
-def submit(service: Service, run: str) -> None:
-    """Ask for the slot of a run as a worker does that then dies."""
-    service.request(f"/flow_runs/{run}/set_state", state={"type": "PENDING"})
+def set_state(service: Service, run: str, state: str) -> None:
+    """Change the state of a run as a worker or a person does."""
+    service.request(f"/flow_runs/{run}/set_state", state={"type": state})
 
 
 def test_up_crashes_a_pending_run_whose_worker_was_killed(service: Service) -> None:
@@ -80,8 +79,8 @@ def test_up_crashes_a_pending_run_whose_worker_was_killed(service: Service) -> N
 def test_status_names_stuck_runs_and_up_frees_them(service: Service) -> None:
     processes.stop(service.instance, "worker", 30)
     holder, waiting = create_overdue(service), create_overdue(service)
-    submit(service, holder)
-    submit(service, waiting)
+    set_state(service, holder, "PENDING")
+    set_state(service, waiting, "PENDING")
     assert [service.state(run) for run in (holder, waiting)] == [
         "Pending", "AwaitingConcurrencySlot",
     ]  # fmt: skip
@@ -90,7 +89,8 @@ def test_status_names_stuck_runs_and_up_frees_them(service: Service) -> None:
     assert "has no process: `headlines up` ends it" in status.stdout
     assert "is overdue: its slot is held by" in status.stdout
     assert f"`prefect flow-run cancel {holder}`" in status.stdout
-    service.request(f"/flow_runs/{waiting}/set_state", state={"type": "CANCELLED"})
+    set_state(service, waiting, "CANCELLED")
+    set_state(service, holder, "CANCELLING")
     assert service.headlines("up").returncode == 0
     assert (service.state(holder), slots_in_use(service)) == ("Crashed", 0)
 
@@ -145,6 +145,16 @@ def test_a_night_without_a_server_finds_no_locked_database(tmp_path: Path) -> No
     assert "Traceback" not in night.stderr
     log = service.instance.logs / "embedded-server.log"
     assert "is locked" not in log.read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
+def test_the_server_crashes_a_pending_run_by_itself(service: Service) -> None:
+    run = service.start("nightly/nightly", **NEWS)
+    service.wait_for(run, "Pending", "Submitting")
+    kill(service, "worker")
+    assert service.wait_for(run, "Crashed", "Running") == "Crashed"
+    assert slots_in_use(service) == 0
+    assert service.headlines("up").returncode == 0
 
 
 @pytest.mark.slow
