@@ -4,7 +4,7 @@ from typing import Any
 
 from prefect import flow
 
-from flows.environment import use_running_server
+from flows.local_run import run_flow
 from flows.logs import hide_expected_tracebacks
 from flows.parameters import Count, Quoting, Share
 from flows.results import result_of
@@ -45,5 +45,4 @@ def ingest(
 
 
 if __name__ == "__main__":
-    use_running_server()
-    ingest()
+    run_flow("ingest")

@@ -5,8 +5,9 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from prefect import flow
+from prefect.runtime import flow_run
 
-from flows.environment import use_running_server
+from flows.local_run import run_flow
 from flows.logs import hide_expected_tracebacks
 from flows.parameters import Count, LongTitles, NotNegative, Positive, Quoting, Share
 from flows.score import score_batch
@@ -30,6 +31,7 @@ from headlines.storage.file_digests import FileDigestCache
 from tasks.alerts import alert
 from tasks.evaluate import evaluate_model
 from tasks.ingest import ensure_corpus
+from tasks.interruption import interrupted
 from tasks.report import report_night
 from tasks.score import read_model
 from tasks.segment import segment_corpus
@@ -38,8 +40,15 @@ from tasks.train import no_models_yet
 hide_expected_tracebacks()
 
 
+def night_name(scheduled: datetime, first_day: object, last_day: object) -> str:
+    """The name of a run, which no other has and a retry keeps."""
+    days = f" {first_day or ''} to {last_day or ''}".rstrip() if first_day or last_day else ""
+    return f"{'backfill' if days else 'nightly'}{days}, {scheduled.astimezone():%Y-%m-%d %H:%M:%S}"
+
+
 def _run_name() -> str:
-    return f"nightly {datetime.now():%Y-%m-%d}"
+    given = flow_run.parameters
+    return night_name(flow_run.scheduled_start_time, given.get("first_day"), given.get("last_day"))
 
 
 @flow(name="nightly", flow_run_name=_run_name)
@@ -116,7 +125,12 @@ def nightly(
     inbox = read_inbox(root, digests.of, settle_seconds, days)
 
     def score(batch: Batch) -> BatchResult:
-        return score_batch(batch, model, options)
+        try:
+            return score_batch(batch, model, options)
+        except Exception:
+            if interrupted.is_set():  # the batch has no fault
+                raise KeyboardInterrupt from None
+            raise
 
     with root.store.listed(root.predictions, root.rejects, root.failures):
         results = [
@@ -143,5 +157,4 @@ def nightly(
 
 
 if __name__ == "__main__":
-    use_running_server()
-    nightly()
+    run_flow("nightly")

@@ -9,9 +9,9 @@ from prefect import flow
 from prefect.runtime import flow_run
 from prefect.task_runners import ThreadPoolTaskRunner
 
-from flows.environment import use_running_server
+from flows.local_run import run_flow
 from flows.logs import hide_expected_tracebacks
-from flows.parameters import Count, LongTitles, Quoting, Share
+from flows.parameters import Count, Files, LongTitles, Quoting, Share
 from headlines.errors import BatchesStopped, InputError
 from headlines.readers import ReadOptions
 from headlines.readers.rejects import MAX_REJECT_RATE, MAX_REJECTS
@@ -29,6 +29,7 @@ from headlines.settings import Settings
 from headlines.storage.artifact import Artifact
 from headlines.storage.data_root import DataRoot
 from tasks import score as tasks
+from tasks.interruption import interrupted
 
 hide_expected_tracebacks()
 
@@ -39,9 +40,21 @@ _TASKS: dict[Any, Any] = {
     discard: tasks.discard_batch,
     record_failure: tasks.record_failure,
 }
+
+
+class _TaskRunner(ThreadPoolTaskRunner[Any]):
+    """Does not wait for its threads when the run was interrupted: they wait for workers."""
+
+    def cancel_all(self) -> None:
+        if interrupted.is_set() and self._executor is not None:
+            self._executor.shutdown(wait=False, cancel_futures=True)
+            self._executor = None
+        super().cancel_all()
+
+
 # Its threads only wait for the workers of `headlines.compute.executors`. There are more than chunks
 # in flight, or reading would wait behind them.
-_TASK_RUNNER: Any = ThreadPoolTaskRunner(max_workers=1024)
+_TASK_RUNNER: Any = _TaskRunner(max_workers=1024)
 
 
 @flow(
@@ -77,7 +90,7 @@ def _run_name() -> str:
 
 @flow(name="score", flow_run_name=_run_name)
 def score(
-    files: list[str],
+    files: Files,
     batch: str | None = None,
     encoding: str = "utf-8",
     title_column: str = "title",
@@ -155,5 +168,4 @@ def score(
 
 
 if __name__ == "__main__":
-    use_running_server()
-    score(sys.argv[1:])
+    run_flow("score", sys.argv[1:])

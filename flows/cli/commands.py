@@ -3,6 +3,7 @@
 Prefect and TensorFlow are imported only by the verbs that need them.
 """
 
+import io
 import json
 import os
 import shlex
@@ -33,7 +34,8 @@ from flows.cli.arguments import (
     number,
     verb,
 )
-from flows.environment import configure, use_running_server
+from flows.environment import configure
+from flows.local_run import INTERRUPTED, INTERRUPTED_MESSAGE, run_flow
 from flows.logs import errors_printed_at_end
 from headlines.errors import InputError, RunNeedsAttention
 from headlines.settings import Settings
@@ -92,13 +94,16 @@ class Call:
     def show(self, result: Any, lines: Callable[[Any], Sequence[str]]) -> None:
         """Print a result, for people as the lines that a function makes of it."""
         if self.json:
-            print(json.dumps(result, ensure_ascii=False, indent=2))
+            encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+            as_ascii = encoding.lower() != "utf-8"  # JSON has escapes that lose nothing
+            print(json.dumps(result, ensure_ascii=as_ascii, indent=2))
         else:
             print("\n".join(lines(result)))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and leave with its exit status: 0 done, 1 failed, 2 wrong input."""
+    _replace_unknown_characters()
     options = vars(build_parser().parse_args(arguments))
     run, call = options.pop("verb"), Call(options.pop("data"), options.pop("json"))
     # By the environment, as flows read their settings themselves, here and on a server's worker.
@@ -121,10 +126,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except KeyboardInterrupt:
-        fail("interrupted; the next run continues from what is finished", 130)
+        fail(INTERRUPTED_MESSAGE, INTERRUPTED)
     except Exception as error:
         # A flow has logged the traceback already; the last line should still say what happened.
         fail(f"{type(error).__name__}: {error}", 1)
+
+
+def _replace_unknown_characters() -> None:
+    """Have a locale that lacks a character show `?` in its place: the job is done by then."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 def _reject_options(reason: str, **options: Any) -> None:
@@ -164,10 +176,8 @@ def ingest(
     options = ReadOptions(**read_options)
     CorpusFiles.resolve(source, options).preflight(call.root.store.work)
     call.root.store.require_writable()
-    use_running_server()
-    from flows.ingest import ingest
-
-    corpus = ingest(
+    corpus = run_flow(
+        "ingest",
         source,
         name,
         max_reject_rate=max_reject_rate,
@@ -181,10 +191,7 @@ def ingest(
 def segment(call: Call, corpus: str) -> None:
     """Segment the headlines of a corpus into words, once."""
     call.check_corpus(corpus)
-    use_running_server()
-    from flows.segment import segment
-
-    call.show(segment(corpus), output.tokens_lines)
+    call.show(run_flow("segment", corpus), output.tokens_lines)
 
 
 @verb(argument("--preset NAME", "of the models that start from it", default="default"), CORPUS)
@@ -199,10 +206,7 @@ def pretrain(call: Call, preset: str, corpus: str) -> None:
             f"train with it directly: `headlines train --preset {preset}`",
         )
     call.check_corpus(corpus)
-    use_running_server()
-    from flows.pretrain import pretrain
-
-    call.show(pretrain(preset, corpus), output.pretrained_lines)
+    call.show(run_flow("pretrain", preset, corpus), output.pretrained_lines)
 
 
 @verb(
@@ -225,10 +229,7 @@ def train(call: Call, preset: str | None, sweep: str | None, no_promote: bool, c
     preset = "default" if preset is None else preset
     resolve_preset(preset, call.root.file)
     call.check_corpus(corpus)
-    use_running_server()
-    from flows.train import train
-
-    call.show(train(preset, corpus, promote=not no_promote), output.train_lines)
+    call.show(run_flow("train", preset, corpus, promote=not no_promote), output.train_lines)
 
 
 def _sweep(call: Call, space: str, corpus: str) -> None:
@@ -236,10 +237,7 @@ def _sweep(call: Call, space: str, corpus: str) -> None:
 
     read_space(space, call.root.file)
     call.check_corpus(corpus)
-    use_running_server()
-    from flows.sweep import sweep
-
-    result = sweep(space, corpus)
+    result = run_flow("sweep", space, corpus)
     if result["best"] and call.data:
         result["train"] += " " + shlex.join(["--data", call.data])
     call.show(result, output.sweep_lines)
@@ -254,10 +252,7 @@ def evaluate(call: Call, model: str, corpus: str) -> None:
 
     champion.resolve(call.root, model)
     call.check_corpus(corpus)
-    use_running_server()
-    from flows.evaluate import evaluate
-
-    call.show(evaluate(model, corpus), output.evaluation_lines)
+    call.show(run_flow("evaluate", model, corpus), output.evaluation_lines)
 
 
 @verb(
@@ -318,10 +313,8 @@ def score(
     for resolved in batches:
         preflight(root, resolved, options)
     root.store.require_writable()
-    use_running_server()
-    from flows.score import score
-
-    result = score(
+    result = run_flow(
+        "score",
         files,
         batch,
         max_reject_rate=max_reject_rate,
@@ -396,10 +389,8 @@ def nightly(
     DriftThresholds(drift_warn, drift_stop)
     resolve_preset(preset, call.root.file)
     call.check_corpus(corpus)
-    use_running_server()
-    from flows.nightly import nightly
-
-    result = nightly(
+    result = run_flow(
+        "nightly",
         corpus,
         preset,
         settle_seconds=settle,

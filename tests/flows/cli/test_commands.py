@@ -12,9 +12,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from flows.cli.commands import main
+from headlines.models import champion
 from headlines.scoring.batch import Batch
 from headlines.storage.data_root import DataRoot
 from headlines.storage.manifest import Recipe
+from tests.factories import publish_model
 
 TITLES = ["警方通报一起案件", "小学生获奖", "天气变化早知道"]
 
@@ -219,6 +221,21 @@ def test_a_stopped_batch_exits_with_2_without_traceback(
     report = folder / "root" / "failed" / "batch=blank.csv" / "report.md"
     assert left.stderr.endswith(f"see {report}\n")
     assert report.is_file()
+
+
+def test_streams_without_chinese_fail_no_job(root: DataRoot) -> None:
+    publish_model(root, "2026-11-20-00000000")
+    champion.promote(root, "2026-11-20-00000000", "a test")
+    for option in ("--json-logs", "--json"):
+        done = subprocess.run(
+            [sys.executable, "-m", "flows", "predict", option, TITLES[1]],
+            env=os.environ | {"PYTHONIOENCODING": "ascii"},
+            capture_output=True,
+            text=True,
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.isascii()
+    assert json.loads(done.stdout)[0]["title"] == TITLES[1]
 
 
 def test_prefects_home_follows_the_data_root(tmp_path: Path) -> None:
