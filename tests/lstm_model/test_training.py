@@ -106,6 +106,7 @@ def test_two_runs_give_the_same_bits(undisturbed, preset, tmp_path) -> None:
     assert_same(train(preset, TRAIN, DEV, tmp_path), undisturbed)
 
 
+@pytest.mark.integration
 def test_layers_made_before_do_not_change_the_bits(preset, tmp_path) -> None:
     several = dataclasses.replace(preset, readers=3, adversarial=0.5, epochs=1)
     expected = train(several, TRAIN, DEV, tmp_path / "first")
@@ -345,21 +346,18 @@ def test_training_learns_from_articles(preset, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="reads articles, but none are given"):
         train(preset, TRAIN, DEV, tmp_path / "without")
     others = Examples(titles, TRAIN.labels, [list(reversed(one)) for one in TRAIN.token_lists])
-    assert train(preset, others, others, tmp_path).history != trained.history  # not resumed
+    with pytest.raises(Stopped):  # it starts from its first epoch
+        train(preset, others, others, tmp_path, stop_after(1))
 
 
-@pytest.mark.parametrize(("readers", "pairs"), [(1, None), (3, None), (2, BigramConfig(2, 1, 4))])
-def test_training_of_several_branches_is_resumed(
-    preset: Preset, tmp_path: Path, readers: int, pairs: BigramConfig | None
-) -> None:
-    def interrupt(report: EpochReport) -> None:
-        if report.epoch == 2:
-            raise KeyboardInterrupt
-
-    preset = dataclasses.replace(preset, readers=readers, pairs=pairs, adversarial=0.5, epochs=3)
+@pytest.mark.integration
+def test_training_of_several_branches_is_resumed(preset: Preset, tmp_path: Path) -> None:
+    preset = dataclasses.replace(
+        preset, readers=2, pairs=BigramConfig(2, 1, 4), adversarial=0.5, epochs=3
+    )
     whole = train(preset, TRAIN, DEV, tmp_path / "whole")
-    with pytest.raises(KeyboardInterrupt):
-        train(preset, TRAIN, DEV, tmp_path / "interrupted", interrupt)
+    with pytest.raises(Stopped):
+        train(preset, TRAIN, DEV, tmp_path / "interrupted", stop_after(2))
     assert_same(train(preset, TRAIN, DEV, tmp_path / "interrupted"), whole)
     assert whole.weights.keys() == weight_shapes(preset, *whole.vocabulary_sizes).keys()
 
@@ -379,15 +377,11 @@ def test_training_starts_from_pretrained_vectors(preset: Preset, tmp_path: Path)
 
 
 def test_training_from_vectors_is_resumed(preset: Preset, tmp_path: Path) -> None:
-    def interrupt(report: EpochReport) -> None:
-        if report.epoch == 1:
-            raise KeyboardInterrupt
-
     preset = dataclasses.replace(preset, pretrained=True, epochs=2)
     vectors = vectors_of(preset)
     whole = train(preset, TRAIN, DEV, tmp_path / "whole", pretrained=[vectors])
-    with pytest.raises(KeyboardInterrupt):
-        train(preset, TRAIN, DEV, tmp_path / "interrupted", interrupt, pretrained=[vectors])
+    with pytest.raises(Stopped):
+        train(preset, TRAIN, DEV, tmp_path / "interrupted", stop_after(1), pretrained=[vectors])
     assert_same(train(preset, TRAIN, DEV, tmp_path / "interrupted", pretrained=[vectors]), whole)
     # Other vectors are another training.
     others = dataclasses.replace(vectors, vectors=-vectors.vectors)
