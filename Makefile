@@ -3,6 +3,7 @@
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
+PYTEST := $(BIN)/pytest -q -n 2 --dist loadfile --no-loadscope-reorder --durations 20
 
 # The first Python that TensorFlow has wheels for and that can make a virtual environment.
 FIND_PYTHON = for python in $$PYTHON python3.12 python3.11 python3.13 python3 python; do \
@@ -27,10 +28,10 @@ status: venv  ## show server, schedule, worker, last night and alerts
 	@$(BIN)/headlines status
 
 test: venv  ## run the tests that need no server, in two processes
-	@$(BIN)/pytest -q -n 2 --dist loadfile --no-loadscope-reorder
+	@$(PYTEST)
 
 test-all: venv  ## run the tests with servers, clusters, buckets and faults
-	@$(BIN)/pytest -q -n 2 --dist loadfile --no-loadscope-reorder -m "integration and not slow"
+	@$(PYTEST) -m "integration and not slow"
 
 test-slow: venv  ## run the tests that take minutes
 	@$(BIN)/pytest -q -m slow

@@ -4,6 +4,10 @@ Importing this package sets the variables that Prefect and TensorFlow need, unle
 them, and imports neither.
 """
 
-from flows.environment import configure
+from flows.own_packages import import_hidden
+
+import_hidden()
+
+from flows.environment import configure  # noqa: E402
 
 configure()

@@ -1,14 +1,14 @@
 """The environment that the flows need: settings of Prefect, Arrow and TensorFlow."""
 
 import contextlib
-import logging
 import os
-import sys
 
 from flows import logs
 from headlines.errors import InputError
 from headlines.settings import Settings
-from operations.instance import PrefectInstance
+from operations.instance import HEARTBEAT_SECONDS, PrefectInstance
+
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 _set_here: dict[str, str] = {}
 
@@ -16,34 +16,29 @@ _set_here: dict[str, str] = {}
 def configure() -> None:
     """Set the variables that the flows need, but none that the user has set.
 
+    Proxies that the user has set are kept, but not used for this machine.
+
     Called before Prefect is imported, and again when the data root changes.
     """
     for name, value in _variables().items():
         if os.environ.get(name) == _set_here.get(name):
             os.environ[name] = _set_here[name] = value
+    # In any case: the server marks a run as crashed when its heartbeats come less often.
+    os.environ["PREFECT_FLOWS_HEARTBEAT_FREQUENCY"] = str(HEARTBEAT_SECONDS)
+    _keep_loopback_from_proxies()
 
 
-def use_running_server() -> None:
-    """Run flows on the data root's persistent server, if it is up and no other is configured.
+def _keep_loopback_from_proxies() -> None:
+    """Have no request to this machine sent through a proxy that the environment names.
 
-    Called once, right before a flow: a server that is busy is given time to answer.
+    Servers, workers and runs inherit it.
     """
-    if os.environ.get("PREFECT_API_URL"):
-        return
-    from operations import server
-
-    instance = PrefectInstance.from_settings(Settings.from_environment())
-    url = server.api_url_if_up(instance)
-    if url is not None:
-        os.environ["PREFECT_API_URL"] = url
-        if "prefect" in sys.modules:  # it has read the environment already
-            from prefect.context import refresh_global_settings_context
-
-            refresh_global_settings_context()
-    elif server.is_running(instance):
-        logging.getLogger("headlines").warning(
-            "the server at %s does not answer; using Prefect's embedded one", instance.url
-        )
+    excluded = os.environ.get("no_proxy") or os.environ.get("NO_PROXY", "")
+    hosts = [host.strip() for host in excluded.split(",") if host.strip()]
+    if "*" not in hosts:
+        hosts += [host for host in _LOOPBACK if host not in hosts]
+    # Which of them counts depends on the program.
+    os.environ["no_proxy"] = os.environ["NO_PROXY"] = ",".join(hosts)
 
 
 def _variables() -> dict[str, str]:

@@ -4,7 +4,7 @@ from typing import Any
 
 from prefect import flow
 
-from flows.environment import use_running_server
+from flows.local_run import run_flow
 from flows.logs import hide_expected_tracebacks
 from flows.results import evaluation_result
 from headlines.settings import Settings
@@ -34,5 +34,4 @@ def evaluate(model: str = "champion", corpus: str = "inews") -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    use_running_server()
-    evaluate()
+    run_flow("evaluate")

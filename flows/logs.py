@@ -1,7 +1,10 @@
-"""What flows log: JSON lines for log collectors, and no tracebacks of expected errors."""
+"""What flows log: JSON lines for log collectors, and expected errors once, without tracebacks."""
 
+import contextlib
 import json
 import logging
+import re
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -44,19 +47,42 @@ class JsonLines(logging.Formatter):
 
 
 _EXPECTED = (InputError, RunNeedsAttention)
+_NAMES = "|".join(kind.__name__ for kind in (*_EXPECTED, *RunNeedsAttention.__subclasses__()))
+# How Prefect repeats an error in the state of each task, flow and parent flow that it ends.
+_FINISHED = re.compile(rf"(Finished in state Failed)\(.*exception:? (?:{_NAMES}):.*\)", re.DOTALL)
 
 
-class _TracebackFilter(logging.Filter):
+class _ExpectedErrorFilter(logging.Filter):
+    """Has expected errors logged once and without a traceback, or not if the caller prints them."""
+
+    printed_at_end = False
+
     def filter(self, record: logging.LogRecord) -> bool:
-        if record.exc_info and isinstance(record.exc_info[1], _EXPECTED):
-            record.msg, record.args = "%s", (str(record.exc_info[1]),)
+        error = record.exc_info[1] if record.exc_info else None
+        if isinstance(error, _EXPECTED):
+            if self.printed_at_end or getattr(error, "was_logged", False):
+                return False
+            error.was_logged = True  # type: ignore[union-attr]
+            record.msg, record.args = "%s", (str(error),)
             record.exc_info = record.exc_text = None
+        elif match := _FINISHED.fullmatch(record.getMessage()):
+            record.msg, record.args = match[1], ()
         return True
 
 
 def hide_expected_tracebacks() -> None:
-    """Have Prefect log expected errors as one line each."""
+    """Have Prefect log expected errors once, as one line each."""
     for name in ("prefect.flow_runs", "prefect.task_runs"):
         logger = logging.getLogger(name)
-        if not any(isinstance(present, _TracebackFilter) for present in logger.filters):
-            logger.addFilter(_TracebackFilter())
+        if not any(isinstance(present, _ExpectedErrorFilter) for present in logger.filters):
+            logger.addFilter(_ExpectedErrorFilter())
+
+
+@contextlib.contextmanager
+def errors_printed_at_end() -> Iterator[None]:
+    """Keep expected errors out of the log, as the caller prints the error that it gets."""
+    _ExpectedErrorFilter.printed_at_end = True
+    try:
+        yield
+    finally:
+        _ExpectedErrorFilter.printed_at_end = False

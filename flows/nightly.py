@@ -5,10 +5,11 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from prefect import flow
+from prefect.runtime import flow_run
 
-from flows.environment import use_running_server
+from flows.local_run import run_flow
 from flows.logs import hide_expected_tracebacks
-from flows.parameters import LongTitles, NotNegative, Positive, Share
+from flows.parameters import Count, LongTitles, NotNegative, Positive, Quoting, Share
 from flows.score import score_batch
 from flows.train import new_model
 from headlines.evaluation.evaluate import reference_profile
@@ -18,8 +19,9 @@ from headlines.nightly.history import mark_started
 from headlines.nightly.inbox import read_inbox
 from headlines.nightly.night import alerts_of, raise_on_problems, score_if_due, summarize
 from headlines.readers import ReadOptions
+from headlines.readers.rejects import MAX_REJECT_RATE, MAX_REJECTS
 from headlines.scoring.batch import Batch
-from headlines.scoring.options import MAX_REJECT_RATE, ScoreOptions
+from headlines.scoring.options import ScoreOptions
 from headlines.scoring.results import BatchResult
 from headlines.segmentation import Segmenter
 from headlines.settings import Settings
@@ -29,6 +31,7 @@ from headlines.storage.file_digests import FileDigestCache
 from tasks.alerts import alert
 from tasks.evaluate import evaluate_model
 from tasks.ingest import ensure_corpus
+from tasks.interruption import interrupted
 from tasks.report import report_night
 from tasks.score import read_model
 from tasks.segment import segment_corpus
@@ -37,8 +40,15 @@ from tasks.train import no_models_yet
 hide_expected_tracebacks()
 
 
+def night_name(scheduled: datetime, first_day: object, last_day: object) -> str:
+    """The name of a run, which no other has and a retry keeps."""
+    days = f" {first_day or ''} to {last_day or ''}".rstrip() if first_day or last_day else ""
+    return f"{'backfill' if days else 'nightly'}{days}, {scheduled.astimezone():%Y-%m-%d %H:%M:%S}"
+
+
 def _run_name() -> str:
-    return f"nightly {datetime.now():%Y-%m-%d}"
+    given = flow_run.parameters
+    return night_name(flow_run.scheduled_start_time, given.get("first_day"), given.get("last_day"))
 
 
 @flow(name="nightly", flow_run_name=_run_name)
@@ -47,10 +57,14 @@ def nightly(
     preset: str = "fast",
     encoding: str = "utf-8",
     title_column: str = "title",
-    id_column: str = "id",
-    content_column: str = "content",
+    id_column: str | None = None,
+    content_column: str | None = None,
     long_titles: LongTitles = "reject",
+    delimiter: str | None = None,
+    quoting: Quoting | None = None,
     max_reject_rate: Share = MAX_REJECT_RATE,
+    max_rejects: Count = MAX_REJECTS,
+    fail_on_empty: bool = False,
     settle_seconds: NotNegative = 0,
     first_day: date | None = None,
     last_day: date | None = None,
@@ -67,10 +81,15 @@ def nightly(
         preset: settings of a first champion.
         encoding: of the text files in the inbox.
         title_column: name of the column of the headlines.
-        id_column: name of the column of a batch's own ids, if there is one.
-        content_column: name of the column of the articles, for a model that reads them.
+        id_column: name of the column of a batch's own ids; null for `id`, if there is one.
+        content_column: name of the column of the articles, for a model that reads them; null for
+            `content`, if there is one.
         long_titles: `reject` or `cut` titles of more than 500 characters.
-        max_reject_rate: a batch with a larger share of unusable rows is stopped.
+        delimiter: between the columns of CSV and TSV; null for a comma and a tab.
+        quoting: `csv` or `none`; null for `csv` in CSV and `none` in TSV.
+        max_reject_rate: a batch with a larger share of unusable rows is stopped,
+        max_rejects: if there are more of them than this.
+        fail_on_empty: fail, when all is done, if a batch has no rows.
         settle_seconds: a batch that changed less than that ago is left for the next night.
         first_day: only batches with a day in their names that is not before this one.
         last_day: only batches with a day in their names that is not after this one.
@@ -81,14 +100,17 @@ def nightly(
 
     Raises:
         BatchesStopped: some batches could not be scored; all others were. The message names high
-            drift too.
+            drift too. Or a batch has no rows, with `fail_on_empty`.
         DriftTooHigh: all is scored and the report is written, but the drift reached `drift_stop`.
     """
     root = DataRoot.from_settings(Settings.from_environment())
     days = DayRange(first_day, last_day)
     thresholds = DriftThresholds(drift_warn, drift_stop)
-    read = ReadOptions(encoding, title_column, id_column, long_titles, content_column)
-    options = ScoreOptions(read, max_reject_rate, Segmenter.from_settings(root.settings))
+    read = ReadOptions(
+        encoding, title_column, id_column, long_titles, content_column, delimiter, quoting
+    )
+    segmenter = Segmenter.from_settings(root.settings)
+    options = ScoreOptions(read, max_reject_rate, max_rejects, segmenter)
     clean_work(root.store.work)  # first of all: the drafts of killed runs may fill the disk
 
     ingested = ensure_corpus(root, corpus)
@@ -103,7 +125,12 @@ def nightly(
     inbox = read_inbox(root, digests.of, settle_seconds, days)
 
     def score(batch: Batch) -> BatchResult:
-        return score_batch(batch, model, options)
+        try:
+            return score_batch(batch, model, options)
+        except Exception:
+            if interrupted.is_set():  # the batch has no fault
+                raise KeyboardInterrupt from None
+            raise
 
     with root.store.listed(root.predictions, root.rejects, root.failures):
         results = [
@@ -125,10 +152,9 @@ def nightly(
         **asdict(night),
         "report": str(report),
     }
-    raise_on_problems(night, report, result)
+    raise_on_problems(night, report, result, fail_on_empty=fail_on_empty)
     return result
 
 
 if __name__ == "__main__":
-    use_running_server()
-    nightly()
+    run_flow("nightly")

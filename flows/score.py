@@ -9,15 +9,16 @@ from prefect import flow
 from prefect.runtime import flow_run
 from prefect.task_runners import ThreadPoolTaskRunner
 
-from flows.environment import use_running_server
+from flows.local_run import run_flow
 from flows.logs import hide_expected_tracebacks
-from flows.parameters import LongTitles, Share
+from flows.parameters import Count, Files, LongTitles, Quoting, Share
 from headlines.errors import BatchesStopped, InputError
 from headlines.readers import ReadOptions
+from headlines.readers.rejects import MAX_REJECT_RATE, MAX_REJECTS
 from headlines.scoring.batch import Batch, resolve_batches
 from headlines.scoring.batch_state import clear_failure
 from headlines.scoring.commit import commit, discard, record_failure
-from headlines.scoring.options import MAX_REJECT_RATE, ScoreOptions
+from headlines.scoring.options import ScoreOptions
 from headlines.scoring.prepare import prepare_batch
 from headlines.scoring.progress import Progress
 from headlines.scoring.results import BatchResult
@@ -28,6 +29,7 @@ from headlines.settings import Settings
 from headlines.storage.artifact import Artifact
 from headlines.storage.data_root import DataRoot
 from tasks import score as tasks
+from tasks.interruption import interrupted
 
 hide_expected_tracebacks()
 
@@ -38,9 +40,21 @@ _TASKS: dict[Any, Any] = {
     discard: tasks.discard_batch,
     record_failure: tasks.record_failure,
 }
+
+
+class _TaskRunner(ThreadPoolTaskRunner[Any]):
+    """Does not wait for its threads when the run was interrupted: they wait for workers."""
+
+    def cancel_all(self) -> None:
+        if interrupted.is_set() and self._executor is not None:
+            self._executor.shutdown(wait=False, cancel_futures=True)
+            self._executor = None
+        super().cancel_all()
+
+
 # Its threads only wait for the workers of `headlines.compute.executors`. There are more than chunks
 # in flight, or reading would wait behind them.
-_TASK_RUNNER: Any = ThreadPoolTaskRunner(max_workers=1024)
+_TASK_RUNNER: Any = _TaskRunner(max_workers=1024)
 
 
 @flow(
@@ -76,14 +90,18 @@ def _run_name() -> str:
 
 @flow(name="score", flow_run_name=_run_name)
 def score(
-    files: list[str],
+    files: Files,
     batch: str | None = None,
     encoding: str = "utf-8",
     title_column: str = "title",
-    id_column: str = "id",
-    content_column: str = "content",
+    id_column: str | None = None,
+    content_column: str | None = None,
     long_titles: LongTitles = "reject",
+    delimiter: str | None = None,
+    quoting: Quoting | None = None,
     max_reject_rate: Share = MAX_REJECT_RATE,
+    max_rejects: Count = MAX_REJECTS,
+    fail_on_empty: bool = False,
     rescore: bool = False,
     release: bool = False,
 ) -> dict[str, Any]:
@@ -95,21 +113,30 @@ def score(
         batch: name of the batch, if it is not the file's; several files are then one batch.
         encoding: of text files.
         title_column: name of the column of the headlines.
-        id_column: name of the column of the batch's own ids, if there is one.
-        content_column: name of the column of the articles, for a model that reads them.
+        id_column: name of the column of the batch's own ids; null for `id`, if there is one.
+        content_column: name of the column of the articles, for a model that reads them; null for
+            `content`, if there is one.
         long_titles: `reject` or `cut` titles of more than 500 characters.
-        max_reject_rate: a batch with a larger share of unusable rows is stopped.
+        delimiter: between the columns of CSV and TSV; null for a comma and a tab.
+        quoting: `csv` or `none`; null for `csv` in CSV and `none` in TSV.
+        max_reject_rate: a batch with a larger share of unusable rows is stopped,
+        max_rejects: if there are more of them than this.
+        fail_on_empty: fail, when all is done, if a batch has no rows.
         rescore: score again what another model has scored; the old predictions are kept in
             `superseded/`.
         release: try batches again that were stopped and have not changed.
 
     Raises:
         InputError: two files have one batch name, or the only batch was stopped.
-        BatchesStopped: some of several batches were stopped; the others were scored.
+        BatchesStopped: some of several batches were stopped; the others were scored. Or a batch has
+            no rows, with `fail_on_empty`.
     """
     root = DataRoot.from_settings(Settings.from_environment())
-    read = ReadOptions(encoding, title_column, id_column, long_titles, content_column)
-    options = ScoreOptions(read, max_reject_rate, Segmenter.from_settings(root.settings))
+    read = ReadOptions(
+        encoding, title_column, id_column, long_titles, content_column, delimiter, quoting
+    )
+    segmenter = Segmenter.from_settings(root.settings)
+    options = ScoreOptions(read, max_reject_rate, max_rejects, segmenter)
     model = tasks.read_model(root, "champion")
     paths = [root.store.fetch(root.resolve(file)) for file in files]
     batches = resolve_batches(root, paths, batch)
@@ -127,12 +154,18 @@ def score(
         "model": model.version,
         "batches": [asdict(batch_result) for batch_result in results],
     }
-    stopped = [batch_result.batch for batch_result in results if batch_result.outcome == "stopped"]
-    if stopped:
-        raise BatchesStopped(f"stopped: {', '.join(stopped)}", result)
+    outcomes = ("stopped", "empty") if fail_on_empty else ("stopped",)
+    problems = {
+        outcome: [batch_result.batch for batch_result in results if batch_result.outcome == outcome]
+        for outcome in outcomes
+    }
+    if any(problems.values()):
+        raise BatchesStopped(
+            "; ".join(f"{name}: {', '.join(names)}" for name, names in problems.items() if names),
+            result,
+        )
     return result
 
 
 if __name__ == "__main__":
-    use_running_server()
-    score(sys.argv[1:])
+    run_flow("score", sys.argv[1:])

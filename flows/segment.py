@@ -4,7 +4,7 @@ from typing import Any
 
 from prefect import flow
 
-from flows.environment import use_running_server
+from flows.local_run import run_flow
 from flows.logs import hide_expected_tracebacks
 from flows.results import result_of
 from headlines.settings import Settings
@@ -28,5 +28,4 @@ def segment(corpus: str = "inews") -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    use_running_server()
-    segment()
+    run_flow("segment")

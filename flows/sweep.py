@@ -5,7 +5,7 @@ from typing import Any
 
 from prefect import flow
 
-from flows.environment import use_running_server
+from flows.local_run import run_flow
 from flows.logs import hide_expected_tracebacks
 from flows.results import result_of
 from headlines.settings import Settings
@@ -51,5 +51,4 @@ def sweep(space: str = "docs/sweep.toml", corpus: str = "inews") -> dict[str, An
 
 
 if __name__ == "__main__":
-    use_running_server()
-    sweep()
+    run_flow("sweep")

@@ -4,7 +4,7 @@ from typing import Any
 
 from prefect import flow
 
-from flows.environment import use_running_server
+from flows.local_run import run_flow
 from flows.logs import hide_expected_tracebacks
 from flows.results import evaluation_result, result_of
 from headlines.evaluation.promotion_rule import PromotionDecision
@@ -70,5 +70,4 @@ def _decision(
 
 
 if __name__ == "__main__":
-    use_running_server()
-    train()
+    run_flow("train")

@@ -14,13 +14,14 @@ from prefect.events.schemas.events import ResourceSpecification
 from prefect.exceptions import ObjectNotFound
 
 from headlines.errors import InputError
-from operations.worker import HEARTBEAT_SECONDS
+from operations.instance import HEARTBEAT_SECONDS
 from tasks.alerts import ALERT
 
-_HEARTBEAT = "headlines: crash runs that have no heartbeat"
+HEARTBEAT = "headlines: crash runs that have no heartbeat"
 _ENDED = "headlines: alert when a run fails or crashes"
 _ATTENTION = "headlines: alert when a run calls for a person"
-_MISSED = 3  # heartbeats in a row: a single late one is not a crash
+# Three heartbeats in a row: a single late one is not a crash.
+HEARTBEAT_WAIT = timedelta(seconds=3 * HEARTBEAT_SECONDS)
 
 _RUNS = ResourceSpecification({"prefect.resource.id": ["prefect.flow-run.*"]})
 
@@ -33,7 +34,7 @@ def heartbeat_automation() -> AutomationCore:
     ends = ("Completed", "Failed", "Cancelled", "Crashed")
     beat = "prefect.flow-run.heartbeat"
     return AutomationCore(
-        name=_HEARTBEAT,
+        name=HEARTBEAT,
         description="The process of the run and its worker are gone; `prefect flow-run retry` "
         "goes on from what was finished.",
         trigger=EventTrigger(
@@ -43,7 +44,7 @@ def heartbeat_automation() -> AutomationCore:
             for_each={"prefect.resource.id"},
             posture=Posture.Proactive,
             threshold=1,
-            within=timedelta(seconds=_MISSED * HEARTBEAT_SECONDS),
+            within=HEARTBEAT_WAIT,
         ),
         actions=[
             ChangeFlowRunState(
@@ -128,7 +129,9 @@ def _create_or_update(client: SyncPrefectClient, automation: AutomationCore) -> 
     if not existing:
         client.create_automation(automation)
         return
-    client.update_automation(existing[0].id, automation)
+    # An update gives the triggers new ids, and Prefect forgets which runs it was watching.
+    if AutomationCore.model_validate(existing[0].model_dump(exclude={"id"})) != automation:
+        client.update_automation(existing[0].id, automation)
     for duplicate in existing[1:]:
         client.delete_automation(duplicate.id)
 

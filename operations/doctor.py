@@ -4,6 +4,7 @@ import os
 import shutil
 import sys
 from functools import partial
+from importlib.machinery import PathFinder
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as installed_version
 from pathlib import Path
@@ -18,19 +19,28 @@ from headlines.segmentation import Segmenter
 from headlines.settings import Settings, is_loopback
 from headlines.storage.data_root import DataRoot
 from operations.checks import Check, run_checks
-from operations.instance import PROJECT
+from operations.instance import PROJECT, PrefectInstance
+from operations.leftovers import check_leftovers
 
 LOCK = PROJECT / "requirements.lock"
 _MIN_PYTHON, _BEYOND_PYTHON = (3, 11), (3, 14)
 _NEEDED_BYTES = 1 << 30
+OWN_PACKAGES = ("flows", "operations", "tasks", "headlines", "lstm_model")
 
 
 def check_setup(*, lock: Path = LOCK) -> list[Check]:
-    """Check Python, packages, settings, cluster, data root, corpus, champion and passwords.
+    """Check Python, packages, settings, cluster, data root, corpus, champion, passwords and
+    processes.
 
     Where the settings cannot be used, the checks that need them are left out.
     """
-    before = run_checks({"Python": check_python, "packages": partial(check_packages, lock)})
+    before = run_checks(
+        {
+            "Python": check_python,
+            "packages": partial(check_packages, lock),
+            "own packages": check_own_packages,
+        }
+    )
     try:
         settings = Settings.from_environment()
         segmenter = Segmenter.from_settings(settings)
@@ -40,11 +50,13 @@ def check_setup(*, lock: Path = LOCK) -> list[Check]:
     return before + run_checks(
         {
             "settings": partial(describe_settings, settings, segmenter),
+            "workers": partial(check_workers, settings),
             "cluster": partial(check_cluster, settings),
             "data root": partial(check_data_root, root),
             "corpus package": check_corpus_package,
             "champion": partial(check_champion, root, segmenter),
             "Prefect's address": check_prefect_addresses,
+            "processes": partial(check_leftovers, PrefectInstance.from_settings(settings)),
         }
     )
 
@@ -80,11 +92,31 @@ def check_packages(lock: Path) -> str:
     return f"as in {lock.name}"
 
 
+def check_own_packages() -> str:
+    """Whether no other package hides one of this project."""
+    for name in OWN_PACKAGES:
+        spec = PathFinder.find_spec(name)
+        if spec and spec.origin != str(PROJECT / name / "__init__.py"):
+            raise InputError(
+                f"its package {name!r} hides this project's from Prefect's worker and notebooks",
+                spec.origin or str(spec.submodule_search_locations),
+                "remove that folder from PYTHONPATH",
+            )
+    return f"in {PROJECT}"
+
+
 def describe_settings(settings: Settings, segmenter: Segmenter) -> str:
     """Where the work runs, and what segments the headlines."""
     engine = segmenter.effective_engine
     dictionary = f" with {segmenter.dictionary}" if segmenter.dictionary else ""
     return f"{settings.workers} workers ({settings.runner}), segmenter {engine}{dictionary}"
+
+
+def check_workers(settings: Settings) -> str:
+    """Whether the processes of the runner can be started."""
+    if settings.runner == "processes":
+        executors.require_semaphores()
+    return f"{settings.workers} {settings.runner}"
 
 
 def check_cluster(settings: Settings) -> str:
@@ -125,6 +157,13 @@ def check_data_root(root: DataRoot, needed_bytes: int = _NEEDED_BYTES) -> str:
     """The data root and the free space, if it can be written and has enough of it."""
     root.store.require_writable()
     directory = root.store.directory
+    for path in root.store.work.iterdir():
+        if not os.access(path, os.W_OK, effective_ids=True):
+            raise InputError(
+                "it belongs to another user",
+                str(path),
+                f"run as that user, or give the files to this one: chown -R USER {path.parent}",
+            )
     free = shutil.disk_usage(directory).free
     if free < needed_bytes:
         raise InputError(

@@ -9,6 +9,7 @@ from headlines.storage.data_root import machine_directory
 from headlines.storage.layout import WORK
 
 PROJECT = Path(__file__).parent.parent  # has `prefect.yaml`; server, worker and flows run here
+HEARTBEAT_SECONDS = 30  # of a flow run; the shortest that Prefect allows
 
 
 @dataclass(frozen=True)
@@ -79,4 +80,5 @@ class PrefectInstance:
             "PREFECT_API_URL": self.api_url,
             "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
             "PYTHONUNBUFFERED": "1",
+            "PYTHONUTF8": "1",  # whatever the locale: their logs have Chinese titles
         }

@@ -123,12 +123,18 @@ def wait_until_ready(
     if done and process.alive:
         return
     log = instance.logs / f"{name}.log"
-    last_line = log.read_text(encoding="utf-8", errors="replace").splitlines()[-1:]
-    quoted = f" (last line: {last_line[0].strip()[:200]})" if last_line else ""
     problem = f"is not ready after {seconds:.0f} s" if process.alive else "has ended"
     raise InputError(
-        f"the {name} {problem}{quoted}", str(log), "read the log, run `make down` and try again"
+        f"the {name} {problem}{last_line(log)}",
+        str(log),
+        "read the log, run `make down` and try again",
     )
+
+
+def last_line(log: Path) -> str:
+    """The last line of a log, to be appended to a message; empty if there is none."""
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()[-1:]
+    return f" (last line: {lines[0].strip()[:200]})" if lines else ""
 
 
 def _wait_for(condition: Callable[[], bool], seconds: float) -> bool:

@@ -1,40 +1,59 @@
-"""`python -m operations.serve` is `prefect server start` with a fix for its use of SQLite.
+"""`python -m operations.serve` is `prefect server start` for runs that outlive a server.
 
-SQLAlchemy 2.0 leaves the cursor of a failed statement to Python's garbage collection, which frees
-it in the server's event loop. Freeing it needs the connection. If that is waiting for a lock in its
-own thread, the event loop waits too, and the lock's holder cannot commit: every request hangs for a
-minute, until SQLite gives up. Such failures ("database is locked") happen now and then.
+Slots of running nights are kept over a restart; a run is not called dead for what it could not send
+while no server was up; runs whose process is gone are crashed.
 """
 
+import asyncio
+import os
 import sys
-from collections.abc import Callable
-from typing import Any
+from datetime import UTC, datetime, timedelta
 
-import aiosqlite
+_START = timedelta(seconds=60)  # until the server hears events
 
 
 def main() -> None:
     """Run Prefect's server in this process; the options are those of `prefect server start`."""
-    close_failed_cursors()
+    # Prefect keeps the leases of slots in memory by default, and their count in its database: a
+    # restart would end every running night when its lease is due.
+    os.environ.setdefault(
+        "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE",
+        "prefect.server.concurrency.lease_storage.filesystem",
+    )
     from prefect.cli import app
 
+    from operations import orphans
+    from operations.report_files import serve_reports
+    from operations.sqlite import fix_sqlite
+
+    fix_sqlite()
+    serve_reports()
+    asyncio.run(restart_heartbeat_waits())
+    if os.environ.get("PREFECT_API_URL"):
+        orphans.watch()
     sys.argv[1:1] = ["server", "start"]
     app()
 
 
-def close_failed_cursors() -> None:
-    """Have a SQLite cursor closed in its connection's thread when its statement fails."""
-    aiosqlite.Cursor._execute = _execute_and_close  # type: ignore[method-assign, assignment]
+async def restart_heartbeat_waits() -> None:
+    """Have every wait for a run's next heartbeat end a full time from now.
 
+    Prefect takes what was sent while no server was up for silence, and marks the runs as crashed.
+    """
+    import sqlalchemy as sa
+    from prefect.server.database import provide_database_interface
 
-async def _execute_and_close(
-    cursor: aiosqlite.Cursor, statement: Callable[..., Any], *values: Any, **named: Any
-) -> Any:
+    from operations.automations import HEARTBEAT, HEARTBEAT_WAIT
+
+    end = datetime.now(UTC) + HEARTBEAT_WAIT + _START
+    db = provide_database_interface()
+    watching = sa.select(db.Automation.id).where(db.Automation.name == HEARTBEAT)
+    waits = sa.update(db.AutomationBucket).where(db.AutomationBucket.automation_id.in_(watching))
     try:
-        return await cursor._conn._execute(statement, *values, **named)  # type: ignore[no-untyped-call]
-    except BaseException:  # a cancelled statement still runs in the thread
-        cursor._conn._tx.put_nowait((None, cursor._cursor.close))
-        raise
+        async with db.session_context(begin_transaction=True) as session:
+            await session.execute(waits.values(end=end))
+    except sa.exc.DatabaseError:
+        pass  # a database that this start is still to create or to migrate
 
 
 if __name__ == "__main__":

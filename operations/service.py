@@ -11,6 +11,7 @@ from headlines.storage.atomic import file_lock
 from operations import processes, server, worker
 from operations.checks import Check
 from operations.instance import PrefectInstance
+from operations.prefect_settings import ignore_working_directory
 
 
 def up(instance: PrefectInstance) -> list[str]:
@@ -25,15 +26,18 @@ def up(instance: PrefectInstance) -> list[str]:
     with file_lock(instance.work, "operations"):
         server_started = server.start(instance)
         os.environ["PREFECT_API_URL"] = instance.api_url
-        from operations import automations, deployments, status
+        ignore_working_directory()
+        from operations import automations, deployments, orphans, status
 
         deployments.create_work_pool()
         deployments.deploy(instance)
         automations.watch_heartbeats()
+        crashed = orphans.crash_all()
         worker_started = worker.start(instance, lambda: bool(status.online_workers()))
     return [
         f"server: {'started' if server_started else 'already running'}, {instance.url}",
         "deployments: as in prefect.yaml",
+        *(f"crashed: {run.name} ({run.id}), whose process is gone" for run in crashed),
         f"worker: {'started' if worker_started else 'already running'}",
         f"logs: {instance.logs}",
     ]
@@ -86,7 +90,10 @@ def _connect(instance: PrefectInstance) -> bool:
     """
     if url := server.api_url_if_up(instance):
         os.environ["PREFECT_API_URL"] = url
-    return bool(os.environ.get("PREFECT_API_URL"))
+    if not os.environ.get("PREFECT_API_URL"):
+        return False
+    ignore_working_directory()
+    return True
 
 
 def _server_not_up(instance: PrefectInstance) -> Check:

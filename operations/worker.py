@@ -4,11 +4,10 @@ import sys
 from collections.abc import Callable
 
 from operations import processes
-from operations.instance import PrefectInstance
+from operations.instance import HEARTBEAT_SECONDS, PrefectInstance
 
 NAME = "worker"
 POOL = "headlines"
-HEARTBEAT_SECONDS = 30  # of a flow run; the shortest that Prefect allows
 _START_SECONDS = 60
 _STOP_SECONDS = 30  # it stops the flow runs that are under way
 

@@ -25,5 +25,5 @@ def evaluate_model(
     show_table("evaluation", rows, f"Figures of {version}")
     report = artifact.directory / "report.html"
     title = f"Evaluation of {version}"
-    show_report("evaluation-report", evaluation_summary(artifact), report, title)
+    show_report(root, "evaluation-report", evaluation_summary(artifact), report, title)
     return artifact

@@ -1,6 +1,7 @@
 """The task that ingests a corpus."""
 
 from headlines.corpus import dataset, ingest
+from headlines.readers import ReadOptions
 from headlines.storage.artifact import Artifact
 from headlines.storage.data_root import DataRoot
 from tasks.reporting import log_stage, show_table
@@ -8,9 +9,24 @@ from tasks.stage import stage
 
 
 @stage("ingest", run_name="ingest {name}", timeout_seconds=1800)
-def ingest_corpus(root: DataRoot, name: str, source: str, encoding: str) -> Artifact:
+def ingest_corpus(
+    root: DataRoot,
+    name: str,
+    source: str,
+    options: ReadOptions,
+    max_reject_rate: float,
+    max_rejects: int,
+) -> Artifact:
     """Ingest a corpus, unless it is up to date with its source."""
-    return _shown(name, ingest.ingest(root, name, source, encoding))
+    artifact = ingest.ingest(
+        root,
+        name,
+        source,
+        options,
+        max_reject_rate=max_reject_rate,
+        max_rejects=max_rejects,
+    )
+    return _shown(name, artifact)
 
 
 @stage("corpus", run_name="corpus {name}", timeout_seconds=1800)
@@ -20,7 +36,9 @@ def ensure_corpus(root: DataRoot, name: str) -> Artifact:
 
 
 def _shown(name: str, artifact: Artifact) -> Artifact:
-    log_stage(f"corpus {name}", artifact, f"{artifact.counts['rows']} headlines")
+    counts = artifact.counts
+    detail = f"{counts['rows']} headlines, {counts['rejected']} rows rejected"
+    log_stage(f"corpus {name}", artifact, detail)
     rows = [
         {"split": split, "rows": numbers["rows"], **numbers["labels"], "leaked": numbers["leaked"]}
         for split, numbers in artifact.counts["splits"].items()

@@ -32,7 +32,7 @@ def report_night(root: DataRoot, title: str, night: NightSummary) -> Path:
     batches = sorted(night.batches, key=lambda result: _FIRST.get(result.outcome, len(_FIRST)))
     rows = [{name: asdict(result)[name] for name in _COLUMNS} for result in batches[:_MAX_ROWS]]
     show_table("night", rows, f"{len(rows)} of {len(batches)} batches of the night {title}")
-    show_report("night-report", night_summary(night, path), path, f"The night {title}")
+    show_report(root, "night-report", night_summary(night, path), path, f"The night {title}")
     # Last, so that a retried task does not record the night twice.
     save_night(root, title, night)
     return path

@@ -1,18 +1,29 @@
 """What stages report: log lines, and artifacts in the Prefect UI."""
 
+import json
+import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
-from prefect.artifacts import (
-    create_link_artifact,
-    create_markdown_artifact,
-    create_table_artifact,
+import httpx
+from prefect.client.schemas.actions import ArtifactCreate
+from prefect.client.schemas.filters import (
+    ArtifactFilter,
+    ArtifactFilterFlowRunId,
+    ArtifactFilterKey,
 )
+from prefect.context import SyncClientContext
 from prefect.logging import get_run_logger
+from prefect.settings import PREFECT_UI_URL
+from prefect.utilities.context import get_flow_run_id
 
 from headlines.storage.artifact import Artifact
+from headlines.storage.data_root import DataRoot
+
+_SECONDS = 5  # for the server to say whether it shows a report
 
 
 def log_stage(what: str, artifact: Artifact, detail: str) -> None:
@@ -34,28 +45,58 @@ def log_stage(what: str, artifact: Artifact, detail: str) -> None:
 
 
 def show_table(key: str, rows: Sequence[dict[str, Any]], description: str) -> None:
-    """Show rows as a table artifact in the Prefect UI."""
+    """Show rows as a table artifact on the page of the flow run."""
     table = [{name: _rounded(value) for name, value in row.items()} for row in rows]
-    create_table_artifact(table=table, key=_slug(key), description=description)
+    _show("table", key, json.dumps(table, ensure_ascii=False), description)
 
 
-def show_report(key: str, summary: str, report: Path, description: str) -> None:
-    """Show the summary of a report, and a link to the report itself, in the Prefect UI.
+def show_report(root: DataRoot, key: str, summary: str, report: Path, description: str) -> None:
+    """Show the summary of a report, and a link to the report itself, on the page of the flow run.
 
     Args:
+        root: the data root.
         key: of the summary; that of the link ends in `-file`.
         summary: markdown.
         report: the HTML file.
         description: what it reports on.
     """
-    create_markdown_artifact(markdown=summary, key=_slug(key), description=description)
-    link, key = report.absolute().as_uri(), _slug(f"{key}-file")
-    create_link_artifact(link, report.name, key=key, description=description)
+    _show("markdown", key, summary, description)
+    address = _served_at(root, report) or report.absolute().as_uri()
+    _show("markdown", f"{key}-file", f"[{report.name}]({address})", description)
+
+
+def _show(kind: str, key: str, data: str, description: str) -> None:
+    """Show an artifact; one of the same key, of a task or run that is retried, is replaced."""
+    run = get_flow_run_id()
+    assert run is not None
+    slug = re.sub(r"[^a-z0-9]+", "-", key.lower()).strip("-")
+    same = ArtifactFilter(
+        key=ArtifactFilterKey(any_=[slug]), flow_run_id=ArtifactFilterFlowRunId(any_=[run])
+    )
+    with SyncClientContext.get_or_create() as context:
+        for old in context.client.read_artifacts(artifact_filter=same):
+            context.client.delete_artifact(old.id)
+        context.client.create_artifact(
+            # Without the task: the page of the flow run lists only what belongs to none.
+            ArtifactCreate(key=slug, type=kind, data=data, description=description, flow_run_id=run)
+        )
+
+
+def _served_at(root: DataRoot, report: Path) -> str | None:
+    """Where the Prefect server shows a report; None if it does not."""
+    server = PREFECT_UI_URL.value()
+    if not server or not root.is_directory or not report.is_relative_to(root.store.directory):
+        return None
+    url = f"{server}/files/{quote(str(report.relative_to(root.store.directory)))}"
+    try:
+        length = httpx.head(url, timeout=_SECONDS).headers.get("content-length")
+    except httpx.HTTPError:
+        return None
+    # Another server answers any address with its own page.
+    return url if length == str(report.stat().st_size) else None
 
 
 def _rounded(value: Any) -> Any:
-    return round(value, 4) if isinstance(value, float) else value
-
-
-def _slug(key: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", key.lower()).strip("-")
+    if not isinstance(value, float):
+        return value
+    return round(value, 4) if math.isfinite(value) else None  # JSON has no others

@@ -9,6 +9,7 @@ from prefect.client.schemas.objects import State, TaskRun
 from prefect.tasks import exponential_backoff
 
 from headlines.errors import InputError
+from tasks.interruption import interrupted
 
 RETRIES = 3
 
@@ -22,7 +23,8 @@ def stage(
     run_name: str | None = None,
     timeout_seconds: float | None = None,
 ) -> Callable[[Callable[P, R]], Task[P, R]]:
-    """A Prefect task that is retried after about 1, 2 and 4 seconds, unless its input is wrong.
+    """A Prefect task that is retried after about 1, 2 and 4 seconds, unless its input is wrong
+    or the run was interrupted.
 
     It has no tags: for each tag a run asks the server about its concurrency limit, which an
     embedded server on SQLite often answers two seconds late.
@@ -47,4 +49,4 @@ def stage(
 
 
 def _is_retryable(_task: Any, _run: TaskRun, state: State[Any]) -> bool:
-    return not isinstance(state.data, InputError)
+    return not (interrupted.is_set() or isinstance(state.data, InputError))

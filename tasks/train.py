@@ -63,5 +63,5 @@ def train_model(
     show_table("training", [{"model": artifact.version, **dev}], "The trained model on dev")
     report = artifact.directory / "report.html"
     title = f"Training of {artifact.version}"
-    show_report("training-report", training_summary(artifact), report, title)
+    show_report(root, "training-report", training_summary(artifact), report, title)
     return artifact

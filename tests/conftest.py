@@ -3,7 +3,7 @@
 import os
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from pathlib import Path
 
 import absl.logging
@@ -27,6 +27,9 @@ os.environ["PREFECT_HOME"] = f"{_root}/.prefect"
 os.environ.setdefault("PREFECT_API_REQUEST_TIMEOUT", "15")
 
 
+BUDGET_SECONDS = 10
+LONGER = {"integration", "slow"}
+
 # Whoever uses one of these is an integration test.
 SERVERS = {"prefect_server", "service", "s3_server", "start_cluster"}
 
@@ -36,6 +39,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if SERVERS.intersection(getattr(item, "fixturenames", ())):
             item.add_marker("integration")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
+    """Fail a test of `make test` that computes for too long, its fixtures apart."""
+    before = os.times()
+    yield
+    after = os.times()
+    # Not the clock's time: the machine may be busy with other work.
+    seconds = sum(after[:4]) - sum(before[:4])
+    if seconds > BUDGET_SECONDS and not LONGER.intersection(
+        mark.name for mark in item.iter_markers()
+    ):
+        pytest.fail(f"took {seconds:.1f} s of processor time, more than {BUDGET_SECONDS} s")
 
 
 @pytest.fixture

@@ -18,12 +18,13 @@ from headlines.storage.data_root import DataRoot
 
 
 def score_options(
-    *, max_reject_rate: float = 1.0, engine: str = "fast", read_group_bytes: int = 16 << 20,
-    chunk_rows: int = 50_000, chunk_chars: int = 32 << 20, **read: Any,
+    *, max_reject_rate: float = 1.0, max_rejects: int = 0, engine: str = "fast",
+    read_group_bytes: int = 16 << 20, chunk_rows: int = 50_000, chunk_chars: int = 32 << 20,
+    **read: Any,
 ) -> ScoreOptions:  # fmt: skip
-    """Options that allow any number of rejects by default; `read` as in `ReadOptions`."""
+    """Options that allow any share of rejects by default; `read` as in `ReadOptions`."""
     sizes = ChunkSizes(chunk_rows, chunk_chars, read_group_bytes)
-    return ScoreOptions(ReadOptions(**read), max_reject_rate, Segmenter(engine), sizes)
+    return ScoreOptions(ReadOptions(**read), max_reject_rate, max_rejects, Segmenter(engine), sizes)
 
 
 OPTIONS = score_options()

@@ -2,14 +2,17 @@
 
 import argparse
 import math
+import re
+import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date
 from typing import Any, NoReturn
 
 Verb = Callable[..., None]
 Argument = tuple[tuple[str, ...], dict[str, Any]]  # what `ArgumentParser.add_argument` takes
 
+_TEXT_WITH_HYPHEN = re.compile(r"-[^=]*[^\x21-\x7e=]")
 _verbs: dict[str, tuple[Verb, tuple[Argument, ...]]] = {}
 
 
@@ -53,9 +56,21 @@ def fail(message: str, status: int) -> NoReturn:
 
 
 class _Parser(argparse.ArgumentParser):
+    _given: Sequence[str] = ()
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse as usual, and keep what was given for the message of an error."""
+        self._given = sys.argv[1:] if args is None else args
+        return super().parse_known_args(args, namespace)
+
     def error(self, message: str) -> NoReturn:
         """Leave with one line, as for any other wrong input."""
-        fail(f"{message}; see `{self.prog} --help`", 2)
+        # Options are ASCII: anything else with a hyphen is meant as text.
+        text = next((given for given in self._given if _TEXT_WITH_HYPHEN.match(given)), None)
+        hint = f"see `{self.prog} --help`"
+        if text is not None:
+            hint = f"put `--` before text that begins with a hyphen: -- {shlex.quote(text)}"
+        fail(f"{message}; {hint}", 2)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -104,6 +119,13 @@ def share(text: str) -> float:
     return value
 
 
+def count(text: str) -> int:
+    """A number of rows."""
+    if not (text.isascii() and text.isdecimal()):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of rows")
+    return int(text)
+
+
 def day(text: str) -> date:
     """A day in ISO 8601."""
     try:
@@ -121,13 +143,25 @@ CORPUS = argument("--corpus NAME", "name of the corpus", default="inews")
 MODEL = argument("--model VERSION", "a version", default="champion")
 ENCODING = argument("--encoding NAME", "of text files", default="utf-8")
 _LONG = "what to do with titles of more than 500 characters"
-_RATE = "stop a batch with more unusable rows than this"
-# How `score` and `nightly` read batches; all but the last are the fields of `ReadOptions`.
+REJECT_LIMIT = (
+    argument("--max-reject-rate SHARE", "of unusable rows at most", type=share, default=0.05),
+    argument("--max-rejects ROWS", "unusable rows always allowed", type=count, default=10),
+)
+FAIL_ON_EMPTY = flag("--fail-on-empty", "fail if a batch has no rows")
+# How CSV and TSV are read.
+DELIMITER = argument("--delimiter CHAR", "of CSV and TSV, or `tab` (default: comma and tab)")
+QUOTING = argument(
+    "--quoting",
+    "of CSV and TSV: `none` takes quotation marks literally (default: csv; none in TSV)",
+    choices=("csv", "none"),
+)
+# How `score` and `nightly` read batches: the fields of `ReadOptions`.
 READ_OPTIONS = (
     ENCODING,
+    DELIMITER,
+    QUOTING,
     argument("--title-column NAME", "of the headlines", default="title"),
-    argument("--id-column NAME", "of your own ids", default="id"),
-    argument("--content-column NAME", "of articles, for models that read them", default="content"),
+    argument("--id-column NAME", "of your own ids (default: id, if there is one)"),
+    argument("--content-column NAME", "of articles, for models that read them (default: content)"),
     argument("--long-titles", _LONG, choices=("reject", "cut"), default="reject"),
-    argument("--max-reject-rate SHARE", _RATE, type=share, default=0.05),
 )

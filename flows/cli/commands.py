@@ -3,6 +3,7 @@
 Prefect and TensorFlow are imported only by the verbs that need them.
 """
 
+import io
 import json
 import os
 import shlex
@@ -17,9 +18,13 @@ from typing import TYPE_CHECKING, Any
 from flows.cli import output
 from flows.cli.arguments import (
     CORPUS,
+    DELIMITER,
     ENCODING,
+    FAIL_ON_EMPTY,
     MODEL,
+    QUOTING,
     READ_OPTIONS,
+    REJECT_LIMIT,
     argument,
     build_parser,
     day,
@@ -29,7 +34,9 @@ from flows.cli.arguments import (
     number,
     verb,
 )
-from flows.environment import configure, use_running_server
+from flows.environment import configure
+from flows.local_run import INTERRUPTED, INTERRUPTED_MESSAGE, run_flow
+from flows.logs import errors_printed_at_end
 from headlines.errors import InputError, RunNeedsAttention
 from headlines.settings import Settings
 from headlines.storage.data_root import DataRoot
@@ -73,25 +80,30 @@ class Call:
         Segmenter.from_settings(self.settings)
         check_exists(self.root, corpus)
 
-    def score_options(self, max_reject_rate: float, read: dict[str, Any]) -> "ScoreOptions":
+    def score_options(
+        self, max_reject_rate: float, max_rejects: int, read: dict[str, Any]
+    ) -> "ScoreOptions":
         """How batches are scored; `read` has the fields of `ReadOptions`."""
         from headlines.readers import ReadOptions
         from headlines.scoring.options import ScoreOptions
         from headlines.segmentation import Segmenter
 
         segmenter = Segmenter.from_settings(self.settings)
-        return ScoreOptions(ReadOptions(**read), max_reject_rate, segmenter)
+        return ScoreOptions(ReadOptions(**read), max_reject_rate, max_rejects, segmenter)
 
     def show(self, result: Any, lines: Callable[[Any], Sequence[str]]) -> None:
         """Print a result, for people as the lines that a function makes of it."""
         if self.json:
-            print(json.dumps(result, ensure_ascii=False, indent=2))
+            encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+            as_ascii = encoding.lower() != "utf-8"  # JSON has escapes that lose nothing
+            print(json.dumps(result, ensure_ascii=as_ascii, indent=2))
         else:
             print("\n".join(lines(result)))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and leave with its exit status: 0 done, 1 failed, 2 wrong input."""
+    _replace_unknown_characters()
     options = vars(build_parser().parse_args(arguments))
     run, call = options.pop("verb"), Call(options.pop("data"), options.pop("json"))
     # By the environment, as flows read their settings themselves, here and on a server's worker.
@@ -101,7 +113,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         os.environ["HEADLINES_LOGS"] = "json"
     try:
         configure()
-        run(call, **options)
+        with errors_printed_at_end():
+            run(call, **options)
     except InputError as error:
         fail(str(error), 2)
     except RunNeedsAttention as failure:
@@ -113,10 +126,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except KeyboardInterrupt:
-        fail("interrupted; the next run continues from what is finished", 130)
+        fail(INTERRUPTED_MESSAGE, INTERRUPTED)
     except Exception as error:
         # A flow has logged the traceback already; the last line should still say what happened.
         fail(f"{type(error).__name__}: {error}", 1)
+
+
+def _replace_unknown_characters() -> None:
+    """Have a locale that lacks a character show `?` in its place: the job is done by then."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 def _reject_options(reason: str, **options: Any) -> None:
@@ -133,31 +153,45 @@ def _reject_options(reason: str, **options: Any) -> None:
     argument("source", "inews, or CSV, TSV, JSONL or Parquet", nargs="?", default="inews"),
     argument("--name NAME", "of the corpus (default: the source's name)"),
     ENCODING,
+    DELIMITER,
+    QUOTING,
+    *REJECT_LIMIT,
 )
-def ingest(call: Call, source: str, name: str | None, encoding: str) -> None:
+def ingest(
+    call: Call,
+    source: str,
+    name: str | None,
+    max_reject_rate: float,
+    max_rejects: int,
+    **read_options: Any,
+) -> None:
     """Ingest a labelled corpus to Parquet."""
     from headlines.corpus.ingest import check_reserved_name
     from headlines.corpus.source_files import CorpusFiles
+    from headlines.readers import ReadOptions
 
     name = name or Path(source).stem
     validate_name(name, "corpus name")
     check_reserved_name(name, source)
-    CorpusFiles.resolve(source, encoding).preflight(call.root.store.work)
+    options = ReadOptions(**read_options)
+    CorpusFiles.resolve(source, options).preflight(call.root.store.work)
     call.root.store.require_writable()
-    use_running_server()
-    from flows.ingest import ingest
-
-    call.show(ingest(source, name, encoding), output.corpus_lines)
+    corpus = run_flow(
+        "ingest",
+        source,
+        name,
+        max_reject_rate=max_reject_rate,
+        max_rejects=max_rejects,
+        **read_options,
+    )
+    call.show(corpus, output.corpus_lines)
 
 
 @verb(CORPUS)
 def segment(call: Call, corpus: str) -> None:
     """Segment the headlines of a corpus into words, once."""
     call.check_corpus(corpus)
-    use_running_server()
-    from flows.segment import segment
-
-    call.show(segment(corpus), output.tokens_lines)
+    call.show(run_flow("segment", corpus), output.tokens_lines)
 
 
 @verb(argument("--preset NAME", "of the models that start from it", default="default"), CORPUS)
@@ -172,10 +206,7 @@ def pretrain(call: Call, preset: str, corpus: str) -> None:
             f"train with it directly: `headlines train --preset {preset}`",
         )
     call.check_corpus(corpus)
-    use_running_server()
-    from flows.pretrain import pretrain
-
-    call.show(pretrain(preset, corpus), output.pretrained_lines)
+    call.show(run_flow("pretrain", preset, corpus), output.pretrained_lines)
 
 
 @verb(
@@ -198,10 +229,7 @@ def train(call: Call, preset: str | None, sweep: str | None, no_promote: bool, c
     preset = "default" if preset is None else preset
     resolve_preset(preset, call.root.file)
     call.check_corpus(corpus)
-    use_running_server()
-    from flows.train import train
-
-    call.show(train(preset, corpus, promote=not no_promote), output.train_lines)
+    call.show(run_flow("train", preset, corpus, promote=not no_promote), output.train_lines)
 
 
 def _sweep(call: Call, space: str, corpus: str) -> None:
@@ -209,10 +237,7 @@ def _sweep(call: Call, space: str, corpus: str) -> None:
 
     read_space(space, call.root.file)
     call.check_corpus(corpus)
-    use_running_server()
-    from flows.sweep import sweep
-
-    result = sweep(space, corpus)
+    result = run_flow("sweep", space, corpus)
     if result["best"] and call.data:
         result["train"] += " " + shlex.join(["--data", call.data])
     call.show(result, output.sweep_lines)
@@ -227,10 +252,7 @@ def evaluate(call: Call, model: str, corpus: str) -> None:
 
     champion.resolve(call.root, model)
     call.check_corpus(corpus)
-    use_running_server()
-    from flows.evaluate import evaluate
-
-    call.show(evaluate(model, corpus), output.evaluation_lines)
+    call.show(run_flow("evaluate", model, corpus), output.evaluation_lines)
 
 
 @verb(
@@ -242,6 +264,8 @@ def evaluate(call: Call, model: str, corpus: str) -> None:
     argument("--format", "of standard input (default: jsonl)", choices=_FORMATS),
     argument("--rejects OUT.jsonl", "unusable rows of standard input (default: standard error)"),
     *READ_OPTIONS,
+    *REJECT_LIMIT,
+    FAIL_ON_EMPTY,
 )
 def score(
     call: Call,
@@ -253,6 +277,8 @@ def score(
     format: str | None,
     rejects: str | None,
     max_reject_rate: float,
+    max_rejects: int,
+    fail_on_empty: bool,
     **read_options: Any,
 ) -> None:
     """Score files of headlines with the champion."""
@@ -265,9 +291,10 @@ def score(
             "standard input is not a batch", batch=batch, rescore=rescore, release=release, csv=csv
         )
         _reject_options("standard input gives JSON lines in any case", json=call.json)
-        _score_stream(
-            call, format or "jsonl", rejects, call.score_options(max_reject_rate, read_options)
-        )
+        options = call.score_options(max_reject_rate, max_rejects, read_options)
+        counts = _score_stream(call, format or "jsonl", rejects, options)
+        if fail_on_empty and not counts["rows_in"]:
+            raise InputError("there are no rows", "standard input", "pipe headlines into it")
         return
     _reject_options("only for standard input (FILE -)", format=format, rejects=rejects)
     from headlines.scoring.batch import resolve_batches
@@ -282,17 +309,17 @@ def score(
         root.check_output_path(Path(csv), "--csv")
         if Path(csv).resolve() in (file.resolve() for file in batches[0].files):
             raise InputError("it would overwrite the headlines", "--csv", "name another file")
-    options = call.score_options(max_reject_rate, read_options)
+    options = call.score_options(max_reject_rate, max_rejects, read_options)
     for resolved in batches:
         preflight(root, resolved, options)
     root.store.require_writable()
-    use_running_server()
-    from flows.score import score
-
-    result = score(
+    result = run_flow(
+        "score",
         files,
         batch,
         max_reject_rate=max_reject_rate,
+        max_rejects=max_rejects,
+        fail_on_empty=fail_on_empty,
         rescore=rescore,
         release=release,
         **read_options,
@@ -306,8 +333,10 @@ def score(
     call.show(result, partial(output.score_lines, root))
 
 
-def _score_stream(call: Call, format: str, rejects: str | None, options: "ScoreOptions") -> None:
-    """Score standard input at once, without Prefect."""
+def _score_stream(
+    call: Call, format: str, rejects: str | None, options: "ScoreOptions"
+) -> dict[str, int]:
+    """Score standard input at once, without Prefect; return the numbers of rows."""
     from headlines.scoring.stream import score_stream
 
     if sys.stdin is None:
@@ -322,7 +351,8 @@ def _score_stream(call: Call, format: str, rejects: str | None, options: "ScoreO
         format,
         options,
     )
-    print(output.stream_line(counts), file=sys.stderr)
+    print(*output.stream_lines(counts), sep="\n", file=sys.stderr)
+    return counts
 
 
 @verb(
@@ -336,6 +366,8 @@ def _score_stream(call: Call, format: str, rejects: str | None, options: "ScoreO
     argument("--drift-stop PSI", "fail, with all published, from this drift on", type=number),
     CORPUS,
     *READ_OPTIONS,
+    *REJECT_LIMIT,
+    FAIL_ON_EMPTY,
 )
 def nightly(
     call: Call,
@@ -357,10 +389,8 @@ def nightly(
     DriftThresholds(drift_warn, drift_stop)
     resolve_preset(preset, call.root.file)
     call.check_corpus(corpus)
-    use_running_server()
-    from flows.nightly import nightly
-
-    result = nightly(
+    result = run_flow(
+        "nightly",
         corpus,
         preset,
         settle_seconds=settle,

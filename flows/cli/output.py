@@ -4,11 +4,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from headlines.readers.row_warnings import warning_lines
 from headlines.storage.data_root import DataRoot
 
 Result = dict[str, Any]
 
 _MAX_BATCHES = 20  # shown, and as many skipped files; the report has all
+_MAX_LEFT_OUT = 10  # files and columns named
 _MAX_PREDICTIONS = 5  # shown of one batch
 
 
@@ -25,6 +27,11 @@ def corpus_lines(result: Result) -> list[str]:
         f"rows: {counts['rows_in']} in, {counts['rows']} kept, {counts['rejected']} rejected",
     ]
     lines += [f"  rejected: {rows} × {reason}" for reason, rows in counts["reasons"].items()]
+    for kind in ("files", "columns"):
+        if names := counts.get(f"{kind}_left_out"):  # corpora ingested before have none
+            more = f" and {len(names) - _MAX_LEFT_OUT} more" if len(names) > _MAX_LEFT_OUT else ""
+            lines.append(f"  {kind} left out: {', '.join(names[:_MAX_LEFT_OUT])}{more}")
+    lines += [f"  warning: {line}" for line in warning_lines(counts.get("warnings", {}))]
     for split, numbers in counts["splits"].items():
         labels = ", ".join(f"{name} {rows}" for name, rows in numbers["labels"].items())
         lines.append(
@@ -136,23 +143,25 @@ def score_lines(root: DataRoot, result: Result) -> list[str]:
     return [*lines, f"csv: {_relative_path(result['csv'])}"] if "csv" in result else lines
 
 
-def stream_line(counts: Result) -> str:
+def stream_lines(counts: Result) -> list[str]:
     """A stream that was scored."""
-    return f"headlines: {_rows(counts)}"
+    warnings = [f"headlines: warning: {line}" for line in warning_lines(counts["warnings"])]
+    return [*warnings, f"headlines: {_rows(counts)}"]
 
 
 def _batch_lines(root: DataRoot, batches: Sequence[Result]) -> list[str]:
     lines = []
     for batch in batches[:_MAX_BATCHES]:
-        if not batch["predictions"]:
+        if not batch["rows_in"]:
             lines.append(f"{batch['batch']}: {batch['outcome']}: {batch['message']}")
             continue
         state = " (up to date)" if batch["outcome"] == "reused" else ""
         lines.append(f"{batch['batch']}: {_rows(batch)}{state}")
+        lines += [f"  warning: {warning}" for warning in warning_lines(batch["warnings"])]
         lines.append(f"  predictions: {_relative_path(batch['predictions'])}")
     if len(batches) > _MAX_BATCHES:
         lines.append(f"… and {len(batches) - _MAX_BATCHES} more batches")
-    if scored := next((batch["batch"] for batch in batches if batch["predictions"]), None):
+    if scored := next((batch["batch"] for batch in batches if batch["rows_in"]), None):
         lines += [f"  {prediction_line(row)}" for row in _first_predictions(root, scored)]
     return lines
 

@@ -6,7 +6,9 @@ Executors are shared by all callers in this process.
 import atexit
 import contextlib
 import itertools
+import multiprocessing
 import os
+import signal
 import threading
 import time
 from collections import deque
@@ -66,6 +68,22 @@ def cluster(settings: Settings) -> "ClusterExecutor":
     return _cluster_connection(os.getpid()).executor(settings)
 
 
+def require_semaphores() -> None:
+    """Check that processes can be started: they share semaphores, which lie in `/dev/shm`.
+
+    Raises:
+        InputError: this system gives none.
+    """
+    try:
+        multiprocessing.get_context("spawn").Lock()
+    except OSError as error:
+        raise InputError(
+            f"worker processes need semaphores ({error.strerror or error})",
+            "/dev/shm",
+            "make it writable, or set HEADLINES_RUNNER=threads",
+        ) from error
+
+
 def max_in_flight(settings: Settings) -> int:
     """How many calls to submit at once: for each worker one that runs and one that waits."""
     if settings.runner == "dask":
@@ -100,7 +118,9 @@ def exit_with_parent(parent: int) -> None:
     """In a worker: exit when the process that it works for is gone.
 
     A worker that lives on holds the pipe by which a Prefect worker sees that a flow has ended.
+    Ctrl-C in a terminal reaches it too: it is for the other process, which ends this one.
     """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     def watch() -> None:
         while os.getppid() == parent:
@@ -128,6 +148,7 @@ def _pool_owner(_process: int) -> ThreadPoolExecutor:
 def _loky_pool(workers: int) -> Executor:
     import loky
 
+    require_semaphores()
     # Not the standard library's pool: its workers import the caller's main module again, which
     # under a Prefect worker is Prefect.
     pool: Executor = loky.get_reusable_executor(

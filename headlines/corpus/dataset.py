@@ -8,6 +8,8 @@ from headlines.corpus.ingest import ingest
 from headlines.corpus.source_files import CorpusFiles
 from headlines.corpus.write_files import SCHEMA
 from headlines.errors import DamagedArtifact, InputError
+from headlines.readers import ReadOptions
+from headlines.readers.read_options import OPTIONAL
 from headlines.storage.artifact import Artifact
 from headlines.storage.data_root import DataRoot
 
@@ -43,24 +45,26 @@ def ensure(root: DataRoot, name: str) -> Artifact:
     try:
         artifact = root.store.open(target)
     except DamagedArtifact as damage:
-        source, encoding = _origin(root, name)
-        CorpusFiles.resolve(source, encoding).preflight(root.store.work)
+        source, options = _origin(root, name)
+        CorpusFiles.resolve(source, options).preflight(root.store.work)
         root.store.quarantine(target, damage.reason)
-        return ingest(root, name, source, encoding)
+        return ingest(root, name, source, options, max_reject_rate=1)  # it was accepted before
     if artifact is not None:
         return artifact
     check_exists(root, name)
     return ingest(root, name, inews.NAME)
 
 
-def _origin(root: DataRoot, name: str) -> tuple[str, str]:
-    """Source and encoding of a damaged corpus, from its manifest."""
+def _origin(root: DataRoot, name: str) -> tuple[str, ReadOptions]:
+    """Source of a damaged corpus, and how it was read, from its manifest."""
     if name == inews.NAME:
-        return inews.NAME, "utf-8"
+        return inews.NAME, ReadOptions()
     try:
         manifest = root.store.manifest(root.corpus(name))
         assert manifest is not None
-        return manifest.counts["source"], manifest.config["encoding"]
+        config = manifest.config
+        options = {name: config[name] for name in ("encoding", *OPTIONAL) if name in config}
+        return manifest.counts["source"], ReadOptions(**options)
     except (DamagedArtifact, KeyError) as error:
         raise InputError(
             f"the corpus is damaged and does not say what it was made from ({error})",

@@ -20,7 +20,10 @@ from headlines.corpus.source_files import CorpusFiles
 from headlines.corpus.write_files import PART_FILE, write_jobs, write_part
 from headlines.errors import InputError
 from headlines.hashing import file_sha256
-from headlines.readers.rejects import RejectWriter
+from headlines.readers import ReadOptions
+from headlines.readers.read_options import READ_DEFAULTS
+from headlines.readers.rejects import MAX_REJECT_RATE, MAX_REJECTS, RejectWriter, check_reject_limit
+from headlines.readers.row_warnings import RowWarnings
 from headlines.storage.artifact import Artifact
 from headlines.storage.data_root import DataRoot
 from headlines.storage.layout import validate_name
@@ -49,8 +52,10 @@ def ingest(
     root: DataRoot,
     name: str,
     source: str,
-    encoding: str = "utf-8",
+    options: ReadOptions = READ_DEFAULTS,
     sizes: IngestSizes = IngestSizes(),  # immutable
+    max_reject_rate: float = MAX_REJECT_RATE,
+    max_rejects: int = MAX_REJECTS,
 ) -> Artifact:
     """Build the corpus `name` from a source, or reuse it if the source is unchanged.
 
@@ -65,13 +70,15 @@ def ingest(
         source: `inews` for the packaged corpus; else a file or folder of CSV, TSV, JSONL or
             Parquet with `title` and optional `content`, `label` (0-2) and `split`. Rows without
             a split are assigned one by their record id, 8:1:1.
-        encoding: of text files.
+        options: how text files are read; the columns have fixed names.
         sizes: how the work is divided; only `part_rows` affects the result.
+        max_reject_rate: a source with a larger share of unusable rows is refused,
+        max_rejects: if there are more of them than this.
 
     Raises:
-        InputError: the source cannot be read, or has no usable rows.
+        InputError: the source cannot be read, too many rows cannot be used, or there are none.
     """
-    files = CorpusFiles.resolve(source, encoding)
+    files = CorpusFiles.resolve(source, options)
     files.preflight(root.store.work)
     check_reserved_name(name, source)
     recipe = Recipe(
@@ -80,7 +87,7 @@ def ingest(
         tuple(Input(str(path.absolute()), file_sha256(path)) for path in files.paths),
         {
             "name": validate_name(name, "corpus name"),
-            "encoding": files.encoding,
+            **files.reading(),
             "files": [path.name for path in files.paths],  # the column `source`
         },
     )
@@ -91,7 +98,13 @@ def ingest(
         if existing := _find_ingested(root, name, recipe):
             return existing
         origin = source if files.of_inews else str(Path(source).absolute())
-        return _build(root, name, recipe, files, origin, sizes)
+        read = _read(root, recipe, files, sizes)
+        try:
+            _check_usable(read, origin, max_reject_rate, max_rejects)
+        except InputError:
+            _remove_all(root, read)
+            raise
+        return _build(root, name, recipe, read, files.left_out, origin, sizes)
 
 
 def check_reserved_name(name: str, source: str) -> None:
@@ -120,23 +133,12 @@ def _build(
     root: DataRoot,
     name: str,
     recipe: Recipe,
-    files: CorpusFiles,
+    read: Sequence[Artifact],
+    files_left_out: Sequence[str],
     origin: str,
     sizes: IngestSizes,
 ) -> Artifact:
-    read = _read(root, recipe, files, sizes)
     keys = row_keys(read)
-    reasons: Counter[str] = Counter()
-    for file in read:
-        reasons.update(file.counts["reasons"])
-    if not len(keys):
-        _remove_all(root, read)
-        [(reason, _)] = reasons.most_common(1) or [("it has none", 0)]
-        raise InputError(
-            f"none of its {reasons.total()} rows can be used (most often: {reason})",
-            origin,
-            "fix the file",
-        )
     flags = compute_flags(keys)
     jobs = list(write_jobs(root, recipe.key, read, keys, flags, sizes.part_rows))
     parts: list[Artifact] = []
@@ -153,10 +155,9 @@ def _build(
             parts.append(part)
         return {
             "source": origin,
-            "rows_in": sum(file.counts["rows_in"] for file in read),
-            "rows": len(keys),
-            "rejected": reasons.total(),
-            "reasons": dict(reasons.most_common()),
+            **_counts(read),
+            "files_left_out": list(files_left_out),
+            "columns_left_out": sorted({name for file in read for name in file.counts["columns"]}),
             "splits": counts_by_split(keys, flags),
         }
 
@@ -167,6 +168,37 @@ def _build(
     return corpus
 
 
+def _counts(read: Sequence[Artifact]) -> dict[str, Any]:
+    """Numbers of rows of all sources together."""
+    reasons: Counter[str] = Counter()
+    warnings, rows_in = RowWarnings(), 0
+    for file in read:
+        reasons.update(file.counts["reasons"])
+        warnings.add_all(file.counts["warnings"], rows_in)
+        rows_in += file.counts["rows_in"]
+    return {
+        "rows_in": rows_in,
+        "rows": sum(file.counts["rows"] for file in read),
+        "rejected": reasons.total(),
+        "reasons": dict(reasons.most_common()),
+        "warnings": warnings.rows,
+    }
+
+
+def _check_usable(
+    read: Sequence[Artifact], origin: str, max_reject_rate: float, max_rejects: int
+) -> None:
+    counts = _counts(read)
+    if not counts["rows"]:
+        reason = next(iter(counts["reasons"]), "it has none")
+        raise InputError(
+            f"none of its {counts['rows_in']} rows can be used (most often: {reason})",
+            origin,
+            "fix the file",
+        )
+    check_reject_limit(counts, origin, max_reject_rate, max_rejects)
+
+
 def _read(root: DataRoot, recipe: Recipe, files: CorpusFiles, sizes: IngestSizes) -> list[Artifact]:
     """The results of `read_file` for the sources, in order."""
     jobs = [
@@ -175,7 +207,7 @@ def _read(root: DataRoot, recipe: Recipe, files: CorpusFiles, sizes: IngestSizes
             corpus=recipe.key,
             path=source.path,
             sha256=source.sha256,
-            encoding=files.encoding,
+            options=files.options,
             of_inews=files.of_inews,
             chunk_rows=sizes.chunk_rows,
         )

@@ -14,15 +14,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from headlines.corpus.source_files import iter_records
-from headlines.corpus.source_rows import SPLITS, Row, validate_row
+from headlines.corpus.source_rows import SPLITS, USED_COLUMNS, Row, validate_row
 from headlines.errors import InputError
 from headlines.hashing import file_sha256
+from headlines.readers import ReadOptions
 from headlines.readers.rejects import Reject, RejectWriter, read_rejects
+from headlines.readers.row_warnings import RowWarnings
 from headlines.storage.artifact import Artifact
 from headlines.storage.data_root import DataRoot
 from headlines.storage.manifest import DataFile, Input, Recipe
 from headlines.storage.stages import STAGES
 
+_MAX_COLUMNS = 1_000  # named of those that are not used
 _CHUNK_CHARS = 8 << 20  # limits chunks of long articles
 ROW_KEYS_FILE = "marks.parquet"
 REJECTS_FILE = "rejects.parquet"
@@ -57,7 +60,7 @@ class ReadJob:
             would remove shared chunks.
         path: of the file.
         sha256: its digest.
-        encoding: of text.
+        options: how text files are read.
         of_inews: whether the file is a pickle of the iNews package.
         chunk_rows: maximum rows of a chunk.
     """
@@ -66,7 +69,7 @@ class ReadJob:
     corpus: str
     path: str
     sha256: str
-    encoding: str
+    options: ReadOptions
     of_inews: bool
     chunk_rows: int
 
@@ -85,8 +88,8 @@ def read_file(job: ReadJob) -> Artifact:
     """Publish the usable rows of a file as chunks by split, with their keys and the rejects.
 
     Runs in a worker, on the machine that has the file. The artifact's counts are `rows_in`, `rows`,
-    `contents` (rows with an article), `rejected` and `reasons`. `chunk_files` and `iter_rejects`
-    read it.
+    `contents` (rows with an article), `rejected`, `reasons`, `warnings` and `columns` (names of
+    those that are not used, at most 1000). `chunk_files` and `iter_rejects` read it.
 
     Raises:
         InputError: the file cannot be read, or changed while it was read.
@@ -95,11 +98,13 @@ def read_file(job: ReadJob) -> Artifact:
     def write_chunks(draft: Path) -> dict[str, Any]:
         path = Path(job.path)
         counts = {"rows_in": 0, "rows": 0, "contents": 0}
+        warnings = RowWarnings()
+        columns: set[str] = set()
         with (
             RejectWriter(draft / REJECTS_FILE) as rejects,
             pq.ParquetWriter(draft / ROW_KEYS_FILE, ROW_KEYS_SCHEMA, compression="lz4") as keys,
         ):
-            for number, chunk in enumerate(_chunks(job, rejects, counts)):
+            for number, chunk in enumerate(_chunks(job, rejects, warnings, columns, counts)):
                 for split, rows in chunk.splits.items():
                     table = pa.table(rows.columns, schema=CHUNK_SCHEMA)
                     name = f"{number:06d}-{split}.parquet"
@@ -108,7 +113,13 @@ def read_file(job: ReadJob) -> Artifact:
                 counts["rows"] += len(chunk.keys["split"])
         if file_sha256(path) != job.sha256:
             raise InputError("the file changed while it was read", job.path, "ingest it again")
-        return {**counts, "rejected": rejects.count, "reasons": dict(rejects.reasons)}
+        return {
+            **counts,
+            "rejected": rejects.count,
+            "reasons": dict(rejects.reasons),
+            "warnings": warnings.rows,
+            "columns": sorted(columns - USED_COLUMNS),
+        }
 
     recipe = job.recipe
     return job.root.store.publish(job.root.chunk(recipe.key), recipe, write_chunks)
@@ -162,11 +173,21 @@ class _Chunk:
             column.append(value)
 
 
-def _chunks(job: ReadJob, rejects: RejectWriter, counts: dict[str, int]) -> Iterator[_Chunk]:
+def _chunks(
+    job: ReadJob,
+    rejects: RejectWriter,
+    warnings: RowWarnings,
+    columns: set[str],
+    counts: dict[str, int],
+) -> Iterator[_Chunk]:
     chunk = _Chunk()
     path, work = Path(job.path), job.root.store.work
-    for record in iter_records(path, job.encoding, work, of_inews=job.of_inews):
+    for record in iter_records(path, job.options, work, of_inews=job.of_inews):
         counts["rows_in"] += 1
+        if len(columns) < _MAX_COLUMNS:
+            columns.update(record.fields)
+        for warning in record.warnings:
+            warnings.add(warning, record.row)
         try:
             row = validate_row(record)
         except ValueError as error:

@@ -8,6 +8,7 @@ from headlines.readers import Record
 from headlines.readers.titles import has_undecodable, record_id, title_problem
 
 SPLITS = inews.SPLITS
+USED_COLUMNS = frozenset(("title", "content", "label", "split"))
 
 
 class Row(NamedTuple):

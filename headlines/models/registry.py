@@ -4,6 +4,8 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from headlines.errors import DamagedArtifact, InputError
@@ -125,10 +127,10 @@ def load_scorer(model: Artifact, segmenter: dict[str, Any]) -> "PackedScorer":
         InputError: its bundle cannot be read, for example because an earlier version wrote it; or
             it was trained with a different segmenter.
     """
-    from lstm_model.packed import PackedScorer
-
     with _explain_unreadable(model):
-        scorer = PackedScorer.load(model.directory)
+        # A run checks the model before it starts, then names it, then scores with it.
+        files = tuple((entry.path, entry.sha256) for entry in model.manifest.files)
+        scorer = _load_scorer(model.directory, files)
     trained_with = model.manifest.config["segmenter"]
     if not compatible(segmenter, trained_with):
         raise InputError(
@@ -139,6 +141,13 @@ def load_scorer(model: Artifact, segmenter: dict[str, Any]) -> "PackedScorer":
             "with the current ones",
         )
     return scorer
+
+
+@lru_cache(maxsize=1)
+def _load_scorer(directory: Path, _files: tuple[tuple[str, str], ...]) -> "PackedScorer":
+    from lstm_model.packed import PackedScorer
+
+    return PackedScorer.load(directory)
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from headlines.scoring.batch_state import BatchState, batch_state, clear_failure
 from headlines.scoring.results import BatchResult, batch_result, scored_since
 from headlines.storage.data_root import DataRoot
 
-_MAX_NAMED = 20  # stopped batches in the one line of an error; the report has all
+_MAX_NAMED = 20  # batches in the one line of an error; the report has all
 
 
 @dataclass(frozen=True)
@@ -114,19 +114,29 @@ def alerts_of(night: NightSummary, report: Path) -> list[Alert]:
     return alerts
 
 
-def raise_on_problems(night: NightSummary, report: Path, result: dict[str, Any]) -> None:
+def raise_on_problems(
+    night: NightSummary, report: Path, result: dict[str, Any], *, fail_on_empty: bool = False
+) -> None:
     """Fail a night that a person must look at.
 
     Raises:
-        BatchesStopped: some batches could not be scored; the message names high drift too.
+        BatchesStopped: some batches could not be scored, or have no rows and `fail_on_empty` is
+            set; the message names high drift too.
         DriftTooHigh: the drift reached the threshold.
     """
-    stopped = [batch.batch for batch in night.batches if batch.outcome == "stopped"]
-    more = f" and {len(stopped) - _MAX_NAMED} more" if len(stopped) > _MAX_NAMED else ""
-    problems = [f"stopped: {', '.join(stopped[:_MAX_NAMED])}{more}"] if stopped else []
-    problems += [str(finding) for finding in night.drift if finding.level == "stop"]
-    message = f"{'; '.join(problems)}; see {report}"
-    if stopped:
+    of_batches = [
+        f"{outcome}: {_names(batches)}"
+        for outcome in (("stopped", "empty") if fail_on_empty else ("stopped",))
+        if (batches := [batch.batch for batch in night.batches if batch.outcome == outcome])
+    ]
+    of_drift = [str(finding) for finding in night.drift if finding.level == "stop"]
+    message = f"{'; '.join([*of_batches, *of_drift])}; see {report}"
+    if of_batches:
         raise BatchesStopped(message, result)
-    if problems:
+    if of_drift:
         raise DriftTooHigh(message, result)
+
+
+def _names(batches: Sequence[str]) -> str:
+    more = f" and {len(batches) - _MAX_NAMED} more" if len(batches) > _MAX_NAMED else ""
+    return f"{', '.join(batches[:_MAX_NAMED])}{more}"

@@ -11,12 +11,13 @@ from headlines.metrics.profile import Profile
 from headlines.nightly.charts import drift_chart, trend_chart
 from headlines.nightly.history import NightRecord, NightSummary
 from headlines.nightly.samples import samples_by_class
+from headlines.readers.row_warnings import warning_lines
 from headlines.reports.rendering import render_page
 from headlines.storage.data_root import DataRoot
 
 _MAX_SKIPPED = 20  # files named in the summary; the report has all
 _MAX_WAITING = 3  # batches named in the verdict; summary and report have all
-_NOT_SCORED = ("stopped", "waiting", "settling")  # outcomes, the most urgent first
+_NOT_SCORED = ("stopped", "waiting", "settling", "empty")  # outcomes, the most urgent first
 _DISTRIBUTIONS = {
     "labels": "classes",
     "length": "length",
@@ -55,6 +56,11 @@ def write_nightly_report(root: DataRoot, title: str, night: NightSummary) -> Pat
         others={outcome: len(_names(night, outcome)) for outcome in _NOT_SCORED},
         new=len(night.scored),
         reasons=dict(reasons.most_common()),
+        warnings=[
+            (result.batch, warning, where)
+            for result in night.scored
+            for warning, where in result.warnings.items()
+        ],
         skipped=night.skipped,
         profile=night.profile,
         reference=night.reference,
@@ -84,6 +90,8 @@ def night_verdict(night: NightSummary) -> str:
         more = f" and {len(waiting) - _MAX_WAITING} more" if len(waiting) > _MAX_WAITING else ""
         names = ", ".join(waiting[:_MAX_WAITING]) + more
         parts.append(f"{len(waiting)} {verb} waiting for review: {names}")
+    if empty := len(_names(night, "empty")):
+        parts.append(f"{empty} {'batch has' if empty == 1 else 'batches have'} no rows")
     parts += _drift_in_words(night)
     return f"{'; '.join(parts)}."
 
@@ -105,6 +113,11 @@ def night_summary(night: NightSummary, report: Path) -> str:
     ]
     lines += [f"- **{finding}**" for finding in night.drift if finding.level in ("warn", "stop")]
     skipped = list(night.skipped.items())
+    lines += [
+        f"- {result.batch}: {warning}"
+        for result in night.scored
+        for warning in warning_lines(result.warnings)
+    ]
     lines += [f"- skipped {name}: {reason}" for name, reason in skipped[:_MAX_SKIPPED]]
     lines += [
         f"- **{outcome}** {result.batch}: {result.message}"

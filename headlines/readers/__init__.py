@@ -9,12 +9,21 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from headlines.errors import InputError
-from headlines.readers.delimited import DELIMITERS, delimited_records
-from headlines.readers.encodings import check_encoding
-from headlines.readers.formats import SUPPORTED_SUFFIXES, data_suffix, format_of, open_stream
+from headlines.readers.delimited import delimited_records
+from headlines.readers.encodings import PROBE_BYTES, check_encoding
+from headlines.readers.formats import (
+    SUPPORTED_SUFFIXES,
+    compression_suffix,
+    data_suffix,
+    format_of,
+    natural_order,
+    not_a_file,
+    open_stream,
+)
 from headlines.readers.jsonl import jsonl_records
 from headlines.readers.read_options import ReadOptions
 from headlines.readers.record import Record, to_json
+from headlines.readers.signatures import SIGNATURE_BYTES, check_compression, check_signature
 from headlines.readers.text_lines import iter_lines
 
 __all__ = [
@@ -23,6 +32,8 @@ __all__ = [
     "ReadOptions",
     "Record",
     "data_suffix",
+    "natural_order",
+    "not_a_file",
     "read_records",
     "to_json",
 ]
@@ -54,7 +65,7 @@ def read_records(path: Path, options: ReadOptions, work: Path | None = None) -> 
     Raises:
         EmptyFile: the file is empty, or has only a header.
         InputError: the file is missing or damaged, its format is not supported, its encoding is
-            not the declared one, or it has no column of titles.
+            not the declared one, or it lacks a column that it must have.
     """
     records = _records(path, options, work)
     try:
@@ -81,21 +92,23 @@ def _records(path: Path, options: ReadOptions, work: Path | None) -> Iterator[Re
     if not path.exists():
         raise InputError("no such file", str(path), "check the path")
     if not path.is_file():
-        raise InputError("not a file", str(path), "pass the files inside it one by one")
+        raise not_a_file(path)
     file_format = format_of(path)
     if path.stat().st_size == 0:
         raise EmptyFile("the file is empty", str(path), "upload it again")
+    with path.open("rb") as file:
+        check_compression(file.read(SIGNATURE_BYTES), path, compression_suffix(path))
+    with open_stream(path) as file:
+        head = file.read(SIGNATURE_BYTES)
+        check_signature(head, path, file_format)
+        if file_format != ".parquet":
+            check_encoding(head + file.read(PROBE_BYTES - len(head)), path, options.encoding)
     if file_format == ".parquet":
         from headlines.readers.parquet import parquet_records  # imports pyarrow
 
-        yield from parquet_records(path, options.title_column, work)
+        yield from parquet_records(path, options, work)
         return
     with open_stream(path) as file:
-        check_encoding(file, path, options.encoding)
-    with open_stream(path) as file:
         lines = iter_lines(file, options.encoding)
-        if file_format == ".jsonl":
-            yield from jsonl_records(lines, path, options.title_column)
-        else:
-            delimiter = DELIMITERS[file_format]
-            yield from delimited_records(lines, path, options.title_column, delimiter)
+        read = jsonl_records if file_format == ".jsonl" else delimited_records
+        yield from read(lines, path, options)

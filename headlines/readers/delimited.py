@@ -1,18 +1,26 @@
 """Reads CSV and TSV."""
 
 import csv
+import re
+import shlex
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from headlines.errors import InputError
-from headlines.readers.record import Record, check_columns
+from headlines.readers.formats import format_of
+from headlines.readers.read_options import ReadOptions
+from headlines.readers.record import Record, alike_column, check_columns
 from headlines.readers.text_lines import MAX_LINE, Line
 
 # Applies to the whole process. The default of 131,072 is too small for the longest articles.
 csv.field_size_limit(1 << 20)
 
-DELIMITERS = {".csv": ",", ".tsv": "\t"}
+_SEPARATOR_LINE = re.compile('"?sep=(.)"?[\r\n]*', re.IGNORECASE)  # Excel's
+_OTHER_DELIMITERS = ",;\t|，；｜、:：^~\x01\x1f"
+_HOLDS_ROWS = "a quoted field holds lines that look like rows: check that its quote is closed"
+_LINE_BREAK = re.compile("\r\n|\r|\n")
 
 
 class _RowLines:
@@ -46,20 +54,25 @@ class _RowLines:
 
 
 def delimited_records(
-    text_lines: Iterator[Line],
-    path: Path,
-    title_column: str,
-    delimiter: str,
-    max_line: int = MAX_LINE,
+    text_lines: Iterator[Line], path: Path, options: ReadOptions, max_line: int = MAX_LINE
 ) -> Iterator[Record]:
-    """Yield every row below the header.
+    """Yield every row below the header; nothing of a blank file.
+
+    A row that may hold others, since a quote closes late, has a warning. The header again, where
+    files were joined, is a problem.
 
     Raises:
-        InputError: the first line is not a header with a column of titles.
+        InputError: the first line is not a header with the columns that the file must have.
     """
+    file_format = format_of(path)
+    delimiter = options.delimiter_of(file_format)
+    is_quoted = options.is_quoted(file_format)
+    quoting: Any = csv.QUOTE_MINIMAL if is_quoted else csv.QUOTE_NONE
     lines = _RowLines(text_lines)
-    reader = csv.reader(lines, delimiter=delimiter, strict=True)
-    header = _header(reader, path, title_column)
+    reader = csv.reader(lines, delimiter=delimiter, quoting=quoting, strict=True)
+    header = _header(lines, reader, path, options, delimiter)
+    if not header:
+        return
     columns = len(header)
     row = 0
     while True:
@@ -79,23 +92,96 @@ def delimited_records(
             # An unclosed quote has swallowed the rows after it: only its own line is bad.
             lines.push_back_all_but_first()
             problem = "malformed row (a quote that is not closed)"
+        if values == header:
+            problem = "the header again"
         raw = lines.raw
         if len(raw) >= max_line:
             problem = "the line is too long"
-        if problem is None:
-            yield Record(row, dict(zip(header, values, strict=True)), raw)
+        warnings: tuple[str, ...] = ()
+        if len(lines.current) == 1:
+            problem = lines.current[0].problem or problem
         else:
-            reader = csv.reader(lines, delimiter=delimiter, strict=True)
+            problem = next((line.problem for line in lines.current if line.problem), problem)
+            if problem is None and _may_hold_rows(values, delimiter):
+                warnings = (_HOLDS_ROWS,)
+        if problem is None:
+            yield Record(row, dict(zip(header, values, strict=True)), raw, None, warnings)
+        else:
+            reader = csv.reader(lines, delimiter=delimiter, quoting=quoting, strict=True)
             yield Record(row, {}, raw, problem)
         row += 1
 
 
-def _header(reader: Iterator[list[str]], path: Path, title_column: str) -> list[str]:
+def _may_hold_rows(values: Sequence[str], delimiter: str) -> bool:
+    """Whether most lines in one of the fields have as many columns as the row itself."""
+    for value in values:
+        _, *lines = _LINE_BREAK.split(value)
+        lines = [line for line in lines if line.strip()]
+        alike = sum(line.count(delimiter) == len(values) - 1 for line in lines)
+        if alike * 2 > len(lines):
+            return True
+    return False
+
+
+def _header(
+    lines: _RowLines,
+    reader: Iterator[list[str]],
+    path: Path,
+    options: ReadOptions,
+    delimiter: str,
+) -> list[str]:
     try:
-        header = next((row for row in reader if row), [])
+        header = _next_row(reader)
+        if header and (separator := _SEPARATOR_LINE.fullmatch(lines.current[-1].text)):
+            if separator[1] != delimiter:
+                raise _other_delimiter(path, separator[1], delimiter, " (its line `sep=`)")
+            header = _next_row(reader)
     except csv.Error as error:
+        _check_delimiter(lines.current[-1].text, path, options, delimiter)
         raise InputError(
             f"the first line is not a header ({error})", str(path), "name the columns in it"
         ) from error
-    check_columns(header, path, title_column)
+    if not header:
+        return []
+    if options.title_column not in header:
+        if header[0].startswith("{"):
+            raise InputError(
+                "the first line is JSON, not a header",
+                str(path),
+                "let its name end in .jsonl, or add --format jsonl to `score -`",
+            )
+        if len(header) == 1:
+            _check_delimiter(header[0], path, options, delimiter)
+        if f'"{options.title_column}"' in header:
+            raise InputError("its header is in quotation marks", str(path), "add --quoting csv")
+    check_columns(header, path, options.required_columns)
     return header
+
+
+def _next_row(reader: Iterator[list[str]]) -> list[str]:
+    """The next row that is not blank; empty at the end."""
+    return next((row for row in reader if len(row) > 1 or "".join(row).strip()), [])
+
+
+def _check_delimiter(line: str, path: Path, options: ReadOptions, delimiter: str) -> None:
+    """Refuse a header whose columns are separated by something else."""
+    for mark in _OTHER_DELIMITERS:
+        names = [name.strip(' "\r\n') for name in line.split(mark)]
+        is_other = mark != delimiter and len(names) > 1
+        if is_other and alike_column(names, options.title_column) is not None:
+            raise _other_delimiter(path, mark, delimiter)
+
+
+def _other_delimiter(path: Path, delimiter: str, expected: str, where: str = "") -> InputError:
+    shell = "tab" if delimiter == "\t" else shlex.quote(delimiter)
+    if not delimiter.isprintable() and delimiter != "\t":
+        shell = f"${delimiter!r}"
+    return InputError(
+        f"the columns are separated by {_name(delimiter)}{where}, not by {_name(expected)}",
+        str(path),
+        f"add --delimiter {shell}",
+    )
+
+
+def _name(delimiter: str) -> str:
+    return "a tab" if delimiter == "\t" else repr(delimiter)

@@ -3,6 +3,7 @@
 import contextlib
 import gzip
 import io
+import re
 import shutil
 import tempfile
 import zlib
@@ -25,6 +26,29 @@ def data_suffix(name: str) -> str | None:
     return suffix + compression if suffix in FORMATS else None
 
 
+def compression_suffix(path: Path) -> str:
+    """`.gz` or `.zst` of a file that its name says is compressed; else empty."""
+    suffix = path.suffix.lower()
+    return suffix if suffix in COMPRESSIONS else ""
+
+
+def not_a_file(path: Path) -> InputError:
+    """The error of a path that exists but cannot be read twice, as files are."""
+    if path.is_dir():
+        return InputError("not a file", str(path), "pass the files inside it one by one")
+    return InputError(
+        "a pipe, socket or device, not a file",
+        str(path),
+        "pipe it into `headlines score -`, with --format unless it is JSON lines",
+    )
+
+
+def natural_order(path: Path) -> tuple[list[list[str | int]], Path]:
+    """Sort key of files in folders: `part.2` before `part.10`."""
+    names = [re.split(r"(\d+)", name) for name in path.parts]  # every second one is a number
+    return [[int(text) if n % 2 else text for n, text in enumerate(name)] for name in names], path
+
+
 def format_of(path: Path) -> str:
     """The format of a file, compressed or not: one of `FORMATS`.
 
@@ -45,8 +69,8 @@ def open_stream(path: Path) -> Iterator[io.BufferedReader]:
         InputError: the compressed data is damaged or truncated.
         OSError: the file cannot be read.
     """
-    compression = path.suffix.lower()
-    if compression not in COMPRESSIONS:
+    compression = compression_suffix(path)
+    if not compression:
         with path.open("rb") as file:
             yield file
         return
@@ -81,7 +105,7 @@ def open_seekable(path: Path, work: Path | None = None) -> Iterator[BinaryIO]:
         OSError: the file cannot be read, or there is no space to decompress it.
     """
     with open_stream(path) as file:
-        if path.suffix.lower() not in COMPRESSIONS:
+        if not compression_suffix(path):
             yield file
             return
         directory = work if work and work.is_dir() else None

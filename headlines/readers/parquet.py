@@ -1,6 +1,8 @@
 """Reads Parquet files."""
 
+import re
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -9,22 +11,35 @@ import pyarrow.parquet as pq
 
 from headlines.errors import InputError
 from headlines.readers.formats import open_seekable
+from headlines.readers.pandas_index import range_indexes
+from headlines.readers.read_options import ReadOptions
 from headlines.readers.record import Record, check_columns
+from headlines.readers.signatures import encrypted_parquet
 
 _BATCH_ROWS = 1_000  # few: repeated large values make a small file but many bytes in memory
+_ZERO_FRACTION = re.compile(r"\.0+(?!\d)")  # of a second; Python leaves it out too
+_DIGITS = {"s": 0, "ms": 3, "us": 6, "ns": 9}  # of a second, in the units of Arrow
+# What pyarrow raises for a value that Python has no place for.
+_NOT_REPRESENTABLE = (ValueError, OverflowError, KeyError)
 
 
-def parquet_records(path: Path, title_column: str, work: Path | None = None) -> Iterator[Record]:
+def parquet_records(path: Path, options: ReadOptions, work: Path | None = None) -> Iterator[Record]:
     """Yield every row of a file; `work` is as for `open_seekable`.
 
+    A value that Python cannot represent, such as a time after the year 9999, becomes text, and its
+    row has a warning.
+
     Raises:
-        InputError: the file is damaged, has no text column of titles, or has values that Python
-            cannot represent.
+        InputError: the file is damaged or encrypted, or lacks a text column of titles or another
+            column that it must have.
     """
+    title_column = options.title_column
     try:
         with open_seekable(path, work) as seekable, pq.ParquetFile(seekable) as file:
             schema = file.schema_arrow
-            check_columns(schema.names, path, title_column)
+            indexes = range_indexes(schema, file.metadata.num_rows)
+            names = [*schema.names, *indexes]
+            check_columns(names, path, options.required_columns)
             title_type = schema.field(title_column).type
             if pa.types.is_dictionary(title_type):
                 title_type = title_type.value_type
@@ -36,21 +51,28 @@ def parquet_records(path: Path, title_column: str, work: Path | None = None) -> 
                 )
             row = 0
             for batch in file.iter_batches(batch_size=_BATCH_ROWS):
-                columns = [_values(batch.column(name), name, path) for name in schema.names]
-                for values in zip(*columns, strict=True):
-                    fields = dict(zip(schema.names, values, strict=True))
-                    yield Record(row, fields)
+                warnings: dict[int, list[str]] = {}  # by position in the batch
+                columns = [
+                    _values(column, name, warnings)
+                    for name, column in zip(schema.names, batch.columns, strict=True)
+                ]
+                columns += [list(index[row : row + len(batch)]) for index in indexes.values()]
+                for position, values in enumerate(zip(*columns, strict=True)):
+                    fields = dict(zip(names, values, strict=True))
+                    yield Record(row, fields, warnings=tuple(warnings.get(position, ())))
                     row += 1
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise  # of the operating system: the file may be intact
         reason = str(error).splitlines()[0][:120]
+        if "encrypt" in reason or "decrypt" in reason:
+            raise encrypted_parquet(path) from error
         raise InputError(
             f"not a readable Parquet file ({reason})", str(path), "upload it again"
         ) from error
 
 
-def _values(column: Any, name: str, path: Path) -> list[Any]:
+def _values(column: Any, name: str, warnings: dict[int, list[str]]) -> list[Any]:
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
     if _is_text(column.type):
@@ -62,13 +84,39 @@ def _values(column: Any, name: str, path: Path) -> list[Any]:
         ]
     try:
         values: list[Any] = column.to_pylist()
-    except (ValueError, OverflowError, KeyError) as error:  # such as dates out of Python's range
-        raise InputError(
-            f"the column {name!r} has {column.type} values that cannot be read ({error})",
-            str(path),
-            "remove the column, or save it as text",
-        ) from error
+    except _NOT_REPRESENTABLE:
+        warning = f"a value of the column {name!r} ({column.type}) could be kept only as text"
+        values = []
+        for position, scalar in enumerate(column):
+            try:
+                values.append(scalar.as_py())
+            except _NOT_REPRESENTABLE:
+                values.append(_as_text(scalar))
+                warnings.setdefault(position, []).append(warning)
     return values
+
+
+def _as_text(scalar: Any) -> Any:
+    """A value that Python cannot represent, as text; one that it can as it is."""
+    try:
+        return scalar.as_py()
+    except _NOT_REPRESENTABLE:
+        pass
+    if isinstance(scalar, pa.ListScalar):  # and its subclasses
+        return [_as_text(item) for item in scalar.values]
+    if isinstance(scalar, pa.StructScalar):
+        return {key: _as_text(scalar[key]) for key in scalar}
+    if _is_text(scalar.type):  # not UTF-8
+        return scalar.as_buffer().to_pybytes().decode("utf-8", "surrogateescape")
+    if pa.types.is_timestamp(scalar.type):
+        try:
+            text = str(scalar.cast(pa.string()))
+        except pa.ArrowInvalid:  # an unknown time zone
+            text = f"{scalar.cast(pa.timestamp(scalar.type.unit)).cast(pa.string())}Z"
+        return _ZERO_FRACTION.sub("", text)
+    if pa.types.is_duration(scalar.type):
+        return f"PT{Decimal(scalar.value).scaleb(-_DIGITS[scalar.type.unit]):f}S"
+    return str(scalar.cast(pa.string()))
 
 
 def _is_text(column_type: Any) -> bool:

@@ -3,7 +3,11 @@
 import base64
 import json
 import math
-from collections.abc import Sequence
+import shlex
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,12 +24,14 @@ class Record(NamedTuple):
         fields: column name to value; always text in formats without types.
         line: its bytes as they are in the file; None if the format has no lines.
         problem: why the row cannot be read; `fields` is then empty.
+        warnings: what a person should know of a row that can be read.
     """
 
     row: int
     fields: dict[str, Any]
     line: bytes | None = None
     problem: str | None = None
+    warnings: tuple[str, ...] = ()
 
     @property
     def raw(self) -> bytes:
@@ -39,24 +45,51 @@ class Record(NamedTuple):
             return text.encode("utf-8", "surrogatepass")
 
 
-def check_columns(columns: Sequence[str], path: Path, title_column: str) -> None:
-    """Check that a file has a column of titles and no column twice.
+def check_columns(columns: Sequence[str], path: Path, required: Mapping[str, str]) -> None:
+    """Check that a file has the columns that it must have, and no column twice.
+
+    Args:
+        columns: their names.
+        path: of the file.
+        required: each name that must be there, with the option that gives it.
 
     Raises:
-        InputError: it does not.
+        InputError: a column is missing, or occurs twice.
     """
-    if title_column not in columns:
-        first_columns = ", ".join(repr(name[:40]) for name in columns[:8])
-        raise InputError(
-            f"there is no column {title_column!r} (the file has {first_columns})",
+    for name, option in required.items():
+        if name not in columns:
+            raise missing_column(columns, path, name, option)
+    name, times = Counter(columns).most_common(1)[0]
+    if times > 1:
+        raise InputError(f"the column {name!r} occurs twice", str(path), "rename or remove one")
+
+
+def missing_column(columns: Sequence[str], path: Path, name: str, option: str) -> InputError:
+    """The error of a file without a column; it names one that differs in little."""
+    alike = alike_column(columns, name)
+    if alike is not None:
+        return InputError(
+            f"there is no column {name!r}, but {alike!r}, which differs in case or white space",
             str(path),
-            "give the column of the headlines with --title-column, or rename it",
+            f"give {option} {shlex.quote(alike)}, or rename the column",
         )
-    duplicates = sorted({name for name in columns if columns.count(name) > 1})
-    if duplicates:
-        raise InputError(
-            f"the column {duplicates[0]!r} occurs twice", str(path), "rename or remove one"
-        )
+    first_columns = ", ".join(repr(column[:40]) for column in columns[:8])
+    hint = "give the column of the headlines with --title-column, or rename it"
+    if option != "--title-column":
+        hint = f"name a column of the file with {option}, or remove the option"
+    return InputError(
+        f"there is no column {name!r} (the file has {first_columns})", str(path), hint
+    )
+
+
+def alike_column(columns: Iterable[str], name: str) -> str | None:
+    """The first column of a name, but for its case and white space; None if there is none."""
+    return next((column for column in columns if _folded(column) == _folded(name)), None)
+
+
+def _folded(name: str) -> str:
+    """A name without what people do not see or type otherwise: case, width and white space."""
+    return "".join(unicodedata.normalize("NFKC", name).casefold().split()).strip("\ufeff\u200b")
 
 
 def to_json(fields: dict[str, Any]) -> str:
@@ -78,4 +111,18 @@ def _to_plain(value: Any) -> Any:
         return None
     if value is None or isinstance(value, str | int | float):
         return value
-    return str(value)
+    return _iso_duration(value) if isinstance(value, timedelta) else str(value)
+
+
+def _iso_duration(duration: timedelta) -> str:
+    """A duration in ISO 8601, such as `P1DT2H3M4.5S`."""
+    sign, size = ("-", -duration) if duration < timedelta() else ("", duration)
+    minutes, seconds = divmod(size.seconds, 60)
+    # pandas has nanoseconds
+    fraction = f"{size.microseconds:06}{getattr(size, 'nanoseconds', 0):03}".rstrip("0")
+    hours, minutes = divmod(minutes, 60)
+    time = "".join(f"{number}{unit}" for number, unit in ((hours, "H"), (minutes, "M")) if number)
+    if seconds or fraction:
+        time += f"{seconds}.{fraction}S" if fraction else f"{seconds}S"
+    days = f"{size.days}D" if size.days else ""
+    return f"{sign}P{days}T{time}" if time else f"{sign}P{days or 'T0S'}"

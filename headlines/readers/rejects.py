@@ -1,12 +1,14 @@
 """Reads and writes rejects: rows that cannot be used, each with its reason and its bytes."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+
+from headlines.errors import InputError
 
 SCHEMA = pa.schema(
     [
@@ -15,6 +17,8 @@ SCHEMA = pa.schema(
         pa.field("raw", pa.binary(), nullable=False),
     ]
 )
+# Rows are refused as a whole where a larger share and a larger number of them are rejected.
+MAX_REJECT_RATE, MAX_REJECTS = 0.05, 10
 _BUFFER_ROWS, _BUFFER_BYTES = 10_000, 16 << 20
 
 
@@ -89,3 +93,36 @@ def read_rejects(path: Path) -> Iterator[Reject]:
         for batch in file.iter_batches(_BUFFER_ROWS):
             for values in zip(*(column.to_pylist() for column in batch.columns), strict=True):
                 yield Reject(*values)
+
+
+def check_reject_limit(
+    counts: Mapping[str, Any], location: str, max_reject_rate: float, max_rejects: int
+) -> None:
+    """Refuse rows of which too many are rejected.
+
+    Args:
+        counts: numbers of rows: `rows_in`, at least one; `rejected` of them; and `reasons`, the
+            rejected ones by reason, the commonest first.
+        location: of the rows.
+        max_reject_rate: the largest share of rejects,
+        max_rejects: or, if it is more, the largest number of them.
+
+    Raises:
+        InputError: there are more; or no row is left.
+    """
+    rejected, rows_in = counts["rejected"], counts["rows_in"]
+    rate = rejected / rows_in
+    too_many = rate > max_reject_rate and rejected > max_rejects
+    if rejected < rows_in and not too_many:
+        return
+    limit = f", more than {max_reject_rate:.1%}" if too_many else ""
+    commonest = "; ".join(
+        f"{reason} ({rows})" for reason, rows in list(counts["reasons"].items())[:3]
+    )
+    raise InputError(
+        f"{rejected} of {rows_in} rows ({rate:.1%}) cannot be used{limit}: {commonest}",
+        location,
+        "fix the file, or allow more with --max-reject-rate or --max-rejects"
+        if rejected < rows_in
+        else "fix the file",
+    )

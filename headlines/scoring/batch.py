@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 
 from headlines.errors import DamagedArtifact, InputError
 from headlines.hashing import file_sha256
-from headlines.readers import SUPPORTED_SUFFIXES, data_suffix
+from headlines.readers import SUPPORTED_SUFFIXES, data_suffix, natural_order, not_a_file
 from headlines.storage.artifact import combined_digest
 from headlines.storage.data_root import DataRoot
 from headlines.storage.layout import validate_batch_name
@@ -43,8 +43,7 @@ class Batch:
                 partition.
         """
         path = canonical_path(path)
-        if not path.is_file():
-            raise InputError("no such file", str(path), "check the path")
+        _check_file(path)
         return cls.of(name or _name_of(root, path), path, (path,))
 
     @classmethod
@@ -73,13 +72,12 @@ class Batch:
             InputError: a file is missing, cannot be read or is named twice, or the name cannot
                 become a partition.
         """
-        files = sorted(canonical_path(path) for path in paths)
+        files = sorted((canonical_path(path) for path in paths), key=natural_order)
         for before, file in itertools.pairwise(files):
             if before == file:
                 raise InputError("the file is named twice", str(file), "name it once")
         for file in files:
-            if not file.is_file():
-                raise InputError("no such file", str(file), "name each FILE of the batch")
+            _check_file(file)
         return cls.of(name, Path(os.path.commonpath([file.parent for file in files])), files)
 
     @classmethod
@@ -113,8 +111,10 @@ class Batch:
 
     @property
     def sha256(self) -> str:
-        """Digest of the bytes; of several files, over their names and digests in order."""
-        return combined_digest(self.file_names, self.digests)
+        """Digest of the bytes; of several files, over their names and digests, sorted by path."""
+        by_path = sorted(zip(self.files, self.file_names, self.digests, strict=True))
+        _, names, digests = zip(*by_path, strict=True)
+        return combined_digest(names, digests)
 
     @property
     def file_names(self) -> tuple[str, ...]:
@@ -230,7 +230,7 @@ def files_of_folder(folder: Path) -> tuple[Path, ...]:
             rows would be missing.
     """
     files = []
-    for path in sorted(folder.rglob("*")):
+    for path in sorted(folder.rglob("*"), key=natural_order):
         name = path.relative_to(folder)
         if name.parts[0] == "_temporary":  # Spark's, until all is written
             raise InputError("the folder is still being written", str(folder), "wait for it")
@@ -254,6 +254,13 @@ def files_of_folder(folder: Path) -> tuple[Path, ...]:
     if not files:
         raise InputError("the folder holds no files of headlines", str(folder), "check the path")
     return tuple(files)
+
+
+def _check_file(path: Path) -> None:
+    if not path.exists():
+        raise InputError("no such file", str(path), "check the path")
+    if not path.is_file():
+        raise not_a_file(path)
 
 
 def canonical_path(path: Path) -> Path:

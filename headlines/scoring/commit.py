@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
+
 from headlines.errors import InputError
 from headlines.metrics.profile import EMPTY_PROFILE, Profile
 from headlines.models import registry
@@ -11,7 +13,7 @@ from headlines.scoring import batch_state, prepare
 from headlines.scoring.batch import Batch
 from headlines.scoring.chunks import chunk_refs
 from headlines.scoring.options import ScoreOptions
-from headlines.scoring.score_chunks import PREDICTIONS_FILE, ScoreJob
+from headlines.scoring.score_chunks import PREDICTION_SCHEMA, PREDICTIONS_FILE, ScoreJob
 from headlines.storage.artifact import Artifact
 from headlines.storage.data_root import DataRoot
 from headlines.storage.manifest import Recipe
@@ -56,7 +58,7 @@ def commit(
         {
             "batch": batch.name,
             "reading": reading,
-            "segmenter": scored[0].manifest.config["segmenter"],
+            "segmenter": (scored[0] if scored else model).manifest.config["segmenter"],
         },
     )
 
@@ -67,6 +69,8 @@ def commit(
             root.store.link_file(part, PREDICTIONS_FILE, target)
             profile += Profile.from_dict(part.counts["profile"])
             without_content += part.counts["without_content"]
+        if not scored:  # so that readers of the dataset find its columns
+            pq.write_table(PREDICTION_SCHEMA.empty_table(), draft / "part-00000.parquet")
         return {
             "model": model.version,
             "rows_in": counts["rows_in"],
@@ -74,6 +78,7 @@ def commit(
             "rejected": counts["rejected"],
             "without_content": without_content,
             "reasons": counts["reasons"],
+            "warnings": counts["warnings"],
             "cut": counts["cut"],
             "labels": profile.labels,
             "profile": profile.to_dict(),

@@ -3,9 +3,8 @@
 from dataclasses import dataclass, field
 
 from headlines.readers import ReadOptions
+from headlines.readers.rejects import MAX_REJECT_RATE, MAX_REJECTS
 from headlines.segmentation import Segmenter
-
-MAX_REJECT_RATE = 0.05
 
 
 @dataclass(frozen=True)
@@ -30,12 +29,14 @@ class ScoreOptions:
 
     Attributes:
         read: how the files are read.
-        max_reject_rate: a batch with a larger share of unusable rows is stopped.
+        max_reject_rate: a batch with a larger share of unusable rows is stopped,
+        max_rejects: if there are more of them than this.
         segmenter: cuts titles into words.
         sizes: of chunks and read groups.
     """
 
     read: ReadOptions = field(default_factory=ReadOptions)
     max_reject_rate: float = MAX_REJECT_RATE
+    max_rejects: int = MAX_REJECTS
     segmenter: Segmenter = field(default_factory=Segmenter)
     sizes: ChunkSizes = field(default_factory=ChunkSizes)

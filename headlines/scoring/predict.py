@@ -1,26 +1,27 @@
 """Predicts single headlines at once, without a flow."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 import numpy as np
 import numpy.typing as npt
 
 from headlines.errors import InputError
 from headlines.models import champion, registry
-from headlines.readers.titles import title_problem
-from headlines.segmentation import Segmenter
+from headlines.readers.titles import title_problem, visible_text
+from headlines.segmentation import Segmenter, item_list, text_list
 from headlines.segmentation.article_words import article_tokens
 from headlines.settings import Settings
 from headlines.storage.data_root import DataRoot
 
 
 def predict(
-    titles: Sequence[str], model: str = "champion", contents: Sequence[str | None] | None = None
+    titles: Iterable[str], model: str = "champion", contents: Iterable[str | None] | None = None
 ) -> npt.NDArray[np.float32]:
     """Probabilities of the classes, in the order of `headlines.labels.LABELS`.
 
     Args:
-        titles: headlines as they stand, not segmented.
+        titles: headlines as they stand, not segmented: a list, a Series or Index of pandas, an
+            array, or another iterable.
         model: a version of the data root's `models/`, or `champion`.
         contents: their articles, None for a missing one. A model that reads titles alone ignores
             them; one that reads both labels by the title where there is no article.
@@ -29,7 +30,8 @@ def predict(
         float32, shape (titles, 3); every row sums to 1.
 
     Raises:
-        InputError: there is no such model, or a title cannot be used.
+        InputError: there is no such model, or a title cannot be used; the message has its
+            position, from 0.
         TypeError: `titles` is one title, whose characters would each be taken for a title.
         ValueError: there are more or fewer contents than titles.
     """
@@ -37,29 +39,28 @@ def predict(
 
 
 def classify(
-    titles: Sequence[str], model: str = "champion", contents: Sequence[str | None] | None = None
+    titles: Iterable[str], model: str = "champion", contents: Iterable[str | None] | None = None
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int8]]:
     """What `predict` gives, and the label of each title: int8, shape (titles,).
 
     The label is the model's own choice, by its class thresholds (see `lstm_model.calibration`).
     """
-    if isinstance(titles, str):
-        raise TypeError("predict takes a list of titles, not one title")
-    if isinstance(contents, str):
-        raise TypeError("predict takes a list of contents, not one content")
-    if contents is not None and len(contents) != len(titles):
+    titles = text_list(titles, "title")
+    contents = [None] * len(titles) if contents is None else item_list(contents, "content")
+    if len(contents) != len(titles):
         raise ValueError(f"there are {len(titles)} titles, but {len(contents)} contents")
-    for number, content in enumerate(() if contents is None else contents):
+    for number, content in enumerate(contents):
         if not isinstance(content, str | None):
             raise TypeError(f"content {number} is neither text nor None, but {content!r:.40}")
-    for title in titles:
+    for number, title in enumerate(titles):
         if problem := title_problem(title):
-            raise InputError(problem, f"title {title!r:.40}", "give a headline with text in it")
+            location = f"title {number} ({title!r:.40})"
+            raise InputError(problem, location, "give a headline with text in it")
     root = DataRoot.from_settings(Settings.from_environment())
     segmenter = Segmenter.from_settings(root.settings)
     artifact = champion.resolve(root, model)
     scorer = registry.load_scorer(artifact, segmenter.fingerprint())
-    given = [None] * len(titles) if contents is None else contents
-    articles = article_tokens(scorer.preset, segmenter, given)
-    probabilities = scorer.predict(segmenter.cut(titles), articles)
+    articles = article_tokens(scorer.preset, segmenter, contents)
+    words = segmenter.cut(visible_text(title) for title in titles)
+    probabilities = scorer.predict(words, articles)
     return probabilities, scorer.labels(probabilities)

@@ -7,14 +7,15 @@ reads them.
 import contextlib
 import itertools
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from headlines.compute import executors
 from headlines.compute.visibility import wait_until_visible
-from headlines.errors import InputError
-from headlines.readers.rejects import RejectWriter, read_rejects
+from headlines.errors import DamagedArtifact, InputError
+from headlines.readers.rejects import RejectWriter, check_reject_limit, read_rejects
+from headlines.readers.row_warnings import RowWarnings
 from headlines.scoring.batch import Batch, errors_with_urls
 from headlines.scoring.chunks import ChunkRef, chunk_refs
 from headlines.scoring.options import ScoreOptions
@@ -46,12 +47,13 @@ def prepare_batch(
         on_chunk: called with each chunk when it is published, in order.
 
     Raises:
-        InputError: a file cannot be read or changed while it was read, there are no rows, or too
-            many of them cannot be used.
+        InputError: a file cannot be read or changed while it was read, too many rows cannot be
+            used, or there are none, but there were when the batch was scored before.
     """
     with errors_with_urls(root):
         prepared = read_batch(root, batch, options, on_chunk)
-        check_reject_rate(batch, prepared, options.max_reject_rate)
+        _check_not_emptied(root, batch, prepared)
+        check_rejects(batch, prepared, options)
         return prepared
 
 
@@ -61,7 +63,7 @@ def read_batch(
     """Read a batch into chunks and rejects, however many rejects there are.
 
     Raises:
-        InputError: a file cannot be read or changed while it was read, or there are no rows.
+        InputError: a file cannot be read or changed while it was read.
     """
     recipe = _recipe(root, batch, options)
     name = root.prepared(recipe.key)
@@ -76,8 +78,13 @@ def read_batch(
             counts = read_files(groups[0], batch.files, draft, on_chunk)
         else:
             counts = _merge_groups(root, groups, draft, on_chunk)
-        if not counts["rows_in"]:
-            raise _no_rows_error(batch)
+        if counts["admitted"] and counts["absent"]:
+            name = counts["absent"][0]
+            raise InputError(
+                f"no row has the key {name!r}",
+                str(batch.path),
+                f"check {options.read.required_columns[name]}, or remove the option",
+            )
         return counts
 
     prepared = root.store.publish(name, recipe, write)
@@ -88,38 +95,38 @@ def read_batch(
 
 
 def check_first_row(root: DataRoot, batch: Batch, options: ScoreOptions) -> None:
-    """Read the first row of a batch.
+    """Read the first row of a batch, if it has any.
 
     Raises:
-        InputError: a file before it cannot be read, or there are no rows.
+        InputError: a file before it cannot be read.
     """
-    is_only = len(batch.files) == 1
     with errors_with_urls(root):
-        records = iter_records(batch.files, options.read, root.store.work, is_only=is_only)
-        if next(records, None) is None:
-            raise _no_rows_error(batch)
+        next(iter_records(batch.files, options.read, root.store.work), None)
 
 
-def check_reject_rate(batch: Batch, prepared: Artifact, max_reject_rate: float) -> None:
+def check_rejects(batch: Batch, prepared: Artifact, options: ScoreOptions) -> None:
     """Refuse a batch with too many rejects.
 
     Raises:
-        InputError: more than that share of its rows was rejected, or all were.
+        InputError: there are more than the options allow, or no row is left.
     """
-    counts = prepared.counts
-    rate = counts["rejected"] / counts["rows_in"]
-    if rate <= max_reject_rate and counts["admitted"]:
+    if prepared.counts["rows_in"]:
+        location, rate, rows = str(batch.path), options.max_reject_rate, options.max_rejects
+        check_reject_limit(prepared.counts, location, rate, rows)
+
+
+def _check_not_emptied(root: DataRoot, batch: Batch, prepared: Artifact) -> None:
+    """Keep the predictions of a batch whose file was truncated, perhaps, since it was scored."""
+    if prepared.counts["rows_in"]:
         return
-    limit = f", more than {max_reject_rate:.1%}" if rate > max_reject_rate else ""
-    commonest = "; ".join(
-        f"{reason} ({rows})" for reason, rows in list(counts["reasons"].items())[:3]
-    )
-    raise InputError(
-        f"{counts['rejected']} of {counts['rows_in']} rows ({rate:.1%}) cannot be "
-        f"used{limit}: {commonest}",
-        str(batch.path),
-        "fix the file, or allow more with --max-reject-rate" if limit else "fix the file",
-    )
+    with contextlib.suppress(DamagedArtifact):
+        before = root.store.manifest(root.predictions_of(batch.name))
+        if before is not None and before.counts["rows_in"]:
+            raise InputError(
+                f"it has no rows, but had {before.counts['rows_in']} when it was scored",
+                str(batch.path),
+                "upload it again",
+            )
 
 
 def publish_rejects(root: DataRoot, batch: Batch, prepared: Artifact) -> None:
@@ -203,6 +210,8 @@ def _merge_groups(
         len(groups), root.settings
     )
     rows_in = cut = 0
+    warnings = RowWarnings()
+    absent = set(groups[0].options.required_columns)
     chunks: list[ChunkRef] = []
     with RejectWriter(draft / REJECTS_FILE) as rejects:
         window = executors.max_in_flight(root.settings)
@@ -216,6 +225,8 @@ def _merge_groups(
             if group.counts["rejected"]:
                 for reject in read_rejects(root.store.file(group, REJECTS_FILE)):
                     rejects.add(reject._replace(row=rows_in + reject.row))
+            warnings.add_all(group.counts["warnings"], rows_in)
+            absent.intersection_update(group.counts["absent"])
             rows_in += group.counts["rows_in"]
             cut += group.counts["cut"]
     return {
@@ -224,12 +235,10 @@ def _merge_groups(
         "cut": cut,
         "rejected": rejects.count,
         "reasons": dict(rejects.reasons.most_common()),
+        "warnings": warnings.rows,
+        "absent": sorted(absent),
         "pieces": [chunk.to_dict() for chunk in chunks],
     }
-
-
-def _no_rows_error(batch: Batch) -> InputError:
-    return InputError("the files have no rows", str(batch.path), "upload them again")
 
 
 def _recipe(root: DataRoot, batch: Batch, options: ScoreOptions) -> Recipe:
@@ -239,7 +248,7 @@ def _recipe(root: DataRoot, batch: Batch, options: ScoreOptions) -> Recipe:
         (batch.as_source(root),),
         {
             "batch": batch.name,
-            "reading": asdict(options.read),
+            "reading": options.read.to_config(),
             "piece": [options.sizes.rows, options.sizes.chars],
         },
     )

@@ -6,7 +6,7 @@ workers read in parallel.
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from headlines.hashing import file_sha256
 from headlines.readers import ReadOptions
 from headlines.readers.formats import COMPRESSIONS
 from headlines.readers.rejects import Reject, RejectWriter
+from headlines.readers.row_warnings import RowWarnings
 from headlines.readers.titles import MAX_TITLE
 from headlines.scoring.batch import errors_with_urls
 from headlines.scoring.chunks import CHUNK_SCHEMA, ChunkRef, chunk_refs, is_intact, write_chunk
@@ -59,7 +60,7 @@ class ReadJob:
         config = {
             "batch": self.batch,
             "stretch": self.group,
-            "reading": asdict(self.options),
+            "reading": self.options.to_config(),
             "piece": [self.sizes.rows, self.sizes.chars],
         }
         inputs = tuple(map(Input, self.paths, self.digests))
@@ -113,12 +114,13 @@ def read_files(
         on_chunk: called with each chunk when it is published, in order.
 
     Returns:
-        `rows_in`, `admitted`, `cut` (titles that were), `rejected`, `reasons` and `pieces`.
+        `rows_in`, `admitted`, `cut` (titles that were), `rejected`, `reasons`, `warnings` (as
+        `RowWarnings` has them), `absent` (columns that were named, but no row has) and `pieces`.
 
     Raises:
         InputError: a file cannot be read, or changed while it was read.
     """
-    counts = _ReadCounts(_size_of(files))
+    counts = _ReadCounts(_size_of(files), set(job.options.required_columns))
     chunks = []
     with RejectWriter(draft / REJECTS_FILE) as rejects:
         for chunk in _split(_valid_rows(job, files, counts, rejects), job.sizes):
@@ -139,6 +141,8 @@ def read_files(
         "cut": counts.cut,
         "rejected": rejects.count,
         "reasons": dict(rejects.reasons.most_common()),
+        "warnings": counts.warnings.rows,
+        "absent": sorted(counts.absent),
         "pieces": chunks,
     }
 
@@ -149,15 +153,19 @@ class _ReadCounts:
 
     Attributes:
         size: of the files, in the unit of `read`; None where it is not known.
+        absent: columns that were named, but no row has so far.
         rows: how many were read.
         cut: titles that were cut.
         read: bytes of text, or rows of Parquet.
+        warnings: of rows that can be read.
     """
 
     size: int | None
+    absent: set[str]
     rows: int = 0
     cut: int = 0
     read: int = 0
+    warnings: RowWarnings = field(default_factory=RowWarnings)
 
     @property
     def share(self) -> float | None:
@@ -188,10 +196,13 @@ def _current_digest(path: Path) -> str | None:
 def _valid_rows(
     job: ReadJob, files: Sequence[Path], counts: _ReadCounts, rejects: RejectWriter
 ) -> Iterator[ValidRow]:
-    is_only = job.group is None and len(files) == 1
-    for record in iter_records(files, job.options, job.root.store.work, is_only=is_only):
+    for record in iter_records(files, job.options, job.root.store.work):
         counts.rows += 1
         counts.read += 1 if record.line is None else len(record.line) + 1  # and its line end
+        if counts.absent:
+            counts.absent.difference_update(record.fields)
+        for warning in record.warnings:
+            counts.warnings.add(warning, record.row)
         try:
             row = validate_row(record, job.options)
         except ValueError as error:

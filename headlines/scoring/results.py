@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from headlines.errors import InputError
+from headlines.readers.read_options import OPTIONAL
 from headlines.scoring import batch_state
 from headlines.scoring.batch import Batch
 from headlines.scoring.options import ScoreOptions
@@ -16,17 +17,19 @@ class BatchResult:
 
     Attributes:
         batch: its name.
-        outcome: `scored`; `reused` (it was scored before); `stopped` (it cannot be scored);
-            `waiting` (stopped on an earlier run, and unchanged); `settling` (left for the next
-            night, as it may still be written).
+        outcome: `scored`; `reused` (it was scored before); `empty` (it has no rows, or had none
+            when it was scored before); `stopped` (it cannot be scored); `waiting` (stopped on an
+            earlier run, and unchanged); `settling` (left for the next night, as it may still be
+            written).
         predictions: location of its predictions; empty where there are none.
         rows_in: rows of the file.
         scored: rows with a prediction.
         rejected: rows without one.
         reasons: number of rejected rows by reason.
+        warnings: of rows with a prediction, as `RowWarnings.rows` has them.
         labels: number of scored rows by class.
         model: version that scored.
-        message: why it was stopped, or left.
+        message: why it was stopped or left, or has no predictions.
         profile: what its headlines look like, as `Profile.to_dict` gives it; None of a batch
             without predictions, and of one that was scored before profiles were kept.
         without_content: scored rows that were labelled by their titles alone, as they lack the
@@ -45,6 +48,7 @@ class BatchResult:
     message: str = ""
     profile: dict[str, Any] | None = None
     without_content: int = 0
+    warnings: dict[str, dict[str, int]] = field(default_factory=dict)
 
 
 def check_same_options(root: DataRoot, batch: Batch, options: ScoreOptions) -> None:
@@ -55,10 +59,13 @@ def check_same_options(root: DataRoot, batch: Batch, options: ScoreOptions) -> N
     """
     manifest = root.store.manifest(root.predictions_of(batch.name))
     before = manifest.config.get("reading") if manifest else None
+    if before is None:
+        return
+    now = options.read.to_config()
     different = ", ".join(
         f"{name} {value!r}"
-        for name, value in (before or {}).items()
-        if getattr(options.read, name) != value
+        for name, value in {**dict.fromkeys(OPTIONAL), **before}.items()
+        if now.get(name) != value
     )
     if different:
         raise InputError(
@@ -80,13 +87,15 @@ def batch_result(root: DataRoot, batch: Batch, outcome: str) -> BatchResult:
     counts = manifest.counts
     return BatchResult(
         batch=batch.name,
-        outcome=outcome,
+        outcome=outcome if counts["rows_in"] else "empty",
+        message="" if counts["rows_in"] else "it has no rows",
         predictions=root.location(name),
         rows_in=counts["rows_in"],
         scored=counts["scored"],
         rejected=counts["rejected"],
         without_content=counts.get("without_content", 0),  # predictions older than such models
         reasons=counts["reasons"],
+        warnings=counts.get("warnings", {}),  # predictions older than these
         labels=counts["labels"],
         model=counts["model"],
         profile=counts.get("profile"),

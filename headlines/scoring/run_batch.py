@@ -94,10 +94,12 @@ def run_batch(
         try:
             prepared, chunks = score_while_reading(read, score, root.settings)
         except InputError as error:
+            hint = error.hint
             if state is not BatchState.SCORED:  # predictions that are there stay the batch's state
-                call(record_failure, root, batch, options, error)
+                failure = call(record_failure, root, batch, options, error)
+                hint = f"{hint}; see {failure.location}/report.md"
             call(discard, root, batch, options, jobs)
-            raise
+            raise InputError(error.problem, error.location, hint) from error
         scored = [chunk.result() for chunk in chunks]
         predictions = call(commit, root, batch, prepared, model, scored)
         is_reused = predictions.reused and state is BatchState.SCORED

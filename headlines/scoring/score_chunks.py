@@ -21,7 +21,7 @@ from headlines.labels import LABELS
 from headlines.metrics.profile import BINS, EMPTY_PROFILE, Profile, oov_rates, profile_of
 from headlines.models import registry
 from headlines.models.scorers import cached_scorer, model_files_digest
-from headlines.readers.titles import record_id
+from headlines.readers.titles import record_id, visible_text
 from headlines.scoring.batch import Batch
 from headlines.scoring.chunks import ChunkRef, read_chunk
 from headlines.scoring.options import ScoreOptions
@@ -130,7 +130,7 @@ def make_job(
         model_key=model.manifest.key,
         model_files=model_files_digest(model),
         segmenter=options.segmenter,
-        content_column=options.read.content_column if reads_articles else None,
+        content_column=options.read.articles_from if reads_articles else None,
     )
 
 
@@ -197,7 +197,7 @@ def predictions_table(
     titles = rows.column("title").to_pylist()
     articles = _articles(rows, content_column) if content_column else ()
     contents = article_tokens(scorer.preset, segmenter, articles)
-    read = scorer.ids(segmenter.cut(titles), contents)
+    read = scorer.ids(segmenter.cut([visible_text(title) for title in titles]), contents)
     ids, words = read[0]  # (words,), (rows,)
     probabilities = scorer.predict_ids(read)
     labels = scorer.labels(probabilities)

@@ -20,10 +20,12 @@ import pyarrow.parquet as pq
 from headlines.compute import executors
 from headlines.errors import InputError
 from headlines.models import champion, registry
+from headlines.readers.encodings import OTHER_ENCODING
+from headlines.readers.signatures import compression_of
 from headlines.scoring.batch import Batch
 from headlines.scoring.chunks import ChunkRef
 from headlines.scoring.options import ScoreOptions
-from headlines.scoring.prepare import OnChunk, check_reject_rate, read_batch, remove_prepared
+from headlines.scoring.prepare import OnChunk, check_rejects, read_batch, remove_prepared
 from headlines.scoring.read_files import REJECTS_FILE
 from headlines.scoring.run_batch import score_while_reading, wait_for
 from headlines.scoring.score_chunks import ScoreJob, iter_predictions, make_job
@@ -34,7 +36,6 @@ from headlines.storage.data_root import DataRoot
 from headlines.storage.layout import WORK
 
 _SOURCE = "standard input"
-_COMPRESSIONS = {b"\x1f\x8b": ".gz", b"\x28\xb5\x2f\xfd": ".zst"}
 _AT_ONCE = 8_192  # rejects that are read together
 
 
@@ -45,7 +46,7 @@ def score_stream(
     rejects: BinaryIO | Path,
     format: str,
     options: ScoreOptions,
-) -> dict[str, int]:
+) -> dict[str, Any]:
     """Score the headlines of a stream with the champion.
 
     Args:
@@ -61,7 +62,8 @@ def score_stream(
 
     Returns:
         Numbers of rows: `rows_in`, and of them `scored` and `rejected`; and of those scored
-        `without_content`, labelled without an article that the model would read.
+        `without_content`, labelled without an article that the model would read; and their
+        `warnings`, as `RowWarnings.rows` has them.
 
     Raises:
         InputError: there is no model, the stream cannot be read, or too many of its rows cannot be
@@ -96,7 +98,7 @@ def score_stream(
                 prepared, scored = score_while_reading(read, score, root.settings)
                 encoding = "utf-8" if format == "parquet" else options.read.encoding
                 _write_rejects(_reject_lines(prepared, encoding), rejects)
-                check_reject_rate(batch, prepared, options.max_reject_rate)
+                check_rejects(batch, prepared, options)
                 without_content = 0
                 for chunk_lines in scored:
                     lines = chunk_lines.result()
@@ -113,6 +115,7 @@ def score_stream(
         "scored": counts["admitted"],
         "rejected": counts["rejected"],
         "without_content": without_content,
+        "warnings": counts["warnings"],
     }
 
 
@@ -126,10 +129,7 @@ class _Lines(NamedTuple):
 def _spool(source: BinaryIO, draft: Path, format: str) -> Path:
     """Write the stream to a file with a suffix that says what is in it, and a unique name."""
     head = source.read(4)
-    if not head:
-        raise InputError("no input", _SOURCE, "pipe headlines into it")
-    compression = next((c for magic, c in _COMPRESSIONS.items() if head.startswith(magic)), "")
-    path = draft / f"stream-{secrets.token_hex(8)}.{format}{compression}"
+    path = draft / f"stream-{secrets.token_hex(8)}.{format}{compression_of(head)}"
     with path.open("wb") as file:
         file.write(head)
         shutil.copyfileobj(source, file, 1 << 20)
@@ -177,13 +177,15 @@ def _reject_lines(prepared: Artifact, encoding: str) -> Iterator[bytes]:
             for batch in file.iter_batches(_AT_ONCE):
                 for row in batch.to_pylist():
                     fields = {"row": row["row"], "reason": row["reason"]}
-                    fields |= _raw_field(row["raw"], encoding)
+                    fields |= _raw_field(row["raw"], encoding, row["reason"])
                     yield json.dumps(fields, ensure_ascii=False).encode() + b"\n"
 
 
-def _raw_field(raw: bytes, encoding: str) -> dict[str, str]:
-    # A row of UTF-16 or UTF-32 cannot be decoded without the byte order mark of its file.
-    if not codecs.lookup(encoding).name.startswith(("utf-16", "utf-32")):
+def _raw_field(raw: bytes, encoding: str, reason: str) -> dict[str, str]:
+    # A row of UTF-16 or UTF-32 cannot be decoded without the byte order mark of its file, and one
+    # of another encoding is not text.
+    is_other = reason.startswith(OTHER_ENCODING)
+    if not is_other and not codecs.lookup(encoding).name.startswith(("utf-16", "utf-32")):
         try:
             return {"raw": raw.decode(encoding)}
         except UnicodeDecodeError:

@@ -3,7 +3,7 @@
 import importlib.metadata
 import importlib.util
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from headlines.errors import InputError
 from headlines.hashing import file_sha256
 from headlines.segmentation import python_jieba, rust_jieba
+from headlines.segmentation.text_list import text_list
 from headlines.settings import Settings
 
 if TYPE_CHECKING:
@@ -96,15 +97,17 @@ class Segmenter:
             return "jieba"
         return self.engine
 
-    def cut(self, texts: Sequence[str]) -> list[list[str]]:
+    def cut(self, texts: Iterable[str]) -> list[list[str]]:
         """The words of each text. In precise mode, the joined words are the text.
 
+        Args:
+            texts: a list, a Series or Index of pandas, an array, or another iterable.
+
         Raises:
-            InputError: the user dictionary changed before its first use.
+            InputError: an item is not text, or the user dictionary changed before its first use.
             TypeError: `texts` is a string, whose characters would each be taken for a text.
         """
-        if isinstance(texts, str):
-            raise TypeError("cut takes a list of texts, not one text")
+        texts = text_list(texts, "text")
         if self.effective_engine == "paddle":
             return _lac().cut(texts)
         if self.effective_engine == "fast":
@@ -141,14 +144,14 @@ def describe(fingerprint: dict[str, Any]) -> str:
     return ", ".join(parts)
 
 
-def segment(texts: Sequence[str], engine: str = "fast", mode: str = "precise") -> list[list[str]]:
+def segment(texts: Iterable[str], engine: str = "fast", mode: str = "precise") -> list[list[str]]:
     """The words of each text: `Segmenter(engine, mode).cut(texts)`."""
     return Segmenter(engine, mode).cut(texts)
 
 
-def tag(texts: Sequence[str]) -> list[list[tuple[str, str]]]:
+def tag(texts: Iterable[str]) -> list[list[tuple[str, str]]]:
     """The words of each text with their parts of speech, by the engine `paddle`."""
-    return _lac().tag(texts)
+    return _lac().tag(text_list(texts, "text"))
 
 
 @cache

@@ -10,7 +10,9 @@ import shutil
 import socket
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
+
+from headlines.errors import InputError
 
 _draft_numbers = itertools.count()
 # Distinguishes this process from an earlier one with the same id, as in a restarted container.
@@ -74,11 +76,12 @@ def file_lock(work: Path, name: str, *, wait: bool = True) -> Iterator[None]:
 
     Raises:
         BlockingIOError: another process holds it, and `wait` is false.
+        InputError: the file belongs to another user.
     """
     path = work / f"{name}.lock"
     path.parent.mkdir(parents=True, exist_ok=True)
     while True:
-        with path.open("a") as file:
+        with _open_lock(path) as file:
             fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
             if not is_open_at(file, path):  # `cleanup` removed it before we held it
                 continue
@@ -86,6 +89,17 @@ def file_lock(work: Path, name: str, *, wait: bool = True) -> Iterator[None]:
                 os.utime(file.fileno())  # `cleanup` looks at when it was used last
             yield
             return
+
+
+def _open_lock(path: Path) -> TextIO:
+    try:
+        return path.open("a")
+    except PermissionError as error:
+        raise InputError(
+            f"the lock cannot be taken ({error.strerror}): another user has made it",
+            str(path),
+            f"run as that user, or give the files to this one: chown -R USER {path.parent}",
+        ) from error
 
 
 def is_open_at(file: Any, path: Path) -> bool:

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
+from headlines.errors import InputError
 from headlines.storage.atomic import PROCESS_TOKEN, file_lock, is_open_at
 from headlines.storage.layout import (
     CHECKPOINT_PREFIXES,
@@ -92,7 +93,8 @@ def clean_checkpoints(work: Path) -> int:
     for directory in _checkpoints(work):
         # A training holds the lock of this name for as long as it runs.
         with (
-            contextlib.suppress(BlockingIOError, FileNotFoundError),  # in use, or done with
+            # In use, done with, or of another user.
+            contextlib.suppress(BlockingIOError, FileNotFoundError, InputError),
             file_lock(work, directory.name, wait=False),
         ):
             if all(_is_older(path, CHECKPOINTS_KEPT) for path in (directory, *directory.iterdir())):
@@ -109,7 +111,11 @@ def clean_locks(work: Path) -> int:
         if not _is_older(path, LOCKS_KEPT):
             continue
         # Removed only while held: `file_lock` sees afterwards that the file is gone.
-        with contextlib.suppress(BlockingIOError, FileNotFoundError), path.open("r+") as file:
+        # Those of another user stay.
+        with (
+            contextlib.suppress(BlockingIOError, FileNotFoundError, PermissionError),
+            path.open("r+") as file,
+        ):
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if is_open_at(file, path) and _is_older(path, LOCKS_KEPT):
                 path.unlink()

@@ -1,14 +1,16 @@
 """What everything below the data root is called, and how long what is temporary is kept."""
 
 import re
+import unicodedata
 from datetime import timedelta
 from urllib.parse import quote
 
 from headlines.errors import InputError
+from headlines.readers.titles import visible_text
 
-# One component of a batch name: letters (Chinese ones too), digits and a few marks that mean
-# nothing to a shell, a glob or a path; it starts with a letter or a digit, so it is never hidden.
-_COMPONENT = re.compile(r"[^\W_][\w .()+@,=&-]*", re.UNICODE)
+# A component of a batch name holds what means nothing to a shell, a glob or a path: of ASCII these
+# characters, and all others that show. It starts with none of these marks, so it is never hidden.
+_HARMLESS_MARKS = frozenset(" .()+@,=&_-")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _ENCODED = str.maketrans({sign: quote(sign, safe="") for sign in "/=&+,"})
 _LONGEST_PARTITION = 200  # bytes; file systems end at 255
@@ -131,27 +133,43 @@ def validate_batch_name(batch: str) -> str:
     """The batch name, if it may become a partition.
 
     Raises:
-        InputError: a component of it is empty, hidden, `..`, or holds a sign that has a meaning
-            to shells or file systems; or it is too long.
+        InputError: a component of it is empty, hidden, `..`, or has a character that does not show
+            or has a meaning to shells or file systems; or it is too long.
     """
-    components = batch.split("/")
-    if not all(
-        _COMPONENT.fullmatch(component) and ".." not in component and component[-1] not in ". "
-        for component in components
-    ):
-        raise InputError(
-            f"{batch!r} cannot be a batch name",
-            "batch name",
-            "rename the file: letters, digits, spaces and .()+@,=&_- in each part, "
-            "beginning with a letter or digit, and no '..'",
-        )
+    for component in batch.split("/"):
+        if problem := _component_problem(component):
+            raise InputError(
+                f"{batch!r} cannot be a batch name",
+                "batch name",
+                f"{problem}: rename the file, or give another name with --batch",
+            )
     if len(_encoded(batch).encode()) > _LONGEST_PARTITION:
         raise InputError(
             f"the batch name {batch[:40]!r}… is too long",
             "batch name",
-            f"shorten it to at most {_LONGEST_PARTITION} bytes",
+            f"shorten it to at most {_LONGEST_PARTITION} bytes, or give another with --batch",
         )
     return batch
+
+
+def _component_problem(component: str) -> str | None:
+    if not component:
+        return "a part of it is empty"
+    visible = visible_text(component)
+    for character in component:
+        if character.isascii():
+            is_harmless = character.isalnum() or character in _HARMLESS_MARKS
+        else:
+            is_harmless = character.isprintable() and character in visible
+        if not is_harmless:
+            return f"it may not have {character!a}"
+    if component[0] in _HARMLESS_MARKS or unicodedata.category(component[0]).startswith("M"):
+        return f"no part of it may begin with {component[0]!a}"
+    if component[-1] in ". ":
+        return f"no part of it may end with {component[-1]!r}"
+    if ".." in component:
+        return "it may not have '..'"
+    return None
 
 
 def partition_dir(batch: str) -> str:

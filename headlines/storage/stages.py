@@ -23,12 +23,16 @@ class Stage:
 
 _READING = (
     "headlines.readers",
+    "headlines.readers.common_characters",
     "headlines.readers.delimited",
     "headlines.readers.encodings",
     "headlines.readers.jsonl",
     "headlines.readers.text_lines",
+    "headlines.readers.pandas_index",
     "headlines.readers.parquet",
+    "headlines.readers.read_options",
     "headlines.readers.record",
+    "headlines.readers.row_warnings",
     "headlines.readers.titles",
 )
 _SEGMENTATION = (
@@ -55,7 +59,7 @@ _MODEL = (
 
 STAGES = {
     "corpus": Stage(
-        1,
+        2,
         (
             *_READING,
             "headlines.corpus.inews",
@@ -68,10 +72,10 @@ STAGES = {
             "headlines.readers.rejects",
         ),
     ),
-    "words": Stage(1, (*_SEGMENTATION, "headlines.corpus.token_cache")),
-    "tokens": Stage(2, (*_SEGMENTATION, "headlines.corpus.token_cache", "headlines.corpus.tokens")),
+    "words": Stage(2, (*_SEGMENTATION, "headlines.corpus.token_cache")),
+    "tokens": Stage(3, (*_SEGMENTATION, "headlines.corpus.token_cache", "headlines.corpus.tokens")),
     "pretrained": Stage(
-        2,
+        3,
         (
             *_SEGMENTATION,
             "headlines.training.pretrain",
@@ -135,7 +139,7 @@ STAGES = {
         ),
     ),
     "admitted": Stage(
-        3,
+        5,
         (
             *_READING,
             "headlines.scoring.prepare",
@@ -146,7 +150,7 @@ STAGES = {
         ),
     ),
     "predictions": Stage(
-        1,
+        2,
         (
             *_SEGMENTATION,
             "headlines.segmentation.article_words",

@@ -51,7 +51,9 @@ def score(
     """
     settings = Settings(runner="processes", workers=workers) if workers else Settings()
     data, progress = DataRoot.open(root, settings), Control.of_environment()
-    options = ScoreOptions(max_reject_rate=max_reject_rate, sizes=ChunkSizes(rows=chunk_rows))
+    options = ScoreOptions(
+        max_reject_rate=max_reject_rate, max_rejects=0, sizes=ChunkSizes(rows=chunk_rows)
+    )
     batch = Batch.of_file(data, Path(root) / "inbox" / name)
     model = champion.open_champion(data)
     if release:

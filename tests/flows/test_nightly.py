@@ -56,12 +56,17 @@ def test_a_second_night_reuses_everything(
 
     write_batch(root.store.path(root.inbox) / "2026-11-20.csv", TITLES)
     write_batch(root.store.path(root.inbox) / "late" / "2026-11-19.csv", TITLES[:2])
+    (root.store.path(root.inbox) / "no-news.csv").write_text("id,title\n", encoding="utf-8")
     (root.store.path(root.inbox) / "notes.txt").write_text("no batch", encoding="utf-8")
 
     first = nightly(corpus, small_preset)
 
     outcomes = {batch["batch"]: batch["outcome"] for batch in first["batches"]}
-    assert outcomes == {"2026-11-20.csv": "scored", "late/2026-11-19.csv": "scored"}
+    assert outcomes == {
+        "2026-11-20.csv": "scored",
+        "late/2026-11-19.csv": "scored",
+        "no-news.csv": "empty",
+    }
     assert list(first["skipped"]) == ["notes.txt"]
     assert champion.open_champion(root).version == first["model"]
     report = Path(first["report"]).read_text(encoding="utf-8")
@@ -78,10 +83,10 @@ def test_a_second_night_reuses_everything(
     folders = [root.store.path(name) for name in (root.corpus("news"), "tokens")]
     made = [file_bytes(folder) for folder in folders]
 
-    second = nightly(corpus, small_preset)
+    second = nightly(corpus, small_preset, fail_on_empty=True)
 
-    assert (second["batches"], second["reused"]) == ([], 2)
-    assert "2 scored before" in Path(second["report"]).read_text(encoding="utf-8")
+    assert (second["batches"], second["reused"]) == ([], 3)
+    assert "3 scored before" in Path(second["report"]).read_text(encoding="utf-8")
     assert second["model"] == first["model"]
     assert file_bytes(predictions) == before
     assert [file_bytes(folder) for folder in folders] == made
@@ -124,7 +129,7 @@ def test_a_batch_that_cannot_be_scored_keeps_no_other_waiting(
     write_batch(root.store.path(root.inbox) / "b-good.csv", TITLES)
 
     with pytest.raises(BatchesStopped, match=r"a-bad\.csv"):
-        nightly(corpus, small_preset)
+        nightly(corpus, small_preset, max_rejects=0)
 
     assert root.store.open(root.predictions_of("b-good.csv")) is not None
     assert not root.store.path(root.predictions_of("a-bad.csv")).exists()

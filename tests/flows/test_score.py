@@ -124,16 +124,25 @@ def test_a_stopped_batch_waits_until_it_is_released(
     file = write_batch(tmp_path / "batch.csv", [*TITLES, "", " "])
 
     with pytest.raises(InputError, match=r"2 of 8 rows \(25\.0%\).*title is blank \(2\)"):
-        score(file)
+        score(file, max_rejects=1)
     with pytest.raises(InputError, match="stopped before and has not changed"):
         score(file)
     with pytest.raises(InputError, match="2 of 8 rows"):
-        score(file, release=True)
+        score(file, max_rejects=0, release=True)
     assert not root.store.path(root.predictions_of("batch.csv")).exists()
 
     [scored] = score(file, max_reject_rate=0.3, release=True)
     assert (scored["scored"], scored["rejected"]) == (6, 2)
     assert not root.store.path(root.failure_of("batch.csv")).exists()
+
+
+@pytest.mark.usefixtures("first_champion")
+def test_a_batch_without_rows_fails_only_if_asked(tmp_path: Path) -> None:
+    file = tmp_path / "batch.csv"
+    file.write_text("id,title\n", encoding="utf-8")
+    assert score(file)[0]["outcome"] == "empty"
+    with pytest.raises(BatchesStopped, match=r"^empty: batch\.csv$"):
+        score(file, fail_on_empty=True)
 
 
 @pytest.mark.usefixtures("first_champion")

@@ -1,5 +1,6 @@
 """A persistent server and worker on a data root with a small corpus and a model."""
 
+import contextlib
 import csv
 import os
 import socket
@@ -79,7 +80,7 @@ class Service:
                 if response.status_code != httpx.codes.SERVICE_UNAVAILABLE:  # SQLite was locked
                     break
             response.raise_for_status()
-            return response.json()
+            return response.json() if response.content else None
 
     def deployment(self, name: str) -> Any:
         return self.request(f"/deployments/name/{name}")
@@ -140,15 +141,34 @@ def service_in(directory: Path) -> Service:
     return Service(PrefectInstance(root.url, free_port()))
 
 
+# Waits until the tests are gone, however they end, and stops what they have started.
+GUARD = """
+import subprocess, sys
+sys.stdin.read()
+subprocess.run([sys.executable, "-m", "flows", "down"], stdout=subprocess.DEVNULL)
+"""
+
+
+@contextlib.contextmanager
+def ended_with_tests(service: Service) -> Iterator[None]:
+    """Has a service end with the tests, even if they are killed."""
+    with subprocess.Popen(
+        [sys.executable, "-c", GUARD],
+        cwd=PROJECT,
+        env=service.environment,
+        stdin=subprocess.PIPE,
+        start_new_session=True,
+    ):
+        yield  # then standard input is closed
+
+
 @pytest.fixture(scope="session")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     running = service_in(tmp_path_factory.mktemp("service"))
-    try:
+    with ended_with_tests(running):
         done = running.headlines("up")
         assert done.returncode == 0, done.stderr
         yield running
-    finally:
-        running.headlines("down")
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,8 @@
 """The checks of the setup: problems are named, and how to fix them."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
@@ -12,6 +15,7 @@ from headlines.models import champion
 from headlines.storage.data_root import DataRoot
 from operations import doctor
 from operations.checks import Check
+from operations.instance import PROJECT
 from tests.factories import publish_model
 
 PREFECT_VARIABLES = (
@@ -91,6 +95,64 @@ def test_a_data_root_that_cannot_be_written_is_reported(
     check = checks()["data root"]
     assert not check.good
     assert "HEADLINES_DATA" in check.message
+
+
+def test_a_file_of_another_user_is_reported(
+    root: DataRoot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root.store.require_writable()
+    lock = root.store.work / "operations.lock"
+    lock.touch(0o444)
+    monkeypatch.setattr(os, "access", lambda path, *_, **__: path != lock)  # root may do all
+    with pytest.raises(InputError, match="belongs to another user"):
+        doctor.check_data_root(root)
+
+
+@pytest.mark.parametrize("package", ["regular", "namespace"])
+def test_a_foreign_package_is_named_and_not_used(tmp_path: Path, package: str) -> None:
+    foreign = tmp_path / "tasks"
+    foreign.mkdir()
+    if package == "regular":
+        (foreign / "__init__.py").touch()
+    code = (
+        "import flows, tasks.interruption\n"
+        "from operations.doctor import check_own_packages\n"
+        "check_own_packages()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ | {"PYTHONPATH": str(tmp_path)},  # this project is installed
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert "its package 'tasks' hides this project's" in done.stderr.splitlines()[-1]
+
+
+def test_processes_without_semaphores_are_reported(
+    monkeypatch: pytest.MonkeyPatch, checks: Callable[[], dict[str, Check]]
+) -> None:
+    monkeypatch.setenv("HEADLINES_RUNNER", "processes")
+    assert checks()["workers"].good
+    in_namespace = ["unshare", "--mount", "sh", "-c"]
+    read_only = "mount -t tmpfs -o ro tmpfs /dev/shm && exec "
+    program = (
+        "from headlines.compute.executors import executor\n"
+        "from headlines.settings import Settings\n"
+        "executor(2, Settings(runner='processes', workers=2))"
+    )
+    done = subprocess.run(
+        [*in_namespace, f'{read_only} {sys.executable} -c "{program}"'],
+        env=os.environ | {"PYTHONPATH": str(PROJECT)},
+        capture_output=True,
+        text=True,
+    )
+    if "unshare:" in done.stderr or "mount:" in done.stderr:
+        pytest.skip("file systems cannot be mounted here")
+    assert done.stderr.splitlines()[-1].endswith(
+        "/dev/shm: worker processes need semaphores (Read-only file system); make it writable, "
+        "or set HEADLINES_RUNNER=threads"
+    )
 
 
 def test_a_full_disk_is_reported(root: DataRoot) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.operations.conftest import free_port, service_in
+from tests.operations.conftest import ended_with_tests, free_port, service_in
 
 pytestmark = [pytest.mark.integration, pytest.mark.postgres]
 
@@ -71,7 +71,7 @@ def test_a_night_on_postgresql(
     monkeypatch.setenv("PREFECT_SERVER_DATABASE_CONNECTION_URL", database)
     service = service_in(tmp_path)
     service.batch("2026-11-20.csv", 20)
-    try:
+    with ended_with_tests(service):
         done = service.headlines("up")
         assert done.returncode == 0, done.stderr
         done = service.prefect(
@@ -82,5 +82,3 @@ def test_a_night_on_postgresql(
         status = service.headlines("status")
         assert status.returncode == 0, status.stdout
         assert not (service.instance.home / "prefect.db").exists()
-    finally:
-        service.headlines("down")

@@ -4,6 +4,7 @@ import http.server
 import json
 import queue
 import re
+import socket
 import subprocess
 import sys
 import threading
@@ -11,11 +12,13 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import httpx
 import psutil
 import pyarrow.dataset as ds
 import pytest
 import yaml
 
+from headlines.models import registry
 from operations import processes
 from operations.instance import PROJECT
 from tests.operations.conftest import Service
@@ -72,7 +75,7 @@ def test_up_twice_changes_nothing_and_status_is_good(service: Service) -> None:
     status = json.loads(service.headlines("status", "--json").stdout)
     assert all(check["good"] for check in status if check["name"] != "schedule"), status
     assert {check["name"] for check in status} == {
-        "server", "schedule", "worker", "last night", "alerts",
+        "server", "schedule", "worker", "runs", "last night", "disk", "alerts",
     }  # fmt: skip
     automations = service.request("/automations/filter", limit=200)
     assert sum("heartbeat" in automation["name"] for automation in automations) == 1
@@ -155,6 +158,65 @@ def test_a_command_by_hand_uses_the_server(trained: Service) -> None:
     assert "temporary server" not in done.stderr
     names = [run["name"] for run in trained.request("/flow_runs/filter", limit=50)]
     assert names.count("score by-hand.csv") == 2  # the run, and that of its one batch
+
+
+def test_loopback_is_not_sent_through_a_proxy(
+    trained: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as proxy:  # answers nobody
+        for name in ("http_proxy", "https_proxy", "all_proxy"):
+            monkeypatch.setenv(name, f"http://127.0.0.1:{proxy.getsockname()[1]}")
+        assert trained.headlines("alerts").returncode == 0
+        done = trained.headlines("score", str(trained.batch("behind-a-proxy.csv", 5)))
+        assert done.returncode == 0, done.stderr
+        proxy.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            proxy.accept()
+
+
+def test_one_click_on_a_run_opens_its_report(trained: Service) -> None:
+    run = trained.start("nightly/nightly", **NEWS)
+    assert trained.wait_for(run, "Completed", "Failed") == "Completed"
+    artifacts = trained.request("/artifacts/filter", flow_runs={"id": {"any_": [run]}}, limit=50)
+    [link] = [a["data"] for a in artifacts if a["key"] == "night-report-file"]
+    url = link.partition("](")[2].removesuffix(")")
+    assert url.startswith(f"{trained.instance.url}/files/reports/nightly/")
+    with httpx.Client(trust_env=False) as client:
+        shown = client.get(url)
+        assert (shown.status_code, shown.headers["content-type"]) == (
+            200, "text/html; charset=utf-8",
+        )  # fmt: skip
+        model = registry.versions(trained.root)[0]
+        for hidden in (f"models/{model}/_manifest.json", "reports/../.prefect/prefect.db"):
+            assert client.get(f"{trained.instance.url}/files/{hidden}").status_code == 404
+
+
+def test_up_resets_what_was_changed_on_the_server(service: Service) -> None:
+    def active() -> list[bool]:
+        return [s["active"] for s in service.deployment("nightly/nightly")["schedules"]]
+
+    [schedule] = service.deployment("nightly/nightly")["schedules"]
+    service.prefect("deployment", "schedule", "pause", "nightly/nightly", schedule["id"])
+    assert active() == [False]
+    assert service.headlines("up").returncode == 0
+    assert active() == [True]
+
+
+def test_last_night_is_no_run_by_hand(trained: Service) -> None:
+    backfill = trained.start("nightly/backfill", **NEWS, last_day="1999-01-01")
+    assert trained.wait_for(backfill, "Completed", "Failed") == "Completed"
+    [night] = [
+        check
+        for check in json.loads(trained.headlines("status", "--json").stdout)
+        if check["name"] == "last night"
+    ]
+    assert night["message"] == "none yet"
+
+
+def test_a_run_without_files_is_rejected(trained: Service) -> None:
+    done = trained.prefect("deployment", "run", "score/score", "--param", "files=[]")
+    assert done.returncode != 0
+    assert "files" in done.stdout + done.stderr
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,8 @@ import configparser
 
 import pytest
 
-from operations.instance import PROJECT
-from operations.worker import HEARTBEAT_SECONDS, POOL
+from operations.instance import HEARTBEAT_SECONDS, PROJECT
+from operations.worker import POOL
 
 UNITS = PROJECT / "docs" / "systemd"
 

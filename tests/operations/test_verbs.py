@@ -8,14 +8,17 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import cast
 
 import pytest
+from prefect.context import refresh_global_settings_context
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
+from flows import local_run
 from flows.cli.commands import main
-from flows.environment import use_running_server
 from headlines.settings import Settings
-from operations import processes, server
+from operations import embedded, processes, server
+from operations.embedded import EmbeddedServer
 from operations.instance import PrefectInstance
 from tests.operations.conftest import free_port
 
@@ -25,11 +28,15 @@ Output = tuple[int, str, str]
 
 
 @pytest.fixture
-def instance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PrefectInstance:
+def instance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[PrefectInstance]:
     monkeypatch.setenv("HEADLINES_DATA", str(tmp_path))
     monkeypatch.setenv("HEADLINES_PORT", str(free_port()))
-    monkeypatch.delenv("PREFECT_API_URL", raising=False)
-    return PrefectInstance.from_settings(Settings.from_environment())
+    for name in ("PREFECT_API_URL", "PREFECT_UI_URL"):
+        monkeypatch.setenv(name, "")  # so that it is restored
+        monkeypatch.delenv(name)
+    yield PrefectInstance.from_settings(Settings.from_environment())
+    monkeypatch.undo()
+    refresh_global_settings_context()
 
 
 @pytest.fixture
@@ -162,24 +169,27 @@ def test_the_server_is_asked_once_and_only_for_a_run(
     instance: PrefectInstance,
     hanging: socket.socket,
     headlines: Callable[..., Output],
+    monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
+    started = EmbeddedServer(replace(instance, port=1), cast("subprocess.Popen[bytes]", None))
+    monkeypatch.setattr(embedded, "start", lambda _: started)
     assert headlines("--help")[0] == 0
     assert headlines("models")[0] == 0
     assert headlines("score", "no-such-file.csv")[0] == 2
     subprocess.run([sys.executable, "-c", "import flows"], check=True)
     assert count_connections(hanging) == 0
-    use_running_server()
+    local_run.connect()
     assert count_connections(hanging) == 1
     assert f"the server at {instance.url} does not answer" in caplog.text
-    assert "PREFECT_API_URL" not in os.environ
+    assert os.environ["PREFECT_API_URL"] == started.instance.api_url
 
 
 def test_a_named_server_replaces_the_own_one(
     hanging: socket.socket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:1/api")
-    use_running_server()
+    assert local_run.connect() is None
     assert count_connections(hanging) == 0
 
 
@@ -192,4 +202,19 @@ def test_status_reports_a_named_server_that_is_down(
     with temporary_settings({PREFECT_API_URL: url}):
         status, out, err = headlines("status")
     assert (status, err) == (1, "")
-    assert f"{url}: the server cannot be reached (ConnectError)" in out
+    assert f"PREFECT_API_URL={url}: the server cannot be reached (ConnectError)" in out
+
+
+@pytest.mark.integration
+def test_a_run_names_the_variable_of_a_server_that_is_down(
+    instance: PrefectInstance, corpus_file: Path
+) -> None:
+    url = f"http://127.0.0.1:{instance.port}/api"
+    done = subprocess.run(
+        [sys.executable, "-m", "flows", "ingest", str(corpus_file)],
+        env=os.environ | {"PREFECT_API_URL": url},
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"headlines: PREFECT_API_URL={url}: no Prefect server answers; start" in done.stderr

@@ -12,9 +12,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from flows.cli.commands import main
+from headlines.models import champion
 from headlines.scoring.batch import Batch
 from headlines.storage.data_root import DataRoot
 from headlines.storage.manifest import Recipe
+from tests.factories import publish_model
 
 TITLES = ["警方通报一起案件", "小学生获奖", "天气变化早知道"]
 
@@ -67,6 +69,12 @@ def exit_of(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int | 
         (("score", "good.csv", "--content-column", "id"), "--content-column"),
         (("lineage", "."), "no artifact"),
         (("score",), "required: FILE"),
+        (("score", "good.csv", "--delimiter", ";;"), "--delimiter"),
+        (("score", "good.csv", "--quoting", "yes"), "invalid choice"),
+        (("predict", "-20℃寒潮来袭"), "-- '-20℃寒潮来袭'"),
+        (("predict", "好", "-20℃寒潮来袭"), "-- '-20℃寒潮来袭'"),
+        (("predict", "--", "-20℃寒潮来袭"), "headlines train"),
+        (("ingest", "good.csv", "--delimiter", ";;"), "--delimiter"),
         (("nightly", "--max-reject-rate", "7"), "between 0 and 1"),
         (("nightly", "--settle", "-1"), "not a number of at least 0"),
         (("nightly", "--from", "2026-11-31"), "'2026-11-31' is not a day"),
@@ -199,7 +207,7 @@ def test_a_stopped_batch_exits_with_2_without_traceback(
     capsys.readouterr()
 
     left = subprocess.run(
-        [sys.executable, "-m", "flows", "score", str(folder / "blank.csv")],
+        [sys.executable, "-m", "flows", "score", str(folder / "blank.csv"), "--max-rejects", "0"],
         env=os.environ | {"PREFECT_API_URL": PREFECT_API_URL.value()},
         capture_output=True,
         text=True,
@@ -209,6 +217,25 @@ def test_a_stopped_batch_exits_with_2_without_traceback(
     assert left.stdout == ""
     assert "Traceback" not in left.stderr
     assert "1 of 2 rows (50.0%)" in left.stderr.splitlines()[-1]
+    assert left.stderr.count("1 of 2 rows") == 1
+    report = folder / "root" / "failed" / "batch=blank.csv" / "report.md"
+    assert left.stderr.endswith(f"see {report}\n")
+    assert report.is_file()
+
+
+def test_streams_without_chinese_fail_no_job(root: DataRoot) -> None:
+    publish_model(root, "2026-11-20-00000000")
+    champion.promote(root, "2026-11-20-00000000", "a test")
+    for option in ("--json-logs", "--json"):
+        done = subprocess.run(
+            [sys.executable, "-m", "flows", "predict", option, TITLES[1]],
+            env=os.environ | {"PYTHONIOENCODING": "ascii"},
+            capture_output=True,
+            text=True,
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.isascii()
+    assert json.loads(done.stdout)[0]["title"] == TITLES[1]
 
 
 def test_prefects_home_follows_the_data_root(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from flows.cli.output import archive_lines, evaluation_lines, night_lines, stream_line
+from flows.cli.output import archive_lines, evaluation_lines, night_lines, stream_lines
 from headlines.metrics.drift import drift
 from headlines.metrics.profile import EMPTY_PROFILE, Profile, profile_of
 from headlines.nightly.history import NightSummary
@@ -165,14 +165,22 @@ def evaluation_of(counts: dict[str, Any]) -> list[str]:
 
 @pytest.mark.parametrize(("rows", "shown"), [(0, "0 rows in"), (1, "1 row in"), (2, "2 rows in")])
 def test_one_row_is_a_row(rows: int, shown: str) -> None:
-    counts = {"rows_in": rows, "scored": rows, "rejected": 0, "without_content": 0}
-    assert shown in stream_line(counts)
+    counts = {"rows_in": rows, "scored": rows, "rejected": 0, "without_content": 0, "warnings": {}}
+    assert shown in stream_lines(counts)[-1]
 
 
 @pytest.mark.parametrize(("missing", "shown"), [(0, False), (3, True)])
 def test_titles_without_an_article_are_counted(missing: int, shown: bool) -> None:
-    counts = {"rows_in": 9, "scored": 9, "rejected": 0, "without_content": missing}
-    assert ("3 labelled without an article" in stream_line(counts)) == shown
+    counts = {"rows_in": 9, "scored": 9, "rejected": 0, "without_content": missing, "warnings": {}}
+    assert ("3 labelled without an article" in stream_lines(counts)[-1]) == shown
+
+
+def test_warnings_come_before_the_counts_of_a_stream() -> None:
+    warnings = {"a quoted field holds rows": {"rows": 2, "first": 7}}
+    counts = {"rows_in": 9, "scored": 9, "rejected": 0, "without_content": 0, "warnings": warnings}
+    assert stream_lines(counts)[0] == (
+        "headlines: warning: row 7 and 1 more: a quoted field holds rows"
+    )
 
 
 @pytest.mark.parametrize(("dry_run", "done"), [(True, "would be moved"), (False, "moved")])

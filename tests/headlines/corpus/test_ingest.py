@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from headlines.corpus.dataset import read_corpus
 from headlines.corpus.ingest import IngestSizes, ingest
 from headlines.errors import InputError
+from headlines.readers import ReadOptions
 from headlines.storage.data_root import DataRoot
 
 from .checks import ALL_COLUMNS, files_in, path_of, rejected_rows
@@ -88,7 +89,7 @@ def test_rejects_keep_reason_and_bytes(root: DataRoot, tmp_path: Path) -> None:
     }
     path = tmp_path / "a.csv"
     path.write_bytes(b"\n".join([b"title,label,split", *good, *bad]) + b"\n")
-    artifact = ingest(root, "mine", str(path))
+    artifact = ingest(root, "mine", str(path), max_reject_rate=1)
     rows = rejected_rows(root, "mine")
     assert {row["raw"]: row["reason"] for row in rows} == bad
     assert [row["row"] for row in rows] == list(range(12, 25))
@@ -154,8 +155,30 @@ def test_declared_encoding_is_read(root: DataRoot, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="--encoding gb18030"):
         ingest(root, "mine", str(path))
     assert not path_of(root, root.corpus("mine")).exists()
-    artifact = ingest(root, "mine", str(path), "gb18030")
+    artifact = ingest(root, "mine", str(path), ReadOptions("gb18030"))
     assert read_corpus(artifact, ["title"])["title"].tolist() == ["股市大涨"]
+
+
+def test_corpus_in_tsv_is_read_literally_or_as_declared(root: DataRoot, tmp_path: Path) -> None:
+    path = tmp_path / "a.tsv"
+    path.write_text('title\tlabel\n"最强台风"登陆\t0\n"一;二"\t1\n', encoding="utf-8")
+    literal = ingest(root, "mine", str(path))
+    assert read_corpus(literal, ["title"])["title"].tolist() == ['"最强台风"登陆', '"一;二"']
+    assert ingest(root, "mine", str(path), ReadOptions()).reused
+    quoted = ingest(root, "mine", str(path), ReadOptions(quoting="csv"))
+    assert read_corpus(quoted, ["title"])["title"].tolist() == ["一;二"]
+    assert quoted.counts["rejected"] == 1
+
+
+def test_warnings_of_a_corpus_are_counted(root: DataRoot, tmp_path: Path) -> None:
+    folder = tmp_path / "news"
+    folder.mkdir()
+    for name in ("part-2", "part-10"):
+        lines = ['{"title": "好"}', '{"title": "坏", "n": 1, "n": 2}']
+        (folder / f"{name}.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    corpus = ingest(root, "mine", str(folder))
+    assert corpus.counts["warnings"] == {'duplicate key "n"': {"rows": 2, "first": 1}}
+    assert corpus.manifest.config["files"] == ["part-2.jsonl", "part-10.jsonl"]
 
 
 TITLE = st.sampled_from(["股市", "股 市", "ＡＢ", "AB", "天气", "地震", "x" * 501, "", " ", "\x00"])
@@ -182,7 +205,7 @@ def test_any_rows_are_kept_or_rejected_with_right_flags(
     path, root = folder / "a.jsonl", DataRoot.open(folder / "data")
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     try:
-        artifact = ingest(root, "mine", str(path))
+        artifact = ingest(root, "mine", str(path), max_reject_rate=1)
     except InputError as error:
         usable = error.problem.startswith(f"none of its {len(rows)} rows can be used")
         assert usable or "'title'" in error.problem  # noqa: PT017
@@ -235,6 +258,32 @@ def test_unusable_source_is_refused_and_leaves_nothing(
     assert caught.value.problem.startswith(problem)
     assert caught.value.location == str(path)
     assert files_in(root) == []
+
+
+def test_too_many_rejects_are_refused_as_in_scoring(root: DataRoot, tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("title,label\n" + "股市,0\n" * 20 + "天气,9\n" * 11, encoding="utf-8")
+    with pytest.raises(InputError) as caught:
+        ingest(root, "mine", str(path))
+    reason = "label is not 0 to 2 (11)"
+    assert caught.value.problem == (
+        f"11 of 31 rows (35.5%) cannot be used, more than 5.0%: {reason}"
+    )
+    assert files_in(root) == []
+    for limit in ({"max_rejects": 11}, {"max_reject_rate": 0.36}):
+        assert ingest(root, "mine", str(path), **limit).counts["rejected"] == 11
+
+
+def test_what_is_left_out_is_named(root: DataRoot, tmp_path: Path) -> None:
+    folder = tmp_path / "news"
+    (folder / "old").mkdir(parents=True)
+    (folder / "a.csv").write_text("title,label,url\n股市,0,u\n", encoding="utf-8")
+    (folder / "b.jsonl").write_text('{"title":"天气","author":"x"}\n', encoding="utf-8")
+    for name in ("old/notes.txt", "a.csv.bak", "_SUCCESS", ".hidden"):
+        (folder / name).write_text("x", encoding="utf-8")
+    counts = ingest(root, "mine", str(folder)).counts
+    assert counts["files_left_out"] == ["a.csv.bak", "old/notes.txt"]
+    assert counts["columns_left_out"] == ["author", "url"]
 
 
 def test_folder_without_headlines_is_refused(root: DataRoot, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import pytest
 from headlines.corpus.dataset import check_exists, ensure, read_corpus
 from headlines.corpus.ingest import ingest
 from headlines.errors import InputError
+from headlines.readers import ReadOptions
 from headlines.storage.data_root import DataRoot
 
 from .checks import path_of, rejected_rows
@@ -51,7 +52,7 @@ def test_another_encoding_rebuilds_the_corpus(root: DataRoot, tmp_path: Path) ->
     path = tmp_path / "a.csv"
     path.write_bytes(b"title\nplain\n")
     ingest(root, "mine", str(path))
-    assert not ingest(root, "mine", str(path), "gb18030").reused
+    assert not ingest(root, "mine", str(path), ReadOptions("gb18030")).reused
 
 
 def test_lost_rejects_are_rebuilt(root: DataRoot, source: Path) -> None:
@@ -66,7 +67,7 @@ def test_damaged_corpus_is_quarantined_and_rebuilt(
     root: DataRoot, source: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     source.write_text("title\n好\n", encoding="gb18030")
-    first = ingest(root, "mine", str(source), "gb18030")
+    first = ingest(root, "mine", str(source), ReadOptions("gb18030", quoting="csv"))
     path = first.files(".parquet")[0]
     path.write_bytes(b"PAR1" + path.read_bytes()[4:-1] + b"2")
     with caplog.at_level(logging.WARNING):

@@ -32,6 +32,15 @@ def test_batches_are_distinguished_from_other_files(root: DataRoot, write_batch:
     assert "cannot be a batch name" in inbox.skipped["%2e.csv"]
 
 
+def test_chinese_punctuation_is_harmless_in_names(root: DataRoot, write_batch: Writer) -> None:
+    expected = ["【头条】“要闻”：今日.csv", "新闻（第1批）.csv"]
+    for name in (*expected, "头条?.csv"):
+        write_batch(root.store.directory / root.inbox / name, ["喜讯"])
+    inbox = read_inbox(root)
+    assert sorted(batch.name for batch in inbox.batches) == sorted(expected)
+    assert "it may not have '?'" in inbox.skipped["头条?.csv"]
+
+
 def test_links_that_leave_the_inbox_are_not_followed(
     root: DataRoot, tmp_path: Path, write_batch: Writer
 ) -> None:

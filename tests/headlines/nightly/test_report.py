@@ -111,6 +111,11 @@ def left(names: str, outcome: str) -> list[BatchResult]:
             "Nothing was scored; 1 batch stopped; 1 batch is waiting for review: w.csv.",
         ),
         (
+            [*left("n", "scored"), *left("e", "empty")],
+            "Of 3 batches, 1 scored this night, 1 empty, 1 scored before.",
+            "0 headlines scored, 0 rows rejected; 1 batch has no rows.",
+        ),
+        (
             left("s", "settling"),
             "Of 2 batches, 0 scored this night, 1 settling, 1 scored before.",
             "Nothing was scored.",
@@ -204,3 +209,17 @@ def test_titles_without_an_article_are_reported(night_of: Callable[..., NightSum
     ]
     expected = "2 rows rejected; 1,200 without an article were labelled by their titles;"
     assert expected in night_verdict(replace(night, batches=batches))
+
+
+def test_warnings_are_in_the_report_and_the_summary(
+    root: DataRoot, night_of: Callable[..., NightSummary]
+) -> None:
+    night = night_of()
+    warnings = {"<b>a quote</b> may be open": {"rows": 3, "first": 17}}
+    batches = [
+        replace(batch, warnings=warnings) if batch.outcome == "scored" else batch
+        for batch in night.batches
+    ]
+    night = replace(night, batches=batches)
+    assert "&lt;b&gt;a quote&lt;/b&gt; may be open" in written(root, night)
+    assert "- 好.csv: row 17 and 2 more: <b>" in night_summary(night, Path("night.html"))

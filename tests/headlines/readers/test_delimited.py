@@ -82,7 +82,7 @@ def test_clean_tables_match_pandas(folder: Path, suffix: str, rows: list[tuple[s
     frame = pd.DataFrame(rows, columns=["title", "标签"], dtype=str)
     frame.to_csv(path, sep=sep, index=False)
     expected = pd.read_csv(path, sep=sep, dtype=str, keep_default_na=False, na_filter=False)
-    records = list(read_records(path, ReadOptions()))
+    records = list(read_records(path, ReadOptions(quoting="csv")))
     assert [record.problem for record in records] == [None] * len(rows)
     assert [record.fields for record in records] == expected.to_dict("records")
     assert [record.fields for record in records] == frame.to_dict("records")

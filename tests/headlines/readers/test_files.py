@@ -34,9 +34,8 @@ def test_file_without_rows_is_refused(tmp_path: Path, name: str, content: bytes)
     ("name", "content"),
     [
         ("a.csv", "标题,id\n股市大涨,1\n".encode()),
-        ("a.csv", b"\n\n"),
         ("a.csv", b"Title\nx\n"),
-        ("a.tsv", b"title,id\nx,1\n"),
+        ("a.tsv", b"headline,id\nx,1\n"),
         ("a.jsonl", b'{"headline": "x"}\n'),
         ("a.jsonl", b'["title"]\n"title"\nnull\n'),
     ],

@@ -5,6 +5,7 @@ import pyarrow as pa
 import pytest
 
 from headlines.errors import InputError
+from headlines.readers import to_json
 
 from .sources import TITLES, parquet, read, refused, titles
 
@@ -58,20 +59,57 @@ def test_parquet_title_that_is_not_text_is_refused(tmp_path: Path, column: pa.Ar
     assert "not text" in refused(tmp_path / "a.parquet", parquet({"title": column})).problem
 
 
+YEAR_10000 = 253_402_300_800  # in seconds
+
+
 @pytest.mark.parametrize(
-    "column",
+    ("column", "text"),
     [
-        pa.array([2**60], pa.timestamp("us")),
-        pa.array([2**30], pa.date32()),
-        pa.array([2**60], pa.duration("s")),
-        pa.array([0], pa.timestamp("us", "Mars/Olympus")),
-        pa.ListArray.from_arrays([0, 2], bad_string_array()),
+        (pa.array([YEAR_10000], pa.timestamp("s")), "10000-01-01 00:00:00"),
+        (pa.array([YEAR_10000 // 86_400], pa.date32()), "10000-01-01"),
+        (pa.array([2**60], pa.duration("ms")), "PT1152921504606846.976S"),
+        (pa.array([0], pa.timestamp("s", "Mars/Olympus")), "1970-01-01 00:00:00Z"),
+        (pa.array([[YEAR_10000, 0]], pa.list_(pa.timestamp("s"))), "10000-01-01 00:00:00"),
+        (pa.ListArray.from_arrays([0, 2], bad_string_array()), "\udcff\udcfe"),
     ],
-    ids=lambda column: str(column.type),
+    ids=lambda value: str(getattr(value, "type", "")),
 )
-def test_unreadable_parquet_column_is_refused_by_name(tmp_path: Path, column: pa.Array) -> None:
+def test_value_that_python_cannot_hold_is_kept_as_text(
+    tmp_path: Path, column: pa.Array, text: str
+) -> None:
     content = parquet({"title": ["好"], "other": column})
-    assert "'other'" in refused(tmp_path / "a.parquet", content).problem
+    [record] = read(tmp_path / "a.parquet", content)
+    value = record.fields["other"]
+    assert (value[0] if isinstance(value, list) else value) == text
+    [warning] = record.warnings
+    assert "'other'" in warning
+
+
+def test_other_values_of_such_a_column_stay_as_they_are(tmp_path: Path) -> None:
+    column = pa.array([0, YEAR_10000, None], pa.timestamp("s"))
+    records = read(tmp_path / "a.parquet", parquet({"title": list("好坏中"), "at": column}))
+    assert [to_json(record.fields) for record in records] == [
+        '{"at":"1970-01-01 00:00:00","title":"好"}',
+        '{"at":"10000-01-01 00:00:00","title":"坏"}',
+        '{"at":null,"title":"中"}',
+    ]
+    assert [len(record.warnings) for record in records] == [0, 1, 0]
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "text"),
+    [
+        (0, "s", "PT0S"),
+        (90_061, "s", "P1DT1H1M1S"),
+        (86_400_000, "ms", "P1D"),
+        (-1_500_000, "us", "-PT1.5S"),
+        (1_500_000_001, "ns", "PT1.500000001S"),
+    ],
+)
+def test_durations_are_iso_8601(tmp_path: Path, value: int, unit: str, text: str) -> None:
+    column = pa.array([value], pa.duration(unit))
+    [record] = read(tmp_path / "a.parquet", parquet({"title": ["好"], "took": column}))
+    assert json.loads(to_json(record.fields))["took"] == text
 
 
 def test_parquet_without_titles_or_rows_is_refused(tmp_path: Path) -> None:

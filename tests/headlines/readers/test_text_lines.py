@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from headlines.readers import Record
+from headlines.readers import ReadOptions, Record
 from headlines.readers.delimited import delimited_records
 from headlines.readers.jsonl import jsonl_records
 from headlines.readers.text_lines import iter_lines
@@ -14,8 +14,8 @@ def read_lines(content: bytes, file_format: str, encoding: str, max_line: int) -
     file = io.BufferedReader(io.BytesIO(content))
     lines = iter_lines(file, encoding, max_line)
     if file_format == ".jsonl":
-        return list(jsonl_records(lines, Path("a.jsonl"), "title"))
-    return list(delimited_records(lines, Path("a.csv"), "title", ",", max_line))
+        return list(jsonl_records(lines, Path("a.jsonl"), ReadOptions()))
+    return list(delimited_records(lines, Path("a.csv"), ReadOptions(), max_line))
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])

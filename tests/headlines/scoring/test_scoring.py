@@ -1,6 +1,7 @@
 """Scoring one batch: the books balance, and the same batch gives the same bytes."""
 
 import dataclasses
+import gzip
 import itertools
 import json
 import shutil
@@ -24,7 +25,8 @@ from headlines.scoring.batch import Batch
 from headlines.scoring.batch_state import BatchState, batch_state
 from headlines.scoring.chunks import ROWS_FILE, ChunkRef, chunk_refs, read_chunk
 from headlines.scoring.commit import commit
-from headlines.scoring.prepare import check_reject_rate, prepare_batch, read_batch
+from headlines.scoring.options import ScoreOptions
+from headlines.scoring.prepare import check_rejects, prepare_batch, read_batch
 from headlines.scoring.results import batch_result
 from headlines.scoring.run_batch import preflight
 from headlines.scoring.score_chunks import PREDICTION_SCHEMA
@@ -382,12 +384,75 @@ def test_the_reject_rate_decides(
 ) -> None:
     file = write_batch(tmp_path / "news.csv", ["", *["喜讯"] * 19])
     batch = Batch.of_file(root, file)
-    check_reject_rate(batch, read_batch(root, batch, OPTIONS), 0.05)
+    check_rejects(batch, read_batch(root, batch, OPTIONS), score_options(max_reject_rate=0.05))
     with pytest.raises(InputError, match=r"1 of 20 rows \(5\.0%\)"):
         prepare_batch(root, batch, score_options(max_reject_rate=0.049))
     nothing = Batch.of_file(root, write_batch(tmp_path / "blank.csv", [""]))
     with pytest.raises(InputError, match="1 of 1 rows"):
-        prepare_batch(root, nothing, score_options(max_reject_rate=1.0))
+        prepare_batch(root, nothing, score_options(max_reject_rate=1.0, max_rejects=10))
+
+
+@pytest.mark.parametrize(("bad", "is_stopped"), [(1, False), (10, False), (11, True)])
+def test_few_rejects_stop_no_batch_whatever_their_share(
+    root: DataRoot,
+    tmp_path: Path,
+    write_batch: Callable[[Path, list[str]], Path],
+    bad: int,
+    is_stopped: bool,
+) -> None:
+    file = write_batch(tmp_path / "news.csv", [*[""] * bad, *TITLES[:3]])
+    batch, options = Batch.of_file(root, file), ScoreOptions()
+    if is_stopped:
+        with pytest.raises(InputError, match=r"11 of 14 rows \(78\.6%\).*--max-rejects"):
+            prepare_batch(root, batch, options)
+    else:
+        assert prepare_batch(root, batch, options).counts["rejected"] == bad
+
+
+EMPTY = {
+    "no bytes": b"",
+    "a mark": "\ufeff".encode(),
+    "line ends": b"\r\n\n",
+    "spaces": b"  \n",
+    "a header": b"id,title\n",
+    "a header without a line end": b"title",
+    "a header and line ends": b"title\n\n\r\n",
+}
+
+
+@pytest.mark.parametrize("content", EMPTY.values(), ids=EMPTY)
+@pytest.mark.parametrize("name", ["news.csv", "news.tsv", "news.csv.gz", "news.jsonl"])
+def test_a_batch_without_rows_is_empty(root: DataRoot, name: str, content: bytes) -> None:
+    if name.endswith(".jsonl") and b"title" in content:
+        content = b"\n"
+    make_champion(root)
+    file = root.store.directory / name
+    content = content.replace(b",", b"\t") if ".tsv" in name else content
+    file.write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
+    batch = Batch.of_file(root, file)
+
+    preflight(root, batch, OPTIONS)
+    for _ in range(2):  # the second time it is known
+        result = run(root, batch)
+        assert (result.outcome, result.rows_in, result.message) == ("empty", 0, "it has no rows")
+
+    assert batch_state(root, batch) is BatchState.SCORED
+    table = pq.read_table(result.predictions, partitioning=None)
+    assert (table.schema, len(table)) == (PREDICTION_SCHEMA, 0)
+
+
+def test_an_emptied_file_does_not_replace_its_predictions(root: DataRoot) -> None:
+    make_champion(root)
+    file = root.store.directory / "news.csv"
+    file.write_text("title\n", encoding="utf-8")
+    run(root, Batch.of_file(root, file))
+    file.write_text("title\n喜讯\n火灾\n", encoding="utf-8")
+    before = score(root, file)
+    file.write_text("", encoding="utf-8")
+    with pytest.raises(InputError, match="no rows, but had 2 when it was scored"):
+        run(root, Batch.of_file(root, file))
+    assert root.store.find(before.name, before.manifest.key) is not None
+    assert batch_state(root, Batch.of_file(root, file)) is BatchState.FAILED
 
 
 def test_of_several_files_some_may_be_empty(root: DataRoot, tmp_path: Path) -> None:
@@ -404,8 +469,7 @@ def test_of_several_files_some_may_be_empty(root: DataRoot, tmp_path: Path) -> N
     ]
     for name in ("a.csv", "d.csv"):
         (folder / name).write_text("title\n", encoding="utf-8")
-    with pytest.raises(InputError, match="have no rows"):
-        prepare_batch(root, Batch.of_folder(root, folder), OPTIONS)
+    assert prepare_batch(root, Batch.of_folder(root, folder), OPTIONS).counts["rows_in"] == 0
 
 
 def test_a_chunk_ends_where_its_text_is_long(root: DataRoot, tmp_path: Path) -> None:
@@ -475,3 +539,16 @@ def test_a_batch_read_with_other_options_is_not_reused(root: DataRoot, tmp_path:
     assert run(root, batch).outcome == "reused"
     with pytest.raises(InputError, match="--rescore"):
         run(root, batch, score_options(title_column="标题"))
+
+
+def test_a_batch_read_with_another_delimiter_is_not_reused(root: DataRoot, tmp_path: Path) -> None:
+    make_champion(root)
+    file = tmp_path / "news.csv"
+    file.write_text("title;n\n喜讯;1\n", encoding="utf-8")
+    options = score_options(delimiter=";")
+    score(root, file, options)
+    batch = Batch.of_file(root, file)
+    assert run(root, batch, options).outcome == "reused"
+    for other in ({}, {"delimiter": "|"}, {"delimiter": ";", "quoting": "none"}):
+        with pytest.raises(InputError, match="already scored with different options"):
+            run(root, batch, score_options(**other))

@@ -98,6 +98,7 @@ def test_a_row_is_what_the_model_says_of_it(root: DataRoot) -> None:
         "scored": 6,
         "rejected": 0,
         "without_content": 0,
+        "warnings": {},
     }
     for number, (title, p) in enumerate(zip(TITLES, predict(TITLES), strict=True)):
         label = int(p.argmax())
@@ -209,10 +210,8 @@ def test_other_columns_can_be_named_and_long_titles_cut(root: DataRoot) -> None:
 @pytest.mark.parametrize(
     ("content", "format", "said"),
     [
-        (b"", "jsonl", "no input"),
-        (b"\n\n", "jsonl", "no rows"),
         (b"a,b\n1,2\n", "csv", "no column 'title'"),
-        (b"title\n1\n", "parquet", "not a readable Parquet file"),
+        (b"title\n1\n", "parquet", "the file is not Parquet"),
         (gzip.compress(jsonl(TITLES))[:-9], "jsonl", "truncated"),
         (as_csv(["天气"] * 9).decode().encode("gb18030"), "csv", "--encoding gb18030"),
     ],
@@ -225,6 +224,16 @@ def test_a_stream_that_cannot_be_read(
     assert streamed.error.location == "standard input"
     assert said in str(streamed.error)
     assert str(root.store.directory) not in str(streamed.error)
+    assert streamed.rows == []
+    assert left_in(root) == []
+
+
+@pytest.mark.parametrize(("content", "format"), [(b"", "jsonl"), (b"title\n", "csv")])
+def test_a_stream_without_rows_gives_none(root: DataRoot, content: bytes, format: str) -> None:
+    streamed = Streamed(root, content, format)
+    assert streamed.error is None
+    assert streamed.counts is not None
+    assert streamed.counts["rows_in"] == 0
     assert streamed.rows == []
     assert left_in(root) == []
 
@@ -362,13 +371,22 @@ def test_predictions_go_to_stdout_and_rejects_to_stderr(root: DataRoot) -> None:
 
 def test_the_command_writes_rejects_to_a_file(root: DataRoot, tmp_path: Path) -> None:
     file = tmp_path / "rejects.jsonl"
-    status, out, error = run(root, jsonl(["天气", ""]), "-", "--rejects", str(file))
+    content = jsonl(["天气", ""])
+    status, out, error = run(root, content, "-", "--rejects", str(file), "--max-rejects", "0")
     assert (status, out) == (2, "")
     assert error.count("\n") == 1
     assert "1 of 2 rows (50.0%)" in error
     assert json.loads(file.read_bytes())["row"] == 1
     assert run(root, jsonl(["天气"]), "-", "--rejects", str(file))[0] == 0
     assert file.read_bytes() == b""
+
+
+def test_the_command_may_fail_on_an_empty_stream(root: DataRoot) -> None:
+    status, out, error = run(root, b"", "-", "--fail-on-empty")
+    assert (status, out) == (2, "")
+    assert error.splitlines()[1:] == [
+        "headlines: standard input: there are no rows; pipe headlines into it"
+    ]
 
 
 def test_a_broken_pipe_ends_the_command_quietly(root: DataRoot) -> None:
@@ -417,3 +435,35 @@ def test_the_command_loads_no_prefect(root: DataRoot) -> None:
         [sys.executable, "-c", code], input=jsonl(TITLES), capture_output=True, check=True
     )
     assert done.stderr.splitlines()[-1] == b"[]"
+
+
+def test_zstd_stream_may_begin_with_a_skippable_frame(root: DataRoot) -> None:
+    frame = b"\x5a\x2a\x4d\x18\x03\x00\x00\x00abc"
+    sink = pa.BufferOutputStream()
+    with pa.CompressedOutputStream(sink, "zstd") as stream:
+        stream.write(jsonl(TITLES[:2]))
+    streamed = Streamed(root, frame + bytes(sink.getvalue()))
+    assert [row["title"] for row in streamed.rows] == TITLES[:2]
+
+
+def test_stream_is_read_as_the_options_say(root: DataRoot) -> None:
+    content = 'id;title\n1;"好"消息\n'.encode()
+    streamed = Streamed(
+        root, content, "csv", score_options(delimiter=";", quoting="none", id_column="id")
+    )
+    assert [(row["id"], row["title"]) for row in streamed.rows] == [("1", '"好"消息')]
+
+
+def test_warnings_of_a_stream_are_counted(root: DataRoot) -> None:
+    streamed = Streamed(root, b'{"title": "x\xe5\xa5\xbd", "n": 1, "n": 2}\n')
+    assert streamed.counts is not None
+    assert streamed.counts["warnings"] == {'duplicate key "n"': {"rows": 1, "first": 0}}
+
+
+def test_reject_in_another_encoding_keeps_its_bytes(root: DataRoot) -> None:
+    lines = ["title", "中文新闻", "一日天气"]
+    bad = "某小区发生火灾".encode()
+    content = "\n".join(lines).encode("gb18030") + b"\n" + bad + b"\n"
+    streamed = Streamed(root, content, "csv", score_options(encoding="gb18030"))
+    [reject] = streamed.rejects
+    assert base64.b64decode(reject["raw_base64"]) == bad

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from headlines.segmentation import Segmenter, segment
+from headlines.segmentation import Segmenter, rust_jieba, segment
 
 from .jieba_reference import (
     check_fast_engine,
@@ -182,11 +182,64 @@ def test_every_unicode_character_is_cut_as_by_jieba() -> None:
         check_fast_engine([f"中国{c}人a{c}1{c}{c}.5" for c in block])
 
 
-@pytest.mark.parametrize(
-    "text", ["心心心心翰", "兵兵兵兵兵", "网友赞赞赞赞赞", "哈哈哈哈哈哈哈", "重要的事说三遍遍遍遍"]
-)
+REPEATED = [
+    *("心心心心翰", "兵兵兵兵兵", "网友赞赞赞赞赞", "哈哈哈哈哈哈哈", "重要的事说三遍遍遍遍"),
+    *("三战" * 3, "不奈" * 3, "七时" * 4, "不敌" * 4, "不克" * 5, "不察" * 7, "人云" * 7),
+    *("在《三战三战三战》里", "A三战三战三战1", "口口口口", "待会待会待会待会", "南南" * 5),
+]
+
+
+@pytest.mark.parametrize("text", REPEATED)
 @pytest.mark.parametrize("hmm", [False, True])
-def test_repeated_character_is_cut_as_by_jieba(text: str, hmm: bool) -> None:
-    # The ways to cut it are level but for rounding, and the port rounds otherwise.
+def test_repeated_characters_are_cut_as_by_jieba(text: str, hmm: bool) -> None:
+    # Their cuts have the same score but for rounding, and the port rounds otherwise.
     assert Segmenter(hmm=hmm).cut([text]) == [jieba.lcut(text, HMM=hmm)]
     assert Segmenter(mode="search", hmm=hmm).cut([text]) == [jieba.lcut_for_search(text, HMM=hmm)]
+
+
+def check_precise(texts: list[str]) -> None:
+    for text, words in zip(texts, Segmenter().cut(texts), strict=True):
+        assert words == reference().lcut(text), text
+
+
+def few_characters(seeded: random.Random, characters: list[str]) -> str:
+    """A text of few characters, so that each occurs often and in any order."""
+    chosen = seeded.choices(characters, k=seeded.randrange(1, 6))
+    return "".join(seeded.choices(chosen, k=seeded.randrange(3, 16)))
+
+
+def test_words_said_several_times_are_cut_as_by_jieba() -> None:
+    seeded = random.Random(20261127)
+    words = [word for word in known_words() if re.fullmatch("[一-龥]{2,4}", word)]
+    check_precise([word * times for times in range(2, 8) for word in seeded.sample(words, 150)])
+    check_precise([few_characters(seeded, [*HAN]) for _ in range(500)])
+    check_precise([few_characters(seeded, [*"".join(words[::500])]) for _ in range(500)])
+
+
+@pytest.mark.slow
+def test_all_words_said_several_times_are_cut_as_by_jieba() -> None:
+    words = [word for word in known_words() if re.fullmatch("[一-龥]{2,4}", word)]
+    assert len(words) > 300_000
+    for times in range(2, 8):
+        check_precise([word * times for word in words if len(word) * times < 16])
+    seeded = random.Random(20261127)
+    han = [chr(code) for code in range(0x4E00, 0x9FD6)]
+    for _ in range(200):
+        check_precise([few_characters(seeded, han) for _ in range(500)])
+
+
+@pytest.mark.parametrize(
+    ("text", "is_left"),
+    [
+        ("三战三战三战", True),
+        ("他说三战三战三战。", True),
+        ("雨雨雨，节后的荆州被雨水“承包”！", True),
+        ("寻寻觅觅，寻不到答案的官方版", False),  # a word of the dictionary
+        ("特别特别特别吵", False),
+        ("三战，三战，三战", False),  # in blocks of their own
+        ("北京市民在北京的公园里", False),
+    ],
+)
+def test_only_texts_that_may_tie_are_left_to_jieba(text: str, is_left: bool) -> None:
+    needs = rust_jieba._needs(["天气", text])
+    assert [bool(need & rust_jieba._JIEBA) for need in needs] == [False, is_left]

@@ -5,12 +5,15 @@ import fcntl
 import os
 import subprocess
 import sys
+import tempfile
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from headlines.errors import InputError
 from headlines.storage.atomic import atomic_output, file_lock, write_atomically
 from headlines.storage.cleanup import clean_locks
 
@@ -142,3 +145,22 @@ def test_a_directory_is_written_as_a_whole(tmp_path: Path) -> None:
         assert not path.exists()
     assert [p.name for p in path.iterdir()] == ["a"]
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.fixture
+def as_nobody() -> Iterator[None]:
+    """Runs the test as a user whom permissions bind."""
+    if os.geteuid() != 0:
+        yield
+        return
+    os.seteuid(65534)
+    yield
+    os.seteuid(0)
+
+
+def test_a_lock_of_another_user_is_wrong_input(as_nobody: None) -> None:
+    with tempfile.TemporaryDirectory(dir="/tmp") as directory:  # which that user can reach
+        work = Path(directory)
+        (work / "batch.lock").touch(0o444)
+        with pytest.raises(InputError, match="another user has made it"), file_lock(work, "batch"):
+            pass

@@ -53,6 +53,13 @@ BAD_BATCHES = [
     "a.csv ",
     "a.csv.",
     "corpus:inews",
+    "新闻\u200b.csv",
+    "\u3164.csv",
+    "\ufe0f.csv",
+    "\u0301a.csv",  # would join the character before it
+    "新闻\u3000.csv",
+    "a\ue000.csv",
+    "【头条】/ .csv",
     "a" * 201,
     "长" * 67,  # 201 bytes
 ]
@@ -63,6 +70,7 @@ def test_a_bad_batch_name_is_refused(batch: str) -> None:
     with pytest.raises(InputError) as caught:
         validate_batch_name(batch)
     assert caught.value.location == "batch name"
+    assert "--batch" in caught.value.hint
 
 
 @pytest.mark.parametrize(
@@ -73,12 +81,17 @@ def test_a_bad_batch_name_is_refused(batch: str) -> None:
         ("2026/11/20.parquet", "batch=2026%2F11%2F20.parquet"),
         ("a=b&c+d,e@f.tsv", "batch=a%3Db%26c%2Bd%2Ce@f.tsv"),
         ("corpus.csv", "batch=corpus.csv"),
+        ("新闻（第1批）.csv", "batch=新闻（第1批）.csv"),
+        ("【头条】《快讯》“要闻”—今日、昨日：！？…·￥.csv", None),
+        ("「頭條」『快訊』〔一〕〈二〉～％＃＆＊／＼｜.tsv", None),
+        ("🔥热点❤\ufe0f.jsonl", None),
+        ("e\u0301te\u0301.csv", None),  # as macOS writes names
         ("长" * 66, "batch=" + "长" * 66),
     ],
 )
-def test_the_partition_of_a_batch(batch: str, partition: str) -> None:
-    assert partition_dir(batch) == partition
-    assert batch_of(partition) == batch
+def test_the_partition_of_a_batch(batch: str, partition: str | None) -> None:
+    assert partition_dir(batch) == (partition or f"batch={batch}")
+    assert batch_of(partition_dir(batch)) == batch
 
 
 @given(st.text(st.sampled_from("aZ9长頭é .()+@,=&-_/%:*~\\\n\x00\u202e"), max_size=12) | st.text())
@@ -96,13 +109,32 @@ def test_a_batch_name_is_refused_or_stays_inside_predictions(batch: str) -> None
 
 
 @given(
-    st.text(st.characters(categories=["L", "Nd"]), min_size=1, max_size=9),
+    st.text(st.sampled_from([*"长9b（【《“，。！、：；—…·￥"]), min_size=1, max_size=9),
     st.lists(st.text(st.sampled_from("ab长9.()+@,=&-_ "), max_size=9), min_size=1, max_size=3),
 )
 def test_any_name_of_allowed_characters_round_trips(start: str, ends: list[str]) -> None:
     batch = "/".join(start + end.rstrip(". ") for end in ends)
     assume(".." not in batch)
     assert batch_of(partition_dir(batch)) == batch
+
+
+@pytest.mark.parametrize(
+    ("batch", "hint"),
+    [
+        ("a:b.csv", "it may not have ':'"),
+        ("a\u202e.csv", r"it may not have '\u202e'"),
+        ("【头条】?.csv", "it may not have '?'"),
+        ("-a.csv", "no part of it may begin with '-'"),
+        ("a/.b.csv", "no part of it may begin with '.'"),
+        ("a.csv ", "no part of it may end with ' '"),
+        ("a..b.csv", "it may not have '..'"),
+        ("a//b.csv", "a part of it is empty"),
+    ],
+)
+def test_what_a_batch_name_may_not_have_is_named(batch: str, hint: str) -> None:
+    with pytest.raises(InputError) as caught:
+        validate_batch_name(batch)
+    assert caught.value.hint == f"{hint}: rename the file, or give another name with --batch"
 
 
 def test_different_batches_have_different_partitions() -> None:

@@ -1,4 +1,4 @@
-"""A failed SQLite statement does not block the server's event loop."""
+"""Transactions of Prefect's server wait for each other, and a failed one blocks no other."""
 
 import asyncio
 import gc
@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from operations.serve import close_failed_cursors
+from operations.sqlite import begin_as_writers, close_failed_cursors
 
 
 @pytest.fixture(autouse=True)
@@ -70,3 +70,41 @@ async def _write_while_an_error_is_freed(path: Path) -> list[int]:
 
 def test_a_failed_statement_does_not_block_the_loop(tmp_path: Path) -> None:
     assert asyncio.run(_write_while_an_error_is_freed(tmp_path / "a.db")) == [1, 3, 4]
+
+
+async def _write_what_was_read_by_two(path: Path) -> list[int]:
+    from prefect.server.database.configurations import AioSqliteConfiguration
+
+    configuration = AioSqliteConfiguration(f"sqlite+aiosqlite:///{path}")
+    engine = await configuration.engine()
+    async with engine.connect() as connection:
+        await execute(connection, "CREATE TABLE numbers (number)")
+
+    async def add(number: int) -> None:
+        session = await configuration.session(engine)
+        async with session, configuration.begin_transaction(session):
+            await session.execute(sa.text("SELECT * FROM numbers"))
+            if number == 1:  # the other one ends now, or waits until this one has ended
+                others.append(asyncio.create_task(add(2)))
+                await asyncio.wait(others, timeout=0.5)
+            await session.execute(sa.text(f"INSERT INTO numbers VALUES ({number})"))
+
+    others: list[asyncio.Task[None]] = []
+    await add(1)
+    await others[0]
+    async with engine.connect() as connection:
+        rows = await connection.exec_driver_sql("SELECT number FROM numbers ORDER BY number")
+        numbers = list(rows.scalars())
+    await engine.dispose()
+    return numbers
+
+
+@pytest.mark.integration
+def test_transactions_that_read_and_write_wait_for_each_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from prefect.server.database.configurations import AioSqliteConfiguration as Configuration
+
+    monkeypatch.setattr(Configuration, "begin_transaction", Configuration.begin_transaction)
+    begin_as_writers()
+    assert asyncio.run(_write_what_was_read_by_two(tmp_path / "a.db")) == [1, 2]
