@@ -88,6 +88,11 @@ def _serve(connection: Connection, threads: int, prepare: Callable[..., Run], in
         try:
             question, options = connection.recv()
         except EOFError:
+            # The process waits for its workers, and those of a loky pool live on idle for a minute.
+            # A pool of `multiprocessing` ends its own, which are daemons.
+            for worker in multiprocessing.active_children():
+                if not worker.daemon:
+                    worker.terminate()
             return
         if question == "peak_memory":
             connection.send(_peak_memory())
