@@ -48,6 +48,7 @@ train(root, *prepared(root, sys.argv[2]), resolve_preset(sys.argv[3]))
 """
 
 
+@pytest.mark.integration  # it imports TensorFlow in another process
 def test_fresh_and_used_processes_train_the_same_model(
     tmp_path: Path, corpus_file: Path, small_preset: str
 ) -> None:
