@@ -44,8 +44,11 @@ class Row:
 def delimited(mark: str, kind: str | None, number: int, title: str) -> Row:
     """A row of CSV or TSV with a poison."""
     identity = f"n-{number}"
+    in_quotes = f'"{title}"'
+    if mark == "\t" and number % 7 == 0:
+        title = in_quotes  # the title's own quotation marks: TSV has no quoting
     cells = {
-        None: f'"{title}"' if mark in title or number % 7 == 0 else title,
+        None: in_quotes if mark in title or number % 7 == 0 else title,
         "null title": "",
         "blank title": " \u3000 ",
         "NUL": "晴\0",
@@ -129,9 +132,9 @@ REASONS = {
     "NUL": "title has a NUL character",
     "over-long title": "title is longer than 500 characters",
 }
-COLUMNS = ["too few columns", "too many columns", "unclosed quote"]
+COLUMNS = ["too few columns", "too many columns"]
 FORMATS: dict[str, tuple[Callable[[str | None, int, str], Row], list[str]]] = {
-    ".csv": (lambda *row: delimited(",", *row), [*REASONS, *COLUMNS]),
+    ".csv": (lambda *row: delimited(",", *row), [*REASONS, *COLUMNS, "unclosed quote"]),
     ".tsv": (lambda *row: delimited("\t", *row), [*REASONS, *COLUMNS]),
     ".jsonl": (json_line, [*REASONS, "malformed JSON", "unclosed quote", "no object"]),
     ".parquet": (parquet_row, [*REASONS]),
