@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -12,23 +13,39 @@ from flows.cli.commands import main
 from headlines.corpus.ingest import ingest
 from headlines.corpus.tokens import segment_corpus
 from headlines.evaluation.evaluate import evaluate
-from headlines.models import champion
+from headlines.models import champion, registry
 from headlines.storage.artifact import Artifact
 from headlines.storage.data_root import DataRoot
 from headlines.training.train import train
-from lstm_model.presets import PRESETS
+from tests.factories import small_preset, write_corpus
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
+    """A data root with a corpus and two models, made once, and the models' versions.
+
+    The champion learned nothing and was not evaluated; the other one is better, and was.
+    """
+    directory = tmp_path_factory.mktemp("trained")
+    root = DataRoot.open(directory / "data")
+    corpus = ingest(root, "news", str(write_corpus(directory / "news.csv")))
+    tokens = segment_corpus(root, corpus)
+    small = small_preset("default", name="small", min_count=1, readers=1, pairs=None,
+                         pretrained=False, decay=False, patience=None, adversarial=0.0,
+                         batch_size=8)  # fmt: skip
+    lazy = dataclasses.replace(small, epochs=1, learning_rate=1e-6)
+    learnt = dataclasses.replace(small, epochs=30, learning_rate=0.02)
+    models = [train(root, corpus, tokens, preset) for preset in (lazy, learnt)]
+    evaluate(root, models[1], corpus, tokens)
+    return root.store.directory, [model.version for model in models]
 
 
 @pytest.fixture
-def models(root: DataRoot, corpus_file: Path, small_preset: str) -> list[Artifact]:
-    """A champion that learned nothing and was not evaluated, and a better model that was."""
-    corpus = ingest(root, "news", str(corpus_file))
-    tokens = segment_corpus(root, corpus)
-    lazy = dataclasses.replace(PRESETS[small_preset], epochs=1, learning_rate=1e-6)
-    learnt = dataclasses.replace(PRESETS[small_preset], epochs=30, learning_rate=0.02)
-    made = [train(root, corpus, tokens, preset) for preset in (lazy, learnt)]
-    evaluate(root, made[1], corpus, tokens)
-    return made
+def models(root: DataRoot, trained: tuple[Path, list[str]]) -> list[Artifact]:
+    """The two models, in a data root of the test's own."""
+    directory, versions = trained
+    shutil.copytree(directory, root.store.directory, dirs_exist_ok=True)
+    return [registry.open_model(root, version) for version in versions]
 
 
 def shown(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:

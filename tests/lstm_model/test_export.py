@@ -112,6 +112,7 @@ def test_export_of_article_branches(make_bundle, tmp_path, format) -> None:
     assert (tmp_path / "content_vocabulary.json").exists()
 
 
+@pytest.mark.integration
 def test_saved_model_runs_without_this_package(make_bundle, tmp_path) -> None:
     bundle = make_bundle(padded_length=5)
     export_model(bundle, tmp_path, ROWS, "saved_model")

@@ -50,6 +50,7 @@ def test_compiled_call_gives_the_same_results(shape, jit_compile) -> None:
     assert compiled.experimental_get_tracing_count() == 1
 
 
+@pytest.mark.integration
 def test_training_with_xla_gives_the_same_losses() -> None:
     ids = np.random.default_rng(6).integers(0, 9, (8, 5))  # 0 is masked, in the middle too
     labels = ids[:, 0] % 2

@@ -171,6 +171,7 @@ train(
 """
 
 
+@pytest.mark.integration
 def test_killed_training_resumes_to_the_same_bits(undisturbed, preset, tmp_path) -> None:
     given = [preset.to_dict(), str(tmp_path)]
     for examples in (TRAIN, DEV):
@@ -306,6 +307,7 @@ def test_adversarial_step_follows_the_gradient() -> None:
     np.testing.assert_array_equal(step[1], np.zeros((2, 2)))
 
 
+@pytest.mark.integration
 def test_adversarial_training_lowers_the_adversarial_loss(preset: Preset, tmp_path: Path) -> None:
     preset = dataclasses.replace(preset, dropout=0.0, label_smoothing=0.0, epochs=12)
 
@@ -424,10 +426,7 @@ def test_learning_rate_falls_in_the_second_half(preset: Preset) -> None:
     assert {learning_rate(steady, epoch) for epoch in (1, 2, 3, 4)} == {0.1}
 
 
-def test_falling_learning_rate_is_used(preset: Preset, tmp_path: Path) -> None:
-    falling = dataclasses.replace(preset, decay=True)
-    histories = [
-        train(one, TRAIN, DEV, tmp_path / str(one.decay)).history for one in (preset, falling)
-    ]
-    assert histories[0][:3] == histories[1][:3]
-    assert histories[0][3] != histories[1][3]
+def test_falling_learning_rate_is_used(undisturbed, preset: Preset, tmp_path: Path) -> None:
+    falling = train(dataclasses.replace(preset, decay=True), TRAIN, DEV, tmp_path)
+    assert falling.history[:3] == undisturbed.history[:3]
+    assert falling.history[3] != undisturbed.history[3]

@@ -192,6 +192,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
 
 
+@pytest.mark.integration
 def test_memory_of_an_ingest_hardly_grows_with_the_corpus(tmp_path: Path) -> None:
     peak = {}
     for rows in (20_000, 200_000):

@@ -48,6 +48,7 @@ class Cut(Exception):
     pass
 
 
+@pytest.mark.integration
 def test_an_interrupted_trial_resumes_with_the_same_metrics(
     root: DataRoot, corpus_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
