@@ -354,9 +354,7 @@ def test_training_learns_from_articles(preset, tmp_path: Path) -> None:
 
 @pytest.mark.integration
 def test_training_of_several_branches_is_resumed(preset: Preset, tmp_path: Path) -> None:
-    preset = dataclasses.replace(
-        preset, readers=2, pairs=BigramConfig(2, 1, 4), adversarial=0.5, epochs=3
-    )
+    preset = dataclasses.replace(preset, readers=2, pairs=BigramConfig(2, 1, 4), epochs=3)
     whole = train(preset, TRAIN, DEV, tmp_path / "whole")
     with pytest.raises(Stopped):
         train(preset, TRAIN, DEV, tmp_path / "interrupted", stop_after(2))
