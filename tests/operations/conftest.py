@@ -141,31 +141,19 @@ def service_in(directory: Path) -> Service:
     return Service(PrefectInstance(root.url, free_port()))
 
 
-# Waits until the tests are gone, however they end, and stops what they have started.
-GUARD = """
-import subprocess, sys
-sys.stdin.read()
-subprocess.run([sys.executable, "-m", "flows", "down"], stdout=subprocess.DEVNULL)
-"""
-
-
 @contextlib.contextmanager
-def ended_with_tests(service: Service) -> Iterator[None]:
-    """Has a service end with the tests, even if they are killed."""
-    with subprocess.Popen(
-        [sys.executable, "-c", GUARD],
-        cwd=PROJECT,
-        env=service.environment,
-        stdin=subprocess.PIPE,
-        start_new_session=True,
-    ):
-        yield  # then standard input is closed
+def stopped_at_end(service: Service) -> Iterator[None]:
+    """Stops a service when the block ends."""
+    try:
+        yield
+    finally:
+        service.headlines("down")
 
 
 @pytest.fixture(scope="session")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     running = service_in(tmp_path_factory.mktemp("service"))
-    with ended_with_tests(running):
+    with stopped_at_end(running):
         done = running.headlines("up")
         assert done.returncode == 0, done.stderr
         yield running

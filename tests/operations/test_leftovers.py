@@ -1,6 +1,5 @@
 """Servers that nothing started any more are named; all others are left in peace."""
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +11,6 @@ from headlines.errors import InputError
 from operations import processes
 from operations.instance import PrefectInstance
 from operations.leftovers import check_leftovers
-from tests.operations.conftest import GUARD, PROJECT
 
 # A process that looks like a server, started by one that ends at once.
 ORPHAN = """
@@ -54,12 +52,3 @@ def test_a_recorded_server_is_not_left_behind(instance: PrefectInstance) -> None
     processes.start(instance, "server", SERVING, instance.environment())
     assert check_leftovers(instance) == "no server or worker is left behind"
     processes.stop(instance, "server", 5)
-
-
-def test_the_guard_of_tests_stops_what_they_started(instance: PrefectInstance) -> None:
-    started = processes.start(instance, "worker", SERVING, os.environ)
-    environment = instance.environment() | {"HEADLINES_PORT": "4200"}
-    guard = [sys.executable, "-c", GUARD]
-    # Its standard input is at its end, as when the tests have been killed.
-    subprocess.run(guard, cwd=PROJECT, env=environment, stdin=subprocess.DEVNULL, check=True)
-    assert not started.alive

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.operations.conftest import ended_with_tests, free_port, service_in
+from tests.operations.conftest import free_port, service_in, stopped_at_end
 
 pytestmark = [pytest.mark.integration, pytest.mark.postgres]
 
@@ -71,7 +71,7 @@ def test_a_night_on_postgresql(
     monkeypatch.setenv("PREFECT_SERVER_DATABASE_CONNECTION_URL", database)
     service = service_in(tmp_path)
     service.batch("2026-11-20.csv", 20)
-    with ended_with_tests(service):
+    with stopped_at_end(service):
         done = service.headlines("up")
         assert done.returncode == 0, done.stderr
         done = service.prefect(

@@ -15,7 +15,7 @@ import pytest
 
 from operations import processes
 from operations.instance import HEARTBEAT_SECONDS, PROJECT
-from tests.operations.conftest import Service, ended_with_tests, service_in
+from tests.operations.conftest import Service, service_in, stopped_at_end
 from tests.operations.test_service import NEWS, rows_of, start_until_midway
 
 pytestmark = pytest.mark.integration
@@ -133,7 +133,7 @@ def test_a_night_of_many_batches_finds_no_locked_database(trained: Service) -> N
 @pytest.mark.slow
 def test_a_night_without_a_server_finds_no_locked_database(tmp_path: Path) -> None:
     service = service_in(tmp_path)
-    with ended_with_tests(service):
+    with stopped_at_end(service):
         assert service.headlines("up").returncode == 0  # creates automations, which do most writes
         assert service.headlines("down").returncode == 0
         batches = [f"{number}.csv" for number in range(40)]
