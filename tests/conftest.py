@@ -31,15 +31,20 @@ os.environ.setdefault("PREFECT_API_REQUEST_TIMEOUT", "15")
 BUDGET_SECONDS = 10
 LONGER = {"integration", "slow"}
 
+# The folders with the longest files come first, so that two processes end together.
+LONGEST = {"benchmarks", "operations", "lstm_model"}
+
 # Whoever uses one of these is an integration test.
 SERVERS = {"prefect_server", "service", "s3_server", "start_cluster"}
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest selects by marker
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+@pytest.hookimpl(wrapper=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None]:
     for item in items:
         if SERVERS.intersection(getattr(item, "fixturenames", ())):
             item.add_marker("integration")
+    yield  # pytest selects, and the order becomes a random one
+    items.sort(key=lambda item: item.path.parent.name not in LONGEST)
 
 
 @pytest.hookimpl(wrapper=True)
