@@ -184,6 +184,7 @@ def kill(run: Run, kills: int, seed: str) -> Counter[str]:
     raise AssertionError("there are always more moments")
 
 
+@pytest.mark.integration
 def test_a_group_of_processes_killed_at_a_few_moments(fragile: Victim, tmp_path: Path) -> None:
     run = Run(fragile, tmp_path, revised=True)
     parts = sorted((run.root / "predictions" / f"batch={BATCH}").glob("*.parquet"))

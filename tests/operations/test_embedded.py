@@ -18,9 +18,10 @@ from operations.instance import PrefectInstance
 pytestmark = pytest.mark.integration
 
 RUN = """
-import sys
+import signal, sys
 from operations import embedded
 from operations.instance import PrefectInstance
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # `nohup` has it ignored
 print(embedded.start(PrefectInstance(sys.argv[1], 4200)).process.pid, flush=True)
 sys.stdin.read()
 """
