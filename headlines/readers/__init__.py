@@ -7,10 +7,11 @@ A file that cannot be read as a whole raises `InputError`.
 import errno
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TypeVar
 
 from headlines.errors import InputError
-from headlines.readers.delimited import delimited_records
-from headlines.readers.encodings import PROBE_BYTES, check_encoding
+from headlines.readers.delimited import Dialect, delimited_records
+from headlines.readers.encodings import PROBE_BYTES, check_encoding, is_utf8
 from headlines.readers.formats import (
     SUPPORTED_SUFFIXES,
     compression_suffix,
@@ -21,8 +22,10 @@ from headlines.readers.formats import (
     open_stream,
 )
 from headlines.readers.jsonl import jsonl_records
-from headlines.readers.read_options import ReadOptions
+from headlines.readers.plain_lines import can_split, delimited_blocks
+from headlines.readers.read_options import DELIMITERS, ReadOptions
 from headlines.readers.record import Record, to_json
+from headlines.readers.row_block import RowBlock, blocks_of
 from headlines.readers.signatures import SIGNATURE_BYTES, check_compression, check_signature
 from headlines.readers.text_lines import iter_lines
 
@@ -31,12 +34,16 @@ __all__ = [
     "EmptyFile",
     "ReadOptions",
     "Record",
+    "RowBlock",
     "data_suffix",
     "natural_order",
     "not_a_file",
+    "read_blocks",
     "read_records",
     "to_json",
 ]
+
+Rows = TypeVar("Rows")
 
 # Errors of the path itself; any other OSError may be temporary and is raised as it is.
 _PATH_ERRORS = (
@@ -67,13 +74,27 @@ def read_records(path: Path, options: ReadOptions, work: Path | None = None) -> 
         InputError: the file is missing or damaged, its format is not supported, its encoding is
             not the declared one, or it lacks a column that it must have.
     """
-    records = _records(path, options, work)
+    return _with_errors(_records(path, options, work), path, options)
+
+
+def read_blocks(path: Path, options: ReadOptions, work: Path | None = None) -> Iterator[RowBlock]:
+    """Yield the rows that `read_records` gives in blocks, by columns where a file is well-formed.
+
+    The first row of a file is always a record.
+
+    Raises:
+        EmptyFile, InputError: as `read_records` does.
+    """
+    return _with_errors(_blocks(path, options, work), path, options)
+
+
+def _with_errors(rows: Iterator[Rows], path: Path, options: ReadOptions) -> Iterator[Rows]:
     try:
-        first = next(records, None)
+        first = next(rows, None)
         if first is None:
             raise EmptyFile("the file has no rows", str(path), "upload it again")
         yield first
-        yield from records
+        yield from rows
     except OSError as error:
         if error.errno not in _PATH_ERRORS:
             raise
@@ -88,7 +109,18 @@ def read_records(path: Path, options: ReadOptions, work: Path | None = None) -> 
         ) from error
 
 
-def _records(path: Path, options: ReadOptions, work: Path | None) -> Iterator[Record]:
+def _blocks(path: Path, options: ReadOptions, work: Path | None) -> Iterator[RowBlock]:
+    file_format = _checked_format(path, options)
+    is_text = file_format in DELIMITERS and is_utf8(options.encoding)
+    if is_text and can_split(Dialect.of(path, options)):
+        with open_stream(path) as file:
+            yield from delimited_blocks(file, path, options)
+    else:
+        yield from blocks_of(_records(path, options, work))
+
+
+def _checked_format(path: Path, options: ReadOptions) -> str:
+    """The format of a file, after a look at its start."""
     if not path.exists():
         raise InputError("no such file", str(path), "check the path")
     if not path.is_file():
@@ -103,6 +135,11 @@ def _records(path: Path, options: ReadOptions, work: Path | None) -> Iterator[Re
         check_signature(head, path, file_format)
         if file_format != ".parquet":
             check_encoding(head + file.read(PROBE_BYTES - len(head)), path, options.encoding)
+    return file_format
+
+
+def _records(path: Path, options: ReadOptions, work: Path | None) -> Iterator[Record]:
+    file_format = _checked_format(path, options)
     if file_format == ".parquet":
         from headlines.readers.parquet import parquet_records  # imports pyarrow
 

@@ -6,6 +6,9 @@ import unicodedata
 
 MAX_TITLE = 500  # characters; the longest headline of the iNews corpus has 89
 
+# A title with such a character is not blank: ASCII but the space and controls, or common Han.
+SURELY_VISIBLE = "[!-~\u4e00-\u9fa5]"
+
 TOO_LONG = f"title is longer than {MAX_TITLE} characters"
 
 _UNDECODABLE = re.compile("[\ud800-\udfff]")

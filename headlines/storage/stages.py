@@ -142,6 +142,10 @@ STAGES = {
         5,
         (
             *_READING,
+            "headlines.readers.byte_window",
+            "headlines.readers.plain_lines",
+            "headlines.readers.row_block",
+            "headlines.scoring.admission",
             "headlines.scoring.prepare",
             "headlines.scoring.chunks",
             "headlines.scoring.read_files",

@@ -1,0 +1,136 @@
+"""Files read by columns give exactly the rows that the row-by-row reader gives."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from headlines.errors import InputError
+from headlines.readers import (
+    ReadOptions,
+    Record,
+    plain_lines,
+    read_blocks,
+    read_records,
+)
+from headlines.readers.rejects import Reject
+from headlines.scoring.admission import admit
+from headlines.scoring.chunks import CHUNK_SCHEMA
+from headlines.scoring.rows import validate_row
+
+DATA = Path(__file__).parent / "data"
+TOKENS = [
+    *(b"a", b" ", b",", b"\t", b"\n", b"\r\n", b"\r", b'"', b'""', b"\\", b"\0", b"\x1f", b"\xff"),
+    *("大".encode(), "\u3000".encode(), "\u200b".encode(), "\ufeff".encode(), "，".encode()),
+    *(b"1,a,b\n", b"2,c,d\n", b'3,"x, y",z\n', b"id,title,source\n", b"\n\n\n\r\r", b"4,\xe5,\n"),
+    *(b'5,"open,\n', b'6,"two\nlines",b\n', b"7\ttab\tb\n", b",,\n", "8,大涨,搜狐\n".encode()),
+]
+contents = st.lists(st.sampled_from(TOKENS) | st.binary(max_size=3), max_size=30).map(b"".join)
+settings_of_files = st.sampled_from(
+    [
+        ("a.csv", {}),
+        ("a.tsv", {}),
+        ("a.csv", {"quoting": "none"}),
+        ("a.csv", {"delimiter": "，"}),
+        ("a.csv", {"id_column": "source", "long_titles": "cut"}),
+        ("a.csv", {"title_column": "a"}),
+    ]
+)
+
+
+@pytest.fixture(params=[64, 1 << 20], ids=["short blocks", "long blocks"])
+def block_size(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plain_lines, "_BLOCK", request.param)
+
+
+def by_rows(path: Path, options: ReadOptions) -> list[Record] | str:
+    try:
+        return list(read_records(path, options))
+    except InputError as error:
+        return str(error)
+
+
+def by_columns(path: Path, options: ReadOptions) -> list[Record] | str:
+    records: list[Record] = []
+    try:
+        for block in read_blocks(path, options):
+            records += block.records
+            records += map(block.record, range(len(block.rows)))
+    except InputError as error:
+        return str(error)
+    return sorted(records, key=lambda record: record.row)
+
+
+def checked_by_rows(path: Path, options: ReadOptions) -> Any:
+    rows, rejects = [], []
+    for record in read_records(path, options):
+        try:
+            rows.append(validate_row(record, options)._asdict())
+        except ValueError as error:
+            rejects.append(Reject(record.row, str(error), record.raw))
+    return rows, rejects
+
+
+def checked_by_columns(path: Path, options: ReadOptions) -> Any:
+    rows, rejects = [], []
+    for block in read_blocks(path, options):
+        admitted = admit(block, options)
+        assert admitted.rows.schema == CHUNK_SCHEMA
+        rows += admitted.rows.to_pylist()
+        rejects += admitted.rejects
+    return rows, rejects
+
+
+def check_equal(path: Path, options: ReadOptions) -> None:
+    expected = by_rows(path, options)
+    assert by_columns(path, options) == expected
+    if not isinstance(expected, str):
+        assert checked_by_columns(path, options) == checked_by_rows(path, options)
+
+
+@pytest.mark.usefixtures("block_size")
+@settings(max_examples=150)
+@given(content=contents, of_file=settings_of_files)
+@example(content=b'1,"a,b\n2,c,d\n3,e,f\n', of_file=("a.csv", {}))
+@example(content=b"1,a,b\r2,c,d\n3,e,f\r\n", of_file=("a.csv", {}))
+@example(content=b'1,a,"x\\\n2,c,d\n', of_file=("a.csv", {"quoting": "none"}))
+def test_any_bytes_give_the_same_rows_both_ways(
+    folder: Path, content: bytes, of_file: tuple[str, dict[str, Any]]
+) -> None:
+    name, options = of_file
+    path = folder / name
+    mark = b"\t" if name.endswith(".tsv") else options.get("delimiter", ",").encode()
+    header = b"id,title,source\n".replace(b",", mark)
+    for start in (header, b"", b"a\n"):
+        path.write_bytes(start + content)
+        check_equal(path, ReadOptions(**options))
+
+
+@pytest.mark.usefixtures("block_size")
+@pytest.mark.parametrize("path", sorted(DATA.iterdir()), ids=lambda path: path.name)
+def test_awkward_files_give_the_same_rows_both_ways(path: Path) -> None:
+    for options in (
+        ReadOptions(),
+        ReadOptions("gb18030"),
+        ReadOptions(delimiter=";"),
+        ReadOptions(delimiter="tab"),
+        ReadOptions(quoting="csv"),
+        ReadOptions(title_column="Title"),
+    ):
+        check_equal(path, options)
+
+
+def test_poisoned_rows_leave_the_others_in_columns(tmp_path: Path) -> None:
+    poison = [b",,\n", b"1,a\n", b"2,\xff,b\n", b'3,"x"y,b\n', b"4,a\0,b\n", b'5,"x,\n', b"6,  ,\n"]
+    lines = [b"id,title,source\n"]
+    for number in range(7_000):
+        lines.append(f"n{number},某地地震{number}人伤亡,搜狐\n".encode())
+        if number % 100 == 0:
+            lines.append(poison[number // 100 % len(poison)])
+    path = tmp_path / "a.csv"
+    path.write_bytes(b"".join(lines))
+    check_equal(path, ReadOptions())
+    blocks = list(read_blocks(path, ReadOptions()))
+    assert sum(len(block.rows) for block in blocks) > 6_000
