@@ -7,7 +7,7 @@ A file that cannot be read as a whole raises `InputError`.
 import errno
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from headlines.errors import InputError
 from headlines.readers.delimited import Dialect, delimited_records
@@ -22,19 +22,19 @@ from headlines.readers.formats import (
     open_stream,
 )
 from headlines.readers.jsonl import jsonl_records
-from headlines.readers.plain_lines import can_split, delimited_blocks
 from headlines.readers.read_options import DELIMITERS, ReadOptions
 from headlines.readers.record import Record, to_json
-from headlines.readers.row_block import RowBlock, blocks_of
 from headlines.readers.signatures import SIGNATURE_BYTES, check_compression, check_signature
 from headlines.readers.text_lines import iter_lines
+
+if TYPE_CHECKING:
+    from headlines.readers.row_block import RowBlock
 
 __all__ = [
     "SUPPORTED_SUFFIXES",
     "EmptyFile",
     "ReadOptions",
     "Record",
-    "RowBlock",
     "data_suffix",
     "natural_order",
     "not_a_file",
@@ -77,7 +77,7 @@ def read_records(path: Path, options: ReadOptions, work: Path | None = None) -> 
     return _with_errors(_records(path, options, work), path, options)
 
 
-def read_blocks(path: Path, options: ReadOptions, work: Path | None = None) -> Iterator[RowBlock]:
+def read_blocks(path: Path, options: ReadOptions, work: Path | None = None) -> Iterator["RowBlock"]:
     """Yield the rows that `read_records` gives in blocks, by columns where a file is well-formed.
 
     The first row of a file is always a record.
@@ -109,7 +109,11 @@ def _with_errors(rows: Iterator[Rows], path: Path, options: ReadOptions) -> Iter
         ) from error
 
 
-def _blocks(path: Path, options: ReadOptions, work: Path | None) -> Iterator[RowBlock]:
+def _blocks(path: Path, options: ReadOptions, work: Path | None) -> Iterator["RowBlock"]:
+    # They import NumPy and pyarrow.
+    from headlines.readers.plain_lines import can_split, delimited_blocks
+    from headlines.readers.row_block import blocks_of
+
     file_format = _checked_format(path, options)
     is_text = file_format in DELIMITERS and is_utf8(options.encoding)
     if is_text and can_split(Dialect.of(path, options)):

@@ -36,6 +36,11 @@ _INVISIBLE = re.compile(
 )
 
 
+def may_be_invisible(characters: str) -> list[str]:
+    """Those that do not show, at least in some places."""
+    return _CANDIDATE.findall(characters)
+
+
 def visible_text(text: str) -> str:
     """The text without marks that do not show, such as zero-width spaces and bidi marks.
 

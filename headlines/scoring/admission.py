@@ -7,9 +7,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from headlines.readers import ReadOptions, RowBlock
+from headlines.readers import ReadOptions
 from headlines.readers.record import json_text
 from headlines.readers.rejects import Reject
+from headlines.readers.row_block import RowBlock
 from headlines.readers.titles import MAX_TITLE, SURELY_VISIBLE, has_undecodable
 from headlines.scoring.chunks import CHUNK_SCHEMA
 from headlines.scoring.rows import validate_row

@@ -10,12 +10,12 @@ from headlines.readers import (
     EmptyFile,
     ReadOptions,
     Record,
-    RowBlock,
     read_blocks,
     read_records,
     to_json,
 )
 from headlines.readers.record import alike_column
+from headlines.readers.row_block import RowBlock
 from headlines.readers.titles import MAX_TITLE, TOO_LONG, has_undecodable, title_problem
 
 # pandas makes floats of a column of integers with gaps. They are exact up to 2^53; no program has

@@ -42,6 +42,7 @@ _SEGMENTATION = (
     "headlines.segmentation.segmenter",
     "headlines.segmentation.python_jieba",
     "headlines.segmentation.user_dictionary",
+    "lstm_model.joined_tokens",
     "lstm_model.row_stable",
 )
 _MODEL = (
@@ -52,6 +53,7 @@ _MODEL = (
     "lstm_model.calibration",
     "lstm_model.gate_inputs",
     "lstm_model.inputs",
+    "lstm_model.joined_tokens",
     "lstm_model.packed",
     "lstm_model.row_stable",
     "lstm_model.vocabulary",
@@ -161,6 +163,7 @@ STAGES = {
             "headlines.metrics.profile",
             "headlines.scoring.commit",
             "headlines.scoring.score_chunks",
+            "headlines.readers.many_titles",
             "headlines.readers.titles",
             *_MODEL,
         ),

@@ -228,6 +228,18 @@ def test_all_words_said_several_times_are_cut_as_by_jieba() -> None:
         check_precise([few_characters(seeded, han) for _ in range(500)])
 
 
+@given(
+    st.lists(
+        st.text(max_size=12)
+        | st.text(st.sampled_from([*SEPARATORS, *MARKS, *"A1中国三战，"]), max_size=12)
+    )
+)
+def test_texts_cut_together_are_as_each_alone(texts: list[str]) -> None:
+    together = segment(texts)
+    assert together == [words for text in texts for words in segment([text])]
+    assert together == segment(texts, "jieba")
+
+
 @pytest.mark.parametrize(
     ("text", "is_left"),
     [
