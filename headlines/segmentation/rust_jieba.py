@@ -6,12 +6,14 @@ The port has jieba's dictionary and hidden Markov model. The two differ in these
 - runs of ASCII that jieba's model splits further (`text-indent` into three words, `1.5em` into
   two): split here as jieba does;
 - characters that only one of them takes for Han or white space, and lone surrogates, which Rust
-  rejects: the block (see `python_jieba.BLOCK`) with such a character is left to jieba;
+  rejects: a text with such a character is split into blocks (see `python_jieba.BLOCK`) as by jieba,
+  for which each of these characters is a word;
 - repeated characters (`三战三战三战`): cuts to which the hidden Markov model gives the same score,
   as they have the same characters in the same states in another order. Rounding decides between
-  them, and the port has jieba's emission probabilities to six digits only. A block that may have
-  such cuts (see `_may_tie`) is left to jieba. Other scores that agree to six digits are not
-  detected: none were met in 8.8 million characters of articles.
+  them, and the port has jieba's emission probabilities to six digits only. In a block that may have
+  such cuts (see `_may_tie`), what is no word of the dictionary is left to jieba's model. Other
+  scores that agree to six digits are not detected: none were met in 8.8 million characters of
+  articles.
 
 Full mode has another meaning in the port, so it is jieba's own.
 """
@@ -31,9 +33,10 @@ from lstm_model.joined_tokens import JoinedTokens
 
 Needs = npt.NDArray[np.uint8]
 
-# Bits: what a text needs: to be cut by jieba, to be split further, or to be cut alone, as it has
-# line ends; and of characters, that they are in runs of ASCII.
-_JIEBA, _SPLIT, _ALONE, _MARK, _LETTER = 1, 2, 4, 8, 16
+# Bits: what a text needs: to be cut block by block, as it has characters that the two treat
+# differently or a line end; to have ties broken by jieba's hidden Markov model; or to be split
+# further. And of characters, that they are in runs of ASCII.
+_BLOCKS, _TIE, _SPLIT, _MARK, _LETTER = 1, 2, 4, 8, 16
 _SHARED = (  # code points, first and last, that both treat alike
     # without the separators 1C to 1F, which are white space only in Python,
     *((0x00, 0x1B), (0x20, 0x33FF)),
@@ -48,6 +51,7 @@ _MARKS = "+#&._%-"  # jieba keeps these together with letters and digits at firs
 _LINE_END = "\n"
 
 AT_ONCE = 500  # texts that are cut together: their words and arrays should fit into a cache
+_CHARACTER = re.compile("\r\n|.", re.DOTALL)
 _RUN = re.compile(r"[a-zA-Z0-9+#&._%-]{2,}")
 _SUBWORDS = re.compile(r"([a-zA-Z0-9]+(?:\.[0-9]+)?%?)")  # `re_skip` of `jieba.finalseg`
 _WORDS = frozenset({"AT&T", "c#", "C#", "c++", "C++"})  # words of the dictionary are not split
@@ -64,7 +68,7 @@ def precise(texts: Sequence[str], hmm: bool) -> JoinedTokens:
         some = texts[start : start + AT_ONCE]
         first = 0
         needs = _needs_at_once(some)
-        for number in [*np.flatnonzero(needs & (_JIEBA | _ALONE)).tolist(), len(some)]:
+        for number in [*np.flatnonzero(needs & (_BLOCKS | _TIE)).tolist(), len(some)]:
             _cut_together(some[first:number], needs[first:number], hmm, words, ends)
             if number < len(some):
                 words += _cut_blocks(some[number], hmm)
@@ -77,7 +81,7 @@ def precise(texts: Sequence[str], hmm: bool) -> JoinedTokens:
 def _cut_together(
     texts: Sequence[str], needs: Needs, hmm: bool, words: list[str], ends: list[int]
 ) -> None:
-    """Add the words of texts that jieba need not cut."""
+    """Add the words of texts that can be cut with others."""
     cut = _rjieba().cut(_LINE_END.join([*texts, ""]), hmm)
     first = 0
     for is_split in (needs & _SPLIT).tolist():
@@ -117,7 +121,7 @@ def _needs_at_once(texts: Sequence[str]) -> Needs:
             place = start - int(ends[number] - lengths[number])
             blocks = python_jieba.BLOCK.finditer(texts[number])
             if _may_tie(next(block[0] for block in blocks if block.end() > place)):
-                text_needs[number] |= _JIEBA
+                text_needs[number] |= _TIE
     return text_needs
 
 
@@ -166,14 +170,38 @@ def _has_repeated_part(text: str) -> bool:
 
 
 def _cut_blocks(text: str, hmm: bool) -> list[str]:
-    blocks = [block for block in python_jieba.BLOCK.split(text) if block]
     words: list[str] = []
-    for block, needs in zip(blocks, _needs(blocks), strict=True):
-        if needs & _JIEBA:
-            words += python_jieba.tokenizer().lcut(block, HMM=hmm)
+    for number, part in enumerate(python_jieba.BLOCK.split(text)):
+        if not number % 2:  # between two blocks
+            words += _CHARACTER.findall(part)
+        elif hmm and _needs([part])[0] & _TIE:
+            words += _cut_tied(part)
         else:
-            block_words = _rjieba().cut(block, hmm)
+            block_words = _rjieba().cut(part, hmm)
             words += _split_runs(block_words) if hmm else block_words
+    return words
+
+
+def _cut_tied(block: str) -> list[str]:
+    """The words of a block: those of the dictionary, and jieba's own model for what is left.
+
+    Unlike jieba itself, the model needs no second copy of the dictionary, which takes a second to
+    load and 130 MB.
+    """
+    words: list[str] = []
+    unknown = ""
+    # Without the model, letters and digits that are no word of the dictionary come together.
+    for word in [*_rjieba().cut(block, False), ""]:
+        if len(word) == 1 or (word and word.isascii() and word not in _WORDS):
+            unknown += word
+            continue
+        if len(unknown) > 1 and not _rjieba().has_word(unknown):
+            words += python_jieba.guess_words(unknown)
+        else:
+            words += unknown
+        unknown = ""
+        if word:
+            words.append(word)
     return words
 
 
@@ -208,12 +236,12 @@ def _with_subwords(word: str, has_word: Callable[[str], bool]) -> list[str]:
 
 @cache
 def _needs_of_characters() -> Needs:
-    needs = np.full(0x110000, _JIEBA, np.uint8)
+    needs = np.full(0x110000, _BLOCKS, np.uint8)
     for first, last in _SHARED:
         needs[first : last + 1] = 0
     needs[[ord(mark) for mark in _MARKS]] = _MARK
     needs[[ord(letter) for letter in string.ascii_letters + string.digits]] = _LETTER
-    needs[[ord(end) for end in "\r\n"]] = _ALONE
+    needs[[ord(end) for end in "\r\n"]] = _BLOCKS
     return needs
 
 
