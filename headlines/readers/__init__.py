@@ -111,6 +111,7 @@ def _with_errors(rows: Iterator[Rows], path: Path, options: ReadOptions) -> Iter
 
 def _blocks(path: Path, options: ReadOptions, work: Path | None) -> Iterator["RowBlock"]:
     # They import NumPy and pyarrow.
+    from headlines.readers.parquet import parquet_blocks
     from headlines.readers.plain_lines import can_split, delimited_blocks
     from headlines.readers.row_block import blocks_of
 
@@ -119,6 +120,8 @@ def _blocks(path: Path, options: ReadOptions, work: Path | None) -> Iterator["Ro
     if is_text and can_split(Dialect.of(path, options)):
         with open_stream(path) as file:
             yield from delimited_blocks(file, path, options)
+    elif file_format == ".parquet":
+        yield from parquet_blocks(path, options, work)
     else:
         yield from blocks_of(_records(path, options, work))
 

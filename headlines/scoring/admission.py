@@ -18,6 +18,7 @@ from headlines.scoring.rows import validate_row
 Flags = NDArray[np.bool_]
 
 _ESCAPED = bytes(chr(code) in '"\\' or code < 0x20 for code in range(256))  # in JSON
+_NUL = bytes(code == 0 for code in range(256))
 
 
 @dataclass(frozen=True)
@@ -68,9 +69,15 @@ def _usable(columns: dict[str, pa.Array], options: ReadOptions) -> Flags:
     titles = columns[options.title_column]
     lengths = np.diff(_offsets(titles))  # bytes, as many as characters or more
     usable: Flags = lengths <= MAX_TITLE
-    usable &= pc.match_substring_regex(titles, SURELY_VISIBLE).to_numpy(zero_copy_only=False)
+    is_visible = pc.match_substring_regex(titles, SURELY_VISIBLE).fill_null(False)
+    usable &= is_visible.to_numpy(zero_copy_only=False)
+    usable[_rows_with(titles, _NUL)] = False
     for name in others:
-        usable[_rows_with(columns[name], _ESCAPED)] = False
+        if pa.types.is_string(columns[name].type):
+            usable[_rows_with(columns[name], _ESCAPED)] = False
+    ids = columns.get(options.ids_from)
+    if ids is not None and pa.types.is_boolean(ids.type):
+        usable &= ids.is_null().to_numpy(zero_copy_only=False)
     return usable
 
 
@@ -99,10 +106,18 @@ def _table(rows: NDArray[np.int64], columns: dict[str, pa.Array], options: ReadO
     others = _others(columns, options)
     parts: list[pa.Scalar | pa.Array] = []
     for name in others:
-        parts += [f'{"," if parts else "{"}{json_text(name)}:"', columns[name], '"']
+        parts += [f"{',' if parts else '{'}{json_text(name)}:", _json_values(columns[name])]
     extra = pc.binary_join_element_wise(*parts, "}", "") if others else nothing
-    values = [pa.array(rows), nothing if ids is None else ids, columns[options.title_column], extra]
+    ids = nothing if ids is None else ids.cast(pa.string())
+    values = [pa.array(rows), ids, columns[options.title_column], extra]
     return pa.table(values, schema=CHUNK_SCHEMA)
+
+
+def _json_values(values: pa.Array) -> pa.Array:
+    """Values without a character that JSON escapes, in JSON."""
+    is_text = pa.types.is_string(values.type)
+    quote = '"' if is_text else ""
+    return pc.binary_join_element_wise(quote, values.cast(pa.string()), quote, "").fill_null("null")
 
 
 def _others(columns: dict[str, pa.Array], options: ReadOptions) -> list[str]:

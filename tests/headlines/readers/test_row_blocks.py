@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -11,6 +13,7 @@ from headlines.errors import InputError
 from headlines.readers import (
     ReadOptions,
     Record,
+    parquet,
     plain_lines,
     read_blocks,
     read_records,
@@ -106,6 +109,41 @@ def test_any_bytes_give_the_same_rows_both_ways(
     for start in (header, b"", b"a\n"):
         path.write_bytes(start + content)
         check_equal(path, ReadOptions(**options))
+
+
+TEXTS = st.sampled_from(
+    ["大涨", "a\\b", 'a"b', "", " ", "\u3000", "a\0", "长" * 501, "\n", "，", None]
+)
+COLUMNS = st.one_of(
+    st.sampled_from([pa.string(), pa.large_string(), pa.string_view()]).map(lambda t: (t, TEXTS)),
+    st.just((pa.dictionary(pa.int8(), pa.string()), TEXTS)),
+    st.just((pa.uint64(), st.none() | st.integers(0, 2**64 - 1))),
+    st.just((pa.int8(), st.none() | st.integers(-128, 127))),
+    st.just((pa.bool_(), st.none() | st.booleans())),
+    st.just((pa.float64(), st.none() | st.floats(allow_nan=False))),
+    st.just((pa.binary(), st.none() | st.binary(max_size=2))),
+    st.just((pa.null(), st.none())),
+)
+
+
+@st.composite
+def tables(draw: st.DrawFn) -> pa.Table:
+    rows = draw(st.integers(1, 7))
+    names = draw(st.permutations(["title", "id", *draw(st.sets(st.sampled_from('b"c')))]))
+    columns = {}
+    for name in names:
+        column_type, values = (pa.string(), TEXTS) if name == "title" else draw(COLUMNS)
+        columns[name] = pa.array(draw(st.lists(values, min_size=rows, max_size=rows)), column_type)
+    return pa.table(columns)
+
+
+@given(tables())
+def test_any_table_gives_the_same_rows_both_ways(folder: Path, table: pa.Table) -> None:
+    path = folder / "any.parquet"
+    pq.write_table(table, path)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(parquet, "_BATCH_ROWS", 3)
+        check_equal(path, ReadOptions())
 
 
 @pytest.mark.usefixtures("block_size")
