@@ -22,7 +22,7 @@ from headlines.readers.formats import (
     open_stream,
 )
 from headlines.readers.jsonl import jsonl_records
-from headlines.readers.read_options import DELIMITERS, ReadOptions
+from headlines.readers.read_options import ReadOptions
 from headlines.readers.record import Record, to_json
 from headlines.readers.signatures import SIGNATURE_BYTES, check_compression, check_signature
 from headlines.readers.text_lines import iter_lines
@@ -112,18 +112,21 @@ def _with_errors(rows: Iterator[Rows], path: Path, options: ReadOptions) -> Iter
 def _blocks(path: Path, options: ReadOptions, work: Path | None) -> Iterator["RowBlock"]:
     # They import NumPy and pyarrow.
     from headlines.readers.parquet import parquet_blocks
+    from headlines.readers.plain_json import jsonl_blocks
     from headlines.readers.plain_lines import can_split, delimited_blocks
     from headlines.readers.row_block import blocks_of
 
     file_format = _checked_format(path, options)
-    is_text = file_format in DELIMITERS and is_utf8(options.encoding)
-    if is_text and can_split(Dialect.of(path, options)):
-        with open_stream(path) as file:
-            yield from delimited_blocks(file, path, options)
-    elif file_format == ".parquet":
+    if file_format == ".parquet":
         yield from parquet_blocks(path, options, work)
-    else:
+    elif not is_utf8(options.encoding) or not (
+        file_format == ".jsonl" or can_split(Dialect.of(path, options))
+    ):
         yield from blocks_of(_records(path, options, work))
+    else:
+        read = jsonl_blocks if file_format == ".jsonl" else delimited_blocks
+        with open_stream(path) as file:
+            yield from read(file, path, options)
 
 
 def _checked_format(path: Path, options: ReadOptions) -> str:

@@ -22,8 +22,9 @@ from headlines.readers.row_block import RowBlock, block_of, blocks_of
 from headlines.readers.text_lines import byte_lines
 
 Positions = NDArray[np.int64]
+Flags = NDArray[np.bool_]
 
-_BLOCK = 1 << 20  # bytes: arrays of this length stay in the processor's cache
+BLOCK = 1 << 20  # bytes: arrays of this length stay in the processor's cache
 _LINES = 8  # are left to the rows' reader together if one of them does not decode
 _LF, _CR = 10, 13
 _MARK = b"\xef\xbb\xbf"
@@ -82,12 +83,12 @@ class _Splitter:
         if self._unfinished:
             return None
         window = self._window
-        window.fill(_BLOCK)
-        end = window.data.rfind(b"\n", 0, _BLOCK) + 1
+        window.fill(BLOCK)
+        end = window.data.rfind(b"\n", 0, BLOCK) + 1
         if not end:
             return None
         data = window.data[:end]
-        lines = _Lines(data, self._is_mark, self._delimiter, len(self._header))
+        lines = PlainLines(data, self._is_mark, self._delimiter, len(self._header))
         lines.exclude_undecodable()
         lines.exclude_equal(self._header_line)
         records: list[Record] = []
@@ -99,22 +100,11 @@ class _Splitter:
                 lines.exclude(start, reached)
         if not self._unfinished:
             window.drop(max(end, reached))
-        starts = lines.starts_of_plain()
-        rows = np.arange(len(starts)) + np.searchsorted(record_starts, starts)
-        record_rows = np.arange(len(records)) + np.searchsorted(starts, record_starts)
-        return RowBlock(
-            [
-                record._replace(row=row)
-                for record, row in zip(records, record_rows.tolist(), strict=True)
-            ],
-            rows,
-            dict(zip(self._header, lines.columns(), strict=True)),
-            lines.line,
-            size=max(end, reached),
-        )
+        columns = dict(zip(self._header, lines.columns(), strict=True))
+        return lines.block(columns, records, record_starts, max(end, reached))
 
     def _read_rows(
-        self, start: int, lines: "_Lines", records: list[Record], record_starts: list[int]
+        self, start: int, lines: "PlainLines", records: list[Record], record_starts: list[int]
     ) -> int:
         """Read rows from a line on, up to a plain line or a new block; where that starts."""
         self._window.position = start
@@ -141,10 +131,18 @@ class _Splitter:
         return rows_below(self._header, row_lines, self._dialect)
 
 
-class _Lines:
-    """The lines of a block, and which of them are plain: split without `csv`."""
+class PlainLines:
+    """The lines of a block, and which of them are plain: split at their delimiters alone."""
 
     def __init__(self, data: bytes, is_mark: bytes, delimiter: int, columns: int) -> None:
+        """Lines with other marks than delimiters, or not so many columns, are not plain.
+
+        Args:
+            data: the block, which ends in LF.
+            is_mark: a 1 for each byte that is LF, CR, the delimiter or not plain.
+            delimiter: between the columns.
+            columns: how many a plain line has.
+        """
         self.size = len(data)
         codes = np.frombuffer(data, np.uint8)
         marks = np.flatnonzero(np.frombuffer(data.translate(is_mark), bool))
@@ -180,6 +178,10 @@ class _Lines:
                     middle = (first + last) // 2
                     portions += [(first, middle), (middle, last)]
 
+    def keep(self, is_plain: Flags) -> None:
+        """Let only these of the plain lines be plain."""
+        self._is_plain[self._is_plain] = is_plain
+
     def exclude_equal(self, text: bytes) -> None:
         """Let no line be plain that is this text."""
         for number in np.flatnonzero(self._text_ends - self._starts == len(text)).tolist():
@@ -200,15 +202,31 @@ class _Lines:
             self._starts[number] == start and (self._is_plain[number] or self._is_blank[number])
         )
 
+    def other_portions(self) -> list[tuple[int, int]]:
+        """Start and end of each portion without a plain line."""
+        borders = np.flatnonzero(np.diff(self._is_plain, prepend=True, append=True))
+        bounds = np.append(self._starts, self.size)[borders].reshape(-1, 2)
+        return [(start, end) for start, end in bounds.tolist()]
+
     def starts_of_others(self) -> list[int]:
         """Where each line starts that is neither plain nor blank."""
         starts: list[int] = self._starts[~self._is_plain & ~self._is_blank].tolist()
         return starts
 
-    def starts_of_plain(self) -> Positions:
-        """Where each plain line starts."""
-        starts: Positions = self._starts[self._is_plain]
-        return starts
+    def block(
+        self,
+        columns: dict[str, pa.Array],
+        records: list[Record],
+        record_starts: list[int],
+        size: int,
+    ) -> RowBlock:
+        """The plain lines, and records that start between them, numbered from 0."""
+        starts = self._starts[self._is_plain]
+        rows = np.arange(len(starts)) + np.searchsorted(record_starts, starts)
+        record_rows = np.arange(len(records)) + np.searchsorted(starts, record_starts)
+        numbered = zip(records, record_rows.tolist(), strict=True)
+        records = [record._replace(row=row) for record, row in numbered]
+        return RowBlock(records, rows, columns, self.line, size)
 
     def line(self, position: int) -> bytes:
         """A plain line without its end."""

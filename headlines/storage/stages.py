@@ -145,6 +145,7 @@ STAGES = {
         (
             *_READING,
             "headlines.readers.byte_window",
+            "headlines.readers.plain_json",
             "headlines.readers.plain_lines",
             "headlines.readers.row_block",
             "headlines.scoring.admission",

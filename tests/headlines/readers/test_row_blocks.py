@@ -1,5 +1,6 @@
 """Files read by columns give exactly the rows that the row-by-row reader gives."""
 
+import gzip
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,7 @@ settings_of_files = st.sampled_from(
 
 @pytest.fixture(params=[64, 1 << 20], ids=["short blocks", "long blocks"])
 def block_size(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plain_lines, "_BLOCK", request.param)
+    monkeypatch.setattr(plain_lines, "BLOCK", request.param)
 
 
 def by_rows(path: Path, options: ReadOptions) -> list[Record] | str:
@@ -94,7 +95,7 @@ def check_equal(path: Path, options: ReadOptions) -> None:
 
 
 @pytest.mark.usefixtures("block_size")
-@settings(max_examples=150)
+@settings(max_examples=60)
 @given(content=contents, of_file=settings_of_files)
 @example(content=b'1,"a,b\n2,c,d\n3,e,f\n', of_file=("a.csv", {}))
 @example(content=b"1,a,b\r2,c,d\n3,e,f\r\n", of_file=("a.csv", {}))
@@ -109,6 +110,33 @@ def test_any_bytes_give_the_same_rows_both_ways(
     for start in (header, b"", b"a\n"):
         path.write_bytes(start + content)
         check_equal(path, ReadOptions(**options))
+
+
+JSON_LINES = st.lists(
+    st.sampled_from(
+        [
+            *('{"id": "1", "title": "大涨"}\n', '{"id": "2", "title": "a"}\r\n', "\n", " \r"),
+            *('{"id": "", "title": ""}\n', '{"id": "3", "title": "x\\n"}\n', '{"id": 4}\n', "{"),
+            *('{"title": "y", "id": "5"}\n', '{"id": "6", "title": "b", "c": "d"}\n', "\ufeff"),
+            *('{"id": "7", "id": "8"}\n', '{"id":"9","title":"c"}\n', '{"id": "x"\n', '"', "\t"),
+            *('{"c": "1", "c": "2", "title": "e"}\n', '{"title": "f"}\n', '["a"]\n', "\0"),
+        ]
+    ).map(str.encode)
+    | st.sampled_from([b"\xff", b'{"id": "\xe5", "title": "z"}\n']),
+    max_size=12,
+).map(b"".join)
+
+
+@pytest.mark.usefixtures("block_size")
+@settings(max_examples=60)
+@given(content=JSON_LINES, name=st.sampled_from(["a.jsonl", "a.jsonl.gz"]))
+def test_any_json_lines_give_the_same_rows_both_ways(
+    folder: Path, content: bytes, name: str
+) -> None:
+    for start in (b'{"id": "1", "title": "\xe5\xa4\xa7"}\n', b'{"title": "x"}\r\n', b""):
+        content = start + content
+        (folder / name).write_bytes(gzip.compress(content) if name.endswith("gz") else content)
+        check_equal(folder / name, ReadOptions())
 
 
 TEXTS = st.sampled_from(
