@@ -128,7 +128,7 @@ JSON_LINES = st.lists(
 
 
 @pytest.mark.usefixtures("block_size")
-@settings(max_examples=60)
+@settings(max_examples=25)
 @given(content=JSON_LINES, name=st.sampled_from(["a.jsonl", "a.jsonl.gz"]))
 def test_any_json_lines_give_the_same_rows_both_ways(
     folder: Path, content: bytes, name: str
@@ -165,6 +165,7 @@ def tables(draw: st.DrawFn) -> pa.Table:
     return pa.table(columns)
 
 
+@settings(max_examples=40)
 @given(tables())
 def test_any_table_gives_the_same_rows_both_ways(folder: Path, table: pa.Table) -> None:
     path = folder / "any.parquet"
