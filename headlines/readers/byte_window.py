@@ -2,7 +2,7 @@
 
 from io import BufferedReader
 
-_PEEK, _READ = 8 << 10, 64 << 10
+_PEEK, _READ = 8 << 10, 1 << 20
 _MAX_KEPT = 32 << 20
 
 
