@@ -92,8 +92,8 @@ class Data:
         train_texts, dev_texts = (
             join_contents(rows.token_lists, rows.articles) for rows in (train, dev)
         )
-        predictions = fit_and_predict(train_texts, train.labels, dev_texts)
-        return classification_metrics(dev.labels, predictions)
+        linear = fit_and_predict(train_texts, train.labels, dev_texts)
+        return classification_metrics(dev.labels, linear.labels)
 
 
 def open_data(corpus_name: str) -> Data:

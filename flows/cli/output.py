@@ -104,7 +104,10 @@ def _baseline_line(counts: Result) -> str:
     if counts["baseline_beaten"] is None:
         return f"{start} no headlines of dev to compare on"
     outcome = "the LSTM beats it" if counts["baseline_beaten"] else "the LSTM does not beat it"
-    return f"{start} dev macro-F1 {counts['baseline_macro_f1']:.3f}; {outcome}"
+    return (
+        f"{start} dev macro-F1 {counts['baseline_macro_f1']:.3f}, "
+        f"cross-entropy {counts['baseline_cross_entropy']:.3f}; {outcome}"
+    )
 
 
 def _behaviour_line(counts: Result) -> str:

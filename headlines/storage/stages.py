@@ -107,7 +107,7 @@ STAGES = {
     "trial": Stage(1, ("headlines.metrics.classification", "headlines.training.trial")),
     "sweep": Stage(1, ("headlines.training.sweep", "headlines.training.trial")),
     "baseline": Stage(
-        1,
+        2,
         (
             "headlines.corpus.examples",
             "headlines.evaluation.baseline",
@@ -115,7 +115,7 @@ STAGES = {
         ),
     ),
     "evaluation": Stage(
-        5,
+        6,
         (
             "headlines.evaluation.baseline",
             "headlines.evaluation.behaviour",
