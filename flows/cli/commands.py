@@ -211,7 +211,7 @@ def pretrain(call: Call, preset: str, corpus: str) -> None:
 
 @verb(
     argument(
-        "--preset NAME", "default (default), fast, notebook, title-and-content or a FILE.json"
+        "--preset NAME", "default (default), best, fast, notebook, title-and-content or a FILE.json"
     ),
     argument("--sweep SPACE.toml", "instead, try the settings of a file and rank them"),
     flag("--no-promote", "keep the champion, unless this is the first model"),
@@ -355,7 +355,7 @@ def _score_stream(
 
 
 @verb(
-    argument("--preset NAME", "of a first champion", default="fast"),
+    argument("--preset NAME", "of a first champion", default="default"),
     argument(
         "--settle SECONDS", "leave batches changed within this time", type=duration, default=0
     ),

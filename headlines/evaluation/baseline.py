@@ -2,13 +2,15 @@
 
 Class weights raise its macro-F1 and spoil its probabilities, so there are two classifiers of the
 same features, one for the labels and one for the probabilities, and a network has to beat both.
-They are trained by scikit-learn on the same headlines as the default preset and read what the
-network reads, including the article where the network does. Only their predictions are kept, so
-nothing is pickled, and another model is compared with them without fitting them again.
+They are trained by scikit-learn on the same headlines as the default preset. Where the network
+reads articles, so do they, as a second block of features next to that of the titles. Only their
+predictions are kept, so nothing is pickled, and another model is compared with them without fitting
+them again.
 """
 
+import contextlib
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version as installed_version
 from importlib.util import find_spec
 from itertools import pairwise
@@ -41,9 +43,18 @@ _FOR_LABELS: dict[str, Any] = {"C": 16.0, "class_weight": "balanced"}
 _FOR_PROBABILITIES: dict[str, Any] = {"C": 8.0}
 _TOLERANCE = 1e-6  # with scikit-learn's 1e-4, some labels still depend on the solver
 _MAX_NGRAM = 3  # characters
+_ARTICLE_CHARACTERS = 1000
+_ARTICLE_WORDS = {"min_df": 3, "max_df": 0.5}  # of so many articles, and at most that share
 _HELD_OUT = ("dev", "test")
 _PROBABILITIES = [f"p_{name}" for name in LABELS]
 _MAX_P_VALUE = 0.05
+
+
+class Texts(NamedTuple):
+    """The words of headlines, and of their articles where these are read, each (rows,)."""
+
+    titles: Sequence[Sequence[str]]
+    articles: Sequence[Sequence[str]] | None = None
 
 
 class LinearPredictions(NamedTuple):
@@ -87,11 +98,14 @@ def fit_baseline(root: DataRoot, corpus: Artifact, tokens: Artifact, preset: Pre
         tokens: the words of its titles.
         preset: of the network to compare with; it decides whether articles are read.
     """
+    if preset.contents:
+        longer = replace(preset.contents, characters=_ARTICLE_CHARACTERS)
+        preset = replace(preset, contents=longer)
     recipe = Recipe(
         "baseline",
         STAGES["baseline"].version,
         (corpus.as_source(), tokens.as_source()),
-        {"content_characters": preset.contents.characters} if preset.contents else {},
+        {"content_characters": _ARTICLE_CHARACTERS} if preset.contents else {},
     )
     name = root.baseline(recipe.key)
     if existing := root.store.find(name, recipe.key):
@@ -107,12 +121,8 @@ def fit_baseline(root: DataRoot, corpus: Artifact, tokens: Artifact, preset: Pre
         return Baseline(None, error.problem)
 
     def write_predictions(draft: Path) -> dict[str, Any]:
-        held_out = _held_out_rows(corpus, tokens, preset, segmenter)
-        linear = fit_and_predict(
-            join_contents(train.token_lists, train.articles),
-            train.labels,
-            held_out["tokens"].to_list(),
-        )
+        held_out, texts = _held_out_rows(corpus, tokens, preset, segmenter)
+        linear = fit_and_predict(Texts(train.token_lists, train.articles), train.labels, texts)
         held_out["prediction"] = linear.labels
         held_out[_PROBABILITIES] = linear.probabilities
         held_out[["split", "row", "prediction", *_PROBABILITIES]].to_parquet(
@@ -126,61 +136,66 @@ def fit_baseline(root: DataRoot, corpus: Artifact, tokens: Artifact, preset: Pre
 
 def _held_out_rows(
     corpus: Artifact, tokens: Artifact, preset: Preset, segmenter: Segmenter
-) -> pd.DataFrame:
-    """`row`, `split` and `tokens`: all words that are read of each headline."""
+) -> tuple[pd.DataFrame, Texts]:
+    """`row` and `split` of each headline, and what is read of it."""
     rows = pd.concat(
         [read_tokens(tokens, split).assign(split=split) for split in _HELD_OUT], ignore_index=True
     )
-    rows["tokens"] = rows["tokens"].map(list)
+    articles = None
     if preset.contents:
         contents = read_corpus(corpus, ["row", "split", "content"])
         joined = rows.merge(contents, on=["row", "split"], how="left", validate="one_to_one")
-        words = article_tokens(preset, require_segmenter(tokens, segmenter), joined["content"])
-        rows["tokens"] = join_contents(rows["tokens"].to_list(), words)
-    return rows
+        articles = article_tokens(preset, require_segmenter(tokens, segmenter), joined["content"])
+    return rows[["row", "split"]].copy(), Texts([list(words) for words in rows["tokens"]], articles)
 
 
-def join_contents(
-    token_lists: Sequence[Sequence[str]], contents: Sequence[Sequence[str]] | None
-) -> Sequence[Sequence[str]]:
-    """The words of each title, followed by those of its article where articles are read."""
-    if contents is None:
-        return token_lists
-    return [[*title, *content] for title, content in zip(token_lists, contents, strict=True)]
-
-
-def fit_and_predict(
-    train: Sequence[Sequence[str]], labels: Labels, held_out: Sequence[Sequence[str]]
-) -> LinearPredictions:
+def fit_and_predict(train: Texts, labels: Labels, held_out: Texts) -> LinearPredictions:
     """Train the classifiers and predict; the same input gives the same predictions.
 
     Args:
-        train: the words of each training headline, shape (rows,); at least one.
+        train: at least one headline.
         labels: their label ids, shape (rows,).
-        held_out: the words of each headline to label.
+        held_out: the headlines to label; with articles if `train` has them.
     """
-    from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
     from threadpoolctl import threadpool_limits
 
-    probabilities = np.zeros((len(held_out), len(LABELS)), np.float32)
+    rows = len(held_out.titles)
+    probabilities = np.zeros((rows, len(LABELS)), np.float32)
     if (labels == labels[0]).all():  # scikit-learn refuses a single class
         probabilities[:, labels[0]] = 1
-        return LinearPredictions(np.full(len(held_out), labels[0], np.int8), probabilities)
-    if not len(held_out):
+        return LinearPredictions(np.full(rows, labels[0], np.int8), probabilities)
+    if not rows:
         return LinearPredictions(np.zeros(0, np.int8), probabilities)
-    vectorizer = TfidfVectorizer(analyzer=extract_features, sublinear_tf=True)
     common = {
         "solver": "newton-cg",  # several times faster than the default on these features
         "tol": _TOLERANCE,
         "max_iter": 1000,
     }
     with threadpool_limits(1):  # the rounding of sums depends on the number of threads
-        features, to_label = vectorizer.fit_transform(train), vectorizer.transform(held_out)
+        features, to_label = _features(train, held_out)
         for_labels = LogisticRegression(**_FOR_LABELS, **common).fit(features, labels)
         for_probabilities = LogisticRegression(**_FOR_PROBABILITIES, **common).fit(features, labels)
         probabilities[:, for_probabilities.classes_] = for_probabilities.predict_proba(to_label)
         return LinearPredictions(for_labels.predict(to_label).astype(np.int8), probabilities)
+
+
+def _features(train: Texts, held_out: Texts) -> tuple[Any, ...]:
+    """Sparse features of both; a block of titles and one of articles, each normalised by itself."""
+    import scipy.sparse
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    titles = TfidfVectorizer(analyzer=extract_features, sublinear_tf=True)
+    blocks = [(titles.fit_transform(train.titles), titles.transform(held_out.titles))]
+    if train.articles is not None:
+        articles = TfidfVectorizer(analyzer=list, sublinear_tf=True, **_ARTICLE_WORDS)
+        with contextlib.suppress(ValueError):  # so few articles that no word is left
+            of_train = articles.fit_transform(train.articles)
+            blocks.append((of_train, articles.transform(held_out.articles)))
+    of_train, of_held_out = (
+        scipy.sparse.hstack(block, "csr") for block in zip(*blocks, strict=True)
+    )
+    return of_train, of_held_out
 
 
 def extract_features(words: Sequence[str]) -> Iterator[str]:

@@ -17,6 +17,7 @@ from headlines.corpus.ingest import ingest
 from headlines.corpus.tokens import segment_corpus
 from headlines.evaluation.baseline import (
     Baseline,
+    Texts,
     compare_with_baseline,
     extract_features,
     fit_and_predict,
@@ -30,7 +31,7 @@ from headlines.storage.manifest import Recipe
 from lstm_model.presets import PRESETS
 
 GOOD, PLAIN, BAD = ["获奖", "喜讯"], ["公告", "天气"], ["车祸", "火灾"]
-TRAIN = [[f"某地{n}", word] for n in range(10) for word in (*GOOD, *PLAIN, *BAD)]
+TRAIN = Texts([[f"某地{n}", word] for n in range(10) for word in (*GOOD, *PLAIN, *BAD)])
 LABELS = np.array([0, 0, 1, 1, 2, 2] * 10)
 
 
@@ -45,20 +46,22 @@ def test_extracted_features() -> None:
 
 
 def test_known_words_decide() -> None:
-    found = fit_and_predict(TRAIN, LABELS, [["他", "获奖"], ["天气", "好"], ["又", "见", "火灾"]])
+    found = fit_and_predict(
+        TRAIN, LABELS, Texts([["他", "获奖"], ["天气", "好"], ["又", "见", "火灾"]])
+    )
     assert (found.labels.dtype, found.probabilities.dtype) == (np.int8, np.float32)
     assert found.labels.tolist() == found.probabilities.argmax(axis=1).tolist() == [0, 1, 2]
     assert found.probabilities.sum(axis=1) == pytest.approx(1)
 
 
 def test_unseen_words_are_read_by_their_characters() -> None:
-    found = fit_and_predict(TRAIN, LABELS, [["火灾案"], ["获奖者"], ["天气图"]])
+    found = fit_and_predict(TRAIN, LABELS, Texts([["火灾案"], ["获奖者"], ["天气图"]]))
     assert found.labels.tolist() == [2, 0, 1]
 
 
 def test_the_order_of_words_counts() -> None:
     orders = [["甲", "乙"], ["乙", "甲"]]
-    found = fit_and_predict(orders * 10, np.array([0, 2] * 10), orders)
+    found = fit_and_predict(Texts(orders * 10), np.array([0, 2] * 10), Texts(orders))
     assert found.labels.tolist() == [0, 2]
     assert (found.probabilities[:, 1] == 0).all()  # train has no such label
 
@@ -67,15 +70,36 @@ def test_a_rare_class_is_predicted() -> None:
     # Four of ten headlines with that word are positive: few, but all that there are.
     train = [["通知"]] * 60 + [["通知", "获奖"]] * 10
     labels = np.array([1] * 66 + [0] * 4)
-    found = fit_and_predict(train, labels, [["获奖"], ["通知"]])
+    found = fit_and_predict(Texts(train), labels, Texts([["获奖"], ["通知"]]))
     assert found.labels.tolist() == [0, 1]
     assert found.probabilities[0, 0] < 0.5  # class weights do not raise the probabilities
 
 
 def test_a_single_class_is_always_predicted() -> None:
-    found = fit_and_predict(TRAIN, np.full(60, 2), [["获奖"], ["天气"]])
+    found = fit_and_predict(TRAIN, np.full(60, 2), Texts([["获奖"], ["天气"]]))
     assert found.labels.tolist() == [2, 2]
     assert found.probabilities.tolist() == [[0, 0, 1]] * 2
+
+
+def test_a_long_article_does_not_drown_its_title() -> None:
+    # Each block is normalised by itself: a word of the title weighs what it does without an article.
+    noise = [[f"词{n % 7}"] * 50 for n in range(60)]
+    train = Texts(TRAIN.titles, noise)
+    found = fit_and_predict(train, LABELS, Texts([["获奖"], ["天气"], ["火灾"]], noise[:3]))
+    assert found.labels.tolist() == [0, 1, 2]
+
+
+def test_an_article_decides_where_the_title_says_nothing() -> None:
+    articles = [["本报讯", *words] for words in TRAIN.titles]
+    train = Texts([["消息"]] * 60, articles)
+    texts = Texts([["消息"]] * 3, [["获奖"], ["天气"], ["火灾"]])
+    assert fit_and_predict(train, LABELS, texts).labels.tolist() == [0, 1, 2]
+
+
+def test_articles_too_few_for_a_block_are_left_out() -> None:
+    train = Texts([["获奖"], ["天气"]], [["甲"], ["乙"]])
+    found = fit_and_predict(train, np.array([0, 1]), Texts([["获奖"]], [["乙"]]))
+    assert found.labels.tolist() == [0]
 
 
 def test_the_same_headlines_give_the_same_labels() -> None:
@@ -84,9 +108,9 @@ def test_the_same_headlines_give_the_same_labels() -> None:
     train = [list(rng.choice(words, 8)) for _ in range(400)]
     held_out = [list(rng.choice(words, 8)) for _ in range(400)]
     labels = rng.integers(0, 3, 400)
-    first = fit_and_predict(train, labels, held_out)
+    first = fit_and_predict(Texts(train), labels, Texts(held_out))
     assert set(first.labels.tolist()) == {0, 1, 2}
-    second = fit_and_predict(train, labels, held_out)
+    second = fit_and_predict(Texts(train), labels, Texts(held_out))
     assert np.array_equal(first.labels, second.labels)
     assert np.array_equal(first.probabilities, second.probabilities)
 
