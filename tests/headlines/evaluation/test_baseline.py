@@ -82,7 +82,7 @@ def test_a_single_class_is_always_predicted() -> None:
 
 
 def test_a_long_article_does_not_drown_its_title() -> None:
-    # Each block is normalised by itself: a word of the title weighs what it does without an article.
+    # Each block is normalised by itself: a word of the title weighs as much as without an article.
     noise = [[f"词{n % 7}"] * 50 for n in range(60)]
     train = Texts(TRAIN.titles, noise)
     found = fit_and_predict(train, LABELS, Texts([["获奖"], ["天气"], ["火灾"]], noise[:3]))
