@@ -1,5 +1,6 @@
-"""A flow run from the command line: the server that it uses, and how Ctrl-C ends it."""
+"""A flow run from the command line, and how Ctrl-C ends it."""
 
+import contextlib
 import importlib
 import logging
 import os
@@ -8,9 +9,10 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from flows.connection import connect
 from headlines.errors import InputError
 from headlines.settings import Settings
-from operations.instance import PrefectInstance
+from operations.startup import garbage_collector_paused
 from tasks.interruption import interrupted
 
 if TYPE_CHECKING:
@@ -37,12 +39,14 @@ def run_flow(name: str, *arguments: Any, **parameters: Any) -> Any:
     embedded = None
     try:
         embedded = connect()
-        from operations.prefect_settings import ignore_working_directory
+        with garbage_collector_paused():
+            from operations.prefect_settings import ignore_working_directory
 
-        ignore_working_directory()
-        flow = getattr(importlib.import_module(f"flows.{name}"), name)
-        _do_not_wait_for_heartbeats()
+            ignore_working_directory()
+            flow = getattr(importlib.import_module(f"flows.{name}"), name)
+            _do_not_wait_for_heartbeats()
         if embedded:
+            _load_while_waiting()
             embedded.wait_until_ready()
         return flow(*arguments, **parameters)
     except RuntimeError as error:
@@ -57,33 +61,14 @@ def run_flow(name: str, *arguments: Any, **parameters: Any) -> Any:
         signal.signal(signal.SIGINT, before)
 
 
-def connect() -> "EmbeddedServer | None":
-    """Have Prefect use the server that is configured, else the data root's if it is up.
+def _load_while_waiting() -> None:
+    """Load what the flows need in any case, while their server starts on another core."""
+    import pandas  # noqa: F401
 
-    Returns:
-        A server that was started for this process, as there is no other; it is not ready yet.
-    """
-    if os.environ.get("PREFECT_API_URL") or _prefect_has_a_server():
-        return None
-    from operations import embedded, server
+    from headlines.segmentation import Segmenter
 
-    instance = PrefectInstance.from_settings(Settings.from_environment())
-    started = None
-    url = server.api_url_if_up(instance)  # a server that is busy is given time to answer
-    if url is None:
-        if server.is_running(instance):
-            logging.getLogger("headlines").warning(
-                "the server at %s does not answer; starting one for this run", instance.url
-            )
-        started = embedded.start(instance)
-        url = started.instance.api_url
-        os.environ["PREFECT_UI_URL"] = ""  # it has none
-    os.environ["PREFECT_API_URL"] = url
-    if "prefect" in sys.modules:  # it has read the environment already
-        from prefect.context import refresh_global_settings_context
-
-        refresh_global_settings_context()
-    return started
+    with contextlib.suppress(InputError):  # raised where the segmenter is used
+        Segmenter.from_settings(Settings.from_environment()).cut(["标题"])
 
 
 def _do_not_wait_for_heartbeats() -> None:
@@ -92,14 +77,6 @@ def _do_not_wait_for_heartbeats() -> None:
 
     send_heartbeats: Any = flow_engine._send_heartbeats
     send_heartbeats.__wrapped__.__defaults__ = (False,)  # `join_on_exit`
-
-
-def _prefect_has_a_server() -> bool:
-    if "prefect" not in sys.modules:
-        return False
-    from prefect.settings import get_current_settings
-
-    return bool(get_current_settings().api.url)
 
 
 def _interrupt(*_: Any) -> None:

@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 from headlines.errors import InputError
 from operations.instance import PROJECT, PrefectInstance
 from operations.processes import last_line
+from operations.startup import garbage_collector_paused
 
 NAME = "embedded-server"
 _START_SECONDS = 120
@@ -101,16 +102,16 @@ def start(instance: PrefectInstance) -> EmbeddedServer:
 def main() -> None:
     """Serve on the listening socket whose number is the argument, until standard input ends."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    import uvicorn
+    with garbage_collector_paused():
+        import uvicorn
 
-    from operations.sqlite import fix_sqlite
+        from operations.sqlite import fix_sqlite
 
-    fix_sqlite()
-    from prefect.server.api.server import create_app
+        fix_sqlite()
+        from prefect.server.api.server import create_app
 
-    config = uvicorn.Config(
-        create_app(), log_level="error", lifespan="on", timeout_graceful_shutdown=2
-    )
+        app = create_app()
+    config = uvicorn.Config(app, log_level="error", lifespan="on", timeout_graceful_shutdown=2)
     with socket.socket(fileno=int(sys.argv[1])) as listening:
         uvicorn.Server(config).run(sockets=[listening])
 

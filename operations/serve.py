@@ -9,6 +9,8 @@ import os
 import sys
 from datetime import UTC, datetime, timedelta
 
+from operations.startup import garbage_collector_paused
+
 _START = timedelta(seconds=60)  # until the server hears events
 
 
@@ -20,14 +22,15 @@ def main() -> None:
         "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE",
         "prefect.server.concurrency.lease_storage.filesystem",
     )
-    from prefect.cli import app
+    with garbage_collector_paused():
+        from prefect.cli import app
 
-    from operations import orphans
-    from operations.report_files import serve_reports
-    from operations.sqlite import fix_sqlite
+        from operations import orphans
+        from operations.report_files import serve_reports
+        from operations.sqlite import fix_sqlite
 
-    fix_sqlite()
-    serve_reports()
+        fix_sqlite()
+        serve_reports()
     asyncio.run(restart_heartbeat_waits())
     if os.environ.get("PREFECT_API_URL"):
         orphans.watch()

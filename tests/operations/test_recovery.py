@@ -183,7 +183,7 @@ def test_runs_by_hand_send_heartbeats_as_often_as_watched() -> None:
 
 BY_HAND = """
 import sys
-from flows.local_run import connect
+from flows.connection import connect
 connect()
 from prefect import flow, runtime
 
