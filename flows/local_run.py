@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from flows.connection import connect
 from headlines.errors import InputError
 from headlines.settings import Settings
+from operations.server_errors import server_errors_explained
 from operations.startup import garbage_collector_paused
 from tasks.interruption import interrupted
 
@@ -34,6 +35,7 @@ def run_flow(name: str, *arguments: Any, **parameters: Any) -> Any:
 
     Raises:
         InputError: no server answers at `PREFECT_API_URL`.
+        ServerFailed: the server cannot do its work, as where its disk is full.
     """
     before = signal.signal(signal.SIGINT, _interrupt)
     embedded = None
@@ -48,13 +50,8 @@ def run_flow(name: str, *arguments: Any, **parameters: Any) -> Any:
         if embedded:
             _load_while_waiting()
             embedded.wait_until_ready()
-        return flow(*arguments, **parameters)
-    except RuntimeError as error:
-        if not str(error).startswith("Failed to reach API"):
-            raise
-        url = os.environ.get("PREFECT_API_URL", "")
-        hint = "start that server, or unset the variable: the data root's own one is found"
-        raise InputError("no Prefect server answers", f"PREFECT_API_URL={url}", hint) from error
+        with server_errors_explained():
+            return flow(*arguments, **parameters)
     finally:
         if interrupted.is_set():  # whatever the flow has made of it
             _leave(embedded)

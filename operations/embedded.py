@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 
 from headlines.errors import InputError
 from operations.instance import PROJECT, PrefectInstance
-from operations.processes import last_line
+from operations.processes import last_error
 from operations.startup import garbage_collector_paused
 
 NAME = "embedded-server"
@@ -47,8 +47,7 @@ class EmbeddedServer:
         """Wait until it answers.
 
         Raises:
-            InputError: it has ended, or does not answer in time; the last line of its log is
-                quoted.
+            InputError: it has ended, or does not answer in time; its log's last error is quoted.
         """
         port = self.instance.port
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_START_SECONDS)
@@ -62,7 +61,7 @@ class EmbeddedServer:
             connection.close()
         log = self.instance.logs / f"{NAME}.log"
         raise InputError(
-            f"Prefect's embedded server does not answer{last_line(log)}", str(log), "read the log"
+            f"Prefect's embedded server does not answer{last_error(log)}", str(log), "read the log"
         )
 
     def stop(self) -> None:

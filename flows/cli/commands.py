@@ -42,6 +42,7 @@ from headlines.settings import Settings
 from headlines.storage.data_root import DataRoot
 from headlines.storage.layout import validate_name
 from operations.instance import PrefectInstance
+from operations.server_errors import ServerFailed
 
 if TYPE_CHECKING:
     from headlines.scoring.options import ScoreOptions
@@ -117,6 +118,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             run(call, **options)
     except InputError as error:
         fail(str(error), 2)
+    except ServerFailed as failure:
+        fail(str(failure), 1)
     except RunNeedsAttention as failure:
         is_night = "report" in failure.result
         lines = output.night_lines if is_night else output.score_lines
