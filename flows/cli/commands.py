@@ -547,7 +547,11 @@ def up(call: Call) -> None:
     """Start the persistent server and its worker, and deploy prefect.yaml."""
     from operations import service
 
-    call.show(service.up(PrefectInstance.from_settings(call.settings)), list)
+    try:
+        call.show(service.up(PrefectInstance.from_settings(call.settings)), list)
+    except KeyboardInterrupt:
+        hint = "run it again to go on, or `headlines down` to stop what it has started"
+        fail(f"interrupted; {hint}", INTERRUPTED)
 
 
 @verb()

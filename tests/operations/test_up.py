@@ -13,7 +13,14 @@ from tests.operations.conftest import Service, service_in, stopped_at_end
 
 pytestmark = pytest.mark.integration
 
-# `headlines up` of a project whose deployments or worker are broken.
+# `headlines up` of a project whose work pool, deployments or worker are broken.
+BROKEN_POOL = """
+from headlines.errors import InputError
+from operations import deployments
+def refuse():
+    raise InputError("refused", "the work pool", "try again")
+deployments.create_work_pool = refuse
+"""
 BROKEN_DEPLOYMENTS = """
 from pathlib import Path
 from operations import deployments
@@ -50,6 +57,10 @@ def test_an_up_that_failed_halfway_is_completed_by_the_next(tmp_path: Path) -> N
     wrong = tmp_path / "prefect.yaml"
     wrong.write_text("deployments: [{name: wrong, entrypoint: nothing.py:nothing}]")
     with stopped_at_end(service):
+        assert "the work pool: refused" in up_with(service, BROKEN_POOL)
+        status = service.headlines("status")
+        assert (status.returncode, status.stderr) == (1, "")
+        assert "nightly is not deployed" in status.stdout
         message = up_with(service, BROKEN_DEPLOYMENTS, str(wrong))
         assert message.startswith(f"headlines: {wrong}: Prefect rejected the deployments")
         assert "the server is running, and `make down` stops it" in message
