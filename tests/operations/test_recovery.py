@@ -1,6 +1,7 @@
 """No kill or restart blocks a night for good, and no live run is called dead."""
 
 import contextlib
+import json
 import os
 import signal
 import sqlite3
@@ -103,12 +104,27 @@ def let_heartbeats_be_overdue(service: Service) -> None:
         database.commit()
 
 
+def let_leases_expire(service: Service) -> None:
+    """Have the leases of slots look as after an outage of some minutes."""
+    an_hour_ago = (datetime.now(UTC) - timedelta(hours=1)).isoformat()
+    folder = service.instance.home / "concurrency_leases"
+    index = folder / "expirations.json"
+    expirations = dict.fromkeys(json.loads(index.read_text(encoding="utf-8")), an_hour_ago)
+    assert expirations
+    index.write_text(json.dumps(expirations), encoding="utf-8")
+    for name in expirations:
+        lease = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
+        lease["expiration"] = an_hour_ago
+        (folder / f"{name}.json").write_text(json.dumps(lease), encoding="utf-8")
+
+
 def test_a_night_goes_on_when_its_server_restarts(trained: Service) -> None:
     run, process = start_until_midway(trained, "restarted.csv")
     process.suspend()  # until the server is up again, so that it cannot end earlier
     details = trained.request(f"/flow_runs/{run}")["state"]["state_details"]
     kill(trained, "server")
     let_heartbeats_be_overdue(trained)
+    let_leases_expire(trained)
     again = trained.headlines("up")
     assert again.returncode == 0, again.stderr
     lease = details["deployment_concurrency_lease_id"]
