@@ -142,6 +142,15 @@ def _replace_unknown_characters() -> None:
             stream.reconfigure(errors="replace")
 
 
+def _decoded(text: str) -> str:
+    """A text of the command line; its bytes are UTF-8 where the locale lacks the characters."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return os.fsencode(text).decode(errors="surrogateescape")
+    return text
+
+
 def _reject_options(reason: str, **options: Any) -> None:
     for name, value in options.items():
         if value:
@@ -425,7 +434,8 @@ def predict(call: Call, titles: list[str], content: str | None, model: str) -> N
             "--content",
             "give one headline, or score a file with a column content",
         )
-    labelled = classify(titles, model, None if content is None else [content])
+    titles = [_decoded(title) for title in titles]
+    labelled = classify(titles, model, None if content is None else [_decoded(content)])
     predictions = [
         {
             "title": title,
