@@ -21,7 +21,7 @@ from headlines.scoring.commit import commit, discard, record_failure
 from headlines.scoring.options import ScoreOptions
 from headlines.scoring.prepare import prepare_batch
 from headlines.scoring.progress import Progress
-from headlines.scoring.results import BatchResult
+from headlines.scoring.results import BatchResult, problem_batches
 from headlines.scoring.run_batch import run_batch
 from headlines.scoring.score_chunks import score_on_worker
 from headlines.segmentation import Segmenter
@@ -154,16 +154,8 @@ def score(
         "model": model.version,
         "batches": [asdict(batch_result) for batch_result in results],
     }
-    outcomes = ("stopped", "empty") if fail_on_empty else ("stopped",)
-    problems = {
-        outcome: [batch_result.batch for batch_result in results if batch_result.outcome == outcome]
-        for outcome in outcomes
-    }
-    if any(problems.values()):
-        raise BatchesStopped(
-            "; ".join(f"{name}: {', '.join(names)}" for name, names in problems.items() if names),
-            result,
-        )
+    if problems := problem_batches(results, fail_on_empty=fail_on_empty):
+        raise BatchesStopped("; ".join(problems), result)
     return result
 
 

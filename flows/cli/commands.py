@@ -542,11 +542,12 @@ def cache(call: Call, prune: str | None) -> None:
 @verb()
 def doctor(call: Call) -> None:
     """Check the setup and say how to fix it."""
+    from flows.own_packages import OWN_PACKAGES
     from operations import service
     from operations.doctor import check_setup
 
     server_checks = service.status(PrefectInstance.from_settings(call.settings))
-    checks = [asdict(check) for check in (*check_setup(), *server_checks)]
+    checks = [asdict(check) for check in (*check_setup(OWN_PACKAGES), *server_checks)]
     call.show(checks, output.doctor_lines)
     if not all(check["good"] for check in checks):
         sys.exit(1)
