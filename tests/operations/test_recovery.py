@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import signal
 import sqlite3
 import subprocess
@@ -16,6 +17,7 @@ import pytest
 
 from operations import processes
 from operations.instance import HEARTBEAT_SECONDS, PROJECT
+from operations.worker import POOL
 from tests.operations.conftest import Service, service_in, stopped_at_end
 from tests.operations.test_service import NEWS, rows_of, start_until_midway
 
@@ -94,6 +96,18 @@ def test_status_names_stuck_runs_and_up_frees_them(service: Service) -> None:
     set_state(service, holder, "CANCELLING")
     assert service.headlines("up").returncode == 0
     assert (service.state(holder), slots_in_use(service)) == ("Crashed", 0)
+
+
+def test_status_names_a_paused_work_pool(service: Service) -> None:
+    assert service.prefect("work-pool", "pause", POOL).returncode == 0
+    run = create_overdue(service)
+    try:
+        shown = service.headlines("status").stdout
+        [command] = re.findall(r"its work pool is paused: `prefect (.*?)`", shown)
+    finally:
+        set_state(service, run, "CANCELLED")
+        service.prefect("work-pool", "resume", POOL)
+    assert command == f"work-pool resume {POOL}"
 
 
 def let_heartbeats_be_overdue(service: Service) -> None:
