@@ -47,8 +47,8 @@ def run_flow(name: str, *arguments: Any, **parameters: Any) -> Any:
             ignore_working_directory()
             flow = getattr(importlib.import_module(f"flows.{name}"), name)
             _do_not_wait_for_heartbeats()
+        threading.Thread(target=_load_while_waiting, daemon=True).start()
         if embedded:
-            _load_while_waiting()
             embedded.wait_until_ready()
         with server_errors_explained():
             return flow(*arguments, **parameters)
@@ -59,7 +59,7 @@ def run_flow(name: str, *arguments: Any, **parameters: Any) -> Any:
 
 
 def _load_while_waiting() -> None:
-    """Load what the flows need in any case, while their server starts on another core."""
+    """Load what the flows need in any case, while they wait for their server."""
     import pandas  # noqa: F401
 
     from headlines.segmentation import Segmenter
