@@ -1,5 +1,6 @@
-"""A flow run from the command line: the server that it uses, and how Ctrl-C ends it."""
+"""A flow run from the command line, and how Ctrl-C ends it."""
 
+import contextlib
 import importlib
 import logging
 import os
@@ -8,9 +9,11 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from flows.connection import connect
 from headlines.errors import InputError
 from headlines.settings import Settings
-from operations.instance import PrefectInstance
+from operations.server_errors import server_errors_explained
+from operations.startup import garbage_collector_paused
 from tasks.interruption import interrupted
 
 if TYPE_CHECKING:
@@ -32,58 +35,37 @@ def run_flow(name: str, *arguments: Any, **parameters: Any) -> Any:
 
     Raises:
         InputError: no server answers at `PREFECT_API_URL`.
+        ServerFailed: the server cannot do its work, as where its disk is full.
     """
     before = signal.signal(signal.SIGINT, _interrupt)
     embedded = None
     try:
         embedded = connect()
-        from operations.prefect_settings import ignore_working_directory
+        with garbage_collector_paused():
+            from operations.prefect_settings import ignore_working_directory
 
-        ignore_working_directory()
-        flow = getattr(importlib.import_module(f"flows.{name}"), name)
-        _do_not_wait_for_heartbeats()
+            ignore_working_directory()
+            flow = getattr(importlib.import_module(f"flows.{name}"), name)
+            _do_not_wait_for_heartbeats()
+        threading.Thread(target=_load_while_waiting, daemon=True).start()
         if embedded:
             embedded.wait_until_ready()
-        return flow(*arguments, **parameters)
-    except RuntimeError as error:
-        if not str(error).startswith("Failed to reach API"):
-            raise
-        url = os.environ.get("PREFECT_API_URL", "")
-        hint = "start that server, or unset the variable: the data root's own one is found"
-        raise InputError("no Prefect server answers", f"PREFECT_API_URL={url}", hint) from error
+        with server_errors_explained():
+            return flow(*arguments, **parameters)
     finally:
         if interrupted.is_set():  # whatever the flow has made of it
             _leave(embedded)
         signal.signal(signal.SIGINT, before)
 
 
-def connect() -> "EmbeddedServer | None":
-    """Have Prefect use the server that is configured, else the data root's if it is up.
+def _load_while_waiting() -> None:
+    """Load what the flows need in any case, while they wait for their server."""
+    import pandas  # noqa: F401
 
-    Returns:
-        A server that was started for this process, as there is no other; it is not ready yet.
-    """
-    if os.environ.get("PREFECT_API_URL") or _prefect_has_a_server():
-        return None
-    from operations import embedded, server
+    from headlines.segmentation import Segmenter
 
-    instance = PrefectInstance.from_settings(Settings.from_environment())
-    started = None
-    url = server.api_url_if_up(instance)  # a server that is busy is given time to answer
-    if url is None:
-        if server.is_running(instance):
-            logging.getLogger("headlines").warning(
-                "the server at %s does not answer; starting one for this run", instance.url
-            )
-        started = embedded.start(instance)
-        url = started.instance.api_url
-        os.environ["PREFECT_UI_URL"] = ""  # it has none
-    os.environ["PREFECT_API_URL"] = url
-    if "prefect" in sys.modules:  # it has read the environment already
-        from prefect.context import refresh_global_settings_context
-
-        refresh_global_settings_context()
-    return started
+    with contextlib.suppress(InputError):  # raised where the segmenter is used
+        Segmenter.from_settings(Settings.from_environment()).cut(["标题"])
 
 
 def _do_not_wait_for_heartbeats() -> None:
@@ -92,14 +74,6 @@ def _do_not_wait_for_heartbeats() -> None:
 
     send_heartbeats: Any = flow_engine._send_heartbeats
     send_heartbeats.__wrapped__.__defaults__ = (False,)  # `join_on_exit`
-
-
-def _prefect_has_a_server() -> bool:
-    if "prefect" not in sys.modules:
-        return False
-    from prefect.settings import get_current_settings
-
-    return bool(get_current_settings().api.url)
 
 
 def _interrupt(*_: Any) -> None:

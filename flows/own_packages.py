@@ -6,12 +6,12 @@ from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 _PROJECT = Path(__file__).parent.parent
-_OTHERS = ("operations", "tasks", "headlines", "lstm_model")  # `flows` has been found
+OWN_PACKAGES = ("flows", "operations", "tasks", "headlines", "lstm_model")
 
 
 def import_hidden() -> None:
     """Import the packages of this project that another one hides, as one called `tasks` may."""
-    for name in _OTHERS:
+    for name in OWN_PACKAGES:
         init = _PROJECT / name / "__init__.py"
         spec = PathFinder.find_spec(name)
         if name in sys.modules or spec is None or spec.origin == str(init):

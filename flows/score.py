@@ -26,7 +26,12 @@ from headlines.scoring.commit import commit, discard, record_failure
 from headlines.scoring.options import ScoreOptions
 from headlines.scoring.prepare import prepare_batch
 from headlines.scoring.progress import Progress
-from headlines.scoring.results import BatchResult, scored_since, stopped_result
+from headlines.scoring.results import (
+    BatchResult,
+    problem_batches,
+    scored_since,
+    stopped_result,
+)
 from headlines.scoring.run_batch import run_batch
 from headlines.scoring.score_chunks import score_on_worker
 from headlines.segmentation import Segmenter
@@ -204,16 +209,8 @@ def score(
         "model": model.version,
         "batches": [asdict(batch_result) for batch_result in results],
     }
-    outcomes = ("stopped", "empty") if fail_on_empty else ("stopped",)
-    problems = {
-        outcome: [batch_result.batch for batch_result in results if batch_result.outcome == outcome]
-        for outcome in outcomes
-    }
-    if any(problems.values()):
-        raise BatchesStopped(
-            "; ".join(f"{name}: {', '.join(names)}" for name, names in problems.items() if names),
-            result,
-        )
+    if problems := problem_batches(results, fail_on_empty=fail_on_empty):
+        raise BatchesStopped("; ".join(problems), result)
     return result
 
 

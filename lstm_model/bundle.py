@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -113,8 +114,12 @@ def write_bundle(directory: Path, bundle: Bundle) -> None:
     _write_json(directory / CONFIG, config)
 
 
-def read_bundle(directory: Path) -> Bundle:
+def read_bundle(directory: Path, digest: Callable[[Path], str] = file_sha256) -> Bundle:
     """Read what `write_bundle` wrote.
+
+    Args:
+        directory: of the bundle.
+        digest: gives the SHA-256 of a file; one may remember that of a file it has read.
 
     Raises:
         BundleError: a file is missing, superfluous, unreadable, of another format, of an impossible
@@ -135,7 +140,7 @@ def read_bundle(directory: Path) -> Bundle:
         sizes = file_sizes(preset, config.get("vocabulary_sizes"))
     except ValueError as error:
         raise BundleError(f"{directory / CONFIG}: {error}") from error
-    require_files(directory, sizes, digests)
+    require_files(directory, sizes, digests, digest)
     vocabularies = [
         _read_vocabulary(directory / VOCABULARIES[text_input.name], size, text_input.rules)
         for text_input, size in zip(preset.inputs, config["vocabulary_sizes"], strict=True)

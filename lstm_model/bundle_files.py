@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import math
 import stat
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +75,10 @@ def _bytes_of(*shapes: tuple[int, ...]) -> int:
 
 
 def require_files(
-    directory: Path, sizes: Mapping[str, tuple[int, int]], digests: Mapping[str, Any]
+    directory: Path,
+    sizes: Mapping[str, tuple[int, int]],
+    digests: Mapping[str, Any],
+    digest_of: Callable[[Path], str],
 ) -> None:
     """Check that each file is there, of a possible size, and has its digest.
 
@@ -91,7 +94,10 @@ def require_files(
     for name, (smallest, largest) in sizes.items():
         require_size(directory / name, smallest, largest)
     for name in sizes:
-        digest = file_sha256(directory / name)
+        try:
+            digest = digest_of(directory / name)
+        except OSError as error:
+            raise BundleError(f"{directory / name}: {error}") from error
         if digest != digests.get(name):
             raise BundleError(
                 f"{directory / name}: its SHA-256 is {digest}, "
@@ -118,13 +124,6 @@ def require_size(path: Path, smallest: int, largest: int) -> None:
 
 
 def file_sha256(path: Path) -> str:
-    """SHA-256 (hexadecimal) of a file.
-
-    Raises:
-        BundleError: it cannot be read.
-    """
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise BundleError(f"{path}: {error}") from error
+    """SHA-256 (hexadecimal) of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

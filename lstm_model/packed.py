@@ -11,7 +11,7 @@ length of the longest. Here
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from lstm_model.architecture import CLASSES, EMBEDDINGS, Branch, branches
 from lstm_model.bundle import Bundle, read_bundle
 from lstm_model.bundle_arrays import read_table
+from lstm_model.bundle_files import file_sha256
 from lstm_model.gate_inputs import precompute_gate_inputs, stack_gates
 from lstm_model.inputs import InputName, TokenLists, input_ids
 from lstm_model.row_stable import TILE, Floats, round_up_to_tile, row_stable_affine
@@ -56,13 +57,17 @@ class PackedScorer:
         self._inputs = [_Input(bundle, name, table) for name in bundle.preset.input_names]
 
     @classmethod
-    def load(cls, bundle_dir: Path) -> PackedScorer:
+    def load(cls, bundle_dir: Path, digest: Callable[[Path], str] = file_sha256) -> PackedScorer:
         """Read a bundle and prepare to score with it.
+
+        Args:
+            bundle_dir: its directory.
+            digest: as that of `read_bundle`.
 
         Raises:
             BundleError: the bundle is missing, corrupt or not one of ours.
         """
-        bundle = read_bundle(Path(bundle_dir))
+        bundle = read_bundle(Path(bundle_dir), digest)
         return cls(bundle, read_table(Path(bundle_dir), bundle.preset, bundle.vocabulary_sizes))
 
     @property

@@ -3,6 +3,7 @@
 import os
 import shutil
 import sys
+from collections.abc import Sequence
 from functools import partial
 from importlib.machinery import PathFinder
 from importlib.metadata import PackageNotFoundError
@@ -25,10 +26,9 @@ from operations.leftovers import check_leftovers
 LOCK = PROJECT / "requirements.lock"
 _MIN_PYTHON, _BEYOND_PYTHON = (3, 11), (3, 14)
 _NEEDED_BYTES = 1 << 30
-OWN_PACKAGES = ("flows", "operations", "tasks", "headlines", "lstm_model")
 
 
-def check_setup(*, lock: Path = LOCK) -> list[Check]:
+def check_setup(own_packages: Sequence[str], *, lock: Path = LOCK) -> list[Check]:
     """Check Python, packages, settings, cluster, data root, corpus, champion, passwords and
     processes.
 
@@ -38,7 +38,7 @@ def check_setup(*, lock: Path = LOCK) -> list[Check]:
         {
             "Python": check_python,
             "packages": partial(check_packages, lock),
-            "own packages": check_own_packages,
+            "own packages": partial(check_own_packages, own_packages),
         }
     )
     try:
@@ -92,9 +92,9 @@ def check_packages(lock: Path) -> str:
     return f"as in {lock.name}"
 
 
-def check_own_packages() -> str:
-    """Whether no other package hides one of this project."""
-    for name in OWN_PACKAGES:
+def check_own_packages(own_packages: Sequence[str]) -> str:
+    """Whether no other package hides one of this project's."""
+    for name in own_packages:
         spec = PathFinder.find_spec(name)
         if spec and spec.origin != str(PROJECT / name / "__init__.py"):
             raise InputError(

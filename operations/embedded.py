@@ -18,7 +18,8 @@ from dataclasses import dataclass, replace
 
 from headlines.errors import InputError
 from operations.instance import PROJECT, PrefectInstance
-from operations.processes import last_line
+from operations.processes import last_error
+from operations.startup import garbage_collector_paused
 
 NAME = "embedded-server"
 _START_SECONDS = 120
@@ -46,8 +47,7 @@ class EmbeddedServer:
         """Wait until it answers.
 
         Raises:
-            InputError: it has ended, or does not answer in time; the last line of its log is
-                quoted.
+            InputError: it has ended, or does not answer in time; its log's last error is quoted.
         """
         port = self.instance.port
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_START_SECONDS)
@@ -61,7 +61,7 @@ class EmbeddedServer:
             connection.close()
         log = self.instance.logs / f"{NAME}.log"
         raise InputError(
-            f"Prefect's embedded server does not answer{last_line(log)}", str(log), "read the log"
+            f"Prefect's embedded server does not answer{last_error(log)}", str(log), "read the log"
         )
 
     def stop(self) -> None:
@@ -101,16 +101,16 @@ def start(instance: PrefectInstance) -> EmbeddedServer:
 def main() -> None:
     """Serve on the listening socket whose number is the argument, until standard input ends."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    import uvicorn
+    with garbage_collector_paused():
+        import uvicorn
 
-    from operations.sqlite import fix_sqlite
+        from operations.sqlite import fix_sqlite
 
-    fix_sqlite()
-    from prefect.server.api.server import create_app
+        fix_sqlite()
+        from prefect.server.api.server import create_app
 
-    config = uvicorn.Config(
-        create_app(), log_level="error", lifespan="on", timeout_graceful_shutdown=2
-    )
+        app = create_app()
+    config = uvicorn.Config(app, log_level="error", lifespan="on", timeout_graceful_shutdown=2)
     with socket.socket(fileno=int(sys.argv[1])) as listening:
         uvicorn.Server(config).run(sockets=[listening])
 

@@ -7,6 +7,7 @@ same id later is not mistaken for it.
 import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 import time
@@ -22,6 +23,8 @@ from operations.instance import PROJECT, PrefectInstance
 
 _POLL_SECONDS = 0.1
 _KILL_SECONDS = 10.0
+_LAST_LINES = 8  # of a log; a server says more after its error
+_ERROR = re.compile(r"[\w.]*(Error|Exception): ")  # the last line of a traceback
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
@@ -70,7 +73,12 @@ def start(
         )
     record = ProcessRecord(process.pid, _start_ticks(process), _boot_id(), instance.port)
     content = json.dumps(asdict(record)) + "\n"
-    write_atomically(instance.work, _record_file(instance, name), content.encode())
+    try:
+        write_atomically(instance.work, _record_file(instance, name), content.encode())
+    except BaseException:  # nobody would know of it
+        process.kill()
+        process.wait()
+        raise
     return record
 
 
@@ -116,8 +124,7 @@ def wait_until_ready(
     """Wait until a process that was started is ready for work.
 
     Raises:
-        InputError: it has ended, or is not ready after `seconds`; the last line of its log is
-            quoted.
+        InputError: it has ended, or is not ready after `seconds`; its log's last error is quoted.
     """
     done = _wait_for(lambda: not process.alive or ready(), seconds)
     if done and process.alive:
@@ -125,16 +132,17 @@ def wait_until_ready(
     log = instance.logs / f"{name}.log"
     problem = f"is not ready after {seconds:.0f} s" if process.alive else "has ended"
     raise InputError(
-        f"the {name} {problem}{last_line(log)}",
+        f"the {name} {problem}{last_error(log)}",
         str(log),
         "read the log, run `make down` and try again",
     )
 
 
-def last_line(log: Path) -> str:
-    """The last line of a log, to be appended to a message; empty if there is none."""
-    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()[-1:]
-    return f" (last line: {lines[0].strip()[:200]})" if lines else ""
+def last_error(log: Path) -> str:
+    """The error that a log ends with, else its last line, to be appended to a message."""
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()[-_LAST_LINES:]
+    errors = [line for line in lines if _ERROR.match(line)]
+    return f" ({(errors or lines)[-1].strip()[:200]})" if lines else ""
 
 
 def _wait_for(condition: Callable[[], bool], seconds: float) -> bool:

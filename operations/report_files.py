@@ -7,10 +7,11 @@ from headlines.settings import Settings
 from headlines.storage.data_root import DataRoot
 
 FOLDERS = ("reports", "models")
+SUFFIXES = (".html", ".csv")  # reports, and the tables that they link to
 
 
 def serve_reports() -> None:
-    """Have Prefect's server also serve the HTML files of the data root, below `/files`.
+    """Have Prefect's server also serve the reports of the data root, below `/files`.
 
     Not where the server asks for a password, as these files would not; and not from a bucket.
     """
@@ -22,16 +23,16 @@ def serve_reports() -> None:
     if os.environ.get("PREFECT_SERVER_API_AUTH_STRING") or not root.is_directory:
         return
 
-    class HtmlFiles(StaticFiles):
+    class ReportFiles(StaticFiles):
         def lookup_path(self, path: str) -> Any:
-            return super().lookup_path(path) if path.endswith(".html") else ("", None)
+            return super().lookup_path(path) if path.endswith(SUFFIXES) else ("", None)
 
     create_app = server.create_app
 
     def create_app_with_reports(*arguments: Any, **named: Any) -> Any:
         app = create_app(*arguments, **named)
         for folder in FOLDERS:
-            files = HtmlFiles(directory=root.store.directory / folder, check_dir=False)
+            files = ReportFiles(directory=root.store.directory / folder, check_dir=False)
             app.router.routes.insert(0, Mount(f"/files/{folder}", app=files))
         return app
 

@@ -9,7 +9,10 @@ import os
 import sys
 from datetime import UTC, datetime, timedelta
 
+from operations.startup import garbage_collector_paused
+
 _START = timedelta(seconds=60)  # until the server hears events
+_LEASE = timedelta(minutes=10)  # more than a run waits between two tries of a request
 
 
 def main() -> None:
@@ -20,15 +23,17 @@ def main() -> None:
         "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE",
         "prefect.server.concurrency.lease_storage.filesystem",
     )
-    from prefect.cli import app
+    with garbage_collector_paused():
+        from prefect.cli import app
 
-    from operations import orphans
-    from operations.report_files import serve_reports
-    from operations.sqlite import fix_sqlite
+        from operations import orphans
+        from operations.report_files import serve_reports
+        from operations.sqlite import fix_sqlite
 
-    fix_sqlite()
-    serve_reports()
+        fix_sqlite()
+        serve_reports()
     asyncio.run(restart_heartbeat_waits())
+    asyncio.run(renew_expired_leases())
     if os.environ.get("PREFECT_API_URL"):
         orphans.watch()
     sys.argv[1:1] = ["server", "start"]
@@ -54,6 +59,19 @@ async def restart_heartbeat_waits() -> None:
             await session.execute(waits.values(end=end))
     except sa.exc.DatabaseError:
         pass  # a database that this start is still to create or to migrate
+
+
+async def renew_expired_leases() -> None:
+    """Keep the slots of runs that could not renew their leases while no server was up.
+
+    Prefect would free them, and cancel the runs when they renew. A run that has ended loses its
+    slot all the same: when it is crashed, or when the lease expires once more.
+    """
+    from prefect.server.concurrency.lease_storage import get_concurrency_lease_storage
+
+    storage = get_concurrency_lease_storage()
+    for lease in await storage.read_expired_lease_ids():
+        await storage.renew_lease(lease, _LEASE)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from operations import processes, server, worker
 from operations.checks import Check
 from operations.instance import PrefectInstance
 from operations.prefect_settings import ignore_working_directory
+from operations.server_errors import server_errors_explained
 
 
 def up(instance: PrefectInstance) -> list[str]:
@@ -21,7 +22,9 @@ def up(instance: PrefectInstance) -> list[str]:
         What was done, a line each.
 
     Raises:
-        InputError: the port is in use, or the server or the worker does not start.
+        InputError: the port is in use, or the server or the worker does not start, or Prefect
+            rejects the deployments.
+        ServerFailed: the server cannot do its work, as where its disk is full.
     """
     with file_lock(instance.work, "operations"):
         server_started = server.start(instance)
@@ -29,11 +32,16 @@ def up(instance: PrefectInstance) -> list[str]:
         ignore_working_directory()
         from operations import automations, deployments, orphans, status
 
-        deployments.create_work_pool()
-        deployments.deploy(instance)
-        automations.watch_heartbeats()
-        crashed = orphans.crash_all()
-        worker_started = worker.start(instance, lambda: bool(status.online_workers()))
+        try:
+            with server_errors_explained():
+                deployments.create_work_pool()
+                deployments.deploy(instance)
+                automations.watch_heartbeats()
+                crashed = orphans.crash_all()
+                worker_started = worker.start(instance, lambda: bool(status.online_workers()))
+        except InputError as error:
+            hint = f"{error.hint}; the server is running, and `make down` stops it"
+            raise InputError(error.problem, error.location, hint) from error
     return [
         f"server: {'started' if server_started else 'already running'}, {instance.url}",
         "deployments: as in prefect.yaml",

@@ -21,7 +21,6 @@ from prefect.client.schemas.filters import (
 )
 from prefect.client.schemas.objects import FlowRun, StateType, WorkerStatus
 from prefect.client.schemas.sorting import FlowRunSort
-from prefect.exceptions import ObjectNotFound
 
 from headlines.errors import InputError
 from operations.automations import alert_block
@@ -63,8 +62,10 @@ def online_workers() -> list[str]:
     with get_client(sync_client=True) as client:
         try:
             workers = client.read_workers_for_work_pool(POOL)
-        except ObjectNotFound:  # `up` has not got as far as making the pool
-            return []
+        except httpx.HTTPStatusError as error:
+            if error.response.status_code != httpx.codes.NOT_FOUND:
+                raise
+            return []  # `up` has not got as far as making the pool
     return sorted(worker.name for worker in workers if worker.status == WorkerStatus.ONLINE)
 
 

@@ -15,6 +15,7 @@ from prefect.client.schemas.sorting import FlowRunSort
 
 from headlines.errors import InputError
 from operations.orphans import ACTIVE, find_orphans
+from operations.worker import POOL
 
 _PATIENCE = timedelta(minutes=5)
 
@@ -73,6 +74,8 @@ def _reason(client: SyncPrefectClient, run: FlowRun, active: list[FlowRun]) -> s
     """What an overdue run waits for, and the command that ends the wait."""
     assert run.state is not None
     if run.state.name != "AwaitingConcurrencySlot":
+        if any(pool.is_paused for pool in client.read_work_pools() if pool.name == POOL):
+            return f"its work pool is paused: `prefect work-pool resume {POOL}`"
         return "no worker takes it: `headlines up`"
     holders = [holder for holder in active if holder.deployment_id == run.deployment_id]
     if holders:

@@ -12,7 +12,7 @@ import pytest
 
 from headlines.settings import Settings
 from headlines.storage.data_root import DataRoot
-from lstm_model.presets import PRESETS, Preset
+from lstm_model.presets import PRESETS
 from tests import factories
 from tests.reaper import run_directory
 
@@ -78,13 +78,9 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DataRoot:
 @pytest.fixture
 def small_preset(monkeypatch: pytest.MonkeyPatch) -> str:
     """A preset that trains in a second."""
-    preset = PRESETS["default"].to_dict() | {
-        "name": "small", "min_count": 1, "embedding_size": 8, "units": 4, "epochs": 3,
-        "batch_size": 8, "patience": None, "pretrained": False, "decay": False, "readers": 1,
-        "pairs": None, "contents": None, "adversarial": 0.0,
-    }  # fmt: skip
-    monkeypatch.setitem(PRESETS, "small", Preset.from_dict(preset))
-    return "small"
+    preset = factories.quick_preset()
+    monkeypatch.setitem(PRESETS, preset.name, preset)
+    return preset.name
 
 
 @pytest.fixture

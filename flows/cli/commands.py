@@ -42,6 +42,7 @@ from headlines.settings import Settings
 from headlines.storage.data_root import DataRoot
 from headlines.storage.layout import validate_name
 from operations.instance import PrefectInstance
+from operations.server_errors import ServerFailed
 
 if TYPE_CHECKING:
     from headlines.scoring.options import ScoreOptions
@@ -117,6 +118,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             run(call, **options)
     except InputError as error:
         fail(str(error), 2)
+    except ServerFailed as failure:
+        fail(str(failure), 1)
     except RunNeedsAttention as failure:
         is_night = "report" in failure.result
         lines = output.night_lines if is_night else output.score_lines
@@ -137,6 +140,15 @@ def _replace_unknown_characters() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
+
+
+def _decoded(text: str) -> str:
+    """A text of the command line; its bytes are UTF-8 where the locale lacks the characters."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return os.fsencode(text).decode(errors="surrogateescape")
+    return text
 
 
 def _reject_options(reason: str, **options: Any) -> None:
@@ -443,7 +455,8 @@ def predict(call: Call, titles: list[str], content: str | None, model: str) -> N
             "--content",
             "give one headline, or score a file with a column content",
         )
-    labelled = classify(titles, model, None if content is None else [content])
+    titles = [_decoded(title) for title in titles]
+    labelled = classify(titles, model, None if content is None else [_decoded(content)])
     predictions = [
         {
             "title": title,
@@ -550,11 +563,12 @@ def cache(call: Call, prune: str | None) -> None:
 @verb()
 def doctor(call: Call) -> None:
     """Check the setup and say how to fix it."""
+    from flows.own_packages import OWN_PACKAGES
     from operations import service
     from operations.doctor import check_setup
 
     server_checks = service.status(PrefectInstance.from_settings(call.settings))
-    checks = [asdict(check) for check in (*check_setup(), *server_checks)]
+    checks = [asdict(check) for check in (*check_setup(OWN_PACKAGES), *server_checks)]
     call.show(checks, output.doctor_lines)
     if not all(check["good"] for check in checks):
         sys.exit(1)
@@ -565,7 +579,11 @@ def up(call: Call) -> None:
     """Start the persistent server and its worker, and deploy prefect.yaml."""
     from operations import service
 
-    call.show(service.up(PrefectInstance.from_settings(call.settings)), list)
+    try:
+        call.show(service.up(PrefectInstance.from_settings(call.settings)), list)
+    except KeyboardInterrupt:
+        hint = "run it again to go on, or `headlines down` to stop what it has started"
+        fail(f"interrupted; {hint}", INTERRUPTED)
 
 
 @verb()

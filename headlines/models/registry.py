@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from headlines.errors import DamagedArtifact, InputError
+from headlines.hashing import file_sha256_once
 from headlines.models.champion_file import has_champion_file
 from headlines.segmentation import compatible, describe
 from headlines.storage.artifact import Artifact
@@ -113,7 +114,7 @@ def load_bundle(model: Artifact) -> "Bundle":
     from lstm_model.bundle import read_bundle
 
     with _explain_unreadable(model):
-        return read_bundle(model.directory)
+        return read_bundle(model.directory, file_sha256_once)
 
 
 def load_scorer(model: Artifact, segmenter: dict[str, Any]) -> "PackedScorer":
@@ -147,7 +148,7 @@ def load_scorer(model: Artifact, segmenter: dict[str, Any]) -> "PackedScorer":
 def _load_scorer(directory: Path, _files: tuple[tuple[str, str], ...]) -> "PackedScorer":
     from lstm_model.packed import PackedScorer
 
-    return PackedScorer.load(directory)
+    return PackedScorer.load(directory, file_sha256_once)
 
 
 @contextmanager

@@ -15,12 +15,11 @@ from headlines.scoring.batch_state import BatchState, batch_state, clear_failure
 from headlines.scoring.results import (
     BatchResult,
     batch_result,
+    problem_batches,
     scored_since,
     stopped_result,
 )
 from headlines.storage.data_root import DataRoot
-
-_MAX_NAMED = 20  # batches in the one line of an error; the report has all
 
 
 @dataclass(frozen=True)
@@ -142,19 +141,10 @@ def raise_on_problems(
             set; the message names high drift too.
         DriftTooHigh: the drift reached the threshold.
     """
-    of_batches = [
-        f"{outcome}: {_names(batches)}"
-        for outcome in (("stopped", "empty") if fail_on_empty else ("stopped",))
-        if (batches := [batch.batch for batch in night.batches if batch.outcome == outcome])
-    ]
+    of_batches = problem_batches(night.batches, fail_on_empty=fail_on_empty)
     of_drift = [str(finding) for finding in night.drift if finding.level == "stop"]
     message = f"{'; '.join([*of_batches, *of_drift])}; see {report}"
     if of_batches:
         raise BatchesStopped(message, result)
     if of_drift:
         raise DriftTooHigh(message, result)
-
-
-def _names(batches: Sequence[str]) -> str:
-    more = f" and {len(batches) - _MAX_NAMED} more" if len(batches) > _MAX_NAMED else ""
-    return f"{', '.join(batches[:_MAX_NAMED])}{more}"

@@ -1,5 +1,6 @@
 """The result of scoring a batch, as plain data."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,6 +10,8 @@ from headlines.scoring import batch_state
 from headlines.scoring.batch import Batch
 from headlines.scoring.options import ScoreOptions
 from headlines.storage.data_root import DataRoot
+
+_MAX_NAMED = 20  # batches in the one line of an error; the run's result has all
 
 
 @dataclass(frozen=True)
@@ -113,3 +116,22 @@ def scored_since(root: DataRoot, batch: Batch, when: str) -> bool:
     """Whether the predictions of a batch were published since a second, ISO 8601 in UTC."""
     manifest = root.store.manifest(root.predictions_of(batch.name))
     return manifest is not None and manifest.created_at >= when
+
+
+def problem_batches(results: Iterable[BatchResult], *, fail_on_empty: bool) -> list[str]:
+    """The batches that fail a run, in one text for each outcome; empty if there are none.
+
+    Args:
+        results: of the run's batches.
+        fail_on_empty: whether those without rows do, as those that were stopped.
+    """
+    names: dict[str, list[str]] = {"stopped": [], **({"empty": []} if fail_on_empty else {})}
+    for result in results:
+        if result.outcome in names:
+            names[result.outcome].append(result.batch)
+    return [f"{outcome}: {_some_of(batches)}" for outcome, batches in names.items() if batches]
+
+
+def _some_of(batches: Sequence[str]) -> str:
+    more = f" and {len(batches) - _MAX_NAMED} more" if len(batches) > _MAX_NAMED else ""
+    return f"{', '.join(batches[:_MAX_NAMED])}{more}"

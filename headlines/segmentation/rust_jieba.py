@@ -23,6 +23,8 @@ import string
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
+from importlib.machinery import PathFinder
+from importlib.util import find_spec, module_from_spec
 from typing import Any
 
 import numpy as np
@@ -247,6 +249,13 @@ def _needs_of_characters() -> Needs:
 
 @cache
 def _rjieba() -> Any:
-    import rjieba
-
-    return rjieba.Jieba()  # a private one: words added elsewhere in the process have no effect
+    """A private instance: words added elsewhere in the process have no effect."""
+    # `import rjieba` makes an instance of its own too, which takes 0.1 s and 24 MB a process.
+    package = find_spec("rjieba")
+    assert package is not None, "rjieba is not installed"
+    extension = PathFinder.find_spec("rjieba.rjieba", package.submodule_search_locations)
+    assert extension is not None
+    assert extension.loader is not None
+    module = module_from_spec(extension)
+    extension.loader.exec_module(module)
+    return module.Jieba()

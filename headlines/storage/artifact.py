@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from headlines.errors import DamagedArtifact
-from headlines.hashing import file_sha256, json_digest
+from headlines.hashing import file_sha256, file_sha256_once, json_digest
 from headlines.storage.manifest import MANIFEST, DataFile, Input, Manifest, read_text_limited
 
 
@@ -88,7 +88,7 @@ def read_manifest_file(directory: Path) -> Manifest | None:
         raise DamagedArtifact(str(directory), f"{MANIFEST}: {error}") from error
 
 
-def verify_files(artifact: Artifact, digest: Callable[[Path], str] = file_sha256) -> None:
+def verify_files(artifact: Artifact, digest: Callable[[Path], str] = file_sha256_once) -> None:
     """See that the files in an artifact's directory are those that the manifest names.
 
     Raises:
@@ -111,7 +111,7 @@ def verify_files(artifact: Artifact, digest: Callable[[Path], str] = file_sha256
 
 
 def verify_file(
-    artifact: Artifact, entry: DataFile, digest: Callable[[Path], str] = file_sha256
+    artifact: Artifact, entry: DataFile, digest: Callable[[Path], str] = file_sha256_once
 ) -> None:
     """See that one data file is what the manifest says.
 

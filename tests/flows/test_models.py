@@ -17,7 +17,7 @@ from headlines.models import champion, registry
 from headlines.storage.artifact import Artifact
 from headlines.storage.data_root import DataRoot
 from headlines.training.train import train
-from tests.factories import small_preset, write_corpus
+from tests.factories import quick_preset, write_corpus
 
 
 @pytest.fixture(scope="module")
@@ -30,11 +30,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
     root = DataRoot.open(directory / "data")
     corpus = ingest(root, "news", str(write_corpus(directory / "news.csv")))
     tokens = segment_corpus(root, corpus)
-    small = small_preset("default", name="small", min_count=1, readers=1, pairs=None,
-                         pretrained=False, decay=False, patience=None, adversarial=0.0,
-                         batch_size=8)  # fmt: skip
-    lazy = dataclasses.replace(small, epochs=1, learning_rate=1e-6)
-    learnt = dataclasses.replace(small, epochs=30, learning_rate=0.02)
+    lazy = dataclasses.replace(quick_preset(), epochs=1, learning_rate=1e-6)
+    learnt = dataclasses.replace(quick_preset(), epochs=30, learning_rate=0.02)
     models = [train(root, corpus, tokens, preset) for preset in (lazy, learnt)]
     evaluate(root, models[1], corpus, tokens)
     return root.store.directory, [model.version for model in models]

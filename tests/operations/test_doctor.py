@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from flows.own_packages import OWN_PACKAGES
 from headlines.corpus import inews
 from headlines.errors import InputError
 from headlines.models import champion
@@ -42,7 +43,7 @@ def lock(tmp_path: Path) -> Path:
 @pytest.fixture
 def checks(lock: Path) -> Callable[[], dict[str, Check]]:
     """Runs all checks; their results by name."""
-    return lambda: {check.name: check for check in doctor.check_setup(lock=lock)}
+    return lambda: {check.name: check for check in doctor.check_setup(OWN_PACKAGES, lock=lock)}
 
 
 def test_a_fresh_setup_is_good(root: DataRoot, checks: Callable[[], dict[str, Check]]) -> None:
@@ -116,8 +117,9 @@ def test_a_foreign_package_is_named_and_not_used(tmp_path: Path, package: str) -
         (foreign / "__init__.py").touch()
     code = (
         "import flows, tasks.interruption\n"
+        "from flows.own_packages import OWN_PACKAGES\n"
         "from operations.doctor import check_own_packages\n"
-        "check_own_packages()"
+        "check_own_packages(OWN_PACKAGES)"
     )
     done = subprocess.run(
         [sys.executable, "-c", code],

@@ -63,6 +63,6 @@ def test_a_server_that_does_not_start_is_named(
 ) -> None:
     monkeypatch.setenv("PREFECT_SERVER_DATABASE_CONNECTION_URL", "sqlite+aiosqlite:////proc/no.db")
     server = embedded.start(PrefectInstance(str(tmp_path), 4200))
-    with pytest.raises(InputError, match=r"does not answer \(last line: "):
+    with pytest.raises(InputError, match=r"does not answer \(.*unable to open database file"):
         server.wait_until_ready()
     server.stop()

@@ -6,6 +6,7 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
+import psutil
 import pytest
 
 from headlines.errors import InputError
@@ -78,11 +79,28 @@ def test_a_corrupt_record_is_no_process(instance: PrefectInstance, content: str)
     assert not processes.stop(instance, "test", 1)
 
 
-def test_the_last_log_line_of_an_ended_process_is_quoted(instance: PrefectInstance) -> None:
-    command = [sys.executable, "-c", "print('first'); raise SystemExit('no such table')"]
+@pytest.mark.parametrize(
+    ("program", "quoted"),
+    [
+        ("print('first'); raise SystemExit('no such table')", "no such table"),
+        ("print('db.Error: disk is full\\nERROR: Application startup failed.')", "disk is full"),
+    ],
+)
+def test_the_log_of_an_ended_process_is_quoted(
+    instance: PrefectInstance, program: str, quoted: str
+) -> None:
+    command = [sys.executable, "-c", program]
     process = processes.start(instance, "test", command, os.environ)
-    with pytest.raises(InputError, match=r"the test has ended \(last line: no such table\)"):
+    with pytest.raises(InputError, match=rf"the test has ended \(.*{quoted}\)"):
         processes.wait_until_ready(instance, "test", process, 60, lambda: False)
+
+
+def test_a_process_that_cannot_be_recorded_is_ended(instance: PrefectInstance) -> None:
+    instance.process_records.parent.mkdir(parents=True)
+    instance.process_records.write_text("a file in place of the folder", encoding="utf-8")
+    with pytest.raises(FileExistsError):
+        processes.start(instance, "test", SLEEPING, os.environ)
+    assert SLEEPING not in [child.cmdline() for child in psutil.Process().children()]
 
 
 def test_a_process_that_does_not_get_ready_is_an_error(instance: PrefectInstance) -> None:

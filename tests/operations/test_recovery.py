@@ -1,7 +1,9 @@
 """No kill or restart blocks a night for good, and no live run is called dead."""
 
 import contextlib
+import json
 import os
+import re
 import signal
 import sqlite3
 import subprocess
@@ -15,6 +17,7 @@ import pytest
 
 from operations import processes
 from operations.instance import HEARTBEAT_SECONDS, PROJECT
+from operations.worker import POOL
 from tests.operations.conftest import Service, service_in, stopped_at_end
 from tests.operations.test_service import NEWS, rows_of, start_until_midway
 
@@ -95,6 +98,18 @@ def test_status_names_stuck_runs_and_up_frees_them(service: Service) -> None:
     assert (service.state(holder), slots_in_use(service)) == ("Crashed", 0)
 
 
+def test_status_names_a_paused_work_pool(service: Service) -> None:
+    assert service.prefect("work-pool", "pause", POOL).returncode == 0
+    run = create_overdue(service)
+    try:
+        shown = service.headlines("status").stdout
+        [command] = re.findall(r"its work pool is paused: `prefect (.*?)`", shown)
+    finally:
+        set_state(service, run, "CANCELLED")
+        service.prefect("work-pool", "resume", POOL)
+    assert command == f"work-pool resume {POOL}"
+
+
 def let_heartbeats_be_overdue(service: Service) -> None:
     """Have a server that is down find, when it starts, that a run's next heartbeat is overdue."""
     with contextlib.closing(sqlite3.connect(service.instance.home / "prefect.db")) as database:
@@ -103,12 +118,27 @@ def let_heartbeats_be_overdue(service: Service) -> None:
         database.commit()
 
 
+def let_leases_expire(service: Service) -> None:
+    """Have the leases of slots look as after an outage of some minutes."""
+    an_hour_ago = (datetime.now(UTC) - timedelta(hours=1)).isoformat()
+    folder = service.instance.home / "concurrency_leases"
+    index = folder / "expirations.json"
+    expirations = dict.fromkeys(json.loads(index.read_text(encoding="utf-8")), an_hour_ago)
+    assert expirations
+    index.write_text(json.dumps(expirations), encoding="utf-8")
+    for name in expirations:
+        lease = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
+        lease["expiration"] = an_hour_ago
+        (folder / f"{name}.json").write_text(json.dumps(lease), encoding="utf-8")
+
+
 def test_a_night_goes_on_when_its_server_restarts(trained: Service) -> None:
     run, process = start_until_midway(trained, "restarted.csv")
     process.suspend()  # until the server is up again, so that it cannot end earlier
     details = trained.request(f"/flow_runs/{run}")["state"]["state_details"]
     kill(trained, "server")
     let_heartbeats_be_overdue(trained)
+    let_leases_expire(trained)
     again = trained.headlines("up")
     assert again.returncode == 0, again.stderr
     lease = details["deployment_concurrency_lease_id"]
@@ -183,7 +213,7 @@ def test_runs_by_hand_send_heartbeats_as_often_as_watched() -> None:
 
 BY_HAND = """
 import sys
-from flows.local_run import connect
+from flows.connection import connect
 connect()
 from prefect import flow, runtime
 

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import urljoin
 
 import httpx
 import psutil
@@ -186,6 +187,12 @@ def test_one_click_on_a_run_opens_its_report(trained: Service) -> None:
         assert (shown.status_code, shown.headers["content-type"]) == (
             200, "text/html; charset=utf-8",
         )  # fmt: skip
+        [evaluation, *_] = trained.root.store.list_artifacts(trained.root.evaluations)
+        page = f"{trained.instance.url}/files/{evaluation}/report.html"
+        tables = re.findall(r'href="(\w+\.csv)"', client.get(page).text)
+        assert tables
+        for table in tables:
+            assert client.get(urljoin(page, table)).status_code == 200
         model = registry.versions(trained.root)[0]
         for hidden in (f"models/{model}/_manifest.json", "reports/../.prefect/prefect.db"):
             assert client.get(f"{trained.instance.url}/files/{hidden}").status_code == 404

@@ -14,7 +14,7 @@ import pytest
 from prefect.context import refresh_global_settings_context
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from flows import local_run
+from flows import connection
 from flows.cli.commands import main
 from headlines.settings import Settings
 from operations import embedded, processes, server
@@ -179,7 +179,7 @@ def test_the_server_is_asked_once_and_only_for_a_run(
     assert headlines("score", "no-such-file.csv")[0] == 2
     subprocess.run([sys.executable, "-c", "import flows"], check=True)
     assert count_connections(hanging) == 0
-    local_run.connect()
+    connection.connect()
     assert count_connections(hanging) == 1
     assert f"the server at {instance.url} does not answer" in caplog.text
     assert os.environ["PREFECT_API_URL"] == started.instance.api_url
@@ -189,7 +189,7 @@ def test_a_named_server_replaces_the_own_one(
     hanging: socket.socket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:1/api")
-    assert local_run.connect() is None
+    assert connection.connect() is None
     assert count_connections(hanging) == 0
 
 

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable
 from datetime import timedelta
 from pathlib import Path
 
-from headlines.hashing import file_sha256
+from headlines.hashing import file_sha256_once
 from headlines.storage.atomic import link_or_copy, staging_directory
 from headlines.storage.bucket.objects import ObjectBody
 from headlines.storage.bucket.requests import parallel_map
@@ -144,6 +144,6 @@ def _link(content: Path, target: Path, draft: Path) -> None:
 def _is_intact(path: Path, entry: DataFile) -> bool:
     try:
         is_file = not path.is_symlink() and path.stat().st_size == entry.bytes
-        return is_file and file_sha256(path) == entry.sha256
+        return is_file and file_sha256_once(path) == entry.sha256
     except OSError:
         return False

@@ -227,13 +227,16 @@ def test_a_stopped_batch_exits_with_2_without_traceback(
     assert report.is_file()
 
 
-def test_streams_without_chinese_fail_no_job(root: DataRoot) -> None:
+@pytest.mark.parametrize(
+    "locale", [{"PYTHONIOENCODING": "ascii"}, {"LC_ALL": "C", "PYTHONUTF8": "0"}]
+)
+def test_a_locale_without_chinese_fails_no_job(root: DataRoot, locale: dict[str, str]) -> None:
     publish_model(root, "2026-11-20-00000000")
     champion.promote(root, "2026-11-20-00000000", "a test")
     for option in ("--json-logs", "--json"):
         done = subprocess.run(
             [sys.executable, "-m", "flows", "predict", option, TITLES[1]],
-            env=os.environ | {"PYTHONIOENCODING": "ascii"},
+            env=os.environ | locale,
             capture_output=True,
             text=True,
         )

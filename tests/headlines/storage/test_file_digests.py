@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from headlines.hashing import file_sha256
+from headlines import hashing
+from headlines.hashing import file_sha256, file_sha256_once
 from headlines.storage.data_root import DataRoot
 from headlines.storage.file_digests import FileDigestCache
 
@@ -148,3 +149,13 @@ def test_a_full_disk_is_only_logged(
     root.store.work.write_text("a file where the directory should be", encoding="utf-8")
     digests.save()
     assert "not remembered" in caplog.text
+
+
+def test_a_large_file_is_read_once_a_process(
+    file: Path, readings: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hashing, "_LARGE_BYTES", 1)
+    assert file_sha256_once(file) == file_sha256_once(file)
+    assert readings == [file]
+    file.write_bytes(b"title\ntwo\n")
+    assert file_sha256_once(file) == file_sha256(file)

@@ -1,9 +1,8 @@
+"""Artifacts are published as a whole, read back, put aside and removed; documents are replaced."""
+
 import errno
-import json
 import os
 import threading
-import tracemalloc
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -13,74 +12,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from headlines.errors import DamagedArtifact, InputError
-from headlines.hashing import file_sha256
-from headlines.storage.artifact import Artifact
 from headlines.storage.local_store import LocalStore
-from headlines.storage.manifest import MANIFEST, Input, Manifest, Recipe, dump_signed, load_signed
-
-SOURCE = Input("inbox/a.csv", "a" * 64, 3)
-
-
-NAME = "reports/example"
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> LocalStore:
-    return LocalStore(tmp_path / "data")
-
-
-@pytest.fixture
-def target(store: LocalStore) -> Path:
-    return store.path(NAME)
-
-
-def recipe(**config: Any) -> Recipe:
-    return Recipe("example", 1, (SOURCE,), config)
-
-
-def write(draft: Path) -> dict[str, Any]:
-    """Two Parquet files of three and two rows, and text in a folder."""
-    for name, rows in (("part-1.parquet", 3), ("part-0.parquet", 2)):
-        pq.write_table(pa.table({"row": range(rows)}), draft / name)
-    (draft / "notes").mkdir()
-    (draft / "notes/说明.txt").write_text("三行", encoding="utf-8")
-    return {"rows": 5, "labels": {"positive": 2}}
-
-
-def make(store: LocalStore, content: str, **options: Any) -> Artifact:
-    def write_text(draft: Path) -> dict[str, Any]:
-        (draft / "text").write_text(content)
-        return {}
-
-    return store.publish(NAME, recipe(content=content), write_text, **options)
-
-
-def in_work(store: LocalStore) -> list[str]:
-    return sorted(path.name for path in store.work.iterdir() if path.suffix != ".lock")
-
-
-# Keys
-
-
-def test_key_covers_all_that_decides_the_content() -> None:
-    key = recipe(a=1, b=[2]).key
-    assert key == recipe(b=[2], a=1).key
-    others = [
-        Recipe("other", 1, (SOURCE,), {"a": 1, "b": [2]}),
-        Recipe("example", 2, (SOURCE,), {"a": 1, "b": [2]}),
-        Recipe("example", 1, (), {"a": 1, "b": [2]}),
-        Recipe("example", 1, (SOURCE, SOURCE), {"a": 1, "b": [2]}),
-        Recipe("example", 1, (Input("inbox/a.csv", "b" * 64, 3),), {"a": 1, "b": [2]}),
-        recipe(a=1, b=[2, 3]),
-        recipe(a=1, b="[2]"),
-    ]
-    assert len({key, *(other.key for other in others)}) == 1 + len(others)
-
-
-def test_key_does_not_depend_on_the_path_of_a_source() -> None:
-    moved = Recipe("example", 1, (Input("/elsewhere/a.csv", SOURCE.sha256),), {})
-    assert moved.key == recipe().key
-
+from headlines.storage.manifest import Input
+from tests.headlines.storage.conftest import NAME, SOURCE, in_work, make, recipe, write
 
 # Publishing
 
@@ -258,113 +192,6 @@ def test_artifact_of_another_key_is_left_alone(store: LocalStore, target: Path) 
     assert store.open(NAME)
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "",
-        "[]",
-        "null",
-        "{}",
-        '{"format": 1}',
-        "\ud800".encode("utf-8", "surrogatepass"),
-        b"\xff\xfe",
-    ],
-    ids=repr,
-)
-def test_unreadable_manifest_is_damage(store: LocalStore, target: Path, text: str | bytes) -> None:
-    make(store, "one")
-    (target / MANIFEST).write_bytes(text if isinstance(text, bytes) else text.encode())
-    with pytest.raises(DamagedArtifact, match=MANIFEST):
-        store.manifest(NAME)
-
-
-@pytest.mark.parametrize("field", ["counts", "inputs", "config", "created_at", "key"])
-def test_edited_manifest_is_damage(store: LocalStore, target: Path, field: str) -> None:
-    """Not the files alone: lineage and counts of rows are read from it too."""
-    store.publish(NAME, recipe(a=1), write)
-    data = json.loads((target / MANIFEST).read_text(encoding="utf-8"))
-    data[field] = type(data[field])()
-    (target / MANIFEST).write_text(json.dumps(data), encoding="utf-8")
-    with pytest.raises(DamagedArtifact, match="not what its digest says"):
-        store.open(NAME)
-
-
-def test_manifest_of_another_format_is_refused() -> None:
-    with pytest.raises(ValueError, match="format is not known"):
-        Manifest.from_json(dump_signed({"format": 2}))
-
-
-def forge(target: Path, change: Callable[[dict[str, Any]], object]) -> None:
-    """Change a manifest and sign it again, as a forger would."""
-    data = load_signed((target / MANIFEST).read_text(encoding="utf-8"))
-    change(data)
-    (target / MANIFEST).write_text(dump_signed(data), encoding="utf-8")
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        (lambda data: data["files"][0].update(path="../../secret"), "leaves the artifact"),
-        (lambda data: data["files"][0].update(path="/etc/hosts"), "leaves the artifact"),
-        (lambda data: data["files"][0].update(path=None), MANIFEST),
-        (lambda data: data["files"].append(1), MANIFEST),
-        (lambda data: data["inputs"][0].update(files=["a.csv", "../b.csv"]), "leaves the folder"),
-        (lambda data: data["inputs"][0].update(path=7), "is no input"),
-        (lambda data: data["inputs"][0].update(sha256=None), "is no input"),
-        (lambda data: data.update(files={}, inputs=[[]]), MANIFEST),
-    ],
-)
-def test_forged_manifest_is_refused(
-    store: LocalStore, target: Path, change: Callable[[dict[str, Any]], object], message: str
-) -> None:
-    store.publish(NAME, recipe(), write)
-    forge(target, change)
-    with pytest.raises(DamagedArtifact, match=message) as refusal:
-        store.open(NAME)
-    assert refusal.value.directory == str(target)
-
-
-def test_link_out_of_the_artifact_is_refused(store: LocalStore, target: Path) -> None:
-    """Even to the same bytes: whoever may write there could change them at any time."""
-    [entry] = make(store, "one").manifest.files
-    outside = store.directory / "outside"
-    (target / entry.path).rename(outside)
-    for lead in (outside, Path("../../outside"), store.directory / "nowhere"):
-        (target / entry.path).symlink_to(lead)
-        with pytest.raises(DamagedArtifact, match=f"{entry.path} is a link"):
-            store.open(NAME)
-        (target / entry.path).unlink()
-    (target / "folder").symlink_to(store.directory)
-    outside.rename(target / entry.path)
-    with pytest.raises(DamagedArtifact, match=r"not in the manifest \['folder'\]"):
-        store.open(NAME)
-
-
-def test_file_of_the_wrong_size_is_not_read(store: LocalStore, target: Path) -> None:
-    make(store, "one")
-    for path in (target / "text", target / MANIFEST):
-        with path.open("r+b") as file:
-            file.truncate(1 << 40)  # a hole in the file: it takes no room on the disk
-        tracemalloc.start()
-        with pytest.raises(DamagedArtifact, match=path.name):
-            store.open(NAME)
-        _, most = tracemalloc.get_traced_memory()
-        tracemalloc.stop()
-        assert most < 1 << 20
-
-
-def test_deeply_nested_json_is_damage(store: LocalStore, target: Path) -> None:
-    make(store, "one")
-    (target / MANIFEST).write_text("[" * 100_000)
-    with pytest.raises(DamagedArtifact, match="nested beyond all measure"):
-        store.open(NAME)
-
-
-def test_manifest_round_trips() -> None:
-    manifest = Manifest("k", "s", 1, (SOURCE,), {"a": None}, (), {"x": 0.1, "北": [1]}, {}, "", 1.5)
-    assert Manifest.from_json(manifest.to_json()) == manifest
-
-
 # Quarantine, removal
 
 
@@ -457,55 +284,3 @@ def test_names_are_relative_below_the_root_alone() -> None:
     assert store.name_of(Path("/srv/database/a.csv")) == "/srv/database/a.csv"
     assert store.location("corpus/inews") == "/srv/data/corpus/inews"
     assert store.location("/elsewhere/a.csv") == "/elsewhere/a.csv"
-
-
-# Moving batch files
-
-
-def test_a_batch_is_moved_while_its_bytes_are_those(store: LocalStore) -> None:
-    for name in ("a.csv", "b.csv/1.csv", "b.csv/2.csv"):
-        path = store.path(f"inbox/{name}")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(name)
-    single, folder = store.fetch("inbox/a.csv"), store.fetch("inbox/b.csv")
-    digests = {name: file_sha256(folder / name) for name in ("1.csv", "2.csv")}
-    assert not store.move(single, "archive/a.csv", {".": "0" * 64})
-    assert single.exists()
-    assert store.move(single, "archive/a.csv", {".": file_sha256(single)})
-    assert not store.move(single, "archive/a.csv", {".": "0" * 64})  # it is gone
-    assert not store.move(folder, "archive/b.csv", digests | {"2.csv": "0" * 64})
-    assert sorted(path.name for path in folder.iterdir()) == ["1.csv", "2.csv"]
-    assert store.move(folder, "archive/b.csv", digests)
-    moved = sorted(path for path in store.path("archive").rglob("*") if path.is_file())
-    assert [path.read_text() for path in moved] == ["a.csv", "b.csv/1.csv", "b.csv/2.csv"]
-    assert list(store.path("inbox").iterdir()) == []
-
-
-@pytest.mark.parametrize("damaged", [False, True])
-def test_a_batch_is_moved_to_another_file_system(
-    store: LocalStore, monkeypatch: pytest.MonkeyPatch, damaged: bool
-) -> None:
-    path = store.path("inbox/a.csv")
-    path.parent.mkdir(parents=True)
-    path.write_text("a")
-    rename = Path.rename
-
-    def rename_within_folders(source: Path, target: Path) -> Path:
-        if source.parent != target.parent:
-            raise OSError(errno.EXDEV, "Invalid cross-device link")
-        return rename(source, target)
-
-    monkeypatch.setattr(Path, "rename", rename_within_folders)
-    digest = "0" * 64 if damaged else file_sha256(path)
-    assert store.move(path, "archive/a.csv", {".": digest}) is not damaged
-    assert path.exists() is damaged
-    assert [p.name for p in store.path("archive").iterdir()] == ([] if damaged else ["a.csv"])
-    assert len(list(path.parent.iterdir())) == damaged
-
-
-def test_an_interrupted_move_is_undone(store: LocalStore) -> None:
-    leaving = store.path("inbox/sub/.a.csv.archiving")
-    leaving.parent.mkdir(parents=True)
-    leaving.write_text("a")
-    store.resume_moves("inbox")
-    assert store.path("inbox/sub/a.csv").read_text() == "a"
