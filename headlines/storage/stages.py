@@ -52,6 +52,8 @@ _MODEL = (
     "lstm_model.calibration",
     "lstm_model.gate_inputs",
     "lstm_model.inputs",
+    "lstm_model.kernel",
+    "lstm_model.numpy_kernel",
     "lstm_model.packed",
     "lstm_model.row_stable",
     "lstm_model.vocabulary",
@@ -115,7 +117,7 @@ STAGES = {
         ),
     ),
     "evaluation": Stage(
-        5,
+        6,
         (
             "headlines.evaluation.baseline",
             "headlines.evaluation.behaviour",
@@ -150,7 +152,7 @@ STAGES = {
         ),
     ),
     "predictions": Stage(
-        2,
+        3,
         (
             *_SEGMENTATION,
             "headlines.segmentation.article_words",
