@@ -41,6 +41,7 @@ from headlines.errors import InputError
 from headlines.models import champion
 from headlines.settings import Settings
 from headlines.storage.artifact import Artifact
+from headlines.storage.atomic import remove_tree
 from headlines.storage.data_root import DataRoot
 from lstm_model.architecture import branches
 from lstm_model.presets import Preset
@@ -49,8 +50,8 @@ NOTEBOOK_ROWS = 20_000  # measured for the notebook's way
 FULL_ROWS = 5_000_000
 SMALL_ROWS = 10
 
-FLOW = [sys.executable, "-m", "flows", "score", "{file}", "--json"]
-ALONE = [sys.executable, "-m", "benchmarks.score_alone", "{file}"]
+FLOW = [sys.executable, "-m", "flows", "score", "{files}", "--json"]
+ALONE = [sys.executable, "-m", "benchmarks.score_alone", "{files}"]
 # The cost of Prefect by itself, with the settings of our flows.
 EMPTY_FLOW = """
 import flows
@@ -126,13 +127,19 @@ class Job:
     directory: Path
     measurements: dict[tuple[str, int], list[Measured]] = field(default_factory=dict)
 
-    def score(self, command: Sequence[str], file: Path, rows: int) -> None:
-        """Measure one run, and check that it scored every row."""
+    @property
+    def home(self) -> Path:
+        """Prefect's home of the data roots."""
+        return self.directory / "root" / ".prefect"
+
+    def score(self, command: Sequence[str], files: Sequence[Path], rows: int) -> None:
+        """Measure one run on files, each a batch, and check that it scored every row of them."""
         root = self._new_root()
-        self._measure([part.format(file=file) for part in command], root, rows)
-        manifest = root.store.manifest(root.predictions_of(file.name))
-        if manifest is None or manifest.counts["scored"] != rows:
-            raise RuntimeError(f"{file.name} was not scored completely")
+        named = [files if part == "{files}" else [part] for part in command]
+        self._measure([str(part) for parts in named for part in parts], root, rows)
+        manifests = (root.store.manifest(root.predictions_of(file.name)) for file in files)
+        if rows != sum(manifest.counts["scored"] for manifest in manifests if manifest):
+            raise RuntimeError(f"{files[0]} was not scored completely")
 
     def run_empty_flow(self) -> None:
         """Measure a flow that does nothing."""
@@ -161,14 +168,17 @@ class Job:
         environment = {
             **os.environ,
             "HEADLINES_DATA": root.url,
-            "PREFECT_HOME": str(self.directory / "prefect"),  # created by the first run, then kept
+            "PREFECT_HOME": str(self.home),
         }
         environment.pop("PREFECT_API_URL", None)  # so the run starts the embedded server
         self.measurements.setdefault((command[2], rows), []).append(measured(command, environment))
 
     def _new_root(self) -> DataRoot:
         directory = self.directory / "root"
-        shutil.rmtree(directory, ignore_errors=True)
+        directory.mkdir(exist_ok=True)
+        for path in directory.iterdir():
+            if path != self.home:  # created by the first run, then kept
+                remove_tree(path)
         root = DataRoot.open(directory)
         version = self.model.version
         shutil.copytree(self.model.directory, directory / root.model(version))
@@ -272,7 +282,7 @@ def main() -> None:
             job.run_empty_flow()
             for size, file in files.items():
                 for command in (FLOW, ALONE):
-                    job.score(command, file, size)
+                    job.score(command, [file], size)
         expected = peer.result(batch=batch, rows=peer_rows).tolist()
         labels = job.labels(files[largest], peer_rows)
         agree = sum(a == b for a, b in zip(labels, expected, strict=True))
@@ -286,7 +296,7 @@ def main() -> None:
         if options.full:
             file = write_batch(job.directory / f"{FULL_ROWS}.csv", FULL_ROWS)
             for command in (FLOW, ALONE):
-                job.score(command, file, FULL_ROWS)
+                job.score(command, [file], FULL_ROWS)
             sizes.append(FULL_ROWS)
         compare(job, sizes, rate)
     small_batch(job)

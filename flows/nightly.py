@@ -10,19 +10,19 @@ from prefect.runtime import flow_run
 from flows.local_run import run_flow
 from flows.logs import hide_expected_tracebacks
 from flows.parameters import Count, LongTitles, NotNegative, Positive, Quoting, Share
-from flows.score import score_batch
+from flows.score import score_batch, score_batches
 from flows.train import new_model
 from headlines.evaluation.evaluate import reference_profile
 from headlines.metrics.drift import WARN, DriftThresholds
 from headlines.nightly.day_range import DayRange
 from headlines.nightly.history import mark_started
 from headlines.nightly.inbox import read_inbox
-from headlines.nightly.night import alerts_of, raise_on_problems, score_if_due, summarize
+from headlines.nightly.night import alerts_of, raise_on_problems, score_inbox, summarize
 from headlines.readers import ReadOptions
 from headlines.readers.rejects import MAX_REJECT_RATE, MAX_REJECTS
 from headlines.scoring.batch import Batch
 from headlines.scoring.options import ScoreOptions
-from headlines.scoring.results import BatchResult
+from headlines.scoring.results import BatchResult, stopped_result
 from headlines.segmentation import Segmenter
 from headlines.settings import Settings
 from headlines.storage.cleanup import clean_work
@@ -127,16 +127,16 @@ def nightly(
     def score(batch: Batch) -> BatchResult:
         try:
             return score_batch(batch, model, options)
-        except Exception:
+        except Exception as error:
             if interrupted.is_set():  # the batch has no fault
                 raise KeyboardInterrupt from None
-            raise
+            return stopped_result(batch, error)  # the traceback is in the log
+
+    def score_all(due: list[Batch]) -> list[BatchResult]:
+        return score_batches(root, due, model, options, score)
 
     with root.store.listed(root.predictions, root.rejects, root.failures):
-        results = [
-            score_if_due(root, batch, score, digests.of, unreported_since)
-            for batch in inbox.batches
-        ]
+        results = score_inbox(root, inbox.batches, score_all, digests.of, unreported_since)
         root.store.collect_garbage()
     digests.save()
 

@@ -1,27 +1,32 @@
 """The flow `score`: batches of headlines into predictions, each exactly once."""
 
 import sys
-from dataclasses import asdict
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from prefect import flow
+from prefect.futures import PrefectFuture
 from prefect.runtime import flow_run
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.local_run import run_flow
 from flows.logs import hide_expected_tracebacks
 from flows.parameters import Count, Files, LongTitles, Quoting, Share
+from headlines.compute import executors
 from headlines.errors import BatchesStopped, InputError
 from headlines.readers import ReadOptions
 from headlines.readers.rejects import MAX_REJECT_RATE, MAX_REJECTS
 from headlines.scoring.batch import Batch, resolve_batches
+from headlines.scoring.batch_groups import BatchGroup, GroupResult, split_small
 from headlines.scoring.batch_state import clear_failure
 from headlines.scoring.commit import commit, discard, record_failure
 from headlines.scoring.options import ScoreOptions
 from headlines.scoring.prepare import prepare_batch
 from headlines.scoring.progress import Progress
-from headlines.scoring.results import BatchResult
+from headlines.scoring.results import BatchResult, scored_since, stopped_result
 from headlines.scoring.run_batch import run_batch
 from headlines.scoring.score_chunks import score_on_worker
 from headlines.segmentation import Segmenter
@@ -82,6 +87,48 @@ def score_batch(
     return run_batch(root, batch, model, options, submit, call, rescore=rescore)
 
 
+def score_batches(
+    root: DataRoot,
+    batches: Sequence[Batch],
+    model: Artifact,
+    options: ScoreOptions,
+    score: Callable[[Batch], BatchResult],
+    rescore: bool = False,
+) -> list[BatchResult]:
+    """Score batches: small ones in groups, next to each other.
+
+    Args:
+        root: the data root.
+        batches: the batches.
+        model: what scores them.
+        options: how they are read.
+        score: scores one that is not small, or that a group could not score.
+        rescore: whether to score again what has predictions of another model.
+    """
+    started_at = datetime.now(UTC).isoformat(timespec="seconds")
+    groups, large = split_small(batches, options.sizes)
+    window = executors.max_in_flight(root.settings)
+    futures: list[PrefectFuture[GroupResult]] = []
+    for number, group in enumerate(groups):
+        if number >= window:
+            futures[number - window].wait()
+        job = BatchGroup(root, group, model, options, rescore, is_only=len(groups) == 1)
+        futures.append(tasks.score_group.submit(job))
+    results = {batch.name: score(batch) for batch in large}
+    for group, future in zip(groups, futures, strict=True):
+        done = future.result(raise_on_failure=False)
+        if isinstance(done, GroupResult):  # else the worker is gone
+            results |= {result.batch: result for result in done.results}
+        for batch in group:
+            if batch.name in results:
+                continue
+            result = score(batch)
+            if result.outcome == "reused" and scored_since(root, batch, started_at):
+                result = replace(result, outcome="scored")  # before the group failed
+            results[batch.name] = result
+    return [results[batch.name] for batch in batches]
+
+
 def _run_name() -> str:
     given = flow_run.parameters
     names = [given["batch"]] if given.get("batch") else [Path(file).name for file in given["files"]]
@@ -140,16 +187,19 @@ def score(
     model = tasks.read_model(root, "champion")
     paths = [root.store.fetch(root.resolve(file)) for file in files]
     batches = resolve_batches(root, paths, batch)
-    results: list[BatchResult] = []
-    for current in batches:
-        if release:
-            clear_failure(root, current)
+    if release:
+        for named in batches:
+            clear_failure(root, named)
+
+    def score_one(named: Batch) -> BatchResult:
         try:
-            results.append(score_batch(current, model, options, rescore))
+            return score_batch(named, model, options, rescore)
         except InputError as error:
             if len(batches) == 1:
                 raise
-            results.append(BatchResult(current.name, "stopped", message=str(error)))
+            return stopped_result(named, error)
+
+    results = score_batches(root, batches, model, options, score_one, rescore)
     result = {
         "model": model.version,
         "batches": [asdict(batch_result) for batch_result in results],

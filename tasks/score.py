@@ -2,10 +2,13 @@
 
 from collections.abc import Sequence
 
+from prefect.logging import get_run_logger
+
 from headlines.errors import InputError
 from headlines.models import champion, registry
-from headlines.scoring import commit, prepare, score_chunks
+from headlines.scoring import batch_groups, commit, prepare, score_chunks
 from headlines.scoring.batch import Batch
+from headlines.scoring.batch_groups import BatchGroup, GroupResult
 from headlines.scoring.options import ScoreOptions
 from headlines.scoring.progress import Progress
 from headlines.scoring.score_chunks import ScoreJob
@@ -71,3 +74,25 @@ def record_failure(
 ) -> Artifact:
     """Put a batch that cannot be scored into `failed/`."""
     return commit.record_failure(root, batch, options, error)
+
+
+# Not retried: what fails is scored batch by batch, so that one that ends the worker stops itself
+# alone.
+@stage("score-group", run_name="score {group}", retries=0)
+def score_group(group: BatchGroup) -> GroupResult:
+    """Have a worker score small batches, and wait for it."""
+    done = batch_groups.score_group_on_worker(group)
+    log = get_run_logger()
+    log.info(
+        "%d small batches: %d rows scored, %d rejected: %s",
+        len(group.batches),
+        sum(result.scored for result in done.results),
+        sum(result.rejected for result in done.results),
+        ", ".join(result.batch for result in done.results),
+    )
+    for result in done.results:
+        if result.outcome == "stopped":
+            log.error("%s: %s", result.batch, result.message)
+    for batch, error in done.errors.items():
+        log.warning("%s is tried again by itself: %s", batch, error)
+    return done

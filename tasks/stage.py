@@ -22,6 +22,7 @@ def stage(
     *,
     run_name: str | None = None,
     timeout_seconds: float | None = None,
+    retries: int = RETRIES,
 ) -> Callable[[Callable[P, R]], Task[P, R]]:
     """A Prefect task that is retried after about 1, 2 and 4 seconds, unless its input is wrong
     or the run was interrupted.
@@ -33,12 +34,13 @@ def stage(
         name: of the task.
         run_name: of each run, a template over the task's arguments.
         timeout_seconds: only for tasks that are called; Prefect cannot stop a submitted one.
+        retries: how often it is tried again.
     """
     return task(
         name=name,
         task_run_name=run_name,
         timeout_seconds=timeout_seconds,
-        retries=RETRIES,
+        retries=retries,
         retry_delay_seconds=exponential_backoff(backoff_factor=1),
         retry_jitter_factor=0.5,
         retry_condition_fn=_is_retryable,

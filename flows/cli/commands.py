@@ -310,8 +310,7 @@ def score(
         if Path(csv).resolve() in (file.resolve() for file in batches[0].files):
             raise InputError("it would overwrite the headlines", "--csv", "name another file")
     options = call.score_options(max_reject_rate, max_rejects, read_options)
-    for resolved in batches:
-        preflight(root, resolved, options)
+    preflight(root, batches, options)
     root.store.require_writable()
     result = run_flow(
         "score",

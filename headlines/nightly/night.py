@@ -5,14 +5,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from headlines.errors import BatchesStopped, DriftTooHigh, InputError
+from headlines.errors import BatchesStopped, DriftTooHigh
 from headlines.metrics.drift import DriftThresholds, drift
 from headlines.metrics.profile import EMPTY_PROFILE, Profile
 from headlines.nightly.history import NightSummary, recent_nights
 from headlines.nightly.inbox import Inbox
 from headlines.scoring.batch import Batch
 from headlines.scoring.batch_state import BatchState, batch_state, clear_failure
-from headlines.scoring.results import BatchResult, batch_result, scored_since
+from headlines.scoring.results import (
+    BatchResult,
+    batch_result,
+    scored_since,
+    stopped_result,
+)
 from headlines.storage.data_root import DataRoot
 
 _MAX_NAMED = 20  # batches in the one line of an error; the report has all
@@ -33,37 +38,50 @@ class Alert:
     detail: str
 
 
-def score_if_due(
+def score_inbox(
     root: DataRoot,
-    batch: Batch,
-    score: Callable[[Batch], BatchResult],
+    batches: Sequence[Batch],
+    score: Callable[[list[Batch]], list[BatchResult]],
     digest: Callable[[Path], str],
     unreported_since: str | None,
-) -> BatchResult:
-    """Score a batch of the inbox if it is due. An error of one batch does not stop the others.
+) -> list[BatchResult]:
+    """The result of each batch of the inbox, which is scored if it is due.
 
     Args:
         root: the data root.
-        batch: the batch.
-        score: scores it.
+        batches: those of the inbox.
+        score: scores batches; an error of one does not stop the others.
         digest: gives the SHA-256 of a file of predictions.
         unreported_since: when the first night began that left no report. What was scored since
             counts as scored in this night.
     """
-    try:
-        state = batch_state(root, batch, digest)
-        if state is BatchState.FAILED:
-            return batch_result(root, batch, "waiting")
-        if state is BatchState.SCORED:
-            clear_failure(root, batch)  # of bytes that the batch no longer has
-            if unreported_since and scored_since(root, batch, unreported_since):
-                return batch_result(root, batch, "scored")
-            return BatchResult(batch.name, "reused")
-        return score(batch)
-    except InputError as error:
-        return BatchResult(batch.name, "stopped", message=str(error))
-    except Exception as error:  # the next night tries again; the traceback is in the log
-        return BatchResult(batch.name, "stopped", message=f"{type(error).__name__}: {error}")
+    results: dict[str, BatchResult] = {}
+    due = []
+    for batch in batches:
+        try:
+            result = _result_unless_due(root, batch, digest, unreported_since)
+        except Exception as error:
+            result = stopped_result(batch, error)
+        if result is None:
+            due.append(batch)
+        else:
+            results[batch.name] = result
+    results |= {result.batch: result for result in score(due)}
+    return [results[batch.name] for batch in batches]
+
+
+def _result_unless_due(
+    root: DataRoot, batch: Batch, digest: Callable[[Path], str], unreported_since: str | None
+) -> BatchResult | None:
+    state = batch_state(root, batch, digest)
+    if state is BatchState.FAILED:
+        return batch_result(root, batch, "waiting")
+    if state is BatchState.SCORED:
+        clear_failure(root, batch)  # of bytes that the batch no longer has
+        if unreported_since and scored_since(root, batch, unreported_since):
+            return batch_result(root, batch, "scored")
+        return BatchResult(batch.name, "reused")
+    return None
 
 
 def summarize(

@@ -9,18 +9,21 @@ from headlines.segmentation import Segmenter
 
 @dataclass(frozen=True)
 class ChunkSizes:
-    """Where chunks and read groups end. It depends on the batch alone, not on who reads it.
+    """How batches are divided. It depends on the batch alone, not on who reads it.
 
     Attributes:
         rows: of a chunk at most.
         chars: of a chunk at most, plus what its last row exceeds it by: other columns may hold
             whole articles.
         read_group_bytes: size on disk of the files that one worker reads; some seconds of work.
+        small_batch_bytes: size on disk of a batch that is scored in a group with others; some
+            thousand headlines, which take a fraction of a second.
     """
 
     rows: int = 50_000
     chars: int = 32 << 20
     read_group_bytes: int = 16 << 20
+    small_batch_bytes: int = 128 << 10
 
 
 @dataclass(frozen=True)

@@ -102,6 +102,13 @@ def batch_result(root: DataRoot, batch: Batch, outcome: str) -> BatchResult:
     )
 
 
+def stopped_result(batch: Batch, error: Exception) -> BatchResult:
+    """The result of a batch whose scoring raised an error; the next night tries again."""
+    is_expected = isinstance(error, InputError)
+    message = str(error) if is_expected else f"{type(error).__name__}: {error}"
+    return BatchResult(batch.name, "stopped", message=message)
+
+
 def scored_since(root: DataRoot, batch: Batch, when: str) -> bool:
     """Whether the predictions of a batch were published since a second, ISO 8601 in UTC."""
     manifest = root.store.manifest(root.predictions_of(batch.name))

@@ -6,7 +6,7 @@ step a task that is.
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from queue import SimpleQueue
 from typing import Any, TypeVar
@@ -160,11 +160,12 @@ def wait_for(futures: Iterable[Future[Any]]) -> None:
             future.result()
 
 
-def preflight(root: DataRoot, batch: Batch, options: ScoreOptions) -> None:
-    """Check at once what can be checked before anything is started for a batch.
+def preflight(root: DataRoot, batches: Sequence[Batch], options: ScoreOptions) -> None:
+    """Check at once what can be checked before anything is started for batches.
 
     Raises:
-        InputError: there is no champion that can be used, or the file cannot be read.
+        InputError: there is no champion that can be used, or a file cannot be read.
     """
     registry.load_scorer(champion.open_champion(root), options.segmenter.fingerprint())
-    prepare.check_first_row(root, batch, options)
+    for batch in batches:
+        prepare.check_first_row(root, batch, options)

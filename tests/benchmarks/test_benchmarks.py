@@ -60,6 +60,7 @@ RUNS = {
     "scorer": Small(
         "--rounds 1 --threads 1 --headlines 50", [9 + (len(KERNELS) > 1), 4, 3, 3], [FIT]
     ),
+    "small_batches": Small("--rounds 1 --batches 3", [2]),
     "segment": Small("--rounds 1 --headlines 200 --bodies 20", [6, 6, 4]),
 }
 

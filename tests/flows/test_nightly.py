@@ -1,5 +1,6 @@
 """The whole job on a small corpus, under Prefect's test server."""
 
+import dataclasses
 import os
 import subprocess
 import sys
@@ -297,3 +298,28 @@ def test_a_night_without_a_report_is_reported_by_the_next(
     ]
     assert night["profile"]["rows"] == len(TITLES)
     assert module.nightly(corpus, small_preset)["reused"] == 1
+
+
+def test_a_lost_group_is_scored_batch_by_batch_and_counted(
+    root: DataRoot,
+    corpus: str,
+    small_preset: str,
+    write_batch: Writer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from flows.nightly import nightly
+    from headlines.scoring import batch_groups
+
+    for number in range(3):
+        write_batch(root.store.path(root.inbox) / f"{number}.csv", TITLES[: number + 1])
+    score_group = batch_groups.score_group
+
+    def lose_worker(group: batch_groups.BatchGroup) -> batch_groups.GroupResult:
+        score_group(dataclasses.replace(group, batches=group.batches[:1]))
+        raise OSError("the worker is gone")
+
+    monkeypatch.setattr(batch_groups, "score_group", lose_worker)
+    night = nightly(corpus, small_preset)
+    results = [(b["batch"], b["outcome"], b["scored"]) for b in night["batches"]]
+    assert results == [("0.csv", "scored", 1), ("1.csv", "scored", 2), ("2.csv", "scored", 3)]
+    assert night["reused"] == 0

@@ -108,7 +108,7 @@ def inbox(
     ingest(str(corpus_file), "news")
     write_batch(root.store.path(root.inbox) / "good.csv", TITLES)
     write_batch(root.store.path(root.inbox) / "unusable.csv", ["", " "])
-    options = functools.partial(ScoreOptions, sizes=ChunkSizes(rows=3))
+    options = functools.partial(ScoreOptions, sizes=ChunkSizes(rows=3, small_batch_bytes=0))
     monkeypatch.setattr("flows.nightly.ScoreOptions", options)
 
 

@@ -257,12 +257,12 @@ def test_a_champion_of_another_segmenter_stops_the_batch(
 ) -> None:
     make_champion(root)
     batch = Batch.of_file(root, write_batch(tmp_path / "news.csv", TITLES))
-    preflight(root, batch, OPTIONS)
+    preflight(root, [batch], OPTIONS)
     dictionary = tmp_path / "words.txt"
     dictionary.write_text("小学生获奖\n", encoding="utf-8")
     options = dataclasses.replace(OPTIONS, segmenter=Segmenter(dictionary=str(dictionary)))
     with pytest.raises(InputError, match="trained with a different segmenter"):
-        preflight(root, batch, options)
+        preflight(root, [batch], options)
 
 
 TWO = score_options(chunk_rows=2)
@@ -431,7 +431,7 @@ def test_a_batch_without_rows_is_empty(root: DataRoot, name: str, content: bytes
     file.write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
     batch = Batch.of_file(root, file)
 
-    preflight(root, batch, OPTIONS)
+    preflight(root, [batch], OPTIONS)
     for _ in range(2):  # the second time it is known
         result = run(root, batch)
         assert (result.outcome, result.rows_in, result.message) == ("empty", 0, "it has no rows")
