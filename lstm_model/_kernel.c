@@ -53,9 +53,7 @@
 #define TANH_Q3 0.0003284298873040825f
 #define TANH_Q4 7.769422722958552e-07f
 
-#ifndef TILES
-#define TILES 4 /* of rows, that take a step together; measured */
-#endif
+#define TILES 4 /* of rows, that take a step together; more or fewer were not faster */
 #define NO_MEMORY (-1)
 #define BAD_ID (-2)
 
@@ -171,9 +169,9 @@ static int array(PyObject *object, Py_buffer *view, const char *name, char type,
     if (PyObject_GetBuffer(object, view, flags))
         return -1;
     const char given = view->format && !view->format[1] ? view->format[0] : 0;
-    const int right = type == 'f' ? given == 'f' && view->itemsize == 4
+    const int typed = type == 'f' ? given == 'f' && view->itemsize == 4
                                   : (given == 'l' || given == 'q') && view->itemsize == 8;
-    int fits = right && view->ndim == ndim;
+    int fits = typed && view->ndim == ndim;
     for (int n = 0; fits && n < ndim; n++) {
         fits = shape[n] == -1 || shape[n] == view->shape[n];
         shape[n] = view->shape[n];

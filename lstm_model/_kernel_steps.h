@@ -66,7 +66,7 @@ INLINE vec NAME(min)(vec a, vec b)
 
 /* sums[row][v] += a[row][k] * w[k][v] over all k, in their order. w is a strip, see `pack`.
  *
- * It is not inlined, lest the constants of the loops around it take the registers of the sums.
+ * It is not inlined: GCC would give registers of the sums to constants of the loops around it.
  */
 static __attribute__((noinline)) TARGET void NAME(multiply)(
     vec sums[ROWS][4], const float *const a[ROWS], const float *w, size_t n)
