@@ -1,4 +1,4 @@
-"""Accuracy on dev and cost of each step towards the preset `default`.
+"""Accuracy on dev and cost of each step towards the presets `default` and `best`.
 
     python -m benchmarks.accuracy [--seeds 5] [--rounds 5] [--only NAME …] [--corpus inews]
         [--picture FILE.svg]
@@ -28,8 +28,9 @@ from headlines.corpus.dataset import ensure
 from headlines.corpus.examples import examples
 from headlines.corpus.tokens import segment_corpus
 from headlines.errors import InputError
-from headlines.evaluation.baseline import fit_and_predict, join_contents
-from headlines.metrics.classification import classification_metrics
+from headlines.evaluation.baseline import Texts, fit_and_predict
+from headlines.metrics.calibration import Probabilities, calibration_metrics
+from headlines.metrics.classification import Labels, classification_metrics
 from headlines.segmentation import Segmenter
 from headlines.settings import Settings
 from headlines.storage.artifact import Artifact
@@ -42,19 +43,22 @@ from lstm_model.presets import PRESETS, Preset
 from lstm_model.training import train
 
 DEFAULT = PRESETS["default"]
+BEST = PRESETS["best"]
 FAST = PRESETS["fast"]
 BOTH = PRESETS["title-and-content"]
 TITLES_ALONE = replace(FAST, pretrained=False, adversarial=0.0, learning_rate=1e-3)
-# Each adds one thing to the previous one, up to `default`; then `default` without one of them.
+METRICS = ("accuracy", "macro_f1", "cross_entropy")
+# Each adds one thing to the previous one, up to `best`; then `best` without one of them.
 VARIANTS: dict[str, Preset] = {
     "notebook": PRESETS["notebook"],
     "words of the titles alone": TITLES_ALONE,
     "+ word vectors of titles and contents": replace(TITLES_ALONE, pretrained=True),
     "+ twice the learning rate": replace(FAST, adversarial=0.0),
     "fast: + adversarial step": FAST,
-    "+ three readers of words": replace(DEFAULT, pairs=None),
-    "default: + three readers of pairs": DEFAULT,
-    "default without the adversarial step": replace(DEFAULT, adversarial=0.0),
+    "default: + a reader of pairs": DEFAULT,
+    "best: three readers of each": BEST,
+    "best without its readers of pairs": replace(BEST, pairs=None),
+    "best without the adversarial step": replace(BEST, adversarial=0.0),
     "title-and-content: + two readers of contents": BOTH,
 }
 
@@ -65,6 +69,7 @@ class Result:
 
     accuracy: list[float]
     macro_f1: list[float]
+    cross_entropy: list[float]
     seconds: list[float]
     parameters: int
     scorer: PackedScorer
@@ -89,11 +94,18 @@ class Data:
     def linear(self, preset: Preset) -> dict[str, Any]:
         """Metrics on dev of a linear classifier with the input of a preset."""
         train, dev = self.examples(preset, "train"), self.examples(preset, "dev")
-        train_texts, dev_texts = (
-            join_contents(rows.token_lists, rows.articles) for rows in (train, dev)
+        linear = fit_and_predict(
+            Texts(train.token_lists, train.articles),
+            train.labels,
+            Texts(dev.token_lists, dev.articles),
         )
-        predictions = fit_and_predict(train_texts, train.labels, dev_texts)
-        return classification_metrics(dev.labels, predictions)
+        return metrics(dev.labels, linear.labels, linear.probabilities)
+
+
+def metrics(labels: Labels, predictions: Labels, probabilities: Probabilities) -> dict[str, Any]:
+    """`accuracy`, `macro_f1` and `cross_entropy`."""
+    calibration = calibration_metrics(probabilities, labels, predictions)
+    return {**classification_metrics(labels, predictions), "cross_entropy": calibration["nll"]}
 
 
 def open_data(corpus_name: str) -> Data:
@@ -107,7 +119,7 @@ def open_data(corpus_name: str) -> Data:
 
 def measure(preset: Preset, data: Data, seeds: int) -> Result:
     """Train a variant with seeds 0, 1, … and measure it on dev."""
-    accuracy, macro_f1, seconds, scorers, parameters = [], [], [], [], 0
+    seconds, scorers, measured, parameters = [], [], [], 0
     training_rows, dev = data.examples(preset, "train"), data.examples(preset, "dev")
     for seed in range(seeds):
         began = time.perf_counter()
@@ -123,12 +135,11 @@ def measure(preset: Preset, data: Data, seeds: int) -> Result:
             )
         seconds.append(time.perf_counter() - began)
         scorers.append(PackedScorer(trained))
-        predictions = scorers[-1].predict(dev.token_lists, dev.articles).argmax(axis=1)
-        metrics = classification_metrics(dev.labels, predictions)
-        accuracy.append(metrics["accuracy"])
-        macro_f1.append(metrics["macro_f1"])
+        probabilities = scorers[-1].predict(dev.token_lists, dev.articles)
+        measured.append(metrics(dev.labels, scorers[-1].labels(probabilities), probabilities))
         parameters = sum(weight.size for weight in trained.weights.values())
-    return Result(accuracy, macro_f1, seconds, parameters, scorers[0])
+    figures = {name: [seed[name] for seed in measured] for name in METRICS}
+    return Result(**figures, seconds=seconds, parameters=parameters, scorer=scorers[0])
 
 
 def speeds(scorers: Sequence[PackedScorer], data: Data, rounds: int) -> list[float]:
@@ -202,7 +213,7 @@ def main() -> None:
     results = {}
     for name in options.only or VARIANTS:
         results[name] = measure(VARIANTS[name], data, options.seeds)
-        print(name, spread(results[name].accuracy), spread(results[name].macro_f1), flush=True)
+        print(name, *(spread(getattr(results[name], metric)) for metric in METRICS), flush=True)
     scorers = [result.scorer for result in results.values()]
     rates = speeds(scorers, data, options.rounds)
     headlines = len(data.examples(DEFAULT, "dev").labels)
@@ -210,8 +221,7 @@ def main() -> None:
     rows = [
         (
             name,
-            spread(result.accuracy),
-            spread(result.macro_f1),
+            *(spread(getattr(result, metric)) for metric in METRICS),
             f"{result.parameters:,}",
             f"{statistics.median(result.seconds):.0f}",
             f"{rate:,.0f}",
@@ -221,10 +231,18 @@ def main() -> None:
     baselines = {"": linear}
     if any(VARIANTS[name].contents for name in results):
         baselines[" of titles and contents"] = data.linear(BOTH)
-    for suffix, metrics in baselines.items():
-        scores = (f"{metrics['accuracy']:.3f}", f"{metrics['macro_f1']:.3f}")
+    for suffix, figures in baselines.items():
+        scores = [f"{figures[metric]:.3f}" for metric in METRICS]
         rows.append((f"TF-IDF and logistic regression{suffix}", *scores, "", "", ""))
-    columns = ("", "dev accuracy", "dev macro-F1", "parameters", "seconds", "headlines a second")
+    columns = (
+        "",
+        "dev accuracy",
+        "macro-F1",
+        "cross-entropy",
+        "parameters",
+        "seconds",
+        "headlines a second",
+    )
     show_table(columns, rows)
     if options.picture:
         picture(options.picture, results, rates, linear["accuracy"])

@@ -54,7 +54,7 @@ def _run_name() -> str:
 @flow(name="nightly", flow_run_name=_run_name)
 def nightly(
     corpus: str = "inews",
-    preset: str = "fast",
+    preset: str = "default",
     encoding: str = "utf-8",
     title_column: str = "title",
     id_column: str | None = None,

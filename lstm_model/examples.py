@@ -36,6 +36,11 @@ class Examples:
         articles = None if self.articles is None else self.articles[chosen]
         return Examples(self.token_lists[chosen], self.labels[chosen], articles)
 
+    def take(self, positions: NDArray[np.intp]) -> Examples:
+        """Those at some positions, `(rows,)`."""
+        articles = None if self.articles is None else [self.articles[n] for n in positions]
+        return Examples([self.token_lists[n] for n in positions], self.labels[positions], articles)
+
 
 def validate(name: str, examples: Examples) -> None:
     """Raise ValueError, with `name` and the row, unless there are rows with good labels."""

@@ -202,6 +202,12 @@ _FAST = Preset(
 _DEFAULT = dataclasses.replace(
     _FAST,
     name="default",
+    pairs=BigramConfig(readers=1, min_count=3, embedding_size=128),
+)
+
+_BEST = dataclasses.replace(
+    _DEFAULT,
+    name="best",
     readers=3,
     pairs=BigramConfig(readers=3, min_count=3, embedding_size=128),
 )
@@ -234,8 +240,9 @@ PRESETS: dict[str, Preset] = {
     ),
     "fast": _FAST,
     "default": _DEFAULT,
+    "best": _BEST,
     "title-and-content": dataclasses.replace(
-        _DEFAULT,
+        _BEST,
         name="title-and-content",
         contents=ArticleConfig(readers=2, min_count=2, embedding_size=128, characters=300),
     ),

@@ -211,7 +211,7 @@ def pretrain(call: Call, preset: str, corpus: str) -> None:
 
 @verb(
     argument(
-        "--preset NAME", "default (default), fast, notebook, title-and-content or a FILE.json"
+        "--preset NAME", "default (default), best, fast, notebook, title-and-content or a FILE.json"
     ),
     argument("--sweep SPACE.toml", "instead, try the settings of a file and rank them"),
     flag("--no-promote", "keep the champion, unless this is the first model"),
@@ -245,14 +245,36 @@ def _sweep(call: Call, space: str, corpus: str) -> None:
         fail("no trial could be trained; the table shows why", 1)
 
 
-@verb(MODEL, CORPUS)
-def evaluate(call: Call, model: str, corpus: str) -> None:
+@verb(
+    MODEL,
+    CORPUS,
+    argument("--folds N", "instead, train a preset without each of N parts of train", type=int),
+    argument("--preset NAME", "with --folds (default: default)"),
+)
+def evaluate(call: Call, model: str, corpus: str, folds: int | None, preset: str | None) -> None:
     """Evaluate a model on dev and test."""
     from headlines.models import champion
 
+    if folds is not None:
+        _evaluate_folds(call, folds, preset or "default", corpus)
+        return
+    _reject_options("a model has its own preset; only --folds trains", preset=preset)
     champion.resolve(call.root, model)
     call.check_corpus(corpus)
     call.show(run_flow("evaluate", model, corpus), output.evaluation_lines)
+
+
+def _evaluate_folds(call: Call, folds: int, preset: str, corpus: str) -> None:
+    from headlines.models.presets import resolve_preset
+    from headlines.training.folds import MAX_FOLDS, MIN_FOLDS
+
+    if not MIN_FOLDS <= folds <= MAX_FOLDS:
+        raise InputError(
+            f"{folds} is not from {MIN_FOLDS} to {MAX_FOLDS}", "--folds", "use 4, for example"
+        )
+    resolve_preset(preset, call.root.file)
+    call.check_corpus(corpus)
+    call.show(run_flow("folds", preset, corpus, folds=folds), output.fold_lines)
 
 
 @verb(
@@ -355,7 +377,7 @@ def _score_stream(
 
 
 @verb(
-    argument("--preset NAME", "of a first champion", default="fast"),
+    argument("--preset NAME", "of a first champion", default="default"),
     argument(
         "--settle SECONDS", "leave batches changed within this time", type=duration, default=0
     ),

@@ -97,6 +97,27 @@ def evaluation_lines(result: Result) -> list[str]:
     ]
 
 
+def fold_lines(result: Result) -> list[str]:
+    """The metrics of a preset on folds, and where suspected label errors are."""
+    counts = result["counts"]
+    by_fold = [
+        f"fold {number}: {_in_figures(fold)}" for number, fold in enumerate(counts["folds"], 1)
+    ]
+    return [
+        _artifact_line("folds", result),
+        *by_fold,
+        f"{result['preset']}, all folds: {_in_figures(counts)}",
+        f"{counts['doubted']} labels of train may be wrong: {result['doubted']}",
+    ]
+
+
+def _in_figures(counts: Result) -> str:
+    return (
+        f"accuracy {counts['accuracy']:.3f}, macro-F1 {counts['macro_f1']:.3f}, "
+        f"cross-entropy {counts['cross_entropy']:.3f}, {counts['rows']} headlines"
+    )
+
+
 def _baseline_line(counts: Result) -> str:
     start = "baseline (TF-IDF + logistic regression):"
     if counts["baseline_why_not"]:
@@ -104,7 +125,10 @@ def _baseline_line(counts: Result) -> str:
     if counts["baseline_beaten"] is None:
         return f"{start} no headlines of dev to compare on"
     outcome = "the LSTM beats it" if counts["baseline_beaten"] else "the LSTM does not beat it"
-    return f"{start} dev macro-F1 {counts['baseline_macro_f1']:.3f}; {outcome}"
+    return (
+        f"{start} dev macro-F1 {counts['baseline_macro_f1']:.3f}, "
+        f"cross-entropy {counts['baseline_cross_entropy']:.3f}; {outcome}"
+    )
 
 
 def _behaviour_line(counts: Result) -> str:

@@ -1,5 +1,6 @@
 """The labelled examples of a corpus that training and evaluation use."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -43,11 +44,8 @@ def examples(
     """
     from lstm_model.examples import Examples
 
-    columns = ["row", "record_id", "split", "label", "leaked"]
-    rows = read_corpus(corpus, [*columns, *(["content"] if preset.contents else [])])
-    rows = rows[(rows["split"] == split) & rows["label"].notna()]
-    if not keep_leaked:
-        rows = rows[~rows["leaked"]]
+    contents = ["content"] if preset.contents else []
+    rows = labelled_rows(corpus, split, keep_leaked=keep_leaked, columns=contents)
     words = read_tokens(tokens, split)
     joined = rows.merge(words, on=["row", "record_id"], how="left", validate="one_to_one")
     if joined.empty:
@@ -65,6 +63,15 @@ def examples(
             _article_tokens(corpus, tokens, preset, joined, segmenter) if preset.contents else None
         ),
     )
+
+
+def labelled_rows(
+    corpus: Artifact, split: str, *, keep_leaked: bool = True, columns: Sequence[str] = ()
+) -> pd.DataFrame:
+    """`row`, `record_id`, `split`, `label`, `leaked` and more columns of what `examples` gives."""
+    rows = read_corpus(corpus, ["row", "record_id", "split", "label", "leaked", *columns])
+    rows = rows[(rows["split"] == split) & rows["label"].notna()]
+    return rows if keep_leaked else rows[~rows["leaked"]]
 
 
 def _article_tokens(

@@ -138,10 +138,11 @@ def _check_behaviour(
 
 
 def _baseline_counts(baseline: dict[str, Any]) -> dict[str, Any]:
-    dev = baseline["dev"]["without_leaked_titles"] if baseline["measured"] else {"macro_f1": None}
+    dev = baseline["dev"]["without_leaked_titles"] if baseline["measured"] else {}
     return {
         "baseline_beaten": baseline["beaten"],
-        "baseline_macro_f1": dev["macro_f1"],
+        "baseline_macro_f1": dev.get("macro_f1"),
+        "baseline_cross_entropy": dev.get("cross_entropy"),
         "baseline_why_not": baseline["why_not"],
     }
 

@@ -83,18 +83,22 @@ def write_evaluation_report(
 
 
 def evaluation_verdict(metrics: Mapping[str, Any], baseline: Mapping[str, Any]) -> str:
-    """An evaluation in one sentence: macro-F1 on dev, and whether the baseline is beaten."""
+    """An evaluation in one sentence: its metrics on dev, and whether the baseline is beaten."""
     dev = metrics["dev"][_NOT_LEAKED]
     if not dev["rows"]:
         return "Dev has no labelled headlines to judge the model by."
     start = (
-        f"Macro-F1 on dev {score(dev['macro_f1'])} ({interval(dev['intervals']['macro_f1'], 2)})"
+        f"Macro-F1 on dev {score(dev['macro_f1'])} ({interval(dev['intervals']['macro_f1'], 2)}), "
+        f"cross-entropy {score(dev['calibration']['nll'])}"
     )
     if not baseline["measured"]:
         return f"{start}; not compared with a linear baseline: {baseline['why_not']}."
-    baseline_f1 = score(baseline["dev"][_NOT_LEAKED]["macro_f1"])
+    linear = baseline["dev"][_NOT_LEAKED]
     outcome = "beaten" if baseline["beaten"] else "not beaten"
-    return f"{start}: the linear baseline's {baseline_f1} is {outcome}."
+    return (
+        f"{start}: the linear baseline ({score(linear['macro_f1'])}, "
+        f"{score(linear['cross_entropy'])}) is {outcome}."
+    )
 
 
 def baseline_sentences(baseline: Mapping[str, Any]) -> list[str]:
@@ -103,13 +107,19 @@ def baseline_sentences(baseline: Mapping[str, Any]) -> list[str]:
     for split in ("dev", "test") if baseline["measured"] else ():
         difference = baseline[split][_NOT_LEAKED]["difference"]
         if difference is not None:
-            low, high = difference["interval"]
-            outcome = "beats it" if low > 0 else "is worse" if high < 0 else "does not beat it"
+            is_worse = difference["cross_entropy"]["low"] > 0
+            outcome = "is worse" if is_worse else "does not beat it"
             sentences.append(
-                f"On {split} the LSTM {outcome}: macro-F1 {signed(difference['macro_f1'])} "
-                f"({interval(difference['interval'])})."
+                f"On {split} the LSTM {'beats it' if difference['beats'] else outcome}: "
+                f"{_in_words('cross-entropy', difference['cross_entropy'])}, "
+                f"{_in_words('macro-F1', difference['macro_f1'])}."
             )
     return sentences
+
+
+def _in_words(metric: str, difference: Mapping[str, float]) -> str:
+    bounds = interval([difference["low"], difference["high"]])
+    return f"{metric} {signed(difference['difference'])} ({bounds})"
 
 
 def behaviour_verdict(behaviour: Mapping[str, Any]) -> str:

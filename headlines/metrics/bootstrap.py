@@ -14,10 +14,12 @@ import numpy as np
 import numpy.typing as npt
 
 from headlines.labels import LABELS
+from headlines.metrics.calibration import Probabilities, label_log_probabilities
 from headlines.metrics.classification import Floats, Labels, accuracies, class_f1
 
 LEVEL = 0.95
 RESAMPLES = 10_000
+_RESAMPLED_AT_ONCE = 1_000_000  # rows
 _SEED = 0  # the same counts give the same interval
 
 
@@ -69,10 +71,10 @@ class Difference:
         difference: on the given rows.
         low: lower bound of the 95 % percentile interval of the paired bootstrap.
         high: upper bound.
-        p: one-sided, for "ours is not better": the share of resamples with a difference of 0 or
-            below. The given rows count as one such resample, so it is at least 1 / 10,001. It is
-            about 0.025 or less where the interval lies above 0, and 1 for equal predictions (Efron
-            & Tibshirani 1993, section 15.4).
+        p: one-sided, for "ours is not better": the share of resamples in which it is not. The given
+            rows count as one such resample, so it is at least 1 / 10,001. It is about 0.025 or less
+            where the interval does not contain 0, and 1 for equal predictions (Efron & Tibshirani
+            1993, section 15.4).
     """
 
     difference: float
@@ -123,6 +125,30 @@ def paired_bootstrap(labels: Labels, ours: Labels, theirs: Labels) -> Comparison
         accuracy=_difference(float(_accuracy_differences(cells)), _accuracy_differences(resamples)),
         classes={name: float(f1[label]) for label, name in enumerate(LABELS)},
     )
+
+
+def paired_cross_entropy(labels: Labels, ours: Probabilities, theirs: Probabilities) -> Difference:
+    """Compare the cross-entropy of two classifiers on the same rows, in nats; less is better.
+
+    It is the mean negative logarithm of the label's probability. Rows are resampled; it is seeded.
+
+    Args:
+        labels: true label ids, (rows,); at least one row.
+        ours, theirs: probabilities, (rows, classes).
+    """
+    from scipy.stats import bootstrap  # takes half a second to import
+
+    differences = -label_log_probabilities(ours, labels) + label_log_probabilities(theirs, labels)
+    resampled = bootstrap(
+        (differences,),
+        np.mean,
+        n_resamples=RESAMPLES,
+        batch=max(1, _RESAMPLED_AT_ONCE // len(labels)),
+        method="percentile",
+        rng=_SEED,
+    ).bootstrap_distribution
+    turned = _difference(float(-differences.mean()), -resampled)
+    return Difference(-turned.difference, -turned.high, -turned.low, turned.p)
 
 
 def _f1_differences(cells: np.ndarray[Any, np.dtype[np.int64]]) -> Floats:

@@ -42,11 +42,10 @@ def calibration_metrics(
     hit_sums = np.bincount(bins, hits, minlength=BINS)
     scores = dict.fromkeys(("ece", "nll", "brier"))
     if len(labels):
-        label_probabilities = _class_probabilities(probabilities, labels)
         truth = np.eye(probabilities.shape[1])[labels]
         scores = {
             "ece": float(np.abs(hit_sums - confidence_sums).sum() / len(labels)),
-            "nll": float(-np.log(np.maximum(label_probabilities, _MIN_PROBABILITY)).mean()),
+            "nll": float(-label_log_probabilities(probabilities, labels).mean()),
             "brier": float(((probabilities - truth) ** 2).sum(axis=1).mean()),
         }
     return {
@@ -62,6 +61,13 @@ def calibration_metrics(
             for bin_ in range(BINS)
         ],
     }
+
+
+def label_log_probabilities(
+    probabilities: Probabilities, labels: Labels
+) -> npt.NDArray[np.float64]:
+    """The logarithm of the probability of each row's label, shape (rows,)."""
+    return np.log(np.maximum(_class_probabilities(probabilities, labels), _MIN_PROBABILITY))
 
 
 def _class_probabilities(probabilities: Probabilities, classes: Labels) -> npt.NDArray[np.float64]:

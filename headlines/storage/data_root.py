@@ -68,7 +68,7 @@ class DataRoot(Layout):
         return self.store.work / f"{CHECKPOINT_PREFIXES[0]}{key[:16]}"
 
     def trial_checkpoints(self, key: str) -> Path:
-        """The same of a trial of a sweep."""
+        """The same of a trial of a sweep, or of a fold."""
         return self.store.work / f"{CHECKPOINT_PREFIXES[1]}{key[:16]}"
 
     @property

@@ -34,6 +34,8 @@ STAGE_OF_FOLDER = {
     "reports/evaluation": "evaluation",
     "sweeps/trials": "trial",
     "sweeps/results": "sweep",
+    "folds/parts": "fold",
+    "folds/results": "folds",
 }
 
 CHUNKS_KEPT = timedelta(days=7)  # of batches that no run has resumed
@@ -103,6 +105,14 @@ class Layout:
     def sweep(self, key: str) -> str:
         """The ranking of a sweep and its best preset."""
         return f"sweeps/results/{key[:16]}"
+
+    def fold(self, key: str) -> str:
+        """The predictions of one fold of train."""
+        return f"folds/parts/{key[:16]}"
+
+    def folds(self, key: str) -> str:
+        """The predictions of all folds, their metrics, and suspected label errors."""
+        return f"folds/results/{key[:16]}"
 
     def night_report(self, title: str) -> str:
         """The report of a night."""

@@ -105,11 +105,23 @@ STAGES = {
             *_MODEL,
         ),
     ),
-    # What training itself decides stands in the recipes of trials as the version of `model`.
+    # What training itself decides stands in the recipes of trials and folds as the version of
+    # `model`.
     "trial": Stage(1, ("headlines.metrics.classification", "headlines.training.trial")),
     "sweep": Stage(1, ("headlines.training.sweep", "headlines.training.trial")),
-    "baseline": Stage(
+    "fold": Stage(1, ("headlines.corpus.examples", "headlines.training.folds")),
+    "folds": Stage(
         1,
+        (
+            "headlines.metrics.bootstrap",
+            "headlines.metrics.calibration",
+            "headlines.metrics.classification",
+            "headlines.metrics.label_errors",
+            "headlines.training.folds",
+        ),
+    ),
+    "baseline": Stage(
+        2,
         (
             "headlines.corpus.examples",
             "headlines.evaluation.baseline",

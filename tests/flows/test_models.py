@@ -165,7 +165,7 @@ def test_promotion_by_rule_and_by_force_and_rollback(
 ) -> None:
     first, second = (model.version for model in models)
 
-    assert f"{second} is the champion: dev macro-F1 1.000, that of {first} " in shown(
+    assert f"{second} is the champion: dev cross-entropy " in shown(
         capsys, "promote", second, "--corpus", "news"
     )
     assert champion.open_champion(root).version == second
@@ -177,11 +177,11 @@ def test_promotion_by_rule_and_by_force_and_rollback(
     assert not verdict["promoted"]
     for reason in verdict["reasons"]:
         assert reason in error
-    assert "is not shown to be better than the champion's" in error
+    assert "is not shown to be lower than the champion's" in error
     assert f"the champion is still {second}; --force promotes it anyway" in error
     assert champion.open_champion(root).version == second
 
-    assert f"{first} is the champion: forced: dev macro-F1" in shown(
+    assert f"{first} is the champion: forced: dev cross-entropy" in shown(
         capsys, "promote", first, "--force"
     )
     assert "against it: " in champion.history(root)[-1].reason

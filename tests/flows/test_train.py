@@ -56,7 +56,7 @@ def test_a_better_model_is_promoted_and_a_worse_one_is_not(
 
     worse = train("lazier", "news")
     assert not worse["promotion"]["promoted"]
-    assert any("not shown to be better" in reason for reason in worse["promotion"]["reasons"])
+    assert any("not shown to be lower" in reason for reason in worse["promotion"]["reasons"])
     assert better["promotion"]["version"] == version()
 
     champion.rollback(root)

@@ -107,8 +107,11 @@ def test_drift_without_a_reference_says_so() -> None:
 @pytest.mark.parametrize(
     ("counts", "shown"),
     [
-        ({}, "dev macro-F1 0.712; the LSTM beats it"),
-        ({"baseline_beaten": False}, "dev macro-F1 0.712; the LSTM does not beat it"),
+        ({}, "dev macro-F1 0.712, cross-entropy 0.511; the LSTM beats it"),
+        (
+            {"baseline_beaten": False},
+            "dev macro-F1 0.712, cross-entropy 0.511; the LSTM does not beat it",
+        ),
         (
             {"baseline_beaten": None, "baseline_macro_f1": None},
             "no headlines of dev to compare on",
@@ -153,6 +156,7 @@ def evaluation_of(counts: dict[str, Any]) -> list[str]:
         "metrics": {},
         "baseline_beaten": True,
         "baseline_macro_f1": 0.7121,
+        "baseline_cross_entropy": 0.511,
         "baseline_why_not": "",
         "behaviour_checks": 20,
         "behaviour_failed": [],

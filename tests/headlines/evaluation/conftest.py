@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 import pytest
 
+from headlines.labels import LABELS
 from headlines.models import registry
 from headlines.storage.artifact import Artifact
 from headlines.storage.data_root import DataRoot
@@ -41,6 +42,7 @@ def publish_evaluation(
         truth: Ids = TRUTH,
         titles: str = "第{}号",
         behaves: float | None = 0.9,
+        confidence: float = 0.8,
     ) -> Artifact:
         model = publish_model(root, version, seed=len(registry.versions(root)))
 
@@ -53,6 +55,12 @@ def publish_evaluation(
                         "title": [titles.format(row) for row in range(len(predicted))],
                         "label": truth[: len(predicted)].astype(np.int8),
                         "prediction": predicted.astype(np.int8),
+                        **{
+                            f"p_{name}": np.where(
+                                predicted == label, confidence, (1 - confidence) / 2
+                            )
+                            for label, name in enumerate(LABELS)
+                        },
                         "leaked": np.arange(len(predicted)) % 10 == 0,
                     }
                 )

@@ -17,19 +17,21 @@ from headlines.corpus.ingest import ingest
 from headlines.corpus.tokens import segment_corpus
 from headlines.evaluation.baseline import (
     Baseline,
+    Texts,
     compare_with_baseline,
     extract_features,
     fit_and_predict,
     fit_baseline,
 )
 from headlines.evaluation.evaluate import evaluate
+from headlines.labels import LABELS as NAMES
 from headlines.storage.artifact import Artifact
 from headlines.storage.data_root import DataRoot
 from headlines.storage.manifest import Recipe
 from lstm_model.presets import PRESETS
 
 GOOD, PLAIN, BAD = ["获奖", "喜讯"], ["公告", "天气"], ["车祸", "火灾"]
-TRAIN = [[f"某地{n}", word] for n in range(10) for word in (*GOOD, *PLAIN, *BAD)]
+TRAIN = Texts([[f"某地{n}", word] for n in range(10) for word in (*GOOD, *PLAIN, *BAD)])
 LABELS = np.array([0, 0, 1, 1, 2, 2] * 10)
 
 
@@ -44,34 +46,60 @@ def test_extracted_features() -> None:
 
 
 def test_known_words_decide() -> None:
-    found = fit_and_predict(TRAIN, LABELS, [["他", "获奖"], ["天气", "好"], ["又", "见", "火灾"]])
-    assert found.dtype == np.int8
-    assert found.tolist() == [0, 1, 2]
+    found = fit_and_predict(
+        TRAIN, LABELS, Texts([["他", "获奖"], ["天气", "好"], ["又", "见", "火灾"]])
+    )
+    assert (found.labels.dtype, found.probabilities.dtype) == (np.int8, np.float32)
+    assert found.labels.tolist() == found.probabilities.argmax(axis=1).tolist() == [0, 1, 2]
+    assert found.probabilities.sum(axis=1) == pytest.approx(1)
 
 
 def test_unseen_words_are_read_by_their_characters() -> None:
-    assert fit_and_predict(TRAIN, LABELS, [["火灾案"], ["获奖者"], ["天气图"]]).tolist() == [
-        2,
-        0,
-        1,
-    ]
+    found = fit_and_predict(TRAIN, LABELS, Texts([["火灾案"], ["获奖者"], ["天气图"]]))
+    assert found.labels.tolist() == [2, 0, 1]
 
 
 def test_the_order_of_words_counts() -> None:
     orders = [["甲", "乙"], ["乙", "甲"]]
-    found = fit_and_predict(orders * 10, np.array([0, 2] * 10), orders)
-    assert found.tolist() == [0, 2]
+    found = fit_and_predict(Texts(orders * 10), np.array([0, 2] * 10), Texts(orders))
+    assert found.labels.tolist() == [0, 2]
+    assert (found.probabilities[:, 1] == 0).all()  # train has no such label
 
 
 def test_a_rare_class_is_predicted() -> None:
     # Four of ten headlines with that word are positive: few, but all that there are.
     train = [["通知"]] * 60 + [["通知", "获奖"]] * 10
     labels = np.array([1] * 66 + [0] * 4)
-    assert fit_and_predict(train, labels, [["获奖"], ["通知"]]).tolist() == [0, 1]
+    found = fit_and_predict(Texts(train), labels, Texts([["获奖"], ["通知"]]))
+    assert found.labels.tolist() == [0, 1]
+    assert found.probabilities[0, 0] < 0.5  # class weights do not raise the probabilities
 
 
 def test_a_single_class_is_always_predicted() -> None:
-    assert fit_and_predict(TRAIN, np.full(60, 2), [["获奖"], ["天气"]]).tolist() == [2, 2]
+    found = fit_and_predict(TRAIN, np.full(60, 2), Texts([["获奖"], ["天气"]]))
+    assert found.labels.tolist() == [2, 2]
+    assert found.probabilities.tolist() == [[0, 0, 1]] * 2
+
+
+def test_a_long_article_does_not_drown_its_title() -> None:
+    # Each block is normalised by itself: a word of the title weighs as much as without an article.
+    noise = [[f"词{n % 7}"] * 50 for n in range(60)]
+    train = Texts(TRAIN.titles, noise)
+    found = fit_and_predict(train, LABELS, Texts([["获奖"], ["天气"], ["火灾"]], noise[:3]))
+    assert found.labels.tolist() == [0, 1, 2]
+
+
+def test_an_article_decides_where_the_title_says_nothing() -> None:
+    articles = [["本报讯", *words] for words in TRAIN.titles]
+    train = Texts([["消息"]] * 60, articles)
+    texts = Texts([["消息"]] * 3, [["获奖"], ["天气"], ["火灾"]])
+    assert fit_and_predict(train, LABELS, texts).labels.tolist() == [0, 1, 2]
+
+
+def test_articles_too_few_for_a_block_are_left_out() -> None:
+    train = Texts([["获奖"], ["天气"]], [["甲"], ["乙"]])
+    found = fit_and_predict(train, np.array([0, 1]), Texts([["获奖"]], [["乙"]]))
+    assert found.labels.tolist() == [0]
 
 
 def test_the_same_headlines_give_the_same_labels() -> None:
@@ -80,9 +108,11 @@ def test_the_same_headlines_give_the_same_labels() -> None:
     train = [list(rng.choice(words, 8)) for _ in range(400)]
     held_out = [list(rng.choice(words, 8)) for _ in range(400)]
     labels = rng.integers(0, 3, 400)
-    first = fit_and_predict(train, labels, held_out)
-    assert set(first.tolist()) == {0, 1, 2}
-    assert np.array_equal(first, fit_and_predict(train, labels, held_out))
+    first = fit_and_predict(Texts(train), labels, Texts(held_out))
+    assert set(first.labels.tolist()) == {0, 1, 2}
+    second = fit_and_predict(Texts(train), labels, Texts(held_out))
+    assert np.array_equal(first.labels, second.labels)
+    assert np.array_equal(first.probabilities, second.probabilities)
 
 
 def news(root: DataRoot, path: Path, rows: list[tuple[str, int | str, str]]) -> Artifact:
@@ -189,14 +219,23 @@ print(evaluate.evaluate(root, registry.open_model(root, "m"), corpus, tokens).di
     assert behaviour["checks"][0]["rows"] == corpus.counts["splits"]["dev"]["rows"]
 
 
+def predicted(labels: list[int], confidence: float = 0.8) -> dict[str, Any]:
+    """These labels and their probabilities, as columns."""
+    others = (1 - confidence) / 2
+    return {"prediction": labels} | {
+        f"p_{name}": np.where(np.array(labels) == label, confidence, others)
+        for label, name in enumerate(NAMES)
+    }
+
+
 @pytest.fixture
 def fixed(root: DataRoot) -> Callable[[dict[str, list[int]]], Baseline]:
     """Publishes a baseline with these predictions for the rows of each split."""
 
     def publish_fixed(predictions: dict[str, list[int]]) -> Baseline:
-        frame = pd.DataFrame(
-            [(split, row, p) for split, ps in predictions.items() for row, p in enumerate(ps)],
-            columns=["split", "row", "prediction"],
+        frame = pd.concat(
+            pd.DataFrame({"split": split, "row": range(len(labels)), **predicted(labels)})
+            for split, labels in predictions.items()
         )
 
         def write(draft: Path) -> dict[str, Any]:
@@ -210,12 +249,16 @@ def fixed(root: DataRoot) -> Callable[[dict[str, list[int]]], Baseline]:
 
 
 def model_frame(
-    split: str, labels: list[int], predictions: list[int], leaked: int = 0
+    split: str,
+    labels: list[int],
+    predictions: list[int],
+    leaked: int = 0,
+    confidence: float = 0.8,
 ) -> pd.DataFrame:
     """Predictions of an evaluation; the first `leaked` rows are leaked."""
     rows = np.arange(len(labels))
-    columns = {"row": rows, "label": labels, "prediction": predictions, "leaked": rows < leaked}
-    return pd.DataFrame({"split": split, **columns})
+    columns = {"row": rows, "label": labels, "leaked": rows < leaked}
+    return pd.DataFrame({"split": split, **columns, **predicted(predictions, confidence)})
 
 
 def test_a_better_model_beats_the_baseline(
@@ -231,14 +274,19 @@ def test_a_better_model_beats_the_baseline(
     assert dev["macro_f1"] == pytest.approx((1 + 2 / 3 + 0) / 3)
     low, high = dev["intervals"]["macro_f1"]
     assert low <= dev["macro_f1"] <= high
+    assert dev["cross_entropy"] == pytest.approx(-(2 * np.log(0.8) + np.log(0.1)) / 3)
     difference = dev["difference"]
-    assert difference["macro_f1"] == pytest.approx(1 - dev["macro_f1"])
-    assert 0 < difference["interval"][0] < difference["macro_f1"] < difference["interval"][1]
-    assert difference["p"] < 0.001
-    assert difference["accuracy"] == pytest.approx(1 / 3)
+    macro_f1, cross_entropy = difference["macro_f1"], difference["cross_entropy"]
+    assert macro_f1["difference"] == pytest.approx(1 - dev["macro_f1"])
+    assert 0 < macro_f1["low"] < macro_f1["difference"] < macro_f1["high"]
+    assert cross_entropy["difference"] == pytest.approx(-np.log(0.8) - dev["cross_entropy"])
+    assert macro_f1["p"] < 0.001
+    assert cross_entropy["p"] < 0.001
+    assert difference["accuracy"]["difference"] == pytest.approx(1 / 3)
     assert found["beaten"] is True
     same = found["test"]["all"]["difference"]
-    assert (same["macro_f1"], same["interval"], same["p"]) == (0, [0, 0], 1)
+    for metric in ("cross_entropy", "macro_f1"):
+        assert same[metric] == {"difference": 0, "low": 0, "high": 0, "p": 1}
     json.dumps(found, allow_nan=False)
 
 
@@ -247,8 +295,20 @@ def test_one_more_hit_does_not_beat_the_baseline(
 ) -> None:
     truth = [0, 1, 2] * 20
     found = compare_with_baseline(fixed({"dev": [1, *truth[1:]]}), model_frame("dev", truth, truth))
-    assert found["dev"]["all"]["difference"]["macro_f1"] > 0
+    assert found["dev"]["all"]["difference"]["macro_f1"]["difference"] > 0
     assert found["beaten"] is False
+
+
+def test_a_lower_cross_entropy_alone_does_not_beat_it(
+    fixed: Callable[[dict[str, list[int]]], Baseline],
+) -> None:
+    truth = [0, 1, 2] * 100
+    ours, theirs = [1, 2, *truth[2:]], [1, *truth[1:]]
+    rows = model_frame("dev", truth, ours, confidence=0.95)
+    difference = compare_with_baseline(fixed({"dev": theirs}), rows)["dev"]["all"]["difference"]
+    assert difference["cross_entropy"]["p"] < 0.05
+    assert difference["macro_f1"]["difference"] < 0
+    assert difference["beats"] is False
 
 
 def test_leaked_headlines_do_not_beat_the_baseline(
@@ -259,7 +319,7 @@ def test_leaked_headlines_do_not_beat_the_baseline(
     found = compare_with_baseline(
         fixed({"dev": theirs}), model_frame("dev", truth, truth, leaked=30)
     )
-    assert found["dev"]["all"]["difference"]["p"] < 0.001
+    assert found["dev"]["all"]["difference"]["macro_f1"]["p"] < 0.001
     assert found["dev"]["without_leaked_titles"]["rows"] == 30
     assert found["beaten"] is False
 

@@ -44,12 +44,15 @@ def test_a_better_model_is_promoted_with_metrics_in_the_history(
     assert (decision.version, decision.champion, decision.reasons) == ("better", "present", ())
     assert decision.comparison is not None
     assert decision.comparison.rows == 270
-    assert decision.comparison.macro_f1.p < MAX_P_VALUE
+    assert decision.cross_entropy is not None
+    assert decision.cross_entropy.p < MAX_P_VALUE
     assert champion.open_champion(root).version == "better"
     reason = champion.history(root)[-1].reason
     assert reason == decision.summary
-    ours, theirs = (decision.figures[who]["macro_f1"] for who in ("challenger", "champion"))
-    assert f"dev macro-F1 {ours:.3f}, that of present {theirs:.3f}: +{ours - theirs:.3f}" in reason
+    ours, theirs = (decision.figures[who]["cross_entropy"] for who in ("challenger", "champion"))
+    assert (
+        f"dev cross-entropy {ours:.3f}, that of present {theirs:.3f}: {ours - theirs:.3f}" in reason
+    )
     assert "270 headlines" in reason
     assert json.loads(json.dumps(decision.to_dict()))["comparison"]["rows"] == 270
     # A retry of a finished run gives the same result and does nothing.
@@ -98,7 +101,7 @@ def test_a_model_that_is_not_shown_to_be_better_is_refused(
     decision = promotion.promote_better(root, challenger, present)
 
     assert not decision.promoted
-    assert "is not shown to be better than the champion's" in decision.reasons[0]
+    assert "is not shown to be lower than the champion's" in decision.reasons[0]
     assert "p " in decision.reasons[0]
     assert root.store.path(root.champion).read_bytes() == before
 
@@ -265,7 +268,7 @@ def test_a_forced_promotion_notes_the_comparison(
     publish_model(root, "unknown")
     champion.promote(root, "present", "the first model")
     for version, expected in (
-        ("worse", "forced: dev macro-F1 0.1"),
+        ("worse", "forced: dev cross-entropy 1.9"),
         ("elsewhere", "forced, without a comparison"),
         ("unknown", "forced, without a comparison"),
         ("present", "forced, without a comparison"),
@@ -276,12 +279,13 @@ def test_a_forced_promotion_notes_the_comparison(
         reason = champion.history(root)[-1].reason
         assert reason == decision.summary
         assert reason.startswith(expected)
-        assert ("against it: its dev macro-F1" in reason) is (version == "worse")
+        assert ("against it: its dev cross-entropy" in reason) is (version == "worse")
         assert ("it fails behaviour checks" in reason) is (version == "worse")
     with pytest.raises(InputError, match="there is no model 'none'"):
         promotion.promote_by_force(root, "none")
 
 
+@pytest.mark.integration
 @pytest.mark.usefixtures("small_preset")
 def test_trained_models_are_evaluated_and_the_better_promoted(
     root: DataRoot, corpus_file: Path, monkeypatch: pytest.MonkeyPatch

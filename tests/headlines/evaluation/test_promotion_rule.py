@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from headlines.errors import InputError
-from headlines.evaluation.promotion_rule import MAX_P_VALUE, judge
+from headlines.evaluation.promotion_rule import MAX_MACRO_F1_LOSS, MAX_P_VALUE, judge
 from headlines.labels import LABELS
 from headlines.storage.artifact import Artifact
 
@@ -23,6 +23,8 @@ def test_not_promoted_at_the_cost_of_one_class(
     decision = judge(publish_evaluation("new", challenger), publish_evaluation("present", present))
     assert decision.comparison is not None
     assert decision.comparison.macro_f1.p < MAX_P_VALUE
+    assert decision.cross_entropy is not None
+    assert decision.cross_entropy.p < MAX_P_VALUE
     [reason] = decision.reasons
     assert reason.startswith("its F1 of the class negative is 0.053 lower than the champion's")
     assert not decision.promoted
@@ -60,7 +62,7 @@ def test_a_behaviour_regression_prevents_promotion(
 def test_all_reasons_against_a_model_are_given(publish_evaluation: Callable[..., Artifact]) -> None:
     challenger = publish_evaluation("new", wrong_on(0.9), behaves=0.5)
     decision = judge(challenger, publish_evaluation("present", wrong_on(0.1)))
-    assert len(decision.reasons) == 1 + len(LABELS) + 1
+    assert len(decision.reasons) == 2 + len(LABELS) + 1
 
 
 def test_at_most_one_of_two_models_is_better(publish_evaluation: Callable[..., Artifact]) -> None:
@@ -110,3 +112,19 @@ def test_without_dev_headlines_nothing_is_promoted(
     decision = judge(publish_evaluation("new", TRUTH[:0]), publish_evaluation("present", TRUTH[:0]))
     assert (decision.promoted, decision.champion) == (False, "present")
     assert decision.reasons == ("there are no dev headlines to compare it on",)
+
+
+def test_a_lower_cross_entropy_does_not_hide_a_lower_macro_f1(
+    publish_evaluation: Callable[..., Artifact],
+) -> None:
+    # The champion is right more often but sure of its mistakes; all classes lose a little.
+    ours, theirs = wrong_on(0.21), wrong_on(0.2)
+    decision = judge(
+        publish_evaluation("new", ours, confidence=0.8),
+        publish_evaluation("present", theirs, confidence=0.999),
+    )
+    assert decision.cross_entropy is not None
+    assert decision.cross_entropy.p < MAX_P_VALUE
+    [reason] = decision.reasons
+    assert "macro-F1" in reason
+    assert f"at most {MAX_MACRO_F1_LOSS} is allowed" in reason

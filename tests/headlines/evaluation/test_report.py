@@ -143,34 +143,42 @@ def test_the_same_evaluation_gives_the_same_bytes(evaluated: Any, tmp_path: Path
 
 
 def with_difference(baseline: dict[str, Any], low: float, high: float) -> dict[str, Any]:
-    """The baseline with this difference of the model on both splits."""
+    """The baseline with this difference of the model's cross-entropy on both splits."""
     changed = copy.deepcopy(baseline)
     for split in ("dev", "test"):
         part = changed[split]["without_leaked_titles"]
-        part["macro_f1"] = 0.7
-        part["difference"] |= {"macro_f1": (low + high) / 2, "interval": [low, high]}
-    return changed | {"beaten": low > 0}
+        part |= {"macro_f1": 0.7, "cross_entropy": 0.511}
+        part["difference"] |= {
+            "cross_entropy": {"difference": (low + high) / 2, "low": low, "high": high, "p": 0.01},
+            "macro_f1": {"difference": 0.02, "low": -0.01, "high": 0.05, "p": 0.2},
+            "beats": high < 0,
+        }
+    return changed | {"beaten": high < 0}
 
 
 def test_the_verdict_says_whether_the_baseline_is_beaten(evaluated: Any) -> None:
     metrics, baseline, _ = documents(evaluated)
     metrics["dev"]["without_leaked_titles"]["macro_f1"] = 0.6738
     metrics["dev"]["without_leaked_titles"]["intervals"]["macro_f1"] = [0.64, 0.707]
-    start = "Macro-F1 on dev 0.674 (0.64–0.71)"
+    metrics["dev"]["without_leaked_titles"]["calibration"]["nll"] = 0.4811
+    start = "Macro-F1 on dev 0.674 (0.64–0.71), cross-entropy 0.481"
     sentences = {}
     for name, low, high in (
-        ("better", 0.01, 0.03),
+        ("better", -0.03, -0.01),
         ("alike", -0.02, 0.03),
-        ("worse", -0.09, -0.01),
+        ("worse", 0.01, 0.09),
     ):
         changed = with_difference(baseline, low, high)
         sentences[name] = evaluation_verdict(metrics, changed), baseline_sentences(changed)
-    assert sentences["better"][0] == f"{start}: the linear baseline's 0.700 is beaten."
+    assert sentences["better"][0] == f"{start}: the linear baseline (0.700, 0.511) is beaten."
     assert sentences["alike"][0] == sentences["worse"][0]
-    assert sentences["alike"][0] == f"{start}: the linear baseline's 0.700 is not beaten."
-    assert sentences["better"][1][0].startswith("On dev the LSTM beats it: macro-F1 +0.020")
-    assert sentences["alike"][1][0].startswith("On dev the LSTM does not beat it: macro-F1 +0.005")
-    assert sentences["worse"][1][1].startswith("On test the LSTM is worse: macro-F1 −0.050")
+    assert sentences["alike"][0] == f"{start}: the linear baseline (0.700, 0.511) is not beaten."
+    assert sentences["better"][1][0] == (
+        "On dev the LSTM beats it: cross-entropy −0.020 (−0.030 to −0.010), "
+        "macro-F1 +0.020 (−0.010 to +0.050)."
+    )
+    assert sentences["alike"][1][0].startswith("On dev the LSTM does not beat it: cross-entropy")
+    assert sentences["worse"][1][1].startswith("On test the LSTM is worse: cross-entropy +0.050")
     missing = {"measured": False, "why_not": "scikit-learn is not installed", "beaten": None}
     assert evaluation_verdict(metrics, missing).startswith(
         f"{start}; not compared with a linear baseline"

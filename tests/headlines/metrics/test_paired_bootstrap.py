@@ -12,7 +12,12 @@ from sklearn import metrics as reference
 
 from headlines.labels import LABELS
 from headlines.metrics import bootstrap
-from headlines.metrics.bootstrap import RESAMPLES, bootstrap_intervals, paired_bootstrap
+from headlines.metrics.bootstrap import (
+    RESAMPLES,
+    bootstrap_intervals,
+    paired_bootstrap,
+    paired_cross_entropy,
+)
 from headlines.metrics.classification import confusion_matrix
 
 Ints = npt.NDArray[np.int64]
@@ -105,3 +110,32 @@ def test_unequal_or_empty_inputs_are_refused() -> None:
         paired_bootstrap(some, some, some[:1])
     with pytest.raises(ValueError, match="at least one row"):
         paired_bootstrap(some[:0], some[:0], some[:0])
+
+
+def test_cross_entropy_differs_as_scikit_learn_says() -> None:
+    rng = np.random.default_rng(3)
+    labels = rng.integers(0, 3, 400)
+    ours, theirs = rng.dirichlet(np.ones(3), 400), rng.dirichlet(np.ones(3), 400)
+    found = paired_cross_entropy(labels, ours, theirs)
+    expected = reference.log_loss(labels, ours) - reference.log_loss(labels, theirs)
+    assert found.difference == pytest.approx(expected)
+    assert found.low < found.difference < found.high
+    turned = paired_cross_entropy(labels, theirs, ours)
+    assert (turned.difference, turned.low, turned.high) == pytest.approx(
+        (-found.difference, -found.high, -found.low)
+    )
+    assert found.p + turned.p == pytest.approx(1, abs=2 / RESAMPLES)
+    assert paired_cross_entropy(labels, ours, ours).p == 1
+
+
+def test_cross_entropy_finds_equal_models_better_one_time_in_twenty(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(bootstrap, "RESAMPLES", 1000)  # enough for many samples
+    rng = np.random.default_rng(4)
+    labels = np.zeros(200, int)
+    better = []
+    for _ in range(400):
+        ours, theirs = rng.dirichlet(np.ones(3), 200), rng.dirichlet(np.ones(3), 200)
+        better.append(paired_cross_entropy(labels, ours, theirs).p < 0.05)
+    assert 0.02 < np.mean(better) < 0.083  # 0.05 ± 3 standard errors of 400 samples

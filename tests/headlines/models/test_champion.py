@@ -87,6 +87,15 @@ def test_promotions_are_kept_in_the_history(
     )
 
 
+def test_any_other_name_is_a_version(
+    three: DataRoot, publish_model: Callable[..., Artifact]
+) -> None:
+    publish_model(three, "2026-11-27")  # sorts before `champion`, the others after it
+    for version in ("2026-11-27", "one", "two"):
+        assert champion.resolve(three, version).version == version
+    assert champion.resolve(three, "champion").version == "three"
+
+
 def test_without_models_there_is_no_champion(root: DataRoot) -> None:
     with pytest.raises(InputError, match="no model to score with") as refusal:
         champion.open_champion(root)

@@ -10,10 +10,13 @@ import pytest
 
 from headlines.models import champion
 from headlines.scoring.batch import Batch
+from headlines.scoring.chunks import ChunkRef
 from headlines.scoring.commit import commit
-from headlines.scoring.prepare import prepare_batch
-from headlines.scoring.run_batch import run_batch
+from headlines.scoring.prepare import OnChunk, prepare_batch
+from headlines.scoring.run_batch import MIN_IN_FLIGHT, run_batch, score_while_reading
 from headlines.scoring.score_chunks import score_on_worker
+from headlines.settings import Settings
+from headlines.storage.artifact import Artifact
 from headlines.storage.data_root import DataRoot
 from tests.headlines.scoring.test_scoring import make_champion
 from tests.score import run, score_options
@@ -70,3 +73,60 @@ def test_reading_stops_when_the_run_ends_early(
         with pytest.raises(RuntimeError, match="ended early"):
             started[prepare_batch].result(60)
     assert run(root, batch, OPTIONS).scored == 40
+
+
+def test_a_failed_reading_waits_for_the_chunks_in_flight(root: DataRoot, batch: Batch) -> None:
+    scored = threading.Event()
+    finished = []
+
+    def read(on_chunk: OnChunk) -> "Future[Artifact]":
+        def report_and_fail() -> Artifact:
+            prepare_batch(root, batch, OPTIONS, on_chunk)
+            raise OSError("the disk is gone")
+
+        return pool.submit(report_and_fail)
+
+    def score(chunk: ChunkRef) -> "Future[None]":
+        def finish() -> None:
+            assert scored.wait(60)
+            finished.append(chunk.number)
+
+        if chunk.number == MIN_IN_FLIGHT - 1:
+            scored.set()
+        return pool.submit(finish)
+
+    with ThreadPoolExecutor(64) as pool:
+        with pytest.raises(OSError, match="the disk is gone"):
+            score_while_reading(read, score, Settings())
+        assert len(finished) == 20
+
+
+class _EndsWhenWaitedFor(Future[None]):
+    def result(self, timeout: float | None = None) -> None:
+        if not self.done():
+            self.set_result(None)
+
+
+def test_only_so_many_chunks_are_in_flight(root: DataRoot, batch: Batch) -> None:
+    started: list[Future[None]] = []
+    in_flight = []
+
+    def score(chunk: ChunkRef) -> "Future[None]":
+        started.append(_EndsWhenWaitedFor())
+        in_flight.append(sum(not future.done() for future in started))
+        return started[-1]
+
+    with ThreadPoolExecutor(1) as pool:
+
+        def read(on_chunk: OnChunk) -> "Future[Artifact]":
+            return pool.submit(prepare_batch, root, batch, OPTIONS, on_chunk)
+
+        score_while_reading(read, score, Settings())
+    assert (len(started), max(in_flight)) == (20, MIN_IN_FLIGHT + 1)
+
+
+def test_scoring_again_with_the_same_model_reuses_the_predictions(
+    root: DataRoot, batch: Batch
+) -> None:
+    assert run(root, batch, OPTIONS).outcome == "scored"
+    assert run(root, batch, OPTIONS, rescore=True).outcome == "reused"

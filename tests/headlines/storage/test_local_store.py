@@ -217,6 +217,14 @@ def test_all_is_synced_before_it_is_visible(
 # Reading
 
 
+def test_an_altered_file_is_found_by_its_digest(store: LocalStore, target: Path) -> None:
+    make(store, "one")
+    assert store.verify(NAME) is not None
+    (target / "text").write_text("two")
+    with pytest.raises(DamagedArtifact, match="text"):
+        store.verify(NAME)
+
+
 def test_missing_artifact_is_none(store: LocalStore, target: Path) -> None:
     assert store.manifest(NAME) is None
     assert store.open(NAME) is None
