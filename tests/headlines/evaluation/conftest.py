@@ -33,7 +33,10 @@ def wrong_on(share: float, seed: int = 0, truth: Ids = TRUTH) -> Ids:
 def publish_evaluation(
     root: DataRoot, publish_model: Callable[..., Artifact]
 ) -> Callable[..., Artifact]:
-    """Publishes an evaluation with these predictions; every tenth title is leaked."""
+    """Publishes an evaluation with these predictions; every tenth title is leaked.
+
+    Each prediction has the same `confidence`, or dev has `probabilities`, and no leaked titles.
+    """
 
     def evaluate(
         version: str,
@@ -43,6 +46,7 @@ def publish_evaluation(
         titles: str = "第{}号",
         behaves: float | None = 0.9,
         confidence: float = 0.8,
+        probabilities: npt.NDArray[np.float32] | None = None,
     ) -> Artifact:
         model = publish_model(root, version, seed=len(registry.versions(root)))
 
@@ -66,6 +70,9 @@ def publish_evaluation(
                 )
                 for split, predicted in (("dev", dev), ("test", test))
             ]
+            if probabilities is not None:
+                splits[0][[f"p_{name}" for name in LABELS]] = probabilities
+                splits[0]["leaked"] = False
             frame = pd.concat(splits).sample(frac=1, random_state=len(version))  # in any order
             frame.to_parquet(draft / "output_check.parquet", index=False)
             if behaves is None:
