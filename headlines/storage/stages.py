@@ -129,7 +129,7 @@ STAGES = {
         ),
     ),
     "evaluation": Stage(
-        6,
+        7,
         (
             "headlines.evaluation.baseline",
             "headlines.evaluation.behaviour",
