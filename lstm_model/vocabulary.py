@@ -16,9 +16,11 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from lstm_model.joined_tokens import JoinedTokens
+
 Rules = Literal["verbatim", "text_vectorization"]
 PADDING, UNKNOWN = 0, 1
-_NOT_ONE_WORD = -1  # in place of an id: the token becomes no word, or several
+_NO_WORD, _WORDS = -1, -2  # in place of an id: the token becomes no word, or several
 RESERVED = ("", "[UNK]")  # the words of ids 0 and 1, as Keras `TextVectorization` writes them
 FILE_FORMAT = "lstm_model.vocabulary/1"
 
@@ -45,7 +47,7 @@ _RULES: dict[str, Callable[[Iterable[str]], list[str]]] = {
 
 
 class _IdOfToken(dict[str, int]):
-    """A cache of the id of each token, or `_NOT_ONE_WORD`.
+    """A cache of the id of each token, or `_NO_WORD` or `_WORDS`.
 
     No text rule joins two tokens, so a row's ids are those of its tokens. Encoding spends its time
     on the rules, and most tokens come again.
@@ -59,7 +61,7 @@ class _IdOfToken(dict[str, int]):
 
     def __missing__(self, token: str) -> int:
         ids = self._ids_of_token(token)
-        token_id = ids[0] if len(ids) == 1 else _NOT_ONE_WORD
+        token_id = ids[0] if len(ids) == 1 else _WORDS if ids else _NO_WORD
         if len(self) < self.MAX_TOKENS:
             self[token] = token_id
         return token_id
@@ -133,21 +135,28 @@ class Vocabulary:
         Raises:
             TypeError: a row is a string, whose characters would pass for tokens.
         """
-        for tokens in token_lists:
-            if isinstance(tokens, str):
-                raise TypeError(f"a row is a list of tokens, not a string: {tokens!r}")
-        flat = list(chain.from_iterable(token_lists))
-        ids = np.fromiter(map(self._id_of_token.__getitem__, flat), np.int64, len(flat))
-        ends = np.cumsum(np.fromiter(map(len, token_lists), np.int64, len(token_lists)))
-        exceptions = np.flatnonzero(ids == _NOT_ONE_WORD)
-        if len(exceptions):
-            ids_of_each = [self._ids_of_token(flat[position]) for position in exceptions]
-            counts = np.ones(len(flat), dtype=np.int64)
-            counts[exceptions] = [len(token_ids) for token_ids in ids_of_each]
+        if isinstance(token_lists, JoinedTokens):
+            tokens, ends = token_lists.tokens, np.array(token_lists.ends, np.int64)
+        else:
+            for row in token_lists:
+                if isinstance(row, str):
+                    raise TypeError(f"a row is a list of tokens, not a string: {row!r}")
+            tokens = list(chain.from_iterable(token_lists))
+            ends = np.cumsum(np.fromiter(map(len, token_lists), np.int64, len(token_lists)))
+        ids = np.fromiter(map(self._id_of_token.__getitem__, tokens), np.int64, len(tokens))
+        if isinstance(token_lists, JoinedTokens):
+            ids[ends] = _NO_WORD
+        counts = (ids != _NO_WORD).astype(np.int64)  # words of each token
+        several = np.flatnonzero(ids == _WORDS)
+        if len(several):
+            ids_of_each = [self._ids_of_token(tokens[position]) for position in several]
+            counts[several] = [len(token_ids) for token_ids in ids_of_each]
             ids = np.repeat(ids, counts)
-            ids[ids == _NOT_ONE_WORD] = list(chain.from_iterable(ids_of_each))
-            ends = np.concatenate([[0], np.cumsum(counts)])[ends]
-        return ids, np.diff(ends, prepend=0)
+            ids[ids == _WORDS] = list(chain.from_iterable(ids_of_each))
+        else:
+            ids = ids[ids != _NO_WORD]
+        words_before = np.concatenate([[0], np.cumsum(counts)])
+        return ids, np.diff(words_before[ends], prepend=0)
 
     def encode(
         self, token_lists: Sequence[Sequence[str]], padded_length: int | None = None

@@ -5,6 +5,7 @@ import re
 import shlex
 from collections import deque
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,25 +24,37 @@ _HOLDS_ROWS = "a quoted field holds lines that look like rows: check that its qu
 _LINE_BREAK = re.compile("\r\n|\r|\n")
 
 
-class _RowLines:
-    """Feeds lines to `csv.reader` and keeps those of the row being read."""
+class RowLines:
+    """Feeds lines to `csv.reader` and keeps those of the row being read.
+
+    Attributes:
+        current: the lines of the row.
+        consumed: bytes of all lines that were read, but for those that are read again.
+        is_exact: whether no line was truncated, so that `consumed` is right.
+    """
 
     def __init__(self, lines: Iterator[Line]) -> None:
         self._lines = lines
         self._pushed_back: deque[Line] = deque()
         self.current: list[Line] = []
+        self.consumed = 0
+        self.is_exact = True
 
-    def __iter__(self) -> "_RowLines":
+    def __iter__(self) -> "RowLines":
         return self
 
     def __next__(self) -> str:
         line = self._pushed_back.popleft() if self._pushed_back else next(self._lines)
         self.current.append(line)
+        self.consumed += len(line.raw)
+        if len(line.raw) >= MAX_LINE:
+            self.is_exact = False
         return line.text
 
     def push_back_all_but_first(self) -> None:
         """End the row after its first line; the other lines are read again as rows."""
         self._pushed_back.extendleft(reversed(self.current[1:]))
+        self.consumed -= sum(len(line.raw) for line in self.current[1:])
         del self.current[1:]
 
     @property
@@ -53,26 +66,53 @@ class _RowLines:
         return b"".join(line.raw for line in others) + last.raw[: len(last.raw) - last.end]
 
 
+@dataclass(frozen=True)
+class Dialect:
+    """How the rows of a CSV or TSV are written.
+
+    Attributes:
+        delimiter: between the columns.
+        is_quoted: whether fields may be in quotation marks.
+    """
+
+    delimiter: str
+    is_quoted: bool
+
+    @classmethod
+    def of(cls, path: Path, options: ReadOptions) -> "Dialect":
+        """The dialect of a file."""
+        file_format = format_of(path)
+        return cls(options.delimiter_of(file_format), options.is_quoted(file_format))
+
+    def reader(self, lines: Iterator[str]) -> Iterator[list[str]]:
+        """The values of each row."""
+        quoting: Any = csv.QUOTE_MINIMAL if self.is_quoted else csv.QUOTE_NONE
+        return csv.reader(lines, delimiter=self.delimiter, quoting=quoting, strict=True)
+
+
 def delimited_records(
     text_lines: Iterator[Line], path: Path, options: ReadOptions, max_line: int = MAX_LINE
 ) -> Iterator[Record]:
-    """Yield every row below the header; nothing of a blank file.
+    """Yield every row below the header; nothing of a blank file: see `rows_below`.
+
+    Raises:
+        InputError: see `read_header`.
+    """
+    lines, dialect = RowLines(text_lines), Dialect.of(path, options)
+    header = read_header(lines, path, options, dialect)
+    if header:
+        yield from rows_below(header, lines, dialect, max_line)
+
+
+def rows_below(
+    header: Sequence[str], lines: RowLines, dialect: Dialect, max_line: int = MAX_LINE
+) -> Iterator[Record]:
+    """Yield every row from a place on where a row begins, numbered from 0.
 
     A row that may hold others, since a quote closes late, has a warning. The header again, where
     files were joined, is a problem.
-
-    Raises:
-        InputError: the first line is not a header with the columns that the file must have.
     """
-    file_format = format_of(path)
-    delimiter = options.delimiter_of(file_format)
-    is_quoted = options.is_quoted(file_format)
-    quoting: Any = csv.QUOTE_MINIMAL if is_quoted else csv.QUOTE_NONE
-    lines = _RowLines(text_lines)
-    reader = csv.reader(lines, delimiter=delimiter, quoting=quoting, strict=True)
-    header = _header(lines, reader, path, options, delimiter)
-    if not header:
-        return
+    reader = dialect.reader(lines)
     columns = len(header)
     row = 0
     while True:
@@ -102,12 +142,12 @@ def delimited_records(
             problem = lines.current[0].problem or problem
         else:
             problem = next((line.problem for line in lines.current if line.problem), problem)
-            if problem is None and _may_hold_rows(values, delimiter):
+            if problem is None and _may_hold_rows(values, dialect.delimiter):
                 warnings = (_HOLDS_ROWS,)
         if problem is None:
             yield Record(row, dict(zip(header, values, strict=True)), raw, None, warnings)
         else:
-            reader = csv.reader(lines, delimiter=delimiter, quoting=quoting, strict=True)
+            reader = dialect.reader(lines)
             yield Record(row, {}, raw, problem)
         row += 1
 
@@ -123,13 +163,13 @@ def _may_hold_rows(values: Sequence[str], delimiter: str) -> bool:
     return False
 
 
-def _header(
-    lines: _RowLines,
-    reader: Iterator[list[str]],
-    path: Path,
-    options: ReadOptions,
-    delimiter: str,
-) -> list[str]:
+def read_header(lines: RowLines, path: Path, options: ReadOptions, dialect: Dialect) -> list[str]:
+    """The names of the columns; empty for a blank file.
+
+    Raises:
+        InputError: the first line is not a header with the columns that the file must have.
+    """
+    reader, delimiter = dialect.reader(lines), dialect.delimiter
     try:
         header = _next_row(reader)
         if header and (separator := _SEPARATOR_LINE.fullmatch(lines.current[-1].text)):

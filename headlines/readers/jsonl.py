@@ -28,10 +28,32 @@ def jsonl_records(lines: Iterator[Line], path: Path, options: ReadOptions) -> It
             yielded then.
     """
     title_column = options.title_column
-    parser = _Parser((title_column, options.ids_from))
     held: list[Record] = []
     held_bytes = 0
     seen_title = False
+    for record, size in _records(lines, options):
+        held.append(record)
+        seen_title = seen_title or title_column in record.fields
+        held_bytes += size
+        if not seen_title and (
+            record.row >= _LINES_BEFORE_TITLE or held_bytes > _BYTES_BEFORE_TITLE
+        ):
+            break
+        if seen_title:
+            yield from held
+            held.clear()
+    if held:
+        raise _no_title(held, path, title_column)
+
+
+def rows_of_lines(lines: Iterator[Line], options: ReadOptions) -> Iterator[Record]:
+    """Yield every line that is not blank as `jsonl_records` does, whether it has titles or not."""
+    return (record for record, _ in _records(lines, options))
+
+
+def _records(lines: Iterator[Line], options: ReadOptions) -> Iterator[tuple[Record, int]]:
+    """The record of each line that is not blank, and the bytes of the line."""
+    parser = _Parser((options.title_column, options.ids_from))
     row = 0
     for line in lines:
         text = line.text.strip("\r\n\t ")
@@ -41,17 +63,8 @@ def jsonl_records(lines: Iterator[Line], path: Path, options: ReadOptions) -> It
         if line.problem:
             fields, problem, warnings = {}, line.problem, ()
         raw = line.raw[: len(line.raw) - line.end]
-        held.append(Record(row, fields, raw, problem, warnings))
+        yield Record(row, fields, raw, problem, warnings), len(line.raw)
         row += 1
-        seen_title = seen_title or title_column in fields
-        held_bytes += len(line.raw)
-        if not seen_title and (row > _LINES_BEFORE_TITLE or held_bytes > _BYTES_BEFORE_TITLE):
-            break
-        if seen_title:
-            yield from held
-            held.clear()
-    if held:
-        raise _no_title(held, path, title_column)
 
 
 def _no_title(records: Sequence[Record], path: Path, title_column: str) -> InputError:

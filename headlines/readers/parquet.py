@@ -6,6 +6,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -14,6 +15,7 @@ from headlines.readers.formats import open_seekable
 from headlines.readers.pandas_index import range_indexes
 from headlines.readers.read_options import ReadOptions
 from headlines.readers.record import Record, check_columns
+from headlines.readers.row_block import RowBlock, blocks_of
 from headlines.readers.signatures import encrypted_parquet
 
 _BATCH_ROWS = 1_000  # few: repeated large values make a small file but many bytes in memory
@@ -33,13 +35,41 @@ def parquet_records(path: Path, options: ReadOptions, work: Path | None = None) 
         InputError: the file is damaged or encrypted, or lacks a text column of titles or another
             column that it must have.
     """
+    for row, columns in _batches(path, options, work):
+        yield from _records(row, columns)
+
+
+def parquet_blocks(
+    path: Path, options: ReadOptions, work: Path | None = None
+) -> Iterator[RowBlock]:
+    """The rows as `parquet_records` gives them; the first one is a record.
+
+    Raises:
+        InputError: as `parquet_records` does.
+    """
+    for row, columns in _batches(path, options, work):
+        plain: dict[str, pa.Array] = {name: _plain(column) for name, column in columns.items()}
+        if any(column is None for column in plain.values()):
+            yield from blocks_of(_records(row, columns))
+            continue
+        rows = np.arange(row, row + len(plain[options.title_column]))
+        if not row:
+            first = RowBlock([], rows, plain).record(0)
+            yield RowBlock([first], rows[1:], {n: c[1:] for n, c in plain.items()}, size=len(rows))
+        else:
+            yield RowBlock([], rows, plain, size=len(rows))
+
+
+def _batches(
+    path: Path, options: ReadOptions, work: Path | None
+) -> Iterator[tuple[int, dict[str, pa.Array | range]]]:
+    """The columns of some rows, and the number of the first one."""
     title_column = options.title_column
     try:
         with open_seekable(path, work) as seekable, pq.ParquetFile(seekable) as file:
             schema = file.schema_arrow
             indexes = range_indexes(schema, file.metadata.num_rows)
-            names = [*schema.names, *indexes]
-            check_columns(names, path, options.required_columns)
+            check_columns([*schema.names, *indexes], path, options.required_columns)
             title_type = schema.field(title_column).type
             if pa.types.is_dictionary(title_type):
                 title_type = title_type.value_type
@@ -51,16 +81,10 @@ def parquet_records(path: Path, options: ReadOptions, work: Path | None = None) 
                 )
             row = 0
             for batch in file.iter_batches(batch_size=_BATCH_ROWS):
-                warnings: dict[int, list[str]] = {}  # by position in the batch
-                columns = [
-                    _values(column, name, warnings)
-                    for name, column in zip(schema.names, batch.columns, strict=True)
-                ]
-                columns += [list(index[row : row + len(batch)]) for index in indexes.values()]
-                for position, values in enumerate(zip(*columns, strict=True)):
-                    fields = dict(zip(names, values, strict=True))
-                    yield Record(row, fields, warnings=tuple(warnings.get(position, ())))
-                    row += 1
+                columns = dict(zip(schema.names, batch.columns, strict=True))
+                columns |= {name: ids[row : row + len(batch)] for name, ids in indexes.items()}
+                yield row, columns
+                row += len(batch)
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise  # of the operating system: the file may be intact
@@ -72,7 +96,37 @@ def parquet_records(path: Path, options: ReadOptions, work: Path | None = None) 
         ) from error
 
 
+def _records(row: int, columns: dict[str, pa.Array | range]) -> Iterator[Record]:
+    warnings: dict[int, list[str]] = {}  # by position
+    values = [_values(column, name, warnings) for name, column in columns.items()]
+    for position, of_row in enumerate(zip(*values, strict=True)):
+        fields = dict(zip(columns, of_row, strict=True))
+        yield Record(row + position, fields, warnings=tuple(warnings.get(position, ())))
+
+
+def _plain(column: pa.Array | range) -> pa.Array | None:
+    """Text, integers and truth values as Python has them; None of other types."""
+    if isinstance(column, range):
+        try:
+            return pa.array(column, pa.int64())
+        except (OverflowError, pa.ArrowInvalid):
+            return None
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    if pa.types.is_integer(column.type) or pa.types.is_boolean(column.type):
+        return column
+    if not _is_text(column.type):
+        return None
+    try:
+        column = column.cast(pa.large_binary()).cast(pa.string())  # sees that it is UTF-8
+    except pa.ArrowInvalid:
+        return None
+    return column
+
+
 def _values(column: Any, name: str, warnings: dict[int, list[str]]) -> list[Any]:
+    if isinstance(column, range):
+        return list(column)
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
     if _is_text(column.type):

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from headlines.errors import InputError
 
-_quoted = json.encoder.encode_basestring
+json_text = json.encoder.encode_basestring  # a text in JSON, not ASCII alone
 
 
 class Record(NamedTuple):
@@ -95,7 +95,7 @@ def _folded(name: str) -> str:
 def to_json(fields: dict[str, Any]) -> str:
     """The fields as one JSON object with sorted keys; values unknown to JSON become text."""
     if all(type(value) is str for value in fields.values()):  # as in CSV; 3× faster
-        members = [f"{_quoted(name)}:{_quoted(fields[name])}" for name in sorted(fields)]
+        members = [f"{json_text(name)}:{json_text(fields[name])}" for name in sorted(fields)]
         return f"{{{','.join(members)}}}"
     return json.dumps(_to_plain(fields), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 

@@ -4,9 +4,9 @@ import codecs
 import io
 import re
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
-from headlines.readers.encodings import codec_name, is_wide, line_problem
+from headlines.readers.encodings import codec_name, is_utf8, is_wide, line_problem
 
 MAX_LINE = 4 << 20  # bytes, or characters of UTF-16 and UTF-32; the rest of a line is dropped
 _BLOCK = 64 << 10  # characters of UTF-16 and UTF-32 that are split at once
@@ -34,28 +34,42 @@ class Line(NamedTuple):
     problem: str | None = None
 
 
+class LineSource(Protocol):
+    """What lines are read from: a buffered file, or a part of one."""
+
+    def readline(self, size: int, /) -> bytes:
+        """The bytes up to the next LF, but at most so many."""
+
+    def peek(self) -> bytes:
+        """Some of the bytes that come next."""
+
+    def read(self, size: int, /) -> bytes:
+        """So many bytes."""
+
+
 def iter_lines(file: io.BufferedReader, encoding: str, max_line: int = MAX_LINE) -> Iterator[Line]:
     """Yield lines that end in LF, CR LF or CR.
 
     A byte order mark at the start of a line, where files were joined, is no part of its text.
     Lines longer than `max_line` are truncated.
     """
-    split = _wide_lines if is_wide(encoding) else _byte_lines
+    split = _wide_lines if is_wide(encoding) else byte_lines
     return split(file, encoding, max_line)
 
 
-def _byte_lines(file: io.BufferedReader, encoding: str, max_line: int) -> Iterator[Line]:
+def byte_lines(file: LineSource, encoding: str, max_line: int = MAX_LINE) -> Iterator[Line]:
+    """Lines as `iter_lines` yields them, in an encoding other than UTF-16 and UTF-32."""
     # Each line is decoded by itself: some characters have two codes in Big5, so encoding the text
     # again would not restore the bytes. No code of these encodings contains a CR or LF.
-    is_utf8 = codec_name(encoding) in {"utf-8", "utf-8-sig"}
+    is_unmixed = is_utf8(encoding)
     for raw in _raw_lines(file, max_line):
         end = 2 if raw.endswith(b"\r\n") else raw.endswith((b"\n", b"\r"))
         text = raw.decode(encoding, "surrogateescape")
-        problem = None if is_utf8 else line_problem(raw, text, encoding)
+        problem = None if is_unmixed else line_problem(raw, text, encoding)
         yield Line(text.lstrip(_MARK), raw, end, problem)
 
 
-def _raw_lines(file: io.BufferedReader, max_line: int) -> Iterator[bytes]:
+def _raw_lines(file: LineSource, max_line: int) -> Iterator[bytes]:
     unfinished = b""  # the start of a line whose end was not read yet
     while block := file.readline(max_line):  # splits at LF only
         if not unfinished and block.endswith(b"\n") and block.find(b"\r", 0, -2) < 0:  # usual case
@@ -72,7 +86,7 @@ def _raw_lines(file: io.BufferedReader, max_line: int) -> Iterator[bytes]:
         yield unfinished
 
 
-def _leading_line_ends(file: io.BufferedReader) -> int:
+def _leading_line_ends(file: LineSource) -> int:
     """How many bytes that come next, of those in the buffer, are line ends."""
     ahead = file.peek()
     return len(ahead) - len(ahead.lstrip(b"\r\n"))

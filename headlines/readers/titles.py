@@ -6,6 +6,9 @@ import unicodedata
 
 MAX_TITLE = 500  # characters; the longest headline of the iNews corpus has 89
 
+# A title with such a character is not blank: ASCII but the space and controls, or common Han.
+SURELY_VISIBLE = "[!-~\u4e00-\u9fa5]"
+
 TOO_LONG = f"title is longer than {MAX_TITLE} characters"
 
 _UNDECODABLE = re.compile("[\ud800-\udfff]")
@@ -31,6 +34,11 @@ _INVISIBLE = re.compile(
     f"|(?<![{_EMOJI}])[\ufe0e\ufe0f](?!\u20e3)"  # U+20E3 makes a key of a digit
     f"|(?<![{_EMOJI}])(?<![{_EMOJI}]\ufe0f)\u200d|\u200d(?![{_EMOJI}])"
 )
+
+
+def may_be_invisible(characters: str) -> list[str]:
+    """Those that do not show, at least in some places."""
+    return _CANDIDATE.findall(characters)
 
 
 def visible_text(text: str) -> str:

@@ -72,19 +72,17 @@ def chunk_refs(prepared: Artifact) -> list[ChunkRef]:
     return [ChunkRef.from_dict(chunk) for chunk in prepared.counts["pieces"]]
 
 
-def write_chunk(
-    root: DataRoot, batch: str, group: int | None, columns: dict[str, list[Any]]
-) -> tuple[str, str]:
+def write_chunk(root: DataRoot, batch: str, group: int | None, table: pa.Table) -> tuple[str, str]:
     """Publish rows as a chunk; return its name and its key.
 
     Args:
         root: the data root.
         batch: name of the batch.
         group: number of the read group; None if the batch has only one.
-        columns: those of `CHUNK_SCHEMA`.
+        table: of `CHUNK_SCHEMA`.
     """
     content = pa.BufferOutputStream()
-    pq.write_table(pa.table(columns, schema=CHUNK_SCHEMA), content, compression="lz4")
+    pq.write_table(table, content, compression="lz4")
     rows = content.getvalue()
     # The key is made from the rows, as the file may change while it is read; and from the batch
     # and the group, as another one with the same rows must have chunks of its own to remove.
@@ -93,7 +91,7 @@ def write_chunk(
 
     def write(draft: Path) -> dict[str, Any]:
         (draft / ROWS_FILE).write_bytes(rows)
-        return {"rows": len(columns["row"])}
+        return {"rows": len(table)}
 
     return root.store.publish(root.prepared(recipe.key), recipe, write).name, recipe.key
 

@@ -10,20 +10,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from headlines.errors import InputError
 from headlines.hashing import file_sha256
 from headlines.readers import ReadOptions
 from headlines.readers.formats import COMPRESSIONS
-from headlines.readers.rejects import Reject, RejectWriter
+from headlines.readers.rejects import RejectWriter
 from headlines.readers.row_warnings import RowWarnings
-from headlines.readers.titles import MAX_TITLE
+from headlines.scoring.admission import admit
 from headlines.scoring.batch import errors_with_urls
-from headlines.scoring.chunks import CHUNK_SCHEMA, ChunkRef, chunk_refs, is_intact, write_chunk
+from headlines.scoring.chunks import ChunkRef, chunk_refs, is_intact, write_chunk
 from headlines.scoring.options import ChunkSizes
-from headlines.scoring.rows import ValidRow, iter_records, validate_row
+from headlines.scoring.rows import iter_blocks
 from headlines.storage.artifact import Artifact
 from headlines.storage.data_root import DataRoot
 from headlines.storage.manifest import Input, Recipe
@@ -123,11 +126,11 @@ def read_files(
     counts = _ReadCounts(_size_of(files), set(job.options.required_columns))
     chunks = []
     with RejectWriter(draft / REJECTS_FILE) as rejects:
-        for chunk in _split(_valid_rows(job, files, counts, rejects), job.sizes):
-            columns = {name: getattr(chunk, name) for name in CHUNK_SCHEMA.names}
-            path, key = write_chunk(job.root, job.batch, job.group, columns)
-            is_only = job.group is None and chunk.number == 0 and chunk.is_last
-            ref = ChunkRef(chunk.number, path, key, len(chunk.row), is_only, counts.share)
+        tables = _valid_rows(job, files, counts, rejects)
+        for number, (table, is_last) in enumerate(_split(tables, job.sizes)):
+            path, key = write_chunk(job.root, job.batch, job.group, table)
+            is_only = job.group is None and number == 0 and is_last
+            ref = ChunkRef(number, path, key, len(table), is_only, counts.share)
             on_chunk(ref)
             chunks.append(ref.to_dict())
     for file, digest in zip(files, job.digests, strict=True):
@@ -195,50 +198,48 @@ def _current_digest(path: Path) -> str | None:
 
 def _valid_rows(
     job: ReadJob, files: Sequence[Path], counts: _ReadCounts, rejects: RejectWriter
-) -> Iterator[ValidRow]:
-    for record in iter_records(files, job.options, job.root.store.work):
-        counts.rows += 1
-        counts.read += 1 if record.line is None else len(record.line) + 1  # and its line end
-        if counts.absent:
+) -> Iterator[pa.Table]:
+    for block in iter_blocks(files, job.options, job.root.store.work):
+        counts.rows += block.row_count
+        counts.read += block.size
+        if len(block.rows):
+            counts.absent.difference_update(block.columns)
+        for record in block.records:
             counts.absent.difference_update(record.fields)
-        for warning in record.warnings:
-            counts.warnings.add(warning, record.row)
-        try:
-            row = validate_row(record, job.options)
-        except ValueError as error:
-            rejects.add(Reject(record.row, str(error), record.raw))
-            continue
-        counts.cut += len(record.fields[job.options.title_column]) > MAX_TITLE
-        yield row
+            for warning in record.warnings:
+                counts.warnings.add(warning, record.row)
+        admitted = admit(block, job.options)
+        for reject in admitted.rejects:
+            rejects.add(reject)
+        counts.cut += admitted.cut
+        if len(admitted.rows):
+            yield admitted.rows
 
 
-class _Columns:
-    """Rows of one chunk, as columns: Python's garbage collector scans tuples, but not text."""
+def _split(tables: Iterator[pa.Table], sizes: ChunkSizes) -> Iterator[tuple[pa.Table, bool]]:
+    """The rows of each chunk, and whether it is the last one."""
+    portions: list[pa.Table] = []
+    rows = chars = 0
+    for table in tables:
+        lengths = np.cumsum(_chars(table))
+        start = 0
+        while start < len(table):
+            if rows == sizes.rows or chars >= sizes.chars:
+                yield pa.concat_tables(portions).combine_chunks(), False
+                portions, rows, chars = [], 0, 0
+            before = int(lengths[start - 1]) if start else 0
+            full = int(np.searchsorted(lengths, before + sizes.chars - chars)) + 1
+            end = min(len(table), full, start + sizes.rows - rows)
+            portions.append(table.slice(start, end - start))
+            rows += end - start
+            chars += int(lengths[end - 1]) - before
+            start = end
+    if portions:
+        yield pa.concat_tables(portions).combine_chunks(), True
 
-    def __init__(self, number: int) -> None:
-        self.number = number
-        self.is_last = False
-        self.row: list[int] = []
-        self.id: list[str | None] = []
-        self.title: list[str] = []
-        self.extra: list[str | None] = []
-        self.chars = 0
 
-    def append(self, row: ValidRow) -> None:
-        self.row.append(row.row)
-        self.id.append(row.id)
-        self.title.append(row.title)
-        self.extra.append(row.extra)
-        self.chars += len(row.title) + len(row.extra or "") + len(row.id or "")
-
-
-def _split(rows: Iterator[ValidRow], sizes: ChunkSizes) -> Iterator[_Columns]:
-    columns = _Columns(0)
-    for row in rows:
-        if len(columns.row) == sizes.rows or columns.chars >= sizes.chars:
-            yield columns
-            columns = _Columns(columns.number + 1)
-        columns.append(row)
-    if columns.row:
-        columns.is_last = True
-        yield columns
+def _chars(table: pa.Table) -> NDArray[np.int64]:
+    """Characters of each row."""
+    lengths = [pc.utf8_length(table[name]).fill_null(0) for name in ("title", "extra", "id")]
+    chars: NDArray[np.int64] = np.sum(lengths, axis=0, dtype=np.int64)
+    return chars

@@ -6,8 +6,16 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from headlines.readers import EmptyFile, ReadOptions, Record, read_records, to_json
+from headlines.readers import (
+    EmptyFile,
+    ReadOptions,
+    Record,
+    read_blocks,
+    read_records,
+    to_json,
+)
 from headlines.readers.record import alike_column
+from headlines.readers.row_block import RowBlock
 from headlines.readers.titles import MAX_TITLE, TOO_LONG, has_undecodable, title_problem
 
 # pandas makes floats of a column of integers with gaps. They are exact up to 2^53; no program has
@@ -101,6 +109,19 @@ def iter_records(paths: Sequence[Path], options: ReadOptions, work: Path) -> Ite
                     record = _warn_of_missing_ids(record, options.ids_from)
                 rows += 1
                 yield record._replace(row=before + record.row) if before else record
+
+
+def iter_blocks(paths: Sequence[Path], options: ReadOptions, work: Path) -> Iterator[RowBlock]:
+    """The rows of files as `iter_records` gives them, in blocks."""
+    rows = 0
+    for path in paths:
+        before = rows
+        with contextlib.suppress(EmptyFile):
+            for block in read_blocks(path, options, work):
+                if rows == before:
+                    block.records[0] = _warn_of_missing_ids(block.records[0], options.ids_from)
+                rows += block.row_count
+                yield block.shifted(before)
 
 
 def _warn_of_missing_ids(first: Record, ids: str) -> Record:

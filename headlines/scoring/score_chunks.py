@@ -5,7 +5,7 @@ finds those that were finished. Where a chunk ends depends on the rows alone.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from headlines.compute import executors
 from headlines.compute.visibility import wait_until_visible
@@ -21,7 +22,7 @@ from headlines.labels import LABELS
 from headlines.metrics.profile import BINS, EMPTY_PROFILE, Profile, oov_rates, profile_of
 from headlines.models import registry
 from headlines.models.scorers import cached_scorer, model_files_digest
-from headlines.readers.titles import record_id, visible_text
+from headlines.readers.many_titles import record_ids, visible_texts
 from headlines.scoring.batch import Batch
 from headlines.scoring.chunks import ChunkRef, read_chunk
 from headlines.scoring.options import ScoreOptions
@@ -35,6 +36,7 @@ from headlines.storage.stages import STAGES
 if TYPE_CHECKING:
     from lstm_model.packed import PackedScorer
 
+_TITLES_AT_ONCE = 500  # whose words are looked up while they are in the processor's cache
 PREDICTIONS_FILE = "part.parquet"  # of the predictions of a chunk
 PREDICTION_SCHEMA = pa.schema(
     [
@@ -197,21 +199,21 @@ def predictions_table(
     titles = rows.column("title").to_pylist()
     articles = _articles(rows, content_column) if content_column else ()
     contents = article_tokens(scorer.preset, segmenter, articles)
-    read = scorer.ids(segmenter.cut([visible_text(title) for title in titles]), contents)
+    read = _ids(scorer, segmenter, visible_texts(titles), contents)
     ids, words = read[0]  # (words,), (rows,)
     probabilities = scorer.predict_ids(read)
     labels = scorer.labels(probabilities)
     confidence = np.take_along_axis(probabilities, labels[:, None], axis=1)[:, 0]
     columns = {
         "row": rows.column("row"),
-        "record_id": [record_id(title) for title in titles],
+        "record_id": record_ids(titles),
         "id": rows.column("id"),
         "title": rows.column("title"),
         "label": labels,
-        "label_name": [LABELS[label] for label in labels],
+        "label_name": pa.array(LABELS).take(pa.array(labels)),
         "probability": confidence,
         **{f"p_{name}": probabilities[:, label] for label, name in enumerate(LABELS)},
-        "model": [model] * len(titles),
+        "model": pa.repeat(model, len(titles)),
         "extra": rows.column("extra"),
     }
     profile = profile_of(
@@ -223,6 +225,24 @@ def predictions_table(
     return ScoredRows(
         pa.table(columns, schema=PREDICTION_SCHEMA), profile, count_missing_articles(contents)
     )
+
+
+def _ids(
+    scorer: "PackedScorer",
+    segmenter: Segmenter,
+    titles: Sequence[str],
+    contents: Sequence[Sequence[str]] | None,
+) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """What the scorer reads of titles and articles: see `PackedScorer.predict_ids`."""
+    portions = []
+    for start in range(0, max(1, len(titles)), _TITLES_AT_ONCE):
+        some = slice(start, start + _TITLES_AT_ONCE)
+        words = segmenter.cut_joined(titles[some])
+        portions.append(scorer.ids(words, None if contents is None else contents[some]))
+    return [
+        (np.concatenate(ids), np.concatenate(counts))
+        for ids, counts in (zip(*of_input, strict=True) for of_input in zip(*portions, strict=True))
+    ]
 
 
 def _articles(rows: pa.RecordBatch, column: str) -> Iterator[Any]:

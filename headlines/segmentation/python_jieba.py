@@ -1,4 +1,4 @@
-"""jieba itself: the reference engine, and the fallback for texts that the fast engine cannot cut.
+"""jieba itself: the reference engine, and its model of unknown words, which the fast one needs too.
 
 jieba caches its compiled dictionary in the shared temporary directory, where the file may be
 damaged or another user's. Here each process that needs the dictionary compiles it (about a second,
@@ -40,6 +40,13 @@ def tokenizer(user_dictionary: Path | None = None, digest: str | None = None) ->
         if user_dictionary is None:
             return _default_tokenizer()
         return _custom_tokenizer(user_dictionary, digest or dictionary_sha256(user_dictionary))
+
+
+def guess_words(text: str) -> list[str]:
+    """The words of a text in which the dictionary has none, by jieba's hidden Markov model."""
+    with _loading:
+        model = _jieba().finalseg
+    return list(model.cut(text))
 
 
 def dictionary_sha256(user_dictionary: Path) -> str:

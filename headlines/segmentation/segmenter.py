@@ -14,6 +14,7 @@ from headlines.hashing import file_sha256
 from headlines.segmentation import python_jieba, rust_jieba
 from headlines.segmentation.text_list import text_list
 from headlines.settings import Settings
+from lstm_model.joined_tokens import JoinedTokens
 
 if TYPE_CHECKING:
     from headlines.segmentation.lac import Lac
@@ -107,13 +108,23 @@ class Segmenter:
             InputError: an item is not text, or the user dictionary changed before its first use.
             TypeError: `texts` is a string, whose characters would each be taken for a text.
         """
-        texts = text_list(texts, "text")
+        return list(self.cut_joined(text_list(texts, "text")))
+
+    def cut_joined(self, texts: Sequence[str]) -> JoinedTokens:
+        """The words of each text as `cut` gives them, in one list.
+
+        Raises:
+            InputError: the user dictionary changed before its first use.
+        """
+        if self.effective_engine == "fast" and self.mode == "precise":
+            return rust_jieba.precise(texts, self.hmm)
+        return JoinedTokens.of(self._token_lists(texts))
+
+    def _token_lists(self, texts: Sequence[str]) -> list[list[str]]:
         if self.effective_engine == "paddle":
             return _lac().cut(texts)
         if self.effective_engine == "fast":
-            return (rust_jieba.precise if self.mode == "precise" else rust_jieba.search)(
-                texts, self.hmm
-            )
+            return rust_jieba.search(texts, self.hmm)
         if self.engine == "fast":
             _warn_once(self)
         tokenizer = python_jieba.tokenizer(self.dictionary, self.digest)

@@ -42,6 +42,7 @@ _SEGMENTATION = (
     "headlines.segmentation.segmenter",
     "headlines.segmentation.python_jieba",
     "headlines.segmentation.user_dictionary",
+    "lstm_model.joined_tokens",
     "lstm_model.row_stable",
 )
 _MODEL = (
@@ -52,6 +53,7 @@ _MODEL = (
     "lstm_model.calibration",
     "lstm_model.gate_inputs",
     "lstm_model.inputs",
+    "lstm_model.joined_tokens",
     "lstm_model.kernel",
     "lstm_model.numpy_kernel",
     "lstm_model.packed",
@@ -156,6 +158,11 @@ STAGES = {
         5,
         (
             *_READING,
+            "headlines.readers.byte_window",
+            "headlines.readers.plain_json",
+            "headlines.readers.plain_lines",
+            "headlines.readers.row_block",
+            "headlines.scoring.admission",
             "headlines.scoring.prepare",
             "headlines.scoring.chunks",
             "headlines.scoring.read_files",
@@ -171,6 +178,7 @@ STAGES = {
             "headlines.metrics.profile",
             "headlines.scoring.commit",
             "headlines.scoring.score_chunks",
+            "headlines.readers.many_titles",
             "headlines.readers.titles",
             *_MODEL,
         ),

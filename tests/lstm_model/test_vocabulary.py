@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lstm_model.joined_tokens import JoinedTokens
 from lstm_model.vocabulary import UNKNOWN, Vocabulary
 
 tokens = st.lists(
@@ -149,6 +150,17 @@ def test_ids_of_a_row_follow_the_text_rules(tokens) -> None:
                 assert found.tolist() == [known.get(word, 1) for word in words]
                 lengths = lengths[1:]
             assert not len(ids)
+
+
+@given(st.lists(tokens))
+def test_joined_rows_are_the_rows(rows: list[list[str]]) -> None:
+    joined = JoinedTokens.of(rows)
+    assert list(joined) == joined[:] == rows
+    assert [joined[number - len(rows)] for number in range(len(rows))] == rows
+    for rules in ("verbatim", "text_vectorization"):
+        vocabulary = Vocabulary.build([["股", "涨!", "\n", "a"]], rules)
+        for ours, theirs in zip(vocabulary.ids(joined), vocabulary.ids(rows), strict=True):
+            np.testing.assert_array_equal(ours, theirs)
 
 
 def words_by_the_rules(tokens: list[str], rules: str) -> list[str]:

@@ -3,7 +3,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from headlines.errors import InputError
@@ -76,6 +76,7 @@ def test_jsonl_reads_back_what_json_wrote(
 
 
 @given(st.lists(st.binary(max_size=20) | st.just(b'{"title": "x"}'), max_size=6))
+@example([b"\xef\xbb\xbf"])
 @settings(max_examples=300)
 def test_any_jsonl_line_is_one_record(folder: Path, parts: list[bytes]) -> None:
     content = b"\n".join([b'{"title": "x"}', *parts])
@@ -83,5 +84,9 @@ def test_any_jsonl_line_is_one_record(folder: Path, parts: list[bytes]) -> None:
         records = read(folder / "any.jsonl", content)
     except InputError:
         return
-    lines = [line for line in content.splitlines() if line.strip(b"\t ")]
+    lines = [
+        line
+        for line in content.splitlines()
+        if line.decode("utf-8", "surrogateescape").lstrip("\ufeff").strip("\t ")
+    ]
     assert [record.raw for record in records] == lines

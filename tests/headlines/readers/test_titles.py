@@ -1,10 +1,12 @@
 import hashlib
+import random
 import unicodedata
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from headlines.readers.many_titles import record_ids, visible_texts
 from headlines.readers.titles import (
     MAX_TITLE,
     has_undecodable,
@@ -122,3 +124,22 @@ def test_usable_title_has_bytes_and_a_record_id(title: str) -> None:
     if title_problem(title) is None:
         assert len(record_id(title)) == 32
         assert title.encode().decode() == title
+
+
+OFTEN = st.sampled_from([*"a Ａ　。，—“…①ｶﾞがか\u3099\u0301e\n\r\t天晴", *MARKS, "👨\u200d👩"])
+
+
+@given(st.lists(st.lists(OFTEN | TEXT, max_size=6).map("".join), max_size=8))
+def test_many_titles_at_once_are_as_one_by_one(titles: list[str]) -> None:
+    assert record_ids(titles) == [record_id(title) for title in titles]
+    assert visible_texts(titles) == [visible_text(title) for title in titles]
+
+
+def test_every_character_is_normalised_alike_at_once() -> None:
+    codes = [
+        *range(0x4000),
+        *range(0xFE00, 0x10000),
+        *random.Random(1).sample(range(0x110000), 9_000),
+    ]
+    titles = ["か" + chr(code) for code in codes if not 0xD800 <= code < 0xE000]
+    assert record_ids(titles) == [record_id(title) for title in titles]

@@ -228,6 +228,20 @@ def test_all_words_said_several_times_are_cut_as_by_jieba() -> None:
         check_precise([few_characters(seeded, han) for _ in range(500)])
 
 
+@given(
+    st.lists(
+        st.text(max_size=12)
+        | st.lists(st.sampled_from([*SEPARATORS, *MARKS, *"A1中国三战，"]), max_size=12).map(
+            "".join
+        )
+    )
+)
+def test_texts_cut_together_are_as_each_alone(texts: list[str]) -> None:
+    together = segment(texts)
+    assert together == [words for text in texts for words in segment([text])]
+    assert together == segment(texts, "jieba")
+
+
 @pytest.mark.parametrize(
     ("text", "is_left"),
     [
@@ -242,4 +256,4 @@ def test_all_words_said_several_times_are_cut_as_by_jieba() -> None:
 )
 def test_only_texts_that_may_tie_are_left_to_jieba(text: str, is_left: bool) -> None:
     needs = rust_jieba._needs(["天气", text])
-    assert [bool(need & rust_jieba._JIEBA) for need in needs] == [False, is_left]
+    assert [bool(need & rust_jieba._TIE) for need in needs] == [False, is_left]
