@@ -52,6 +52,7 @@ imports: venv  ## check that imports go downwards only
 # .venv is stale if it was made from another lock file: contents are compared, not dates.
 venv:
 	@cmp -s requirements.lock $(READY) || $(MAKE) --no-print-directory $(VENV)
+	@$(MAKE) --silent --no-print-directory $(VENV)/kernel
 
 .PHONY: $(VENV)
 $(VENV):
@@ -62,9 +63,17 @@ $(VENV):
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@cp requirements.lock $(READY)
 
+# The scorer's kernel, compiled again after a change. An old one must not outlive its source.
+$(VENV)/kernel: setup.py $(wildcard lstm_model/_kernel*.[ch])
+	@rm -f lstm_model/_kernel*.so
+	@$(BIN)/python setup.py --quiet build_ext --inplace --force >/dev/null 2>&1
+	@ls lstm_model/_kernel*.so >/dev/null 2>&1 || \
+	  echo "make: the scorer's kernel was not compiled (no C compiler?): NumPy scores, more slowly" >&2
+	@touch $@
+
 lock:  ## pin the newest versions that pyproject.toml allows
 	@uv pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11 \
 	  --all-extras --upgrade pyproject.toml -o requirements.lock > /dev/null
 
 clean:
-	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) build *.egg-info lstm_model/_kernel*.so .mypy_cache .ruff_cache .pytest_cache .hypothesis

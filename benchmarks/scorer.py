@@ -5,7 +5,8 @@
 All start from headlines of the test split, as words that the vocabulary has not looked up before.
 Each peer is tried with one and two threads (`--threads`) and several batch sizes, once with the
 rows in any order and once sorted by length with the padding trimmed, as its users may do; the
-tables have the best of each. The weights are random: the time does not depend on them.
+tables have the best of each, and as ratio how many times as long as the first row it takes. The
+weights are random: the time does not depend on them.
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ from benchmarks.measure import (
 from lstm_model.architecture import weight_shapes
 from lstm_model.bundle import Bundle, read_bundle, write_bundle
 from lstm_model.export.export import export_model
+from lstm_model.kernel import FASTEST
 from lstm_model.packed import PackedScorer
 from lstm_model.presets import PRESETS, Preset
 from lstm_model.vocabulary import Vocabulary
@@ -55,9 +57,9 @@ BATCHES = (32, 128, 999)
 # Functions that a peer calls in its own process; the returned function is timed.
 
 
-def packed(bundle: Path, tokens: Tokens) -> Run:
+def packed(bundle: Path, tokens: Tokens, kernel: str) -> Run:
     """This project."""
-    scorer = PackedScorer.load(bundle)
+    scorer = PackedScorer.load(bundle, kernel=kernel)
     lookup = Lookup(bundle)
 
     def before() -> None:
@@ -232,9 +234,11 @@ def random_bundle(preset: Preset, tokens: Tokens) -> Bundle:
 def compare(bundle: Path, onnx: Path, tokens: Tokens, threads: Sequence[int], rounds: int) -> None:
     """The peers at their best, in milliseconds and as ratios."""
     inputs = {"bundle": bundle, "tokens": tokens}
-    this = Peer("this project, `PackedScorer`", 1, packed, **inputs)
-    expected = this.result()
-    best: list[PeerRun] = [(this, {})]
+    best: list[PeerRun] = [
+        (Peer(f"this project, kernel `{kernel}`", 1, packed, **inputs, kernel=kernel), {})
+        for kernel in dict.fromkeys((FASTEST, "numpy"))
+    ]
+    expected = best[0][0].result()
     for name, prepare, more in (
         ("ONNX Runtime", onnx_runtime, {"model": onnx}),
         ("`tf.function`, `keras.layers.LSTM`", tf_function, {}),

@@ -1,4 +1,4 @@
-"""`PackedScorer`: the classifier in NumPy, without a step spent on padding.
+"""`PackedScorer`: the classifier without TensorFlow, and without a step spent on padding.
 
 The Keras model multiplies every word's vector with the input weights, and runs every row to the
 length of the longest. Here
@@ -6,7 +6,8 @@ length of the longest. Here
   the bundle's file: processes that score with one model share it. Where it would be too large, the
   gate inputs are computed for each word that the rows have, once;
 - rows are sorted by length, the longest first, so that those with a word at a step are the first
-  ones, and only they are stepped.
+  ones, and only they are stepped;
+- products and steps are those of a compiled kernel, where there is one (see `kernel`).
 """
 
 from __future__ import annotations
@@ -23,52 +24,69 @@ from lstm_model.bundle_arrays import read_table
 from lstm_model.bundle_files import file_sha256
 from lstm_model.gate_inputs import precompute_gate_inputs, stack_gates
 from lstm_model.inputs import InputName, TokenLists, input_ids
-from lstm_model.row_stable import TILE, Floats, round_up_to_tile, row_stable_affine
+from lstm_model.kernel import FASTEST, KERNELS, Kernel
+from lstm_model.numpy_kernel import Ints
+from lstm_model.row_stable import Floats
 from lstm_model.vocabulary import Vocabulary
 
-Ints = NDArray[np.int64]
-
-STEP_ROWS = 1024  # stepped together: their state stays in the processor's cache
-LOOKUP_ROWS = 8 * STEP_ROWS  # whose words are looked up together
+LOOKUP_ROWS = 8192  # whose words are looked up together
 
 
 class PackedScorer:
     """Probabilities of the classes, from a bundle, equal to those of the Keras model within 1e-5.
 
-    A row gets the same bits from run to run, whatever its position and the other rows are (where
-    NumPy's BLAS is not OpenBLAS on x86-64: the same within rounding). Threads may share a scorer.
+    A row gets the same bits from run to run, whatever its position and the other rows are (by the
+    kernel `numpy` where its BLAS is not OpenBLAS on x86-64: the same within rounding). By another
+    kernel it gets the same within 1e-6. Threads may share a scorer.
 
     Attributes:
+        kernel: a name in `kernel.KERNELS`.
         preset: the configuration of the classifier.
         vocabularies: of each input, the words first.
         calibration: from the logits to probabilities and labels.
     """
 
-    def __init__(self, bundle: Bundle, table: Floats | None = None) -> None:
+    def __init__(
+        self, bundle: Bundle, table: Floats | None = None, *, kernel: str = FASTEST
+    ) -> None:
         """Prepare to score with `bundle`; `load` does so from a directory.
 
-        `table` is the result of `precompute_gate_inputs` for the bundle, if it is there already.
+        Args:
+            bundle: the classifier.
+            table: the result of `precompute_gate_inputs` for the bundle, if it is there already.
+            kernel: a name in `kernel.KERNELS`.
         """
+        self.kernel = kernel
         self.preset = bundle.preset
         self.vocabularies = bundle.vocabularies
         self.calibration = bundle.calibration
         if table is None:
             table = precompute_gate_inputs(bundle.preset, bundle.weights)
-        self._inputs = [_Input(bundle, name, table) for name in bundle.preset.input_names]
+        self._inputs = [
+            _Input(bundle, name, table, KERNELS[kernel]) for name in bundle.preset.input_names
+        ]
 
     @classmethod
-    def load(cls, bundle_dir: Path, digest: Callable[[Path], str] = file_sha256) -> PackedScorer:
+    def load(
+        cls,
+        bundle_dir: Path,
+        digest: Callable[[Path], str] = file_sha256,
+        *,
+        kernel: str = FASTEST,
+    ) -> PackedScorer:
         """Read a bundle and prepare to score with it.
 
         Args:
             bundle_dir: its directory.
             digest: as that of `read_bundle`.
+            kernel: a name in `kernel.KERNELS`.
 
         Raises:
             BundleError: the bundle is missing, corrupt or not one of ours.
         """
         bundle = read_bundle(Path(bundle_dir), digest)
-        return cls(bundle, read_table(Path(bundle_dir), bundle.preset, bundle.vocabulary_sizes))
+        table = read_table(Path(bundle_dir), bundle.preset, bundle.vocabulary_sizes)
+        return cls(bundle, table, kernel=kernel)
 
     @property
     def vocabulary(self) -> Vocabulary:
@@ -115,13 +133,15 @@ class PackedScorer:
 class _Input:
     """All branches that read one input."""
 
-    def __init__(self, bundle: Bundle, name: InputName, table: Floats | None) -> None:
+    def __init__(
+        self, bundle: Bundle, name: InputName, table: Floats | None, kernel: Kernel
+    ) -> None:
         self.padded_length = bundle.preset.padded_length
         # Without a table, gate inputs are computed from these vectors.
         self.embedding = bundle.weights[f"{EMBEDDINGS[name]}/embeddings"] if table is None else None
         tables = iter([] if table is None else table)
         self.branches = [
-            _Branch(bundle, branch, tables)
+            _Branch(bundle, branch, tables, kernel)
             for branch in branches(bundle.preset)
             if branch.input == name
         ]
@@ -147,8 +167,11 @@ class _Input:
         if self.embedding is not None:
             ends = np.cumsum(steps)
             positions = np.arange(steps.sum()) + np.repeat(starts - ends + steps, steps)
-            words, ids = np.unique(ids[positions], return_inverse=True)
-            starts, vectors = ends - steps, self.embedding[words]
+            ids = ids[positions]
+            occurs = np.zeros(len(self.embedding), dtype=bool)
+            occurs[ids] = True
+            ids = (np.cumsum(occurs) - 1)[ids]  # among the words that occur
+            starts, vectors = ends - steps, self.embedding[occurs]
         logits = [branch.logits(ids, starts, steps, vectors) for branch in self.branches]
         total: Floats = sum(logits[1:], logits[0])
         return total
@@ -157,11 +180,14 @@ class _Input:
 class _Branch:
     """One branch of the classifier: one LSTM or two, and a last layer."""
 
-    def __init__(self, bundle: Bundle, branch: Branch, tables: Iterator[Floats]) -> None:
+    def __init__(
+        self, bundle: Bundle, branch: Branch, tables: Iterator[Floats], kernel: Kernel
+    ) -> None:
         """`tables`: the gate inputs of this branch's LSTMs and those of the next ones, or none."""
-        self.lstms = [_LSTM(bundle, name, next(tables, None)) for name in branch.lstms]
-        self.kernel = bundle.weights[f"{branch.dense}/kernel"]  # (features, classes)
+        self.lstms = [_LSTM(bundle, name, next(tables, None), kernel) for name in branch.lstms]
+        self.dense_kernel = bundle.weights[f"{branch.dense}/kernel"]  # (features, classes)
         self.bias = bundle.weights[f"{branch.dense}/bias"]  # (classes,)
+        self.kernel = kernel
 
     def logits(self, ids: Ints, starts: Ints, steps: Ints, vectors: Floats | None) -> Floats:
         """Logits `(rows, classes)`; see `_Input._logits`.
@@ -178,84 +204,24 @@ class _Branch:
         features = np.concatenate(
             [part for parts in zip(*pooled, strict=True) for part in parts], 1
         )
-        return row_stable_affine(features, self.kernel, self.bias)
+        return self.kernel.affine(features, self.dense_kernel, self.bias)
 
 
 class _LSTM:
-    """One direction; the formulas are those of `cell.py`, the gates as in `GATES`."""
+    """One direction."""
 
-    def __init__(self, bundle: Bundle, name: str, table: Floats | None) -> None:
+    def __init__(self, bundle: Bundle, name: str, table: Floats | None, kernel: Kernel) -> None:
         self.table = table  # gate inputs (words, 4*units), or none
         self.w = stack_gates(bundle.weights, name, "w")  # (embedding_size, 4*units)
         self.u = stack_gates(bundle.weights, name, "u")  # (units, 4*units)
         self.b = stack_gates(bundle.weights, name, "b")  # (4*units,)
-        self.pool = _last if bundle.preset.pooling == "last" else _max_mean
+        self.pooling = bundle.preset.pooling
+        self.kernel = kernel
 
     def pooled(
         self, ids: Ints, first: Ints, stride: int, steps: Ints, vectors: Floats | None
-    ) -> list[Floats]:
-        """The pooled outputs: arrays `(rows, units)`; see `_outputs`."""
-        table = self.table if vectors is None else row_stable_affine(vectors, self.w, self.b)
+    ) -> Floats:
+        """The pooled outputs; see `Kernel.pooled`."""
+        table = self.table if vectors is None else self.kernel.affine(vectors, self.w, self.b)
         assert table is not None
-        pooled = []
-        for start in range(0, len(steps), STEP_ROWS):
-            rows = slice(start, start + STEP_ROWS)
-            outputs = self._outputs(table, ids, first[rows], stride, steps[rows])
-            shape = (len(steps[rows]), len(self.u))
-            pooled.append(self.pool(outputs, shape, steps[rows]))
-        return [np.concatenate(arrays) for arrays in zip(*pooled, strict=True)]
-
-    def _outputs(
-        self, table: Floats, ids: Ints, first: Ints, stride: int, steps: Ints
-    ) -> Iterator[Floats]:
-        """For each step, the outputs `(active, units)` of the rows that have a word there.
-
-        `table` has the gate inputs of the word of each id. A row reads `ids` from its position in
-        `first` `(rows,)` on, by `stride` (1 or -1), `steps` `(rows,)` times; `steps` descends. An
-        output is valid until the next one.
-        """
-        units, half = len(self.u), np.float32(0.5)
-        rows = round_up_to_tile(len(steps))  # arrays of this height serve all steps
-        h = np.zeros((rows, units), dtype=np.float32)
-        c = np.zeros((rows, units), dtype=np.float32)
-        z = np.empty((rows, 4 * units), dtype=np.float32)
-        x, candidate = np.empty_like(z), np.empty_like(c)
-        h_tiles, z_tiles = h.reshape(-1, TILE, units), z.reshape(-1, TILE, 4 * units)
-        f, i, o, g = np.split(z, 4, axis=1)  # (rows, units) each, views of z
-        sigmoids = z[:, : 3 * units]
-        longest = int(steps.max(initial=0))
-        for t, active in enumerate(np.searchsorted(-steps, -np.arange(longest)).tolist()):
-            # `active` rows have more than t steps; they are the first ones
-            n, tiles = slice(active), slice(round_up_to_tile(active) // TILE)
-            np.matmul(h_tiles[tiles], self.u, out=z_tiles[tiles])
-            # All ids are valid; `clip` saves a copy that `raise` makes.
-            table.take(ids[first[n] + stride * t], axis=0, out=x[n], mode="clip")
-            z[n] += x[n]
-            np.tanh(z[n], out=z[n])
-            sigmoids[n] *= half
-            sigmoids[n] += half
-            np.multiply(i[n], g[n], out=candidate[n])
-            c[n] *= f[n]
-            c[n] += candidate[n]
-            np.tanh(c[n], out=h[n])
-            h[n] *= o[n]
-            yield h[n]
-
-
-def _last(outputs: Iterator[Floats], shape: tuple[int, int], steps: Ints) -> list[Floats]:
-    """The last output of each row: one array of `shape` `(rows, units)`."""
-    last = np.zeros(shape, dtype=np.float32)
-    for h in outputs:
-        last[: len(h)] = h
-    return [last]
-
-
-def _max_mean(outputs: Iterator[Floats], shape: tuple[int, int], steps: Ints) -> list[Floats]:
-    """Maximum and mean of each row's outputs: two arrays of `shape` `(rows, units)`."""
-    maximum = np.full(shape, -np.inf, dtype=np.float32)
-    total = np.zeros(shape, dtype=np.float32)
-    for h in outputs:
-        np.maximum(maximum[: len(h)], h, out=maximum[: len(h)])
-        total[: len(h)] += h
-    maximum[steps == 0] = 0
-    return [maximum, total / np.maximum(steps, 1).astype(np.float32)[:, None]]
+        return self.kernel.pooled(table, self.u, ids, first, stride, steps, self.pooling)

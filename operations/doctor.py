@@ -19,6 +19,7 @@ from headlines.models import champion, registry
 from headlines.segmentation import Segmenter
 from headlines.settings import Settings, is_loopback
 from headlines.storage.data_root import DataRoot
+from lstm_model.kernel import FASTEST
 from operations.checks import Check, run_checks
 from operations.instance import PROJECT, PrefectInstance
 from operations.leftovers import check_leftovers
@@ -29,8 +30,8 @@ _NEEDED_BYTES = 1 << 30
 
 
 def check_setup(own_packages: Sequence[str], *, lock: Path = LOCK) -> list[Check]:
-    """Check Python, packages, settings, cluster, data root, corpus, champion, passwords and
-    processes.
+    """Check Python, packages, scorer, settings, cluster, data root, corpus, champion, passwords
+    and processes.
 
     Where the settings cannot be used, the checks that need them are left out.
     """
@@ -39,6 +40,7 @@ def check_setup(own_packages: Sequence[str], *, lock: Path = LOCK) -> list[Check
             "Python": check_python,
             "packages": partial(check_packages, lock),
             "own packages": partial(check_own_packages, own_packages),
+            "scorer": describe_kernel,
         }
     )
     try:
@@ -103,6 +105,13 @@ def check_own_packages(own_packages: Sequence[str]) -> str:
                 "remove that folder from PYTHONPATH",
             )
     return f"in {PROJECT}"
+
+
+def describe_kernel() -> str:
+    """Which kernel computes the network."""
+    if FASTEST == "numpy":
+        return "kernel numpy; with a C compiler, `make venv` adds a faster one"
+    return f"kernel {FASTEST}, compiled"
 
 
 def describe_settings(settings: Settings, segmenter: Segmenter) -> str:

@@ -54,6 +54,8 @@ _MODEL = (
     "lstm_model.gate_inputs",
     "lstm_model.inputs",
     "lstm_model.joined_tokens",
+    "lstm_model.kernel",
+    "lstm_model.numpy_kernel",
     "lstm_model.packed",
     "lstm_model.row_stable",
     "lstm_model.vocabulary",
@@ -129,7 +131,7 @@ STAGES = {
         ),
     ),
     "evaluation": Stage(
-        6,
+        7,
         (
             "headlines.evaluation.baseline",
             "headlines.evaluation.behaviour",
@@ -169,7 +171,7 @@ STAGES = {
         ),
     ),
     "predictions": Stage(
-        2,
+        3,
         (
             *_SEGMENTATION,
             "headlines.segmentation.article_words",

@@ -80,10 +80,12 @@ def train(
             on_epoch,
             read_vectors(pretrained),
         )
-        uncalibrated = PackedScorer(trained).predict(dev.token_lists, dev.articles)
+        # By NumPy, so that a model's bytes do not depend on whether there was a compiler.
+        scorer = PackedScorer(trained, kernel="numpy")
+        uncalibrated = scorer.predict(dev.token_lists, dev.articles)
         calibration = Calibration.fitted(log_probabilities(uncalibrated), dev.labels)
         write_bundle(draft, dataclasses.replace(trained, calibration=calibration))
-        metrics = {"dev": _dev_metrics(PackedScorer.load(draft), dev)}
+        metrics = {"dev": _dev_metrics(PackedScorer.load(draft, kernel="numpy"), dev)}
         text = json.dumps(metrics, ensure_ascii=False, indent=2) + "\n"
         (draft / "metrics.json").write_text(text, encoding="utf-8")
         counts = {

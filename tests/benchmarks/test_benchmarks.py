@@ -14,6 +14,7 @@ import pytest
 from headlines.corpus.ingest import ingest
 from headlines.models import champion
 from headlines.storage.data_root import DataRoot
+from lstm_model.kernel import KERNELS
 from tests import factories
 
 ROOT = Path(__file__).parents[2]
@@ -55,7 +56,10 @@ RUNS = {
         [4, 2, 3],
         ["headlines per second", "times as fast as the notebook's way", "µs per headline"],
     ),
-    "scorer": Small("--rounds 1 --threads 1 --headlines 50", [9, 4, 3, 3], [FIT]),
+    # Its first table has two rows of this project, if there is more than one kernel.
+    "scorer": Small(
+        "--rounds 1 --threads 1 --headlines 50", [9 + (len(KERNELS) > 1), 4, 3, 3], [FIT]
+    ),
     "small_batches": Small("--rounds 1 --batches 3", [2]),
     "segment": Small("--rounds 1 --headlines 200 --bodies 20", [6, 6, 4]),
 }

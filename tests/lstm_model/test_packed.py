@@ -16,7 +16,9 @@ from lstm_model.bundle_files import BundleError
 from lstm_model.calibration import Calibration
 from lstm_model.classifier import build_classifier
 from lstm_model.inputs import padded_ids
-from lstm_model.packed import LOOKUP_ROWS, STEP_ROWS
+from lstm_model.kernel import KERNELS
+from lstm_model.numpy_kernel import STEP_ROWS
+from lstm_model.packed import LOOKUP_ROWS
 
 WORDS = ["股市", "大涨", "下跌", "地震", "AI", "!", " ", "没见过"]
 ROWS = [
@@ -31,6 +33,18 @@ ROWS = [
 ARCHITECTURES = list(
     product([False, True], ["last", "max_mean"], [None, 5], ["verbatim", "text_vectorization"])
 )
+
+
+def scorers(bundle, directory) -> list[PackedScorer]:
+    """Scorers by all kernels, of `bundle` and of what was written of it."""
+    return [
+        scorer
+        for kernel in KERNELS
+        for scorer in (
+            PackedScorer(bundle, kernel=kernel),
+            PackedScorer.load(directory, kernel=kernel),
+        )
+    ]
 
 
 @pytest.mark.parametrize("readers", [1, 3])
@@ -50,10 +64,13 @@ def test_probabilities_match_the_keras_model(
         weight.assign(bundle.weights[weight.path])
     ids = padded_ids(["words"], bundle.vocabularies, ROWS, padded_length=length)
     expected = model.predict(ids, verbose=0)
-    probabilities = PackedScorer(bundle).predict(ROWS)
-    assert probabilities.dtype == np.float32
-    np.testing.assert_allclose(probabilities, expected, atol=1e-5)
-    assert np.ptp(probabilities, axis=0).max() > 0.02  # the rows do differ
+    by_numpy = PackedScorer(bundle, kernel="numpy").predict(ROWS)
+    assert np.ptp(by_numpy, axis=0).max() > 0.02  # the rows do differ
+    for kernel in KERNELS:
+        probabilities = PackedScorer(bundle, kernel=kernel).predict(ROWS)
+        assert probabilities.dtype == np.float32
+        np.testing.assert_allclose(probabilities, expected, atol=1e-5)
+        np.testing.assert_allclose(probabilities, by_numpy, rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("pooling", ["last", "max_mean"])
@@ -65,7 +82,7 @@ def test_bigram_branches_match_the_keras_model(make_bundle, tmp_path, pooling) -
     ids = padded_ids(["words", "pairs"], bundle.vocabularies, ROWS)
     expected = model.predict(ids, verbose=0)
     write_bundle(tmp_path, bundle)
-    for scorer in (PackedScorer(bundle), PackedScorer.load(tmp_path)):
+    for scorer in scorers(bundle, tmp_path):
         np.testing.assert_allclose(scorer.predict(ROWS), expected, atol=1e-5)
         alone = np.concatenate([scorer.predict([row]) for row in ROWS])
         np.testing.assert_allclose(alone, expected, atol=1e-5)
@@ -86,7 +103,7 @@ def test_article_branches_match_the_keras_model(make_bundle, tmp_path, pooling, 
     ids = padded_ids(bundle.preset.input_names, bundle.vocabularies, ROWS, contents)
     expected = model.predict(ids, verbose=0)
     write_bundle(tmp_path, bundle)
-    for scorer in (PackedScorer(bundle), PackedScorer.load(tmp_path)):
+    for scorer in scorers(bundle, tmp_path):
         np.testing.assert_allclose(scorer.predict(ROWS, contents), expected, atol=1e-5)
         alone = [scorer.predict([row], [one]) for row, one in zip(ROWS, contents, strict=True)]
         np.testing.assert_array_equal(np.concatenate(alone), scorer.predict(ROWS, contents))
@@ -113,7 +130,7 @@ def test_scorer_without_a_table_gives_the_same(
     expected = PackedScorer(bundle).predict(ROWS)
     monkeypatch.setattr(gate_inputs, "MAX_TABLE_BYTES", 100)
     write_bundle(tmp_path, bundle)
-    for scorer in (PackedScorer(bundle), PackedScorer.load(tmp_path)):
+    for scorer in scorers(bundle, tmp_path):
         probabilities = scorer.predict(ROWS)
         np.testing.assert_allclose(probabilities, expected, rtol=0, atol=1e-6)
         alone = np.concatenate([scorer.predict([row]) for row in ROWS])
@@ -142,12 +159,14 @@ rows = st.lists(st.lists(st.sampled_from(WORDS), max_size=12), min_size=1, max_s
     ("bidirectional", "pooling"), list(product([False, True], ["last", "max_mean"]))
 )
 @pytest.mark.parametrize("folded", [True, False])
+@pytest.mark.parametrize("kernel", KERNELS)
 def test_row_does_not_depend_on_other_rows_or_order(
-    make_bundle, monkeypatch, bidirectional, pooling, folded
+    make_bundle, monkeypatch, bidirectional, pooling, folded, kernel
 ) -> None:
     if not folded:
         monkeypatch.setattr(gate_inputs, "MAX_TABLE_BYTES", 100)
-    scorer = PackedScorer(make_bundle(bidirectional=bidirectional, pooling=pooling, units=32))
+    bundle = make_bundle(bidirectional=bidirectional, pooling=pooling, units=32)
+    scorer = PackedScorer(bundle, kernel=kernel)
 
     @settings(max_examples=40, deadline=None)
     @given(rows, st.randoms(use_true_random=False))
@@ -159,7 +178,7 @@ def test_row_does_not_depend_on_other_rows_or_order(
         alone = np.concatenate([scorer.predict([row]) for row in batch])
         np.testing.assert_allclose(shuffled, together[order], rtol=0, atol=1e-6)
         np.testing.assert_allclose(alone, together, rtol=0, atol=1e-6)
-        if platform.machine() == "x86_64":
+        if kernel != "numpy" or platform.machine() == "x86_64":
             np.testing.assert_array_equal(shuffled, together[order])
             np.testing.assert_array_equal(alone, together)
         np.testing.assert_array_equal(scorer.predict(batch), together)
@@ -168,8 +187,9 @@ def test_row_does_not_depend_on_other_rows_or_order(
     holds()
 
 
-def test_more_rows_than_are_stepped_together(make_bundle) -> None:
-    scorer = PackedScorer(make_bundle())
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_more_rows_than_are_stepped_together(make_bundle, kernel) -> None:
+    scorer = PackedScorer(make_bundle(), kernel=kernel)
     many = [ROWS[n % len(ROWS)] for n in range(2 * STEP_ROWS + 3)]
     expected = scorer.predict(ROWS)
     np.testing.assert_allclose(
@@ -180,8 +200,9 @@ def test_more_rows_than_are_stepped_together(make_bundle) -> None:
     )
 
 
-def test_very_long_row_does_not_slow_the_others(make_bundle) -> None:
-    scorer = PackedScorer(make_bundle())
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_very_long_row_does_not_slow_the_others(make_bundle, kernel) -> None:
+    scorer = PackedScorer(make_bundle(), kernel=kernel)
     batch = [["股市"] * 20_000, *[["大涨"]] * 2000]
     probabilities = scorer.predict(batch)
     np.testing.assert_allclose(probabilities[1:], scorer.predict(batch[1:]), rtol=0, atol=1e-6)

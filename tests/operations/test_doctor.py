@@ -221,3 +221,11 @@ def test_a_server_others_can_reach_needs_a_password(
     else:
         with pytest.raises(InputError, match="has no password"):
             doctor.check_prefect_addresses()
+
+
+@pytest.mark.parametrize("kernel", ["numpy", "avx2"])
+def test_the_kernel_of_the_scorer_is_named(kernel: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "FASTEST", kernel)
+    message = doctor.describe_kernel()
+    assert f"kernel {kernel}" in message
+    assert ("with a C compiler" in message) == (kernel == "numpy")
