@@ -186,6 +186,7 @@ def test_killed_training_resumes_to_the_same_bits(undisturbed, preset, tmp_path)
     assert_same(resumed, undisturbed)
 
 
+@pytest.mark.integration
 def test_patience_keeps_the_best_epoch_when_resumed(preset, tmp_path) -> None:
     # With such a high learning rate the macro-F1 goes up and down.
     restless = dataclasses.replace(preset, patience=2, epochs=12, learning_rate=0.1)
@@ -213,6 +214,7 @@ def test_finished_training_is_not_run_again(undisturbed, preset, tmp_path) -> No
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == stored
 
 
+@pytest.mark.integration
 def test_checkpoint_of_another_training_is_not_resumed(undisturbed, preset, tmp_path) -> None:
     with pytest.raises(Stopped):
         train(dataclasses.replace(preset, dropout=0.1), TRAIN, DEV, tmp_path, stop_after(3))
@@ -223,6 +225,7 @@ def test_checkpoint_of_another_training_is_not_resumed(undisturbed, preset, tmp_
     assert_same(train(preset, TRAIN, DEV, tmp_path), undisturbed)
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("damaged", [1, 2])
 def test_corrupt_checkpoint_falls_back_to_an_older_one(
     undisturbed, preset, tmp_path, caplog, damaged
@@ -338,6 +341,7 @@ def test_adversarial_training_lowers_the_adversarial_loss(preset: Preset, tmp_pa
     assert hardened_moved < plain_moved
 
 
+@pytest.mark.integration
 def test_training_learns_from_articles(preset, tmp_path: Path) -> None:
     preset = dataclasses.replace(preset, contents=ArticleConfig(1, 1, 6, 100), epochs=20)
     titles = [["公告"]] * len(TRAIN.labels)
@@ -376,6 +380,7 @@ def test_training_starts_from_pretrained_vectors(preset: Preset, tmp_path: Path)
     )
 
 
+@pytest.mark.integration
 def test_training_from_vectors_is_resumed(preset: Preset, tmp_path: Path) -> None:
     preset = dataclasses.replace(preset, pretrained=True, epochs=2)
     vectors = vectors_of(preset)

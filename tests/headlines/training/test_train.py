@@ -66,6 +66,7 @@ def test_fresh_and_used_processes_train_the_same_model(
         assert model.manifest.key == expected.manifest.key
 
 
+@pytest.mark.integration
 @pytest.mark.usefixtures("small_preset")
 def test_an_interrupted_training_resumes_and_ends_the_same(
     tmp_path: Path, corpus_file: Path
@@ -136,7 +137,8 @@ def test_the_temperature_is_fitted_on_dev_and_stored(root: DataRoot, tmp_path: P
         calibration_metrics(before, dev.labels, before.argmax(axis=1))["ece"], abs=1e-5
     )
     after = scorer.predict(dev.token_lists)
-    assert metrics["ece"] == calibration_metrics(after, dev.labels, after.argmax(axis=1))["ece"]
+    ece = calibration_metrics(after, dev.labels, after.argmax(axis=1))["ece"]
+    assert metrics["ece"] == pytest.approx(ece, abs=1e-5)  # training measures by NumPy
 
 
 @pytest.mark.usefixtures("small_preset")
