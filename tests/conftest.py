@@ -1,6 +1,7 @@
 """Fixtures of all tests, which use neither the data root of the repo nor the user's Prefect."""
 
 import os
+import signal
 import sys
 import tempfile
 import time
@@ -18,6 +19,10 @@ from tests.reaper import run_directory
 
 # TensorFlow's logging library closes its stream when Prefect sets up logging; not pytest's then.
 absl.logging.get_absl_handler().python_handler.stream = sys.__stderr__
+
+# A shell that starts the tests in the background has them ignore Ctrl-C, and all that they start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 os.environ["TMPDIR"] = tempfile.tempdir = run_directory()
 _root = tempfile.mkdtemp()
