@@ -151,7 +151,7 @@ def test_a_machine_without_local_copies_promotes_a_model(
     other = champion.open_champion(there)
     steps.evaluate_model(there, other)
     verdict = promote_by_force(root_of("fresh"), model.version)
-    assert verdict.summary.startswith("forced: dev macro-F1")
+    assert verdict.summary.startswith("forced: dev cross-entropy")
     assert champion.open_champion(here).version == model.version
 
 
