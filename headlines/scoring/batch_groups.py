@@ -45,7 +45,7 @@ class BatchGroup:
 
 @dataclass(frozen=True)
 class GroupResult:
-    """What became of the batches of a group.
+    """The outcome of each batch of a group.
 
     Attributes:
         results: of the batches that were scored, or that cannot be.

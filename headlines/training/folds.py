@@ -95,7 +95,7 @@ def train_fold(
             else _train_and_predict(*arguments)
         )
         predictions.to_parquet(draft / _PREDICTIONS, compression="zstd", index=False)
-        return _metrics(predictions)
+        return _summary(_metrics(predictions))
 
     versions = {name: installed_version(name) for name in ("tensorflow", "keras", "numpy")}
     # One training of a recipe at a time: a second run waits and reuses the result.
@@ -182,18 +182,11 @@ def publish_folds(
         doubted = _with_titles(corpus, suspected_label_errors(predictions.assign(split="train")))
         doubted.to_parquet(draft / "doubted.parquet", compression="zstd", index=False)
         write_frames(draft / "doubted.csv", [doubted])
-        labels, predicted = (predictions[name].to_numpy() for name in ("label", "prediction"))
-        metrics = {
-            **classification_metrics(labels, predicted),
-            "intervals": bootstrap_intervals(confusion_matrix(labels, predicted)),
-            "calibration": calibration_metrics(
-                predictions[_PROBABILITIES].to_numpy(), labels, predicted
-            ),
-        }
+        metrics = _metrics(predictions)
         text = json.dumps(metrics, ensure_ascii=False, indent=2) + "\n"
         (draft / "metrics.json").write_text(text, encoding="utf-8")
         return {
-            **_metrics(predictions),
+            **_summary(metrics),
             "folds": [dict(part.counts) for part in parts],
             "doubted": len(doubted),
         }
@@ -203,12 +196,18 @@ def publish_folds(
 
 def _metrics(predictions: pd.DataFrame) -> dict[str, Any]:
     labels, predicted = (predictions[name].to_numpy() for name in ("label", "prediction"))
-    metrics = classification_metrics(labels, predicted)
-    calibration = calibration_metrics(predictions[_PROBABILITIES].to_numpy(), labels, predicted)
+    probabilities = predictions[_PROBABILITIES].to_numpy()
     return {
-        **{name: metrics[name] for name in ("rows", "accuracy", "macro_f1")},
-        "cross_entropy": calibration["nll"],
+        **classification_metrics(labels, predicted),
+        "intervals": bootstrap_intervals(confusion_matrix(labels, predicted)),
+        "calibration": calibration_metrics(probabilities, labels, predicted),
     }
+
+
+def _summary(metrics: dict[str, Any]) -> dict[str, Any]:
+    """The metrics that the manifest holds."""
+    figures = {name: metrics[name] for name in ("rows", "accuracy", "macro_f1")}
+    return {**figures, "cross_entropy": metrics["calibration"]["nll"]}
 
 
 def _with_titles(corpus: Artifact, suspected: pd.DataFrame) -> pd.DataFrame:

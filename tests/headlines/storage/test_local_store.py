@@ -1,4 +1,4 @@
-"""Artifacts are published as a whole, read back, put aside and removed; documents are replaced."""
+"""Artifacts are published as a whole, read back, quarantined and removed; documents are replaced."""
 
 import errno
 import os
