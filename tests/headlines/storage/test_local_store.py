@@ -1,4 +1,4 @@
-"""Artifacts are published as a whole, read back, quarantined and removed; documents are replaced."""
+"""Artifacts: published as a whole, read back, quarantined, removed; documents are replaced."""
 
 import errno
 import os
