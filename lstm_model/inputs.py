@@ -13,6 +13,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from lstm_model.joined_tokens import JoinedTokens
 from lstm_model.vocabulary import Vocabulary
 
 # Bigrams and article are called `pairs` and `contents` in presets and artifacts.
@@ -25,10 +26,9 @@ ID_INPUTS: dict[InputName, str] = {  # names of the inputs of models that take i
 }
 
 
-def char_bigrams(token_lists: TokenLists) -> list[list[str]]:
+def char_bigrams(token_lists: TokenLists) -> JoinedTokens:
     """All adjacent pairs of characters of each title: n - 1 for a title of n characters."""
-    titles = ["".join(words) for words in token_lists]
-    return [[*map(str.__add__, title, title[1:])] for title in titles]
+    return JoinedTokens.of(token_lists).bigrams()
 
 
 def input_tokens(
@@ -51,13 +51,14 @@ def input_tokens(
         raise ValueError("the classifier reads no articles, but they are given")
     if articles is not None and len(articles) != len(token_lists):
         raise ValueError(f"there are {len(token_lists)} titles, but {len(articles)} articles")
+    titles = JoinedTokens.of(token_lists)
     tokens: list[TokenLists] = []
     for name in names:
         if name == "contents":
             assert articles is not None
             tokens.append(articles)
         else:
-            tokens.append(token_lists if name == "words" else char_bigrams(token_lists))
+            tokens.append(titles if name == "words" else char_bigrams(titles))
     return tokens
 
 

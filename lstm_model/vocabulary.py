@@ -16,11 +16,13 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from lstm_model.joined_tokens import JoinedTokens
+from lstm_model.joined_tokens import JoinedTokens, is_common_han
+from lstm_model.packed_table import PackedTable
 
 Rules = Literal["verbatim", "text_vectorization"]
 PADDING, UNKNOWN = 0, 1
-_NO_WORD, _WORDS = -1, -2  # in place of an id: the token becomes no word, or several
+# In place of an id: the token becomes no word, or several, or is not in the table.
+_NO_WORD, _WORDS, _OTHER = -1, -2, -3
 RESERVED = ("", "[UNK]")  # the words of ids 0 and 1, as Keras `TextVectorization` writes them
 FILE_FORMAT = "lstm_model.vocabulary/1"
 
@@ -125,6 +127,17 @@ class Vocabulary:
             return [self._id_of_word.get(token, UNKNOWN)]
         return [self._id_of_word.get(word, UNKNOWN) for word in _RULES[self.rules]((token,))]
 
+    @cached_property
+    def _id_of_packed(self) -> PackedTable:
+        """The ids of the words that consist of few characters, and that the text rules keep."""
+        words = list(self.words[len(RESERVED) :])
+        packed = JoinedTokens.of([words]).packed
+        is_kept = np.full(len(words), _RULES[self.rules](words) == words)
+        if not is_kept.all():  # not the words that the rules leave of any text
+            is_kept[:] = [self._ids_of_token(word) == [n] for n, word in enumerate(words, 2)]
+        rows = np.flatnonzero((packed != 0) & is_kept)
+        return PackedTable(packed[rows], rows + len(RESERVED), _OTHER)
+
     def ids(
         self, token_lists: Sequence[Sequence[str]]
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -135,28 +148,25 @@ class Vocabulary:
         Raises:
             TypeError: a row is a string, whose characters would pass for tokens.
         """
-        if isinstance(token_lists, JoinedTokens):
-            tokens, ends = token_lists.tokens, np.array(token_lists.ends, np.int64)
-        else:
-            for row in token_lists:
-                if isinstance(row, str):
-                    raise TypeError(f"a row is a list of tokens, not a string: {row!r}")
-            tokens = list(chain.from_iterable(token_lists))
-            ends = np.cumsum(np.fromiter(map(len, token_lists), np.int64, len(token_lists)))
-        ids = np.fromiter(map(self._id_of_token.__getitem__, tokens), np.int64, len(tokens))
-        if isinstance(token_lists, JoinedTokens):
-            ids[ends] = _NO_WORD
+        tokens = JoinedTokens.of(token_lists)
+        ids = self._id_of_packed.get(tokens.packed)
+        others = np.flatnonzero(ids == _OTHER)
+        is_unknown = is_common_han(tokens.packed[others])  # which no rule changes
+        ids[others[is_unknown]] = UNKNOWN
+        others = others[~is_unknown]
+        id_of_token = self._id_of_token
+        ids[others] = [id_of_token[token] for token in tokens.tokens_at(others)]
         counts = (ids != _NO_WORD).astype(np.int64)  # words of each token
         several = np.flatnonzero(ids == _WORDS)
         if len(several):
-            ids_of_each = [self._ids_of_token(tokens[position]) for position in several]
+            ids_of_each = [self._ids_of_token(token) for token in tokens.tokens_at(several)]
             counts[several] = [len(token_ids) for token_ids in ids_of_each]
             ids = np.repeat(ids, counts)
             ids[ids == _WORDS] = list(chain.from_iterable(ids_of_each))
         else:
             ids = ids[ids != _NO_WORD]
         words_before = np.concatenate([[0], np.cumsum(counts)])
-        return ids, np.diff(words_before[ends], prepend=0)
+        return ids, np.diff(words_before[np.cumsum(tokens.counts)], prepend=0)
 
     def encode(
         self, token_lists: Sequence[Sequence[str]], padded_length: int | None = None

@@ -57,6 +57,7 @@ _MODEL = (
     "lstm_model.kernel",
     "lstm_model.numpy_kernel",
     "lstm_model.packed",
+    "lstm_model.packed_table",
     "lstm_model.row_stable",
     "lstm_model.vocabulary",
 )
@@ -84,6 +85,7 @@ STAGES = {
             *_SEGMENTATION,
             "headlines.training.pretrain",
             "lstm_model.inputs",
+            "lstm_model.packed_table",
             "lstm_model.vocabulary",
             "lstm_model.word_vectors",
         ),
