@@ -18,7 +18,10 @@ from lstm_model.kernel import KERNELS
 from tests import factories
 
 ROOT = Path(__file__).parents[2]
-PARTS = {"__init__", "clusters", "inews", "keras_peer", "measure", "processes", "score_alone"}
+PARTS = {
+    *("__init__", "clusters", "inews", "keras_peer", "measure", "onnx_peer", "processes"),
+    *("score_alone", "score_peers"),
+}
 NAMES = sorted({path.stem for path in (ROOT / "benchmarks").glob("*.py")} - PARTS)
 DOCUMENTS = [ROOT / "README.md", ROOT / "lstm_model/README.md", *sorted(ROOT.glob("docs/*.md"))]
 
