@@ -46,6 +46,7 @@ from benchmarks.score_peers import BATCHES, peers
 from benchmarks.segment import corpus
 from headlines.errors import InputError
 from headlines.models import champion
+from headlines.readers import to_json
 from headlines.settings import Settings
 from headlines.storage.artifact import Artifact
 from headlines.storage.atomic import remove_tree
@@ -74,13 +75,13 @@ EMPTY = [sys.executable, "-c", EMPTY_FLOW]
 def write_batch(path: Path, rows: int) -> Path:
     """Write distinct headlines: the start of one of the corpus, the end of another.
 
-    A smaller batch is the start of a larger one. The suffix is `.csv` or `.parquet`.
+    A smaller batch is the start of a larger one. The suffix of the path decides the format.
     """
     titles = [title for title in corpus("title") if len(title) > 1]
     chance = random.Random(1)
     seen: set[str] = set()
-    table = path.with_suffix(".csv")
-    with table.open("w", encoding="utf-8", newline="") as file:
+    text = path if path.suffix == ".csv" else path.with_name(f"{path.name}.csv")
+    with text.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["id", "title", "source"])
         while len(seen) < rows:
@@ -90,9 +91,13 @@ def write_batch(path: Path, rows: int) -> Path:
             if title not in seen:
                 writer.writerow([f"n{len(seen)}", title, "网易"])
                 seen.add(title)
-    if path != table:
-        pq.write_table(pyarrow.csv.read_csv(table), path)
-        table.unlink()
+    if path != text:
+        table = pyarrow.csv.read_csv(text)
+        if path.suffix == ".parquet":
+            pq.write_table(table, path)
+        else:
+            path.write_text("".join(f"{to_json(row)}\n" for row in table.to_pylist()), "utf-8")
+        text.unlink()
     return path
 
 
@@ -117,7 +122,7 @@ class Job:
 
     def score(self, command: Sequence[str], files: Sequence[Path], rows: int) -> None:
         """Measure one run on files, each a batch, and check that it scored every row of them."""
-        root = self._new_root()
+        root = self.new_root()
         named = [files if part == "{files}" else [part] for part in command]
         self._measure([str(part) for parts in named for part in parts], root, rows)
         manifests = (root.store.manifest(root.predictions_of(file.name)) for file in files)
@@ -126,7 +131,7 @@ class Job:
 
     def run_empty_flow(self) -> None:
         """Measure a flow that does nothing."""
-        self._measure(EMPTY, self._new_root(), SMALL_ROWS)
+        self._measure(EMPTY, self.new_root(), SMALL_ROWS)
 
     def labels(self, file: Path, rows: int) -> list[int]:
         """The first labels that the last run predicted."""
@@ -147,16 +152,8 @@ class Job:
         """Peak memory of all runs, in bytes."""
         return max(run.peak_memory for run in self.measurements[command[2], rows])
 
-    def _measure(self, command: Sequence[str], root: DataRoot, rows: int) -> None:
-        environment = {
-            **os.environ,
-            "HEADLINES_DATA": root.url,
-            "PREFECT_HOME": str(self.home),
-        }
-        environment.pop("PREFECT_API_URL", None)  # so the run starts the embedded server
-        self.measurements.setdefault((command[2], rows), []).append(measured(command, environment))
-
-    def _new_root(self) -> DataRoot:
+    def new_root(self) -> DataRoot:
+        """A data root with the model alone, in place of the one before."""
         directory = self.directory / "root"
         directory.mkdir(exist_ok=True)
         for path in directory.iterdir():
@@ -167,6 +164,15 @@ class Job:
         shutil.copytree(self.model.directory, directory / root.model(version))
         champion.promote(root, version, "benchmark")
         return root
+
+    def _measure(self, command: Sequence[str], root: DataRoot, rows: int) -> None:
+        environment = {
+            **os.environ,
+            "HEADLINES_DATA": root.url,
+            "PREFECT_HOME": str(self.home),
+        }
+        environment.pop("PREFECT_API_URL", None)  # so the run starts the embedded server
+        self.measurements.setdefault((command[2], rows), []).append(measured(command, environment))
 
 
 def mebibytes(count: int) -> str:
