@@ -56,7 +56,7 @@ from lstm_model.export.export import MissingPackage, export_model
 from lstm_model.presets import Preset
 
 PEER_ROWS = 20_000  # measured for each peer
-TRIAL_ROWS = 2000  # to choose its batch size
+TRIAL_ROWS = 1000  # to choose its batch size
 FULL_ROWS = 5_000_000
 SMALL_ROWS = 10
 
@@ -191,7 +191,8 @@ def export(model: Artifact, directory: Path) -> Path:
 
 def tried(peer: Peer) -> PeerRun:
     """A peer and its best batch size."""
-    return peer, best_options(peer, [{"batch": batch, "rows": TRIAL_ROWS} for batch in BATCHES])
+    trials = [{"batch": batch, "rows": TRIAL_ROWS} for batch in BATCHES]
+    return peer, best_options(peer, trials, times=1)
 
 
 def show_peers(

@@ -20,7 +20,7 @@ from lstm_model.bundle import read_bundle
 from lstm_model.inputs import padded_ids
 
 NOTEBOOK = "the notebook's way"
-BATCHES = (32, 128, 512, 2048)  # rows, tried by each
+BATCHES = (32, 128, 512)  # rows, tried by each
 CHUNK = 2000  # titles that a worker process gets at a time
 
 _label: Callable[..., Any]  # of a worker process
