@@ -14,7 +14,6 @@ from flows.score import score_batch, score_batches
 from flows.train import new_model
 from headlines.evaluation.evaluate import reference_profile
 from headlines.metrics.drift import WARN, DriftThresholds
-from headlines.nightly.day_range import DayRange
 from headlines.nightly.history import mark_started
 from headlines.nightly.inbox import read_inbox
 from headlines.nightly.night import alerts_of, raise_on_problems, score_inbox, summarize
@@ -27,6 +26,7 @@ from headlines.segmentation import Segmenter
 from headlines.settings import Settings
 from headlines.storage.cleanup import clean_work
 from headlines.storage.data_root import DataRoot
+from headlines.storage.day_range import DayRange
 from headlines.storage.file_digests import FileDigestCache
 from tasks.alerts import alert
 from tasks.evaluate import evaluate_model

@@ -147,6 +147,10 @@ REJECT_LIMIT = (
     argument("--max-reject-rate SHARE", "of unusable rows at most", type=share, default=0.05),
     argument("--max-rejects ROWS", "unusable rows always allowed", type=count, default=10),
 )
+FIRST_DAY = argument(
+    "--from DAY", "first day in the names of the batches", dest="first_day", type=day
+)
+LAST_DAY = argument("--to DAY", "last day in the names of the batches", dest="last_day", type=day)
 FAIL_ON_EMPTY = flag("--fail-on-empty", "fail if a batch has no rows")
 # How CSV and TSV are read.
 DELIMITER = argument("--delimiter CHAR", "of CSV and TSV, or `tab` (default: comma and tab)")

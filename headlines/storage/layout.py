@@ -30,6 +30,8 @@ STAGE_OF_FOLDER = {
     "pretrained": "pretrained",
     "models": "model",
     "predictions": "predictions",
+    "reviews": "review",
+    "labels": "labels",
     "reports/baseline": "baseline",
     "reports/evaluation": "evaluation",
     "sweeps/trials": "trial",
@@ -58,6 +60,8 @@ class Layout:
     predictions = "predictions"  # the current predictions, one Hive-partitioned dataset
     rejects = "rejects"
     failures = "failed"
+    reviews = "reviews"  # what people were asked about; next to each, the sheet to fill in
+    labels = "labels"  # what they answered
     evaluations = "reports/evaluation"
     nightly_reports = "reports/nightly"  # an HTML and a JSON file a night
     token_cache = "tokens/by-content"  # a directory for each segmenter
@@ -89,6 +93,18 @@ class Layout:
     def failure_of(self, batch: str) -> str:
         """The report on a batch that could not be scored."""
         return f"failed/{partition_dir(batch)}"
+
+    def review(self, name: str) -> str:
+        """What a review asked about."""
+        return f"{self.reviews}/{validate_name(name, 'review name')}"
+
+    def review_sheet(self, name: str) -> str:
+        """The sheet of a review, for people to fill in."""
+        return f"{self.review(name)}.csv"
+
+    def labels_of(self, review: str) -> str:
+        """The labels that people gave in a review."""
+        return f"{self.labels}/{validate_name(review, 'review name')}"
 
     def evaluation(self, version: str, key: str) -> str:
         """An evaluation of a version."""

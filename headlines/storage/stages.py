@@ -183,4 +183,22 @@ STAGES = {
             *_MODEL,
         ),
     ),
+    "review": Stage(
+        1,
+        (
+            "headlines.review.ask",
+            "headlines.review.near_duplicates",
+            "headlines.review.selection",
+            "headlines.review.sheet",
+        ),
+    ),
+    "labels": Stage(
+        1,
+        (
+            "headlines.labels",
+            "headlines.review.sheet",
+            "headlines.review.take_labels",
+            "headlines.review.votes",
+        ),
+    ),
 }
