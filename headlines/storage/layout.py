@@ -63,6 +63,7 @@ class Layout:
     reviews = "reviews"  # what people were asked about; next to each, the sheet to fill in
     labels = "labels"  # what they answered
     evaluations = "reports/evaluation"
+    overview = "reports/index.html"  # links all reports
     nightly_reports = "reports/nightly"  # an HTML and a JSON file a night
     token_cache = "tokens/by-content"  # a directory for each segmenter
 
