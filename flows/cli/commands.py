@@ -662,13 +662,16 @@ def down(call: Call) -> None:
 
 @verb()
 def status(call: Call) -> None:
-    """Show server, schedule, worker and the last night."""
+    """Show server, schedule, worker, the last night and the accuracy on reviewed headlines."""
+    from headlines.nightly.review_status import review_status
     from operations import service
+    from operations.checks import run_checks
 
-    instance = PrefectInstance.from_settings(call.settings)
-    checks = [asdict(check) for check in service.status(instance)]
+    server = service.status(PrefectInstance.from_settings(call.settings))
+    reviewed = run_checks({"reviewed": partial(review_status, call.root)})
+    checks = [asdict(check) for check in (*server, *reviewed)]
     call.show(checks, output.doctor_lines)
-    if len(checks) == 1 or not all(check["good"] for check in checks):
+    if len(server) == 1 or not all(check["good"] for check in checks):
         sys.exit(1)
 
 

@@ -227,6 +227,7 @@ def night_lines(root: DataRoot, result: Result) -> list[str]:
         *(_inbox_lines(root, result) or [f"no batches in {_relative_path(result['inbox'])}"]),
         *skipped,
         *_drift_lines(result),
+        *_reviewed_lines(result),
         f"report: {_relative_path(result['report'])}",
         f"all reports: {_relative_path(root.location(root.overview))}",
     ]
@@ -242,6 +243,15 @@ def _drift_lines(result: Result) -> list[str]:
     if rows and "too few rows" in levels:
         return [f"drift: skipped: too few headlines ({rows}, at least {MIN_ROWS} needed)"]
     return [str(finding) for finding in findings if finding.level in ("warn", "stop")]
+
+
+def _reviewed_lines(result: Result) -> list[str]:
+    from headlines.review.accuracy import ReviewedAccuracy
+
+    if not (reviewed := result.get("reviewed")):
+        return []
+    warnings = [f"  warning: {warning}" for warning in result["worse_than_evaluated"]]
+    return [f"reviewed: {ReviewedAccuracy(**reviewed)}", *warnings]
 
 
 def _inbox_lines(root: DataRoot, result: Result) -> list[str]:
