@@ -139,7 +139,7 @@ _COMMON = (
     flag("--json", "print the result as JSON"),
     flag("--json-logs", "log as JSON lines to standard error"),
 )
-CORPUS = argument("--corpus NAME", "name of the corpus", default="inews")
+CORPUS = argument("--corpus NAME", "name; NAME+labels adds labels of reviews", default="inews")
 MODEL = argument("--model VERSION", "a version", default="champion")
 ENCODING = argument("--encoding NAME", "of text files", default="utf-8")
 _LONG = "what to do with titles of more than 500 characters"

@@ -43,7 +43,7 @@ def open_review(root: DataRoot, name: str, files: Sequence[str] = (ASKED_FILE,))
     if review is None:
         raise InputError(
             f"there is no review {name!r}",
-            root.location(root.reviews),
+            root.location(root.asked),
             "take a sheet that `headlines review` wrote, with its column review",
         )
     return review
@@ -56,7 +56,7 @@ def read_asked(review: Artifact) -> pd.DataFrame:
 
 def asked_before(root: DataRoot) -> pd.DataFrame:
     """`record_id` and `drawn` of what all reviews asked about."""
-    names = (name.rpartition("/")[2] for name in root.store.list_artifacts(root.reviews))
+    names = (name.rpartition("/")[2] for name in root.store.list_artifacts(root.asked))
     columns = ["record_id", "drawn"]
     empty = pd.DataFrame({name: pd.Series(dtype="str") for name in columns})
     return pd.concat([empty, *(read_asked(open_review(root, name))[columns] for name in names)])

@@ -23,6 +23,7 @@ CHUNK_FOLDERS = ("admitted", "chunks")  # below a work directory
 CHECKPOINT_PREFIXES = ("training-", "trial-")  # of directories and locks below `WORK`
 # What each machine keeps for itself where the data root is in a bucket.
 MACHINE_FOLDERS = (WORK, "tokens/by-content")
+WITH_LABELS = "+labels"  # ends the name of a corpus that people's labels were added to
 # The stage that makes the artifacts of a folder.
 STAGE_OF_FOLDER = {
     "corpus": "corpus",
@@ -30,7 +31,7 @@ STAGE_OF_FOLDER = {
     "pretrained": "pretrained",
     "models": "model",
     "predictions": "predictions",
-    "reviews": "review",
+    "reviews/asked": "review",
     "labels": "labels",
     "reports/baseline": "baseline",
     "reports/evaluation": "evaluation",
@@ -60,7 +61,8 @@ class Layout:
     predictions = "predictions"  # the current predictions, one Hive-partitioned dataset
     rejects = "rejects"
     failures = "failed"
-    reviews = "reviews"  # what people were asked about; next to each, the sheet to fill in
+    reviews = "reviews"  # sheets for people to fill in
+    asked = "reviews/asked"  # what people were asked about
     labels = "labels"  # what they answered
     evaluations = "reports/evaluation"
     overview = "reports/index.html"  # links all reports
@@ -68,8 +70,9 @@ class Layout:
     token_cache = "tokens/by-content"  # a directory for each segmenter
 
     def corpus(self, name: str) -> str:
-        """The corpus of that name."""
-        return f"corpus/{validate_name(name, 'corpus name')}"
+        """The corpus of that name, which may end in `WITH_LABELS`."""
+        base = name.removesuffix(WITH_LABELS)
+        return f"corpus/{validate_name(base, 'corpus name')}{name.removeprefix(base)}"
 
     def tokens(self, key: str) -> str:
         """The tokens of a corpus, by the key of their artifact."""
@@ -97,11 +100,11 @@ class Layout:
 
     def review(self, name: str) -> str:
         """What a review asked about."""
-        return f"{self.reviews}/{validate_name(name, 'review name')}"
+        return f"{self.asked}/{validate_name(name, 'review name')}"
 
     def review_sheet(self, name: str) -> str:
         """The sheet of a review, for people to fill in."""
-        return f"{self.review(name)}.csv"
+        return f"{self.reviews}/{validate_name(name, 'review name')}.csv"
 
     def labels_of(self, review: str) -> str:
         """The labels that people gave in a review."""

@@ -76,6 +76,7 @@ STAGES = {
             "headlines.readers.rejects",
         ),
     ),
+    "labelled corpus": Stage(1, ("headlines.corpus.with_labels",)),
     "words": Stage(2, (*_SEGMENTATION, "headlines.corpus.token_cache")),
     "tokens": Stage(3, (*_SEGMENTATION, "headlines.corpus.token_cache", "headlines.corpus.tokens")),
     "pretrained": Stage(

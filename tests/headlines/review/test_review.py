@@ -25,7 +25,7 @@ from headlines.storage.artifact import Artifact
 from headlines.storage.data_root import DataRoot
 from headlines.storage.day_range import DayRange
 from headlines.storage.lineage import lineage
-from tests.factories import publish_predictions
+from tests.factories import make_labels, publish_predictions
 
 HAN = [chr(0x4E00 + number) for number in range(2000)]
 READ = ReadOptions()
@@ -92,7 +92,7 @@ def test_a_review_comes_from_the_predictions_it_asks_about(root: DataRoot) -> No
         publish(root, f"2026-11-{day}.csv", seed=day)
     make_review(root, "named", ["2026-11-21.csv"])
     assert [link.path for link in lineage(root, root.review("named"))] == [
-        "reviews/named",
+        "reviews/asked/named",
         "predictions/batch=2026-11-21.csv",
     ]
     days = DayRange(date(2026, 11, 22), None)
@@ -175,6 +175,13 @@ def test_labels_are_taken_with_their_lineage(root: DataRoot, fill: Callable[...,
     assert [link.what for link in lineage(root, labels.name)] == [
         "labels", "review", "predictions", "file",
     ]  # fmt: skip
+
+
+def test_a_sheet_filled_in_where_it_lies_has_its_lineage(root: DataRoot) -> None:
+    publish(root)
+    labels = make_labels(root, "first", ReviewSize(5), lambda title: "0")
+    [sheet] = [link for link in lineage(root, labels.name) if link.what == "file"]
+    assert (sheet.path, sheet.problem) == ("reviews/first.csv", "")
 
 
 def test_every_row_of_a_sheet_is_accounted_for(root: DataRoot, tmp_path: Path) -> None:
