@@ -121,7 +121,7 @@ def train(
 
 
 def _build_vocabularies(preset: Preset, train: Examples) -> list[Vocabulary]:
-    tokens = input_tokens(preset.input_names, train.token_lists, train.articles)
+    tokens = input_tokens(preset.input_names, preset.rules, train.token_lists, train.articles)
     return [
         Vocabulary.build(token_lists, text_input.rules, text_input.min_count)
         for token_lists, text_input in zip(tokens, preset.inputs, strict=True)
