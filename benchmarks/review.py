@@ -1,7 +1,7 @@
 """What reviewed labels buy: accuracy after more and more labels, chosen or drawn by lot.
 
     python -m benchmarks.review [--start 1000] [--labels 200 500 1000] [--seeds 3] [--folds 4]
-        [--picture FILE.svg]
+        [--rows N] [--picture FILE.svg]
 
 It replays reviews on iNews with the corpus's own labels. Each fold of train is left out once and
 measured; of the rest, `--start` random headlines are labelled, and labels of the others are added
@@ -155,8 +155,7 @@ def main() -> None:
     print(f"\n{machine()}; {len(data.unique)} headlines, {options.folds} folds\n")
     table = [
         (
-            f"{step:,}",
-            way,
+            f"{step:,} {way}",
             *(
                 spread([getattr(figures, name)[position] for figures in results[way]])
                 for name in Figures._fields
@@ -166,7 +165,7 @@ def main() -> None:
         for way in WAYS
         if step or way == "by lot"
     ]
-    show_table(("labels added", "", "accuracy", "macro-F1"), table)
+    show_table(("labels added", "accuracy", "macro-F1"), table)
     if options.picture:
         picture(options.picture, steps, results, options.start)
 

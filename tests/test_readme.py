@@ -1,6 +1,8 @@
 """`README.zh-CN.md` has the commands, outputs, figures and links of `README.md`."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -54,3 +56,33 @@ def test_links_of_both_readmes_lead_to_files() -> None:
     for target in links(ENGLISH + CHINESE):
         if not target.startswith("http"):
             assert (ROOT / target.split("#")[0]).exists(), target
+
+
+def test_picture_of_a_night_is_what_its_script_draws(tmp_path: Path) -> None:
+    out = tmp_path / "picture.svg"
+    subprocess.run([sys.executable, "docs/night.py", "--out", str(out)], cwd=ROOT, check=True)
+    assert out.read_bytes() == (ROOT / "docs/night.svg").read_bytes()
+
+
+def test_terminal_picture_has_tasks_and_result_and_no_path(tmp_path: Path) -> None:
+    log, out = tmp_path / "run.log", tmp_path / "picture.svg"
+    log.write_text(
+        "WARNING: not a line of a task\n"
+        "00:50:41.376 | INFO    | Task run 'corpus inews' - corpus inews: built in 0.3 s\n"
+        "00:50:51.376 | INFO    | Task run 'corpus inews' - Finished in state Completed()\n"
+        "00:51:01.376 | INFO    | Task run 'commit' - predictions: built (/somewhere/data)\n"
+        "\n"
+        "model: m <1>\n",
+        "utf-8",
+    )
+    command = [sys.executable, "docs/terminal.py", str(log), "--out", str(out)]
+    subprocess.run(command, cwd=ROOT, check=True)
+    text = out.read_text("utf-8")
+    shown = re.findall(r"<g .*?</g>", text)
+    assert [re.sub(r"<[^>]+>", "", line) for line in shown] == [
+        "corpus inews  corpus inews: built in 0.3 s",
+        "commit  predictions: built",
+        "model: m &lt;1&gt;",
+    ]
+    delays = [float(delay) for delay in re.findall(r"animation-delay:([\d.]+)s", text)]
+    assert delays == [0.5, 12.5, 12.5]
