@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from headlines.errors import InputError
 from headlines.models import champion, registry
-from headlines.readers.titles import visible_text
+from headlines.readers.titles import readable_text
 from headlines.review.ask import SecondOpinion
 from headlines.segmentation import Segmenter
 from headlines.storage.data_root import DataRoot
@@ -45,5 +45,5 @@ def second_opinion(root: DataRoot, predicted_by: set[str]) -> SecondOpinion | No
 def _label(
     scorer: "PackedScorer", segmenter: Segmenter, titles: Sequence[str]
 ) -> npt.NDArray[np.int8]:
-    words = segmenter.cut(visible_text(title) for title in titles)
+    words = segmenter.cut(readable_text(title) for title in titles)
     return scorer.labels(scorer.predict(words))
