@@ -562,6 +562,7 @@ def review(
     again: bool,
 ) -> None:
     """Choose predictions for people to check, and write a sheet to fill in."""
+    from headlines.nightly.overview import write_overview
     from headlines.review.ask import ask
     from headlines.review.selection import ReviewSize
     from headlines.scoring.second_opinion import second_opinion
@@ -570,6 +571,7 @@ def review(
     days, size = DayRange(first_day, last_day), ReviewSize(n, lot, seed, again)
     call.root.store.require_writable()
     asked = ask(call.root, name, batches, days, size, partial(second_opinion, call.root))
+    write_overview(call.root)
     sheet = call.root.location(call.root.review_sheet(asked.version))
     result = {"review": asked.version, "sheet": sheet, "artifact": asked.location, **asked.counts}
     call.show(result, output.review_lines)
@@ -583,6 +585,7 @@ def review(
 )
 def label(call: Call, files: list[str], **read_options: Any) -> None:
     """Take the filled sheets of a review back."""
+    from headlines.nightly.overview import write_overview
     from headlines.readers import ReadOptions
     from headlines.review.take_labels import DISPUTED_FILE, take_labels
 
@@ -590,6 +593,7 @@ def label(call: Call, files: list[str], **read_options: Any) -> None:
     paths = [root.store.fetch(root.resolve(file)) for file in files]
     root.store.require_writable()
     labels = take_labels(root, paths, ReadOptions(**read_options))
+    write_overview(root)
     disputed = [str(path) for path in labels.files(DISPUTED_FILE)]
     result = {"artifact": labels.location, **labels.counts, "disagreements": disputed}
     call.show(result, output.label_lines)
