@@ -305,7 +305,7 @@ def review_lines(result: Result) -> list[str]:
         f"  headlines label {shlex.quote(sheet)}",
     ]
     if result["known"]:
-        lines.insert(1, f"{result['known']} of them have the label of an earlier review already")
+        lines.insert(1, f"with the label of an earlier review: {result['known']}")
     return lines
 
 
