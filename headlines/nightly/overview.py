@@ -101,7 +101,9 @@ def _evaluations(root: DataRoot) -> list[_Report]:
 
 def _reviews(root: DataRoot) -> list[_Review]:
     """All readable reviews, the newest first."""
-    labels = {name.split("/")[-1]: found.counts for name, found in _newest_first(root, root.labels)}
+    labels = {
+        name.split("/")[-1]: manifest.counts for name, manifest in _newest_first(root, root.labels)
+    }
     reviews = []
     for location, manifest in _newest_first(root, root.asked):
         name = location.split("/")[-1]
@@ -122,15 +124,15 @@ def _reviews(root: DataRoot) -> list[_Review]:
 
 def _newest_first(root: DataRoot, folder: str) -> list[tuple[str, Manifest]]:
     """The names of the artifacts in a folder and their manifests, as far as they can be read."""
-    found: list[tuple[str, Manifest]] = []
+    readable: list[tuple[str, Manifest]] = []
     for name in root.store.list_artifacts(folder):
         try:
             manifest = root.store.manifest(name)
         except DamagedArtifact:
             continue
         if manifest is not None:
-            found.append((name, manifest))
-    return sorted(found, key=lambda item: item[1].created_at, reverse=True)
+            readable.append((name, manifest))
+    return sorted(readable, key=lambda item: item[1].created_at, reverse=True)
 
 
 def _trend(records: list[NightRecord]) -> str:

@@ -78,8 +78,8 @@ def test_its_words_and_examples_are_those_of_its_rows(root: DataRoot, corpus_fil
     tokens = segment_corpus(root, corpus)
     assert tokens.rows == corpus.rows
     for split, rows in (("train", 54 + 15), ("reviewed", 5)):
-        found = examples(corpus, tokens, split, quick_preset(), Segmenter())
-        assert len(found.labels) == rows
+        taught = examples(corpus, tokens, split, quick_preset(), Segmenter())
+        assert len(taught.labels) == rows
 
 
 def test_nothing_that_is_held_out_is_trained_on(root: DataRoot, corpus_file: Path) -> None:
