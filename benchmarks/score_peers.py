@@ -56,6 +56,7 @@ def notebook(bundle: Path, file: Path) -> Run:
     import tensorflow as tf
 
     from benchmarks.keras_peer import keras_classifier, with_weights
+    from lstm_model.vocabulary import normalised_words
 
     read = read_bundle(bundle)
     preset, calibration = read.preset, read.calibration
@@ -70,9 +71,11 @@ def notebook(bundle: Path, file: Path) -> Run:
 
     def run(batch: int, rows: int | None = None) -> Any:
         words = cut(titles_of(file, rows))
-        ids = [lookup(tf.constant([" ".join(row) for row in words]))]
         # The notebook has no bigrams: these are looked up by this project.
-        ids += padded_ids(preset.input_names, read.vocabularies, words)[1:]
+        bigrams = padded_ids(preset.input_names, read.vocabularies, words)[1:]
+        if preset.rules == "normalised":
+            words = [normalised_words(row) for row in words]
+        ids = [lookup(tf.constant([" ".join(row) for row in words])), *bigrams]
         probabilities = model.predict(ids, batch_size=batch, verbose=0)
         return calibration.labels(calibration.probabilities(np.log(probabilities)))
 

@@ -23,7 +23,7 @@ import rjieba
 from benchmarks.measure import machine, positive, show_table
 from benchmarks.score import Job, resolve_model, write_batch
 from headlines.models.scorers import cached_scorer
-from headlines.readers.many_titles import record_ids, visible_texts
+from headlines.readers.many_titles import readable_texts, record_ids
 from headlines.scoring.batch import Batch
 from headlines.scoring.chunks import chunk_refs, read_chunk
 from headlines.scoring.options import ScoreOptions
@@ -65,14 +65,14 @@ def stages_of_chunks(
     titles = [
         rows.column("title").to_pylist() for chunk in chunks for rows in read_chunk(root, chunk)
     ]
-    visible = [*map(visible_texts, titles)]
+    readable = [*map(readable_texts, titles)]
     some = [
         texts[start : start + TITLES_AT_ONCE]
-        for texts in visible
+        for texts in readable
         for start in range(0, len(texts), TITLES_AT_ONCE)
     ]
     words = [*map(segmenter.cut_joined, some)]
-    ids = [title_ids(scorer, segmenter, texts, None) for texts in visible]
+    ids = [title_ids(scorer, segmenter, texts, None) for texts in readable]
 
     def score() -> list[Artifact]:
         for job in jobs:
@@ -94,7 +94,7 @@ def stages_of_chunks(
 
     return {
         "chunks scored": score,
-        "of it: marks that do not show removed": lambda: [*map(visible_texts, titles)],
+        "of it: titles made readable": lambda: [*map(readable_texts, titles)],
         "of it: titles cut into words": lambda: [*map(segmenter.cut_joined, some)],
         "of that: `rjieba`": lambda: [rjieba.cut("\n".join(texts)) for texts in some],
         "of it: words and bigrams looked up": look_up,

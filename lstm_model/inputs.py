@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lstm_model.joined_tokens import JoinedTokens
-from lstm_model.vocabulary import Vocabulary
+from lstm_model.normal_forms import normalised_rows
+from lstm_model.vocabulary import Rules, Vocabulary
 
 # Bigrams and article are called `pairs` and `contents` in presets and artifacts.
 InputName = Literal["words", "pairs", "contents"]
@@ -26,18 +27,23 @@ ID_INPUTS: dict[InputName, str] = {  # names of the inputs of models that take i
 }
 
 
-def char_bigrams(token_lists: TokenLists) -> JoinedTokens:
-    """All adjacent pairs of characters of each title: n - 1 for a title of n characters."""
-    return JoinedTokens.of(token_lists).bigrams()
+def char_bigrams(token_lists: TokenLists, rules: Rules) -> JoinedTokens:
+    """All adjacent pairs of characters of each title: n - 1 for a title of n characters.
+
+    Of the text rules of the words, only `normalised` changes the title.
+    """
+    titles = JoinedTokens.of(token_lists).whole_rows()
+    return (normalised_rows(titles) if rules == "normalised" else titles).bigrams()
 
 
 def input_tokens(
-    names: Sequence[InputName], token_lists: TokenLists, articles: TokenLists | None
+    names: Sequence[InputName], rules: Rules, token_lists: TokenLists, articles: TokenLists | None
 ) -> list[TokenLists]:
     """The tokens of each input.
 
     Args:
         names: the inputs, the words first.
+        rules: the text rules of the words.
         token_lists: the words of each title.
         articles: those of each article, as many, an empty list for a title without one; None
             exactly where no input reads them.
@@ -58,7 +64,7 @@ def input_tokens(
             assert articles is not None
             tokens.append(articles)
         else:
-            tokens.append(titles if name == "words" else char_bigrams(titles))
+            tokens.append(titles if name == "words" else char_bigrams(titles, rules))
     return tokens
 
 
@@ -73,7 +79,7 @@ def input_ids(
     Raises:
         ValueError: see `input_tokens`.
     """
-    tokens = input_tokens(names, token_lists, articles)
+    tokens = input_tokens(names, vocabularies[0].rules, token_lists, articles)
     return [vocabulary.ids(rows) for vocabulary, rows in zip(vocabularies, tokens, strict=True)]
 
 
@@ -89,7 +95,7 @@ def padded_ids(
     Raises:
         ValueError: see `input_tokens`.
     """
-    tokens = input_tokens(names, token_lists, articles)
+    tokens = input_tokens(names, vocabularies[0].rules, token_lists, articles)
     return [
         vocabulary.encode(rows, padded_length)
         for vocabulary, rows in zip(vocabularies, tokens, strict=True)

@@ -54,16 +54,26 @@ class JoinedTokens(Sequence[list[str]]):
         lengths = lengths_of(tokens)
         return cls("".join(tokens), np.cumsum(lengths) - lengths, lengths, lengths_of(rows))
 
-    def bigrams(self) -> JoinedTokens:
-        """All pairs of adjacent characters of each row: n - 1 for n characters."""
-        before = np.concatenate([[0], np.cumsum(self.lengths)])  # characters before each token
+    def whole_rows(self) -> JoinedTokens:
+        """The same rows, each as one token."""
+        before = np.append(0, np.cumsum(self.lengths))  # characters before each token
         ends = np.cumsum(self.counts)
         firsts = ends - self.counts  # tokens
-        counts = np.maximum(before[ends] - before[firsts] - 1, 0)
-        first_characters = np.append(self.starts, 0)[firsts]
-        starts = np.repeat(first_characters - np.cumsum(counts) + counts, counts)
+        starts = np.append(self.starts, 0)[firsts]
+        ones = np.ones(len(self), np.int64)
+        return JoinedTokens(self.text, starts, before[ends] - before[firsts], ones)
+
+    def bigrams(self) -> JoinedTokens:
+        """All pairs of adjacent characters of rows of one token each: n - 1 for n characters."""
+        counts = np.maximum(self.lengths - 1, 0)
+        starts = np.repeat(self.starts - np.cumsum(counts) + counts, counts)
         starts += np.arange(len(starts))
         return JoinedTokens(self.text, starts, np.full(len(starts), 2), counts)
+
+    @cached_property
+    def codes(self) -> NDArray[np.uint32]:
+        """The code points of the text."""
+        return np.frombuffer(self.text.encode("utf-32-le", "surrogatepass"), np.dtype("<u4"))
 
     @cached_property
     def packed(self) -> Packed:
@@ -71,8 +81,8 @@ class JoinedTokens(Sequence[list[str]]):
 
         No two tokens have the same integer.
         """
-        encoded = self.text.encode("utf-32-le", "surrogatepass") + bytes(4 * _CHARACTERS)
-        codes = np.frombuffer(encoded, np.dtype("<u4")).astype(np.uint64) + np.uint64(1)
+        codes = np.zeros(len(self.codes) + _CHARACTERS, np.uint64)
+        np.add(self.codes, 1, out=codes[:-_CHARACTERS], dtype=np.uint64)
         packed = codes[:-2] | codes[1:-1] << _SHIFTS[1] | codes[2:] << _SHIFTS[2]
         masks = _MASKS[np.minimum(self.lengths, _CHARACTERS + 1)]
         tokens: Packed = packed[self.starts] & masks

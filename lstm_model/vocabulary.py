@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import string
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 from lstm_model.joined_tokens import JoinedTokens, is_common_han
 from lstm_model.packed_table import PackedTable
 
-Rules = Literal["verbatim", "text_vectorization"]
+Rules = Literal["verbatim", "text_vectorization", "normalised"]
 PADDING, UNKNOWN = 0, 1
 # In place of an id: the token becomes no word, or several, or is not in the table.
 _NO_WORD, _WORDS, _OTHER = -1, -2, -3
@@ -31,6 +32,9 @@ FILE_FORMAT = "lstm_model.vocabulary/1"
 _LOWER_AND_STRIP = str.maketrans(string.ascii_uppercase, string.ascii_lowercase, string.punctuation)
 _WHITESPACE = re.compile(r"[ \t\n\v\f\r]+")
 _NO_ASCII = re.compile(r"[^\x00-\x7f]+")
+# jieba keeps these together with digits and letters, but not their full-width forms.
+_PERCENT_OR_PLUS = re.compile(r"([%+])")
+UNREAD = str.maketrans("", "", '。“”"')
 
 
 def _verbatim(tokens: Iterable[str]) -> list[str]:
@@ -42,9 +46,25 @@ def _text_vectorization(tokens: Iterable[str]) -> list[str]:
     return [word for word in _WHITESPACE.split(text) if word]
 
 
+def normalised_text(text: str) -> str:
+    """The text in NFKC, in which full-width forms are ASCII, without full stops and quotes."""
+    return unicodedata.normalize("NFKC", text).translate(UNREAD)
+
+
+def normalised_words(tokens: Iterable[str]) -> list[str]:
+    """The words that the rules `normalised` leave of a row's tokens."""
+    return [
+        word
+        for token in tokens
+        for word in _PERCENT_OR_PLUS.split(normalised_text(token))
+        if word.strip()
+    ]
+
+
 _RULES: dict[str, Callable[[Iterable[str]], list[str]]] = {
     "verbatim": _verbatim,
     "text_vectorization": _text_vectorization,
+    "normalised": normalised_words,
 }
 
 
@@ -78,6 +98,8 @@ class Vocabulary:
         `text_vectorization`: the result of Keras `TextVectorization` for the tokens joined by
             spaces (`lower_and_strip_punctuation`, split at whitespace): ASCII letters in lower
             case, ASCII punctuation removed, and with it tokens of nothing else.
+        `normalised`: see `normalised_text`; `%` and `+` are words of their own, and tokens of which
+            only whitespace is left are dropped.
 
     Raises:
         ValueError: unknown rules, a duplicate word, or the first two words are not `RESERVED`.
@@ -123,19 +145,20 @@ class Vocabulary:
         return _IdOfToken(self._ids_of_token)
 
     def _ids_of_token(self, token: str) -> list[int]:
-        if _NO_ASCII.fullmatch(token) and token.strip():  # no rule changes it
-            return [self._id_of_word.get(token, UNKNOWN)]
+        if self.rules != "normalised" and _NO_ASCII.fullmatch(token) and token.strip():
+            return [self._id_of_word.get(token, UNKNOWN)]  # these rules do not change it
         return [self._id_of_word.get(word, UNKNOWN) for word in _RULES[self.rules]((token,))]
 
     @cached_property
     def _id_of_packed(self) -> PackedTable:
         """The ids of the words that consist of few characters, and that the text rules keep."""
-        words = list(self.words[len(RESERVED) :])
+        words = self.words[len(RESERVED) :]
         packed = JoinedTokens.of([words]).packed
-        is_kept = np.full(len(words), _RULES[self.rules](words) == words)
-        if not is_kept.all():  # not the words that the rules leave of any text
-            is_kept[:] = [self._ids_of_token(word) == [n] for n, word in enumerate(words, 2)]
-        rows = np.flatnonzero((packed != 0) & is_kept)
+        words_of = _RULES[self.rules]
+        is_kept = is_common_han(packed)
+        for row in np.flatnonzero(~is_kept & (packed != 0)).tolist():
+            is_kept[row] = words_of((words[row],)) == [words[row]]
+        rows = np.flatnonzero(is_kept)
         return PackedTable(packed[rows], rows + len(RESERVED), _OTHER)
 
     def ids(

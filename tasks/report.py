@@ -6,6 +6,7 @@ from pathlib import Path
 from prefect.logging import get_run_logger
 
 from headlines.nightly.history import NightSummary, save_night
+from headlines.nightly.overview import write_overview
 from headlines.nightly.report import night_summary, write_nightly_report
 from headlines.storage.data_root import DataRoot
 from tasks.reporting import show_report, show_table
@@ -29,10 +30,13 @@ def report_night(root: DataRoot, title: str, night: NightSummary) -> Path:
     for finding in night.drift:
         if finding.level in ("warn", "stop"):
             get_run_logger().warning("%s", finding)
+    for warning in night.worse_than_evaluated:
+        get_run_logger().warning("%s", warning)
     batches = sorted(night.batches, key=lambda result: _FIRST.get(result.outcome, len(_FIRST)))
     rows = [{name: asdict(result)[name] for name in _COLUMNS} for result in batches[:_MAX_ROWS]]
     show_table("night", rows, f"{len(rows)} of {len(batches)} batches of the night {title}")
     show_report(root, "night-report", night_summary(night, path), path, f"The night {title}")
     # Last, so that a retried task does not record the night twice.
     save_night(root, title, night)
+    write_overview(root)
     return path

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from headlines.corpus.with_labels import held_out_splits
 from headlines.evaluation.baseline import compare_with_baseline, fit_baseline
 from headlines.evaluation.behaviour import check_behaviour
 from headlines.evaluation.held_out import HeldOutPredictions, predict_held_out
@@ -21,6 +22,7 @@ from headlines.metrics.classification import classification_metrics, confusion_m
 from headlines.metrics.profile import Profile, oov_rates, profile_of
 from headlines.metrics.slices import by_length, by_unknown
 from headlines.models import registry
+from headlines.readers.titles import half_width
 from headlines.segmentation import Segmenter
 from headlines.segmentation.article_words import article_tokens
 from headlines.storage.artifact import Artifact
@@ -29,8 +31,6 @@ from headlines.storage.manifest import Recipe
 from headlines.storage.stages import STAGES
 from lstm_model.calibration import Calibration
 from lstm_model.vocabulary import UNKNOWN
-
-HELD_OUT = ("dev", "test")
 
 
 def evaluate(root: DataRoot, model: Artifact, corpus: Artifact, tokens: Artifact) -> Artifact:
@@ -48,6 +48,7 @@ def evaluate(root: DataRoot, model: Artifact, corpus: Artifact, tokens: Artifact
     - `reference.json`: the profile that drift is measured against; see `reference_profile`;
     - `report.html`.
     """
+    splits = held_out_splits(corpus)
     baseline = fit_baseline(root, corpus, tokens, registry.preset_of(model))
     recipe = Recipe(
         "evaluation",
@@ -56,19 +57,19 @@ def evaluate(root: DataRoot, model: Artifact, corpus: Artifact, tokens: Artifact
             *(artifact.as_source() for artifact in (model, corpus, tokens)),
             *baseline.inputs(),
         ),
-        {"splits": list(HELD_OUT)},
+        {"splits": list(splits)},
     )
 
     segmenter = Segmenter.from_settings(root.settings)
 
     def write_evaluation(draft: Path) -> dict[str, Any]:
         calibration = registry.load_scorer(model, tokens.manifest.config["segmenter"]).calibration
-        held_out = predict_held_out(root, model, corpus, tokens, HELD_OUT)
+        held_out = predict_held_out(root, model, corpus, tokens, splits)
         predictions = held_out.predictions
         mistakes, suspected = write_tables(draft, held_out)
         metrics = {
             split: _split_metrics(predictions[predictions["split"] == split], calibration)
-            for split in HELD_OUT
+            for split in splits
         }
         [dev] = np.nonzero(predictions["split"] == "dev")
         documents: dict[str, dict[str, Any]] = {
@@ -127,7 +128,7 @@ def _check_behaviour(
         changed: Sequence[str], indices: npt.NDArray[np.intp]
     ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int8]]:
         articles = None if contents is None else [contents[index] for index in indices]
-        probabilities = scorer.predict(segmenter.cut(changed), articles)
+        probabilities = scorer.predict(segmenter.cut(map(half_width, changed)), articles)
         return probabilities, scorer.labels(probabilities)
 
     def known(text: str) -> float:
@@ -193,4 +194,5 @@ def _summarise(metrics: dict[str, Any]) -> dict[str, Any]:
     """The metrics that the manifest holds."""
     summary = {name: metrics[name] for name in ("rows", "accuracy", "macro_f1")}
     intervals = {name: metrics["intervals"][name] for name in ("accuracy", "macro_f1")}
-    return {**summary, "intervals": intervals}
+    recall = metrics["classes"]["positive"]["recall"]
+    return {**summary, "positive_recall": recall, "intervals": intervals}

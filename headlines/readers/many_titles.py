@@ -1,52 +1,45 @@
-"""`visible_text` and `record_id` of many titles at once, with a table of all code points.
+"""`readable_text` and `record_id` of many titles at once, with a table of all code points.
 
 Most titles consist of characters that NFKC leaves as they are or replaces by another one, and their
 white space is single spaces. Any other title is left to `headlines.readers.titles`.
 """
 
 import hashlib
-import unicodedata
 from collections.abc import Sequence
 from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from headlines.readers.titles import may_be_invisible, normalised, visible_text
+from headlines.readers.titles import FULL_WIDTH, may_be_invisible, normalised, readable_text
+from lstm_model.normal_forms import OTHER, normal_forms
 
 Codes = NDArray[np.uint32]
 
 _LINE_END, _SPACE = ord("\n"), ord(" ")
-_OTHER = 0  # in the table of normal forms: a character that is left to `normalised`
-# Where NFKC has one character for each, and composes none with the one before: ASCII, quotation
-# marks and dashes, CJK punctuation, kana, common Han, and full-width ASCII.
-_SIMPLE = (
-    *((0x20, 0x7E), (0x2010, 0x2027), (0x3000, 0x3029), (0x3041, 0x3096), (0x30A0, 0x30FF)),
-    *((0x4E00, 0x9FA5), (0xFF01, 0xFF5E)),
-)
 
 
-def visible_texts(texts: Sequence[str]) -> list[str]:
-    """`visible_text` of each."""
+def readable_texts(texts: Sequence[str]) -> list[str]:
+    """`readable_text` of each."""
     codes, ends = _joined(texts)
-    visible = list(texts)
-    marked = np.flatnonzero(_may_be_invisible()[codes])
+    readable = list(texts)
+    marked = np.flatnonzero(_may_change()[codes])
     for number in np.unique(np.searchsorted(ends, marked, "right")).tolist():
-        visible[number] = visible_text(texts[number])
-    return visible
+        readable[number] = readable_text(texts[number])
+    return readable
 
 
 def record_ids(texts: Sequence[str]) -> list[str]:
     """`record_id` of each."""
     codes, ends = _joined(texts)
-    normal = _normal_forms()[codes]
+    normal = normal_forms()[codes]
     normal[ends - 1] = _LINE_END
-    is_other = normal == _OTHER
+    is_other = normal == OTHER
     # A space that is first, last or after another; `normal` ends with a line end.
     is_space = normal == _SPACE
     is_border = is_space | (normal == _LINE_END)
     is_other |= is_space & (np.roll(is_border, 1) | np.roll(is_border, -1))
-    normal[normal == _OTHER] = _SPACE
+    normal[normal == OTHER] = _SPACE
     contents = normal.tobytes().decode("utf-32-le").encode().split(b"\n")
     for number in np.unique(np.searchsorted(ends, np.flatnonzero(is_other), "right")).tolist():
         contents[number] = normalised(texts[number]).encode()
@@ -62,21 +55,10 @@ def _joined(texts: Sequence[str]) -> tuple[Codes, NDArray[np.int64]]:
 
 
 @cache
-def _may_be_invisible() -> NDArray[np.bool_]:
+def _may_change() -> NDArray[np.bool_]:
+    """Whether `readable_text` may remove or replace each code point."""
     table = np.ones(0x110000, bool)  # also of emoji, which are few
     table[:0x10000] = False
     invisible = may_be_invisible("".join(map(chr, (*range(0xD800), *range(0xE000, 0x10000)))))
-    table[list(map(ord, invisible))] = True
-    return table
-
-
-@cache
-def _normal_forms() -> Codes:
-    """What NFKC makes of each code point."""
-    table = np.full(0x110000, _OTHER, np.dtype("<u4"))
-    for first, last in _SIMPLE:
-        for code in range(first, last + 1):
-            normal = unicodedata.normalize("NFKC", chr(code))
-            if len(normal) == 1 and not unicodedata.combining(normal):
-                table[code] = ord(normal)
+    table[[ord(character) for character in (*invisible, *FULL_WIDTH)]] = True
     return table

@@ -55,6 +55,7 @@ _MODEL = (
     "lstm_model.inputs",
     "lstm_model.joined_tokens",
     "lstm_model.kernel",
+    "lstm_model.normal_forms",
     "lstm_model.numpy_kernel",
     "lstm_model.packed",
     "lstm_model.packed_table",
@@ -77,14 +78,25 @@ STAGES = {
             "headlines.readers.rejects",
         ),
     ),
+    "labelled corpus": Stage(1, ("headlines.corpus.with_labels",)),
     "words": Stage(2, (*_SEGMENTATION, "headlines.corpus.token_cache")),
-    "tokens": Stage(3, (*_SEGMENTATION, "headlines.corpus.token_cache", "headlines.corpus.tokens")),
-    "pretrained": Stage(
-        3,
+    "tokens": Stage(
+        4,
         (
             *_SEGMENTATION,
+            "headlines.corpus.token_cache",
+            "headlines.corpus.tokens",
+            "headlines.readers.titles",
+        ),
+    ),
+    "pretrained": Stage(
+        4,
+        (
+            *_SEGMENTATION,
+            "headlines.readers.titles",
             "headlines.training.pretrain",
             "lstm_model.inputs",
+            "lstm_model.normal_forms",
             "lstm_model.packed_table",
             "lstm_model.vocabulary",
             "lstm_model.word_vectors",
@@ -133,8 +145,9 @@ STAGES = {
         ),
     ),
     "evaluation": Stage(
-        7,
+        8,
         (
+            "headlines.readers.titles",
             "headlines.evaluation.baseline",
             "headlines.evaluation.behaviour",
             "headlines.segmentation.article_words",
@@ -173,7 +186,7 @@ STAGES = {
         ),
     ),
     "predictions": Stage(
-        3,
+        4,
         (
             *_SEGMENTATION,
             "headlines.segmentation.article_words",
@@ -183,6 +196,24 @@ STAGES = {
             "headlines.readers.many_titles",
             "headlines.readers.titles",
             *_MODEL,
+        ),
+    ),
+    "review": Stage(
+        1,
+        (
+            "headlines.review.ask",
+            "headlines.review.near_duplicates",
+            "headlines.review.selection",
+            "headlines.review.sheet",
+        ),
+    ),
+    "labels": Stage(
+        1,
+        (
+            "headlines.labels",
+            "headlines.review.sheet",
+            "headlines.review.take_labels",
+            "headlines.review.votes",
         ),
     ),
 }

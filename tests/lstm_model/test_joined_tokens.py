@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -51,16 +50,9 @@ def test_han_is_known_by_all_characters_of_a_token() -> None:
 @given(ROWS)
 def test_bigrams_are_those_of_each_row(rows: list[list[str]]) -> None:
     titles = ["".join(row) for row in rows]
-    expected = [[*map(str.__add__, title, title[1:])] for title in titles]
-    assert list(JoinedTokens.of(rows).bigrams()) == expected
-    # Between two rows may be more text.
-    apart = JoinedTokens(
-        "\n".join([*titles, ""]),
-        np.cumsum([0, *(len(title) + 1 for title in titles)])[:-1],
-        np.array([*map(len, titles)], np.int64),
-        np.ones(len(rows), np.int64),
-    )
-    assert list(apart.bigrams()) == expected
+    whole = JoinedTokens.of(rows).whole_rows()
+    assert list(whole) == [[title] for title in titles]
+    assert list(whole.bigrams()) == [[*map(str.__add__, title, title[1:])] for title in titles]
 
 
 def test_a_row_that_is_a_string_is_rejected() -> None:
