@@ -18,7 +18,6 @@ Packed = NDArray[np.uint64]
 _CHARACTERS = 3  # in one integer: their code points plus one, of 21 bits each
 _SHIFTS = [np.uint64(21 * n) for n in range(_CHARACTERS)]
 _MASKS = np.array([0, *((1 << 21 * n) - 1 for n in (1, 2, 3)), 0], np.uint64)  # by length
-_FIRST_HAN, _HAN = np.uint64(0x4E00 + 1), np.uint64(0x9FFF - 0x4E00)
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,10 +120,10 @@ def lengths_of(items: Sequence[Sequence[str]]) -> Ints:
     return np.fromiter(map(len, items), np.int64, len(items))
 
 
-def is_common_han(packed: Packed) -> NDArray[np.bool_]:
-    """Whether packed tokens consist of unified ideographs, U+4E00 to U+9FFF, alone."""
+def consist_of(packed: Packed, characters: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Whether packed tokens consist of characters that have True in a table of all code points."""
     result: NDArray[np.bool_] = packed != 0
     for shift in _SHIFTS:
-        code = packed >> shift & _MASKS[1]
-        result &= (code - _FIRST_HAN <= _HAN) | (code == 0)
+        code = (packed >> shift & _MASKS[1]).astype(np.int64)
+        result &= (code == 0) | characters[code - 1]
     return result

@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lstm_model.joined_tokens import JoinedTokens, lengths_of
-from lstm_model.vocabulary import UNREAD, normalised_text
 
 OTHER = 0  # in the table: a character that `unicodedata` must see with those around it
-_UNREAD = 0xFFFFFFFF  # in a table: no character
+NOT_READ = 0xFFFFFFFF  # in the table of what is read: no character
+_UNREAD = str.maketrans("", "", '。“”"')
 # Where NFKC has one character for each, and composes none with the one before: ASCII, quotation
 # marks and dashes, CJK punctuation, kana, common Han, and full-width ASCII.
 _SIMPLE = (
@@ -36,10 +36,23 @@ def normal_forms() -> NDArray[np.uint32]:
     return table
 
 
+@cache
+def read_forms() -> NDArray[np.uint32]:
+    """The same for `normalised_text`: `NOT_READ` for a character that it removes."""
+    table = normal_forms().copy()
+    table[np.isin(table, list(_UNREAD))] = NOT_READ
+    return table
+
+
+def normalised_text(text: str) -> str:
+    """The text in NFKC, in which full-width forms are ASCII, without full stops and quotes."""
+    return unicodedata.normalize("NFKC", text).translate(_UNREAD)
+
+
 def normalised_rows(rows: JoinedTokens) -> JoinedTokens:
     """`normalised_text` of rows of one token each."""
-    normal = _read_forms().take(rows.codes)
-    is_read = normal != _UNREAD
+    normal = read_forms().take(rows.codes)
+    is_read = normal != NOT_READ
     ends = rows.starts + rows.lengths
     positions = np.append(0, np.cumsum(is_read))  # before each character, in the new text
     starts, lengths = positions[rows.starts], positions[ends] - positions[rows.starts]
@@ -50,10 +63,3 @@ def normalised_rows(rows: JoinedTokens) -> JoinedTokens:
     lengths[others] = lengths_of(texts)
     starts[others] = len(text) + np.cumsum(lengths[others]) - lengths[others]
     return JoinedTokens("".join([text, *texts]), starts, lengths, rows.counts)
-
-
-@cache
-def _read_forms() -> NDArray[np.uint32]:
-    table = normal_forms().copy()
-    table[np.isin(table, list(UNREAD))] = _UNREAD
-    return table

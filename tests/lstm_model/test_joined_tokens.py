@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lstm_model.joined_tokens import JoinedTokens, is_common_han
+from lstm_model.joined_tokens import JoinedTokens, consist_of
 
 ROWS = st.lists(st.lists(st.text(max_size=5), max_size=6), max_size=6)
 
@@ -26,25 +27,13 @@ def test_packed_tokens_differ_as_the_tokens_do(tokens: list[str]) -> None:
     assert all(known[n] == token for token, n in zip(tokens, packed, strict=True) if n)
 
 
-def test_han_is_known_by_all_characters_of_a_token() -> None:
-    tokens = [
-        "股",
-        "股市",
-        "大涨了",
-        "股a",
-        "a",
-        "，",
-        "\u4dff",
-        "一",
-        "\u9fff",
-        "\ua000",
-        "",
-        "四字成语",
-    ]
-    is_han = is_common_han(JoinedTokens.of([tokens]).packed)
-    assert [token for token, han in zip(tokens, is_han, strict=True) if han] == [
-        *("股", "股市", "大涨了", "一", "\u9fff")
-    ]
+def test_tokens_of_some_characters_alone() -> None:
+    han = ["股", "股市", "大涨了", "一", "\u9fff"]
+    others = ["股a", "a股", "a", "，", "\u4dff", "\ua000", "", "四字成语", "\0", "\U0010ffff"]
+    is_han = np.zeros(0x110000, bool)
+    is_han[0x4E00:0xA000] = True
+    answers = consist_of(JoinedTokens.of([[*han, *others]]).packed, is_han)
+    assert answers.tolist() == [True] * len(han) + [False] * len(others)
 
 
 @given(ROWS)

@@ -4,8 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lstm_model.joined_tokens import JoinedTokens
-from lstm_model.normal_forms import normalised_rows
-from lstm_model.vocabulary import normalised_text
+from lstm_model.normal_forms import normalised_rows, normalised_text
 
 # Simple ones, unread ones, full-width ones, and some that NFKC composes, splits or reorders.
 AWKWARD = '股市aＡ５。“”"＂，％… \u3000がか\u3099ﾊﾟ①㈱½\u0301e\u0323\u0307é가ᄀ\u1161🔥\n\0\ud800豈'
