@@ -21,6 +21,7 @@ from headlines.metrics.classification import classification_metrics, confusion_m
 from headlines.metrics.profile import Profile, oov_rates, profile_of
 from headlines.metrics.slices import by_length, by_unknown
 from headlines.models import registry
+from headlines.reports.messages import Messages
 from headlines.segmentation import Segmenter
 from headlines.segmentation.article_words import article_tokens
 from headlines.storage.artifact import Artifact
@@ -90,6 +91,7 @@ def evaluate(root: DataRoot, model: Artifact, corpus: Artifact, tokens: Artifact
             with_titles(held_out, mistakes.head(SHOWN)),
             with_titles(held_out, suspected.head(SHOWN)),
             {"mistakes": len(mistakes), "doubted": len(suspected)},
+            Messages(root.settings.language),
         )
         return {
             "rows": len(predictions),

@@ -148,6 +148,7 @@ STAGES = {
             "headlines.evaluation.report",
             "headlines.models.card",
             "headlines.reports.charts",
+            "headlines.reports.messages",
             "headlines.reports.rendering",
             "headlines.metrics.slices",
             "headlines.reports.spreadsheet",
