@@ -148,7 +148,8 @@ def _figure_lines(metrics: Result) -> list[str]:
             if numbers["rows"]:
                 lines.append(
                     f"{split}, {part.replace('_', ' ')}: accuracy {_figure(numbers, 'accuracy')}, "
-                    f"macro-F1 {_figure(numbers, 'macro_f1')}, {numbers['rows']} headlines"
+                    f"macro-F1 {_figure(numbers, 'macro_f1')}, "
+                    f"positive recall {numbers['positive_recall']:.3f}, {numbers['rows']} headlines"
                 )
     return lines
 
