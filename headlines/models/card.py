@@ -6,6 +6,7 @@ from typing import Any
 
 from headlines.labels import LABELS
 from headlines.reports.messages import ENGLISH, Messages
+from headlines.reports.rendering import count
 from headlines.storage.artifact import Artifact
 from headlines.storage.manifest import Recipe
 
@@ -70,7 +71,7 @@ def _input_limit(contents: Mapping[str, Any] | None, _: Messages) -> str:
     return _(
         "It reads the headline and the first %(characters)s characters of the article, and ignores "
         "unknown words; without an article it labels by the headline.",
-        characters=f"{contents['characters']:,}",
+        characters=count(contents["characters"]),
     )
 
 
@@ -98,6 +99,6 @@ def _rarest_class(splits: Mapping[str, Any], _: Messages) -> str:
         "The rarest class of the corpus is %(label)s, with %(rows)s of %(total)s headlines; it is "
         "learned least, as the metrics by class show.",
         label=_.word(label),
-        rows=f"{rows[label]:,}",
-        total=f"{sum(rows.values()):,}",
+        rows=count(rows[label]),
+        total=count(sum(rows.values())),
     )
