@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from headlines.errors import InputError
 
 RUNNERS = ("threads", "processes", "dask")
-LANGUAGES = ENGLISH, CHINESE = "en", "zh"
+LANGUAGES = ("en", "zh")  # of reports
 DEFAULT_PORT = 4200
 _MAX_WORKERS = 256
 
@@ -47,7 +47,7 @@ class Settings:
     dictionary: str | None = None
     port: int = DEFAULT_PORT
     json_logs: bool = False
-    language: str = ENGLISH
+    language: str = "en"
 
     @classmethod
     def from_environment(cls) -> "Settings":
@@ -98,7 +98,7 @@ def _language(variables: Mapping[str, str]) -> str:
     if language is None:
         names = ("LC_ALL", "LC_MESSAGES", "LANG")  # the first that is set counts, as in POSIX
         locale = next((variables[name] for name in names if name in variables), "")
-        return CHINESE if locale.lower().startswith(CHINESE) else ENGLISH
+        return "zh" if locale.lower().startswith("zh") else "en"
     if language not in LANGUAGES:
         raise InputError(
             f"{language!r} is not a language of reports",

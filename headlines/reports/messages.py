@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 
-from headlines.settings import ENGLISH as _ENGLISH
-
 
 @dataclass(frozen=True)
 class Messages:
@@ -16,7 +14,7 @@ class Messages:
         language: one of `headlines.settings.LANGUAGES`.
     """
 
-    language: str = _ENGLISH
+    language: str = "en"
 
     def __call__(self, message: str, **values: object) -> str:
         """The message with its values, which it names as `%(name)s`; `%%` is a percent sign."""
@@ -39,7 +37,7 @@ ENGLISH = Messages()
 
 @cache
 def _catalogue(language: str) -> dict[str, str]:
-    if language == _ENGLISH:
+    if language == "en":
         return {}
     file = resources.files("headlines.reports").joinpath("translations", f"{language}.json")
     catalogue: dict[str, str] = json.loads(file.read_text("utf-8"))
