@@ -72,6 +72,8 @@ def write_nightly_report(root: DataRoot, title: str, night: NightSummary) -> Pat
         findings=[(_DISTRIBUTIONS[finding.name], finding) for finding in night.drift],
         drift=_drift_chart(night.drift, _) if night.profile.rows and night.reference.rows else None,
         min_rows=MIN_ROWS,
+        reviewed=night.reviewed,
+        worse_than_evaluated=[figure.in_words(_) for figure in night.worse_than_evaluated],
         samples=samples_by_class(_prediction_directories(root, night)),
     )
     return root.store.write_document(root.night_report(title), content.encode())
@@ -112,6 +114,8 @@ def night_verdict(night: NightSummary, _: Messages = ENGLISH) -> str:
     if empty := len(_names(night, "empty")):
         parts.append(_.plural(empty, "1 batch has no rows", "%(number)s batches have no rows"))
     parts += _drift_in_words(night, _)
+    if night.worse_than_evaluated:
+        parts.append(_("less accurate on reviewed headlines than in the evaluation"))
     return _("; ").join(parts) + _(".")
 
 
@@ -130,6 +134,9 @@ def night_summary(night: NightSummary, report: Path) -> str:
         f"- files that are not batches: {len(night.skipped)}",
         f"- report: `{report}`",
     ]
+    if night.reviewed:
+        lines.append(f"- {night.reviewed}")
+    lines += [f"- **{warning}**" for warning in night.worse_than_evaluated]
     lines += [f"- **{finding}**" for finding in night.drift if finding.level in ("warn", "stop")]
     skipped = list(night.skipped.items())
     lines += [

@@ -23,6 +23,7 @@ from headlines.nightly.report import night_verdict, write_nightly_report
 from headlines.readers.titles import TOO_LONG
 from headlines.reports.charts import reliability_chart
 from headlines.reports.messages import ENGLISH, Messages
+from headlines.review.accuracy import ReviewedAccuracy
 from headlines.settings import Settings
 from headlines.storage.data_root import DataRoot
 from headlines.storage.manifest import Recipe
@@ -146,7 +147,7 @@ def root(tmp_path: Path) -> DataRoot:
 
 
 def varied(night: NightSummary) -> NightSummary:
-    """The night with batches of every outcome, with warnings and with articles missing."""
+    """The night with batches of every outcome, warnings, articles missing and bad reviews."""
     scored = next(batch for batch in night.batches if batch.outcome == "scored")
     scored = replace(
         scored,
@@ -163,7 +164,14 @@ def varied(night: NightSummary) -> NightSummary:
         replace(scored, batch=f"{number}.csv", outcome=outcome, predictions="", warnings={})
         for number, outcome in enumerate(outcomes)
     ]
-    return replace(night, batches=[scored, *others], left_out={"of other days": 1})
+    reviewed = ReviewedAccuracy(200, (night.model, "m2"), 0.7, (0.63, 0.76), 0.6, (0.5, 0.7))
+    return replace(
+        night,
+        batches=[scored, *others],
+        left_out={"of other days": 1},
+        reviewed=reviewed,
+        worse_than_evaluated=reviewed.below(0.8, 0.71),
+    )
 
 
 def test_the_reports_of_nights_are_in_chinese(
@@ -171,7 +179,7 @@ def test_the_reports_of_nights_are_in_chinese(
 ) -> None:
     night = night_of(limits=DriftThresholds(0.01, 0.05))
     nothing = night_of(rows=0, before=0)
-    names = {"dev", "PSI", "champion", night.model}
+    names = {"dev", "PSI", "champion", "kappa", night.model}
     assert in_english(write_overview(root).read_text("utf-8")) <= names
     for number, shown in enumerate(
         (
@@ -222,7 +230,7 @@ def test_a_night_in_chinese_in_one_sentence(night_of: Callable[..., NightSummary
     assert night_verdict(varied(night), CHINESE) == (
         "2,000 个标题已打分，2 行被拒绝；5 个没有正文，仅凭标题打分；1 个批次被停下；"
         "4 个批次等待检查：1.csv、2.csv、3.csv，另有 1 个；1 个批次没有数据行；"
-        "与 dev 相比有漂移：长度。"
+        "与 dev 相比有漂移：长度；在人工核对的标题上不如评估时准确。"
     )
 
 
