@@ -34,6 +34,8 @@ def corpus_lines(result: Result) -> list[str]:
     lines += [f"  warning: {line}" for line in warning_lines(counts.get("warnings", {}))]
     for split, numbers in counts["splits"].items():
         labels = ", ".join(f"{name} {rows}" for name, rows in numbers["labels"].items())
+        if "soft_labels" in numbers:
+            labels += f"; {numbers['soft_labels']} with a soft label, {numbers['weights']} weighted"
         lines.append(
             f"{split}: {numbers['rows']} rows ({labels}), {numbers['duplicates']} duplicates, "
             f"{numbers['label_conflicts']} with two labels, {numbers['leaked']} leaked"

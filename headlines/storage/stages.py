@@ -70,6 +70,7 @@ STAGES = {
             "headlines.corpus.ingest",
             "headlines.corpus.source_files",
             "headlines.corpus.source_rows",
+            "headlines.corpus.soft_labels",
             "headlines.corpus.flags",
             "headlines.corpus.write_files",
             "headlines.corpus.read_files",

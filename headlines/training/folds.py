@@ -123,16 +123,19 @@ def _train_and_predict(
 
     # First, so that missing rows are reported before the training.
     dev = examples(corpus, tokens, "dev", preset, segmenter)
-    everything = examples(corpus, tokens, "train", preset, segmenter, keep_leaked=False)
-    rows = labelled_rows(corpus, "train", keep_leaked=False)
+    everything = examples(
+        corpus, tokens, "train", preset, segmenter, keep_leaked=False, for_training=True
+    )
+    rows = labelled_rows(corpus, "train", keep_leaked=False, for_training=True)
     in_fold = fold_numbers(rows["record_id"].to_list(), folds) == number
-    if in_fold.all() or not in_fold.any():
+    measured = in_fold & rows["label"].notna().to_numpy()
+    if in_fold.all() or not measured.any():
         raise InputError(
             f"{len(rows)} headlines of train are too few for {folds} folds",
             corpus.location,
             "evaluate with fewer folds",
         )
-    held_out = everything.take(np.flatnonzero(in_fold))
+    held_out = everything.take(np.flatnonzero(measured))
     trained = train(
         preset,
         everything.take(np.flatnonzero(~in_fold)),
@@ -146,7 +149,7 @@ def _train_and_predict(
     probabilities = scorer.predict(held_out.token_lists, held_out.articles)
     return pd.DataFrame(
         {
-            "row": rows["row"].to_numpy()[in_fold],
+            "row": rows["row"].to_numpy()[measured],
             "label": held_out.labels.astype(np.int8),
             "prediction": scorer.labels(probabilities),
             **dict(zip(_PROBABILITIES, probabilities.T, strict=True)),

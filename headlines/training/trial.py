@@ -178,7 +178,13 @@ def _train_and_measure(
         trained = train(
             preset,
             examples(
-                corpus, tokens, "train", preset, segmenter, keep_leaked=preset.keep_leaked_titles
+                corpus,
+                tokens,
+                "train",
+                preset,
+                segmenter,
+                keep_leaked=preset.keep_leaked_titles,
+                for_training=True,
             ),
             None if preset.validation_split else examples(corpus, tokens, "dev", preset, segmenter),
             checkpoints,
