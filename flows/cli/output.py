@@ -355,9 +355,10 @@ def sweep_lines(result: Result) -> list[str]:
     """The trials, best first, and how to train with the best."""
     rows = result["trials"]
     seeds = "seed" if result["seeds"] == 1 else "seeds"
+    measured = f"{result['folds']} folds of train" if result["folds"] else "dev"
     lines = [
         f"sweep: {result['artifact']}",
-        f"{len(rows)} trials, {result['seeds']} {seeds} each, on dev without leaked titles:",
+        f"{len(rows)} trials, {result['seeds']} {seeds} each, on {measured} without leaked titles:",
         *_table(rows),
     ]
     if result["best"] is None:

@@ -110,9 +110,9 @@ STAGES = {
     ),
     # What training itself decides stands in the recipes of trials and folds as the version of
     # `model`.
-    "trial": Stage(1, ("headlines.metrics.classification", "headlines.training.trial")),
+    "trial": Stage(1, ("headlines.metrics.classification", "headlines.training.measure")),
     "sweep": Stage(1, ("headlines.training.sweep", "headlines.training.trial")),
-    "fold": Stage(1, ("headlines.corpus.examples", "headlines.training.folds")),
+    "fold": Stage(1, ("headlines.corpus.examples", "headlines.training.measure")),
     "folds": Stage(
         1,
         (
