@@ -138,7 +138,7 @@ class Preset:
 
     @property
     def inputs(self) -> list[TextInput]:
-        """What the classifier reads. Bigrams are taken verbatim."""
+        """What the classifier reads. Bigrams are taken as `char_bigrams` gives them."""
         inputs = [TextInput("words", self.rules, self.min_count, self.embedding_size, self.readers)]
         bigrams, article = self.pairs, self.contents
         if bigrams is not None:
@@ -175,7 +175,7 @@ class Preset:
 
 _FAST = Preset(
     name="fast",
-    rules="verbatim",
+    rules="normalised",
     padded_length=None,
     pretrained=True,
     min_count=2,
