@@ -167,7 +167,7 @@ def _train_and_predict(
             raise InputError(
                 f"{len(rows)} headlines of train are too few for {fold.folds} folds",
                 corpus.location,
-                "evaluate with fewer folds",
+                "use fewer folds",
             )
         measured = training.take(np.flatnonzero(in_fold & has_label))
         training = training.take(np.flatnonzero(~in_fold))
