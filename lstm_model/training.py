@@ -33,9 +33,9 @@ from lstm_model.word_vectors import WordVectors
 class EpochReport:
     """An epoch just finished.
 
-    `loss` and `accuracy` are of the training batches as they were trained on (with dropout and
-    smoothed labels), `dev_loss` is plain cross-entropy in nats. `eta_seconds`: time left if every
-    epoch that may follow is run.
+    `loss` and `accuracy` are of the training batches as they were trained on (with dropout, and
+    smoothed or soft labels), `dev_loss` is plain cross-entropy in nats. `eta_seconds`: time left if
+    every epoch that may follow is run.
     """
 
     epoch: int
@@ -79,8 +79,8 @@ def train(
             `pretrained`.
 
     Raises:
-        ValueError: no rows, more or fewer labels than rows, a label outside 0..2, a `dev` or
-            `pretrained` that contradicts the preset.
+        ValueError: no rows, more or fewer labels or weights than rows, a label outside 0..2, a bad
+            soft label or weight, a `dev` or `pretrained` that contradicts the preset.
         TrainingError: the loss is not finite.
     """
     validate("train", train)

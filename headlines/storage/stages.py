@@ -70,6 +70,7 @@ STAGES = {
             "headlines.corpus.ingest",
             "headlines.corpus.source_files",
             "headlines.corpus.source_rows",
+            "headlines.corpus.soft_labels",
             "headlines.corpus.flags",
             "headlines.corpus.write_files",
             "headlines.corpus.read_files",
@@ -119,9 +120,9 @@ STAGES = {
     ),
     # What training itself decides stands in the recipes of trials and folds as the version of
     # `model`.
-    "trial": Stage(1, ("headlines.metrics.classification", "headlines.training.trial")),
+    "trial": Stage(1, ("headlines.metrics.classification", "headlines.training.measure")),
     "sweep": Stage(1, ("headlines.training.sweep", "headlines.training.trial")),
-    "fold": Stage(1, ("headlines.corpus.examples", "headlines.training.folds")),
+    "fold": Stage(1, ("headlines.corpus.examples", "headlines.training.measure")),
     "folds": Stage(
         1,
         (

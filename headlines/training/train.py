@@ -74,7 +74,13 @@ def train(
         trained = lstm_model.training.train(
             preset,
             examples(
-                corpus, tokens, "train", preset, segmenter, keep_leaked=preset.keep_leaked_titles
+                corpus,
+                tokens,
+                "train",
+                preset,
+                segmenter,
+                keep_leaked=preset.keep_leaked_titles,
+                for_training=True,
             ),
             None if preset.validation_split else dev,
             checkpoints,
