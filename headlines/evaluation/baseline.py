@@ -10,7 +10,7 @@ them again.
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from importlib.metadata import version as installed_version
 from importlib.util import find_spec
 from itertools import pairwise
@@ -43,7 +43,6 @@ _FOR_LABELS: dict[str, Any] = {"C": 16.0, "class_weight": "balanced"}
 _FOR_PROBABILITIES: dict[str, Any] = {"C": 8.0}
 _TOLERANCE = 1e-6  # with scikit-learn's 1e-4, some labels still depend on the solver
 _MAX_NGRAM = 3  # characters
-_ARTICLE_CHARACTERS = 1000
 _ARTICLE_WORDS = {"min_df": 3, "max_df": 0.5}  # of so many articles, and at most that share
 _HELD_OUT = ("dev", "test")
 _PROBABILITIES = [f"p_{name}" for name in LABELS]
@@ -98,14 +97,11 @@ def fit_baseline(root: DataRoot, corpus: Artifact, tokens: Artifact, preset: Pre
         tokens: the words of its titles.
         preset: of the network to compare with; it decides whether articles are read.
     """
-    if preset.contents:
-        longer = replace(preset.contents, characters=_ARTICLE_CHARACTERS)
-        preset = replace(preset, contents=longer)
     recipe = Recipe(
         "baseline",
         STAGES["baseline"].version,
         (corpus.as_source(), tokens.as_source()),
-        {"content_characters": _ARTICLE_CHARACTERS} if preset.contents else {},
+        {"content_characters": preset.contents.characters} if preset.contents else {},
     )
     name = root.baseline(recipe.key)
     if existing := root.store.find(name, recipe.key):
