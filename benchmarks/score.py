@@ -72,6 +72,7 @@ def notebook(bundle: Path, file: Path) -> Run:
 
     from benchmarks.keras_peer import keras_classifier, with_weights
     from lstm_model.bundle import read_bundle
+    from lstm_model.vocabulary import normalised_words
 
     jieba = quiet_jieba()
     jieba.initialize()
@@ -79,7 +80,7 @@ def notebook(bundle: Path, file: Path) -> Run:
     preset, calibration = read.preset, read.calibration
     model = with_weights(keras_classifier(preset, len(read.vocabulary)), preset, read.weights)
     lookup = keras.layers.TextVectorization(
-        standardize=None if preset.rules == "verbatim" else "lower_and_strip_punctuation",
+        standardize="lower_and_strip_punctuation" if preset.rules == "text_vectorization" else None,
         split="whitespace",
         output_sequence_length=preset.padded_length,
         vocabulary=list(read.vocabulary.words[2:]),
@@ -87,7 +88,10 @@ def notebook(bundle: Path, file: Path) -> Run:
 
     def run(batch: int, rows: int = NOTEBOOK_ROWS) -> Any:
         titles = pd.read_csv(file, nrows=rows)["title"]
-        texts = [" ".join(jieba.lcut(title)) for title in titles]
+        token_lists = [jieba.lcut(title) for title in titles]
+        if preset.rules == "normalised":
+            token_lists = [normalised_words(tokens) for tokens in token_lists]
+        texts = [" ".join(tokens) for tokens in token_lists]
         ids = lookup(tf.constant(texts))
         probabilities = model.predict(ids, batch_size=batch, verbose=0)
         return calibration.labels(calibration.probabilities(np.log(probabilities)))

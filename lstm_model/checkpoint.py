@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 log = logging.getLogger(__name__)
 
-FILE_FORMAT = "lstm_model.checkpoint/1"
+FILE_FORMAT = "lstm_model.checkpoint/2"
 KEEP = 2  # checkpoints
 
 

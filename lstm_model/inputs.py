@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from lstm_model.vocabulary import Vocabulary
+from lstm_model.vocabulary import Rules, Vocabulary, normalised_text
 
 # Bigrams and article are called `pairs` and `contents` in presets and artifacts.
 InputName = Literal["words", "pairs", "contents"]
@@ -26,19 +26,25 @@ ID_INPUTS: dict[InputName, str] = {  # names of the inputs of models that take i
 CONTENT_COUNTS = "content_counts"  # how often an article has each word of `content_ids`
 
 
-def char_bigrams(token_lists: TokenLists) -> list[list[str]]:
-    """All adjacent pairs of characters of each title: n - 1 for a title of n characters."""
+def char_bigrams(token_lists: TokenLists, rules: Rules) -> list[list[str]]:
+    """All adjacent pairs of characters of each title: n - 1 for a title of n characters.
+
+    Of the text rules of the words, only `normalised` changes the title.
+    """
     titles = ["".join(words) for words in token_lists]
+    if rules == "normalised":
+        titles = [normalised_text(title) for title in titles]
     return [[*map(str.__add__, title, title[1:])] for title in titles]
 
 
 def input_tokens(
-    names: Sequence[InputName], token_lists: TokenLists, articles: TokenLists | None
+    names: Sequence[InputName], rules: Rules, token_lists: TokenLists, articles: TokenLists | None
 ) -> list[TokenLists]:
     """The tokens of each input.
 
     Args:
         names: the inputs, the words first.
+        rules: the text rules of the words.
         token_lists: the words of each title.
         articles: those of each article, as many, an empty list for a title without one; None
             exactly where no input reads them.
@@ -53,7 +59,7 @@ def input_tokens(
             assert articles is not None
             tokens.append(articles)
         else:
-            tokens.append(token_lists if name == "words" else char_bigrams(token_lists))
+            tokens.append(token_lists if name == "words" else char_bigrams(token_lists, rules))
     return tokens
 
 
@@ -78,7 +84,7 @@ def input_ids(
     Raises:
         ValueError: see `input_tokens`.
     """
-    tokens = input_tokens(names, token_lists, articles)
+    tokens = input_tokens(names, vocabularies[0].rules, token_lists, articles)
     return [vocabulary.ids(rows) for vocabulary, rows in zip(vocabularies, tokens, strict=True)]
 
 
@@ -89,7 +95,7 @@ def padded_ids(
     padded_length: int | None = None,
 ) -> list[NDArray[np.int32]]:
     """For each input of branches, the ids `(rows, length)`: see `Vocabulary.encode`."""
-    tokens = input_tokens(names, token_lists, None)
+    tokens = input_tokens(names, vocabularies[0].rules, token_lists, None)
     return [
         vocabulary.encode(rows, padded_length)
         for vocabulary, rows in zip(vocabularies, tokens, strict=True)

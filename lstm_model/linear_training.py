@@ -14,7 +14,7 @@ from lstm_model.branch_config import ArticleConfig
 from lstm_model.inputs import TokenLists
 from lstm_model.linear import count_words, features
 from lstm_model.row_stable import Floats
-from lstm_model.vocabulary import Rules, Vocabulary
+from lstm_model.vocabulary import RESERVED, Rules, Vocabulary
 
 _MAX_STEPS = 2000
 
@@ -34,7 +34,7 @@ def fit(
         targets: the probabilities of the classes, `(articles, CLASSES)`, times the articles'
             weights.
     """
-    vocabulary = Vocabulary.build([[*{*words}] for words in articles], rules, config.min_articles)
+    vocabulary = _words_of_several(Vocabulary.build(articles, rules), articles, config.min_articles)
     words = count_words(*vocabulary.ids(articles))
     of_word = np.bincount(words.ids, minlength=len(vocabulary))
     has_words = np.bincount(words.rows, minlength=len(articles)) > 0
@@ -50,6 +50,13 @@ def fit(
     solution = _logistic_regression(matrix, balanced, config.c)
     weights = {IDF: idf, KERNEL: solution[:-1], BIAS: solution[-1]}
     return vocabulary, {name: array.astype(np.float32) for name, array in weights.items()}
+
+
+def _words_of_several(every: Vocabulary, articles: TokenLists, minimum: int) -> Vocabulary:
+    """The words that this many of the articles have, in the order of `every` word's ids."""
+    of_word = np.bincount(count_words(*every.ids(articles)).ids, minlength=len(every))
+    kept = (word for word, number in zip(every.words, of_word, strict=True) if number >= minimum)
+    return Vocabulary((*RESERVED, *kept), every.rules)
 
 
 def _logistic_regression(

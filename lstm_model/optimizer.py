@@ -34,6 +34,11 @@ class LazyAdam(keras.optimizers.Adam):
             )
         super().build(variables)
 
+    def moments(self, variable: Any) -> tuple[Any, Any]:
+        """The two moments of a variable."""
+        index = self._get_variable_index(variable)
+        return self._momentums[index], self._velocities[index]
+
     def update_step(self, gradient: Tensor, variable: Tensor, learning_rate: Tensor) -> None:
         """Update `variable`, or those of its rows that `gradient` has."""
         if not isinstance(gradient, tf.IndexedSlices):
@@ -43,8 +48,7 @@ class LazyAdam(keras.optimizers.Adam):
         rows, segments = tf.unique(gradient.indices)
         g = tf.math.unsorted_segment_sum(gradient.values, segments, tf.size(rows))  # (rows, width)
 
-        index = self._get_variable_index(variable)
-        momentum, velocity = self._momentums[index].value, self._velocities[index].value
+        momentum, velocity = (moment.value for moment in self.moments(variable))
         m = self.beta_1 * tf.gather(momentum, rows) + (1 - self.beta_1) * g
         v = self.beta_2 * tf.gather(velocity, rows) + (1 - self.beta_2) * tf.square(g)
         step = tf.cast(self.iterations + 1, variable.dtype)

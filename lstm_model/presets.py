@@ -138,7 +138,7 @@ class Preset:
 
     @property
     def inputs(self) -> list[TextInput]:
-        """What the branches read. Bigrams are taken verbatim."""
+        """What the branches read. Bigrams are taken as `char_bigrams` gives them."""
         inputs = [TextInput("words", self.rules, self.min_count, self.embedding_size, self.readers)]
         bigrams = self.pairs
         if bigrams is not None:
@@ -178,7 +178,7 @@ class Preset:
 
 _FAST = Preset(
     name="fast",
-    rules="verbatim",
+    rules="normalised",
     padded_length=None,
     pretrained=True,
     min_count=2,

@@ -51,6 +51,7 @@ class Trainer:
             )
             for examples in (train, dev)
         )
+        self._rows_of = self._changing_rows()
         self.train_labels = np.asarray(train.labels, dtype=np.int32)
         self.dev_labels = np.asarray(dev.labels, dtype=np.int32)
         # One trace for batches of every height and length.
@@ -70,6 +71,18 @@ class Trainer:
             if initializer := _initializer(name):
                 weight = weights[name]
                 weight.assign(initializer(seed=seeds.randint(1, 10**9))(weight.shape))
+
+    def _changing_rows(self) -> dict[str, NDArray[Any]]:
+        """By the names of embeddings and their moments, the rows that training changes.
+
+        They are those of the words of the training rows: the optimiser leaves the others alone.
+        """
+        rows = {}
+        for embedding, ids in zip(self.network.embeddings, self.train_ids, strict=True):
+            weight = embedding.embeddings
+            for variable in (weight, *self.optimizer.moments(weight)):
+                rows[variable.path] = np.unique(ids)
+        return rows
 
     def start_from(self, pretrained: Sequence[WordVectors]) -> None:
         """Set the embedding of each input."""
@@ -168,17 +181,28 @@ class Trainer:
         }
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """For a checkpoint: the variables, and the weights kept for the result by their names."""
-        return {
-            **{name: np.asarray(variable) for name, variable in self._variables().items()},
-            **{f"kept/{name}": weight for name, weight in self.best_weights.items()},
+        """For a checkpoint: the variables, and the weights kept for the result by their names.
+
+        Of embeddings and their moments only the rows that training changes.
+        """
+        variables = {
+            name: np.asarray(variable)[self._rows_of.get(variable.path, ...)]
+            for name, variable in self._variables().items()
         }
+        kept = {
+            f"kept/{path}": weight[self._rows_of.get(path, ...)]
+            for path, weight in self.best_weights.items()
+        }
+        return {**variables, **kept}
 
     def restore(self, arrays: dict[str, NDArray[Any]]) -> None:
-        """Continue from what `arrays` gave."""
+        """Continue from what `arrays` gave, after `start_from` as then."""
         for name, variable in self._variables().items():
-            variable.assign(arrays[name])
-        self.best_weights = {name: arrays[f"kept/{name}"] for name in self.best_weights}
+            values = np.array(variable)
+            values[self._rows_of.get(variable.path, ...)] = arrays[name]
+            variable.assign(values)
+        for path, weight in self.best_weights.items():
+            weight[self._rows_of.get(path, ...)] = arrays[f"kept/{path}"]
 
 
 def _initializer(name: str) -> Any:

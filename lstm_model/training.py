@@ -96,29 +96,24 @@ def train(
     train, dev = split(preset, train, dev)
     configuration = _configuration(preset, train, dev, pretrained)
 
-    checkpoint = latest_checkpoint(checkpoint_dir, configuration)
-    if checkpoint is not None and checkpoint.progress.finished:
-        progress, arrays = checkpoint.progress, checkpoint.arrays
-    else:
-        trainer = Trainer(preset, vocabularies, train, dev)
-        if pretrained is not None:
-            trainer.start_from(pretrained)
-        progress = Progress(configuration, 0, False, 0, [], [])
-        if checkpoint is not None:
-            progress = checkpoint.progress
-            trainer.restore(checkpoint.arrays)
-        while not progress.finished:
-            started = time.perf_counter()
-            figures = trainer.epoch(progress.epoch + 1)
-            progress = _next(preset, progress, figures, time.perf_counter() - started)
-            if progress.best_epoch == progress.epoch:
-                trainer.keep_weights()
-            write_checkpoint(checkpoint_dir, Checkpoint(progress, trainer.arrays()))
-            if on_epoch is not None:
-                on_epoch(_report(preset, progress))
-        arrays = trainer.arrays()
+    trainer = Trainer(preset, vocabularies, train, dev)
+    if pretrained is not None:
+        trainer.start_from(pretrained)
+    progress = Progress(configuration, 0, False, 0, [], [])
+    if checkpoint := latest_checkpoint(checkpoint_dir, configuration):
+        progress = checkpoint.progress
+        trainer.restore(checkpoint.arrays)
+    while not progress.finished:
+        started = time.perf_counter()
+        figures = trainer.epoch(progress.epoch + 1)
+        progress = _next(preset, progress, figures, time.perf_counter() - started)
+        if progress.best_epoch == progress.epoch:
+            trainer.keep_weights()
+        write_checkpoint(checkpoint_dir, Checkpoint(progress, trainer.arrays()))
+        if on_epoch is not None:
+            on_epoch(_report(preset, progress))
     names = network_shapes(preset, *map(len, vocabularies))
-    weights = {name: arrays[f"kept/{name}"] for name in names}
+    weights = {name: trainer.best_weights[name] for name in names}
     if preset.contents is not None and train.articles is not None:
         targets = np.eye(CLASSES, dtype=np.float32)[train.labels]
         vocabulary, of_path = linear_training.fit(
@@ -131,7 +126,7 @@ def train(
 
 
 def _build_vocabularies(preset: Preset, train: Examples) -> list[Vocabulary]:
-    tokens = input_tokens(preset.input_names, train.token_lists, None)
+    tokens = input_tokens(preset.input_names, preset.rules, train.token_lists, None)
     return [
         Vocabulary.build(token_lists, text_input.rules, text_input.min_count)
         for token_lists, text_input in zip(tokens, preset.inputs, strict=True)

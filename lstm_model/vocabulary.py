@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import string
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 
 from lstm_model.joined_tokens import JoinedTokens
 
-Rules = Literal["verbatim", "text_vectorization"]
+Rules = Literal["verbatim", "text_vectorization", "normalised"]
 PADDING, UNKNOWN = 0, 1
 _NO_WORD, _WORDS = -1, -2  # in place of an id: the token becomes no word, or several
 RESERVED = ("", "[UNK]")  # the words of ids 0 and 1, as Keras `TextVectorization` writes them
@@ -29,6 +30,9 @@ FILE_FORMAT = "lstm_model.vocabulary/1"
 _LOWER_AND_STRIP = str.maketrans(string.ascii_uppercase, string.ascii_lowercase, string.punctuation)
 _WHITESPACE = re.compile(r"[ \t\n\v\f\r]+")
 _NO_ASCII = re.compile(r"[^\x00-\x7f]+")
+# jieba keeps these together with digits and letters, but not their full-width forms.
+_PERCENT_OR_PLUS = re.compile(r"([%+])")
+_UNREAD = str.maketrans("", "", '。“”"')
 
 
 def _verbatim(tokens: Iterable[str]) -> list[str]:
@@ -40,9 +44,25 @@ def _text_vectorization(tokens: Iterable[str]) -> list[str]:
     return [word for word in _WHITESPACE.split(text) if word]
 
 
+def normalised_text(text: str) -> str:
+    """The text in NFKC, in which full-width forms are ASCII, without full stops and quotes."""
+    return unicodedata.normalize("NFKC", text).translate(_UNREAD)
+
+
+def normalised_words(tokens: Iterable[str]) -> list[str]:
+    """The words that the rules `normalised` leave of a row's tokens."""
+    return [
+        word
+        for token in tokens
+        for word in _PERCENT_OR_PLUS.split(normalised_text(token))
+        if word.strip()
+    ]
+
+
 _RULES: dict[str, Callable[[Iterable[str]], list[str]]] = {
     "verbatim": _verbatim,
     "text_vectorization": _text_vectorization,
+    "normalised": normalised_words,
 }
 
 
@@ -76,6 +96,8 @@ class Vocabulary:
         `text_vectorization`: the result of Keras `TextVectorization` for the tokens joined by
             spaces (`lower_and_strip_punctuation`, split at whitespace): ASCII letters in lower
             case, ASCII punctuation removed, and with it tokens of nothing else.
+        `normalised`: see `normalised_text`; `%` and `+` are words of their own, and tokens of which
+            only whitespace is left are dropped.
 
     Raises:
         ValueError: unknown rules, a duplicate word, or the first two words are not `RESERVED`.
@@ -121,8 +143,8 @@ class Vocabulary:
         return _IdOfToken(self._ids_of_token)
 
     def _ids_of_token(self, token: str) -> list[int]:
-        if _NO_ASCII.fullmatch(token) and token.strip():  # no rule changes it
-            return [self._id_of_word.get(token, UNKNOWN)]
+        if self.rules != "normalised" and _NO_ASCII.fullmatch(token) and token.strip():
+            return [self._id_of_word.get(token, UNKNOWN)]  # these rules do not change it
         return [self._id_of_word.get(word, UNKNOWN) for word in _RULES[self.rules]((token,))]
 
     def ids(

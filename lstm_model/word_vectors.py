@@ -7,7 +7,8 @@ the matrix of all pairs is factored to as many columns as a vector has values.
 Sources: Levy and Goldberg, "Neural Word Embedding as Implicit Matrix Factorization", NeurIPS 2014;
 the smoothed contexts and the square roots of the singular values: Levy, Goldberg and Dagan,
 "Improving Distributional Similarity with Lessons Learned from Word Embeddings", TACL 3, 2015; the
-factorisation: Halko, Martinsson and Tropp, SIAM Review 53(2), 2011, algorithm 4.4.
+factorisation: Halko, Martinsson and Tropp, SIAM Review 53(2), 2011, algorithm 4.4, with LU in place
+of QR but for the last step, as scikit-learn's `randomized_svd` has it.
 """
 
 from __future__ import annotations
@@ -65,6 +66,7 @@ def learn_vectors(
         size: length of a vector.
         seed: of the random start of the factorisation.
     """
+    import scipy.linalg  # noqa: F401  # limits hold for libraries that are loaded
     from threadpoolctl import threadpool_limits
 
     vocabulary = Vocabulary.build(token_lists, rules, min_count)
@@ -117,12 +119,17 @@ def _factored(matrix: Any, size: int, seed: int) -> Floats:
         size: how many: the result is `(words, size)`, float32, or `(words, words)` if that is
             smaller.
     """
+    from scipy.linalg import lu, qr
+
     width = min(size + _OVERSAMPLING, matrix.shape[0])
-    start = np.random.default_rng(seed).standard_normal((matrix.shape[0], width), np.float32)
-    basis = np.linalg.qr(matrix @ start).Q  # (words, width)
+    transposed = matrix.T.tocsr()  # its products are faster than those of `matrix.T`
+    basis = np.random.default_rng(seed).standard_normal((matrix.shape[0], width), np.float32)
     for _ in range(_ITERATIONS):
-        basis = np.linalg.qr(matrix @ np.linalg.qr(matrix.T @ basis).Q).Q
-    small = (matrix.T @ basis).T  # (width, words)
-    left, values, _ = np.linalg.svd(small, full_matrices=False)
+        basis = lu(matrix @ basis, permute_l=True)[0]  # (words, width)
+        basis = lu(transposed @ basis, permute_l=True)[0]
+    basis = qr(matrix @ basis, mode="economic")[0]
+    # The right factor of `basis.T @ matrix` is not needed: that of its QR is left out.
+    [triangle] = qr(transposed @ basis, mode="r")
+    left, values, _ = np.linalg.svd(triangle[:width].T)
     scaled: Floats = (basis @ left[:, :size]) * np.sqrt(values[:size])
     return scaled.astype(np.float32)

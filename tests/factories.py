@@ -60,7 +60,7 @@ def random_bundle(
     texts = [list(words)]
     vocabularies = [Vocabulary.build(texts, preset.rules)]
     if preset.pairs:
-        vocabularies.append(Vocabulary.build(char_bigrams(texts), "verbatim"))
+        vocabularies.append(Vocabulary.build(char_bigrams(texts, preset.rules), "verbatim"))
     if preset.contents:
         vocabularies.append(Vocabulary.build(texts, preset.rules))
     rng = np.random.default_rng(seed)

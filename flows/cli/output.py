@@ -148,7 +148,8 @@ def _figure_lines(metrics: Result) -> list[str]:
             if numbers["rows"]:
                 lines.append(
                     f"{split}, {part.replace('_', ' ')}: accuracy {_figure(numbers, 'accuracy')}, "
-                    f"macro-F1 {_figure(numbers, 'macro_f1')}, {numbers['rows']} headlines"
+                    f"macro-F1 {_figure(numbers, 'macro_f1')}, "
+                    f"positive recall {numbers['positive_recall']:.3f}, {numbers['rows']} headlines"
                 )
     return lines
 
@@ -227,6 +228,7 @@ def night_lines(root: DataRoot, result: Result) -> list[str]:
         *skipped,
         *_drift_lines(result),
         f"report: {_relative_path(result['report'])}",
+        f"all reports: {_relative_path(root.location(root.overview))}",
     ]
 
 

@@ -19,6 +19,7 @@ from headlines.corpus.token_cache import (
 )
 from headlines.errors import DamagedArtifact, InputError
 from headlines.hashing import file_sha256
+from headlines.readers.titles import half_width
 from headlines.segmentation import Segmenter, compatible, describe
 from headlines.storage.artifact import Artifact
 from headlines.storage.data_root import DataRoot
@@ -208,10 +209,11 @@ def _chunks(path: Path, sizes: ChunkSizes) -> Iterator[_Chunk]:
 
 def _segment_chunk(root: DataRoot, segmenter: Segmenter, chunk: _Chunk) -> tuple[pa.Table, bool]:
     """The words of a chunk, and whether they come from the cache."""
-    cached = tokens_for(root, segmenter, chunk.title)
+    titles = [half_width(title) for title in chunk.title]
+    cached = tokens_for(root, segmenter, titles)
     try:
         tokens = read_token_lists(cached)
     except FileNotFoundError:  # the cache was pruned at this moment
-        tokens = pa.chunked_array([segmenter.cut(chunk.title)], type=SCHEMA.field("tokens").type)
+        tokens = pa.chunked_array([segmenter.cut(titles)], type=SCHEMA.field("tokens").type)
     columns = {"row": chunk.row, "record_id": chunk.record_id, "tokens": tokens}
     return pa.table(columns, schema=SCHEMA), cached.reused

@@ -21,6 +21,7 @@ from headlines.metrics.classification import classification_metrics, confusion_m
 from headlines.metrics.profile import Profile, oov_rates, profile_of
 from headlines.metrics.slices import by_length, by_unknown
 from headlines.models import registry
+from headlines.readers.titles import half_width
 from headlines.segmentation import Segmenter
 from headlines.segmentation.article_words import article_tokens
 from headlines.storage.artifact import Artifact
@@ -127,7 +128,7 @@ def _check_behaviour(
         changed: Sequence[str], indices: npt.NDArray[np.intp]
     ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int8]]:
         articles = None if contents is None else [contents[index] for index in indices]
-        probabilities = scorer.predict(segmenter.cut(changed), articles)
+        probabilities = scorer.predict(segmenter.cut(map(half_width, changed)), articles)
         return probabilities, scorer.labels(probabilities)
 
     def known(text: str) -> float:
@@ -193,4 +194,5 @@ def _summarise(metrics: dict[str, Any]) -> dict[str, Any]:
     """The metrics that the manifest holds."""
     summary = {name: metrics[name] for name in ("rows", "accuracy", "macro_f1")}
     intervals = {name: metrics["intervals"][name] for name in ("accuracy", "macro_f1")}
-    return {**summary, "intervals": intervals}
+    recall = metrics["classes"]["positive"]["recall"]
+    return {**summary, "positive_recall": recall, "intervals": intervals}

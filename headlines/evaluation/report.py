@@ -152,7 +152,8 @@ def evaluation_summary(evaluation: Artifact) -> str:
             lines.append(
                 f"- {split}, without leaked titles: accuracy {score(values['accuracy'])} "
                 f"({interval(intervals['accuracy'])}), macro-F1 {score(values['macro_f1'])} "
-                f"({interval(intervals['macro_f1'])}), {values['rows']} headlines"
+                f"({interval(intervals['macro_f1'])}), positive recall "
+                f"{score(values['classes']['positive']['recall'])}, {values['rows']} headlines"
             )
     if sentences := baseline_sentences(baseline):
         lines.append(f"- compared with the linear baseline: {' '.join(sentences)}")

@@ -1,4 +1,4 @@
-"""`visible_text` and `record_id` of many titles at once, with a table of all code points.
+"""`readable_text` and `record_id` of many titles at once, with a table of all code points.
 
 Most titles consist of characters that NFKC leaves as they are or replaces by another one, and their
 white space is single spaces. Any other title is left to `headlines.readers.titles`.
@@ -12,7 +12,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from headlines.readers.titles import may_be_invisible, normalised, visible_text
+from headlines.readers.titles import FULL_WIDTH, may_be_invisible, normalised, readable_text
 
 Codes = NDArray[np.uint32]
 
@@ -26,14 +26,14 @@ _SIMPLE = (
 )
 
 
-def visible_texts(texts: Sequence[str]) -> list[str]:
-    """`visible_text` of each."""
+def readable_texts(texts: Sequence[str]) -> list[str]:
+    """`readable_text` of each."""
     codes, ends = _joined(texts)
-    visible = list(texts)
-    marked = np.flatnonzero(_may_be_invisible()[codes])
+    readable = list(texts)
+    marked = np.flatnonzero(_may_change()[codes])
     for number in np.unique(np.searchsorted(ends, marked, "right")).tolist():
-        visible[number] = visible_text(texts[number])
-    return visible
+        readable[number] = readable_text(texts[number])
+    return readable
 
 
 def record_ids(texts: Sequence[str]) -> list[str]:
@@ -62,11 +62,12 @@ def _joined(texts: Sequence[str]) -> tuple[Codes, NDArray[np.int64]]:
 
 
 @cache
-def _may_be_invisible() -> NDArray[np.bool_]:
+def _may_change() -> NDArray[np.bool_]:
+    """Whether `readable_text` may remove or replace each code point."""
     table = np.ones(0x110000, bool)  # also of emoji, which are few
     table[:0x10000] = False
     invisible = may_be_invisible("".join(map(chr, (*range(0xD800), *range(0xE000, 0x10000)))))
-    table[list(map(ord, invisible))] = True
+    table[[ord(character) for character in (*invisible, *FULL_WIDTH)]] = True
     return table
 
 

@@ -1,7 +1,8 @@
-"""The text of a headline: its record id, and what makes it unusable."""
+"""The text of a headline: its record id, what models read of it, and what makes it unusable."""
 
 import hashlib
 import re
+import string
 import unicodedata
 
 MAX_TITLE = 500  # characters; the longest headline of the iNews corpus has 89
@@ -34,6 +35,12 @@ _INVISIBLE = re.compile(
     f"|(?<![{_EMOJI}])[\ufe0e\ufe0f](?!\u20e3)"  # U+20E3 makes a key of a digit
     f"|(?<![{_EMOJI}])(?<![{_EMOJI}]\ufe0f)\u200d|\u200d(?![{_EMOJI}])"
 )
+# ASCII that jieba keeps together in words such as `27`, `3.5` and `WiFi`. It takes each full-width
+# form of them for a word of its own. Not `%` and `+`: the notebook's vocabulary has words of these.
+_IN_WORDS = string.ascii_letters + string.digits + "#&._-"
+_TO_HALF_WIDTH = {ord(character) + 0xFEE0: character for character in _IN_WORDS}
+FULL_WIDTH = "".join(map(chr, _TO_HALF_WIDTH))
+_FULL_WIDTH = re.compile(f"[{FULL_WIDTH}]")
 
 
 def may_be_invisible(characters: str) -> list[str]:
@@ -48,6 +55,16 @@ def visible_text(text: str) -> str:
     sequence of emoji.
     """
     return _INVISIBLE.sub(r"\1", text) if _CANDIDATE.search(text) else text
+
+
+def half_width(text: str) -> str:
+    """The text with ASCII in place of full-width letters, digits and marks within words."""
+    return text.translate(_TO_HALF_WIDTH) if _FULL_WIDTH.search(text) else text
+
+
+def readable_text(text: str) -> str:
+    """What is cut into words: the visible text, by `half_width`."""
+    return half_width(visible_text(text))
 
 
 def normalised(text: str) -> str:

@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from headlines.errors import InputError
 from headlines.models import champion, registry
-from headlines.readers.titles import title_problem, visible_text
+from headlines.readers.titles import readable_text, title_problem
 from headlines.segmentation import Segmenter, item_list, text_list
 from headlines.segmentation.article_words import article_tokens
 from headlines.settings import Settings
@@ -61,6 +61,6 @@ def classify(
     artifact = champion.resolve(root, model)
     scorer = registry.load_scorer(artifact, segmenter.fingerprint())
     articles = article_tokens(scorer.preset, segmenter, contents)
-    words = segmenter.cut(visible_text(title) for title in titles)
+    words = segmenter.cut(readable_text(title) for title in titles)
     probabilities = scorer.predict(words, articles)
     return probabilities, scorer.labels(probabilities)

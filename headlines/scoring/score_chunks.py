@@ -22,7 +22,7 @@ from headlines.labels import LABELS
 from headlines.metrics.profile import BINS, EMPTY_PROFILE, Profile, oov_rates, profile_of
 from headlines.models import registry
 from headlines.models.scorers import cached_scorer, model_files_digest
-from headlines.readers.many_titles import record_ids, visible_texts
+from headlines.readers.many_titles import readable_texts, record_ids
 from headlines.scoring.batch import Batch
 from headlines.scoring.chunks import ChunkRef, read_chunk
 from headlines.scoring.options import ScoreOptions
@@ -199,7 +199,7 @@ def predictions_table(
     titles = rows.column("title").to_pylist()
     articles = _articles(rows, content_column) if content_column else ()
     contents = article_tokens(scorer.preset, segmenter, articles)
-    read = _ids(scorer, segmenter, visible_texts(titles), contents)
+    read = _ids(scorer, segmenter, readable_texts(titles), contents)
     ids, words = read[0]  # (words,), (rows,)
     probabilities = scorer.predict_ids(read)
     labels = scorer.labels(probabilities)

@@ -78,11 +78,20 @@ STAGES = {
         ),
     ),
     "words": Stage(2, (*_SEGMENTATION, "headlines.corpus.token_cache")),
-    "tokens": Stage(3, (*_SEGMENTATION, "headlines.corpus.token_cache", "headlines.corpus.tokens")),
-    "pretrained": Stage(
-        3,
+    "tokens": Stage(
+        4,
         (
             *_SEGMENTATION,
+            "headlines.corpus.token_cache",
+            "headlines.corpus.tokens",
+            "headlines.readers.titles",
+        ),
+    ),
+    "pretrained": Stage(
+        4,
+        (
+            *_SEGMENTATION,
+            "headlines.readers.titles",
             "headlines.training.pretrain",
             "lstm_model.inputs",
             "lstm_model.vocabulary",
@@ -133,8 +142,9 @@ STAGES = {
         ),
     ),
     "evaluation": Stage(
-        7,
+        8,
         (
+            "headlines.readers.titles",
             "headlines.evaluation.baseline",
             "headlines.evaluation.behaviour",
             "headlines.segmentation.article_words",
@@ -173,7 +183,7 @@ STAGES = {
         ),
     ),
     "predictions": Stage(
-        3,
+        4,
         (
             *_SEGMENTATION,
             "headlines.segmentation.article_words",

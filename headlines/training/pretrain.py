@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from headlines.corpus.dataset import read_corpus
+from headlines.readers.titles import half_width
 from headlines.segmentation import Segmenter
 from headlines.storage.artifact import Artifact
 from headlines.storage.data_root import DataRoot
@@ -47,7 +48,7 @@ def pretrain_view(root: DataRoot, corpus: Artifact, preset: Preset, view: InputN
         {
             "view": kind,
             "segmenter": segmenter.fingerprint(),
-            "rules": rules,
+            "rules": preset.rules,
             "min_count": min_count,
             "size": size,
             "seed": preset.seed,
@@ -61,9 +62,9 @@ def pretrain_view(root: DataRoot, corpus: Artifact, preset: Preset, view: InputN
         from lstm_model.word_vectors import learn_vectors
 
         texts = _texts(corpus, keep_leaked=preset.keep_leaked_titles)
-        token_lists = segmenter.cut(texts)
+        token_lists = segmenter.cut(map(half_width, texts))
         if kind == "pairs":
-            token_lists = char_bigrams(token_lists)
+            token_lists = char_bigrams(token_lists, preset.rules)
         vectors = learn_vectors(token_lists, rules, min_count, size, preset.seed)
         vectors.vocabulary.save(draft / _VOCABULARY)
         # Not `save_file`, which raises no OSError on a full disk.

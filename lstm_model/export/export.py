@@ -44,6 +44,8 @@ _INPUT_TEXTS: dict[InputName, str] = {
 }
 _RULES = {
     "verbatim": "tokens as they are; those of only whitespace are dropped",
+    "normalised": "title and tokens in Unicode's form NFKC and without the characters 。“”\"; of a "
+    "token, % and + are words of their own; those of only whitespace are dropped",
     "text_vectorization": "the tokens joined by spaces, ASCII letters in lower case and without "
     "ASCII punctuation, split at ASCII whitespace",
 }

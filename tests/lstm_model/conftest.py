@@ -53,7 +53,7 @@ def make_bundle(make_preset: Callable[..., Preset]) -> Callable[..., Bundle]:
         preset = make_preset(**fields)
         vocabularies = [Vocabulary.build([WORDS], preset.rules)]
         if preset.pairs:
-            pairs = char_bigrams([WORDS, WORDS[::-1], [*WORDS[3:], *WORDS[:3]]])
+            pairs = char_bigrams([WORDS, WORDS[::-1], [*WORDS[3:], *WORDS[:3]]], preset.rules)
             vocabularies.append(Vocabulary.build(pairs, "verbatim"))
         if preset.contents:
             vocabularies.append(Vocabulary.build([WORDS[::-1]], preset.rules))

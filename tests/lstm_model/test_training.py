@@ -403,7 +403,7 @@ def test_each_input_starts_from_its_vectors(preset: Preset, tmp_path: Path) -> N
     preset = dataclasses.replace(
         preset, pretrained=True, epochs=1, learning_rate=1e-9, pairs=BigramConfig(1, 1, 4)
     )
-    pairs = char_bigrams(TRAIN.token_lists)
+    pairs = char_bigrams(TRAIN.token_lists, "verbatim")
     vectors = [vectors_of(preset), learn_vectors(pairs, "verbatim", 1, 4, seed=0)]
     trained = train(preset, TRAIN, DEV, tmp_path, pretrained=vectors)
     assert trained.vocabularies == [one.vocabulary for one in vectors]

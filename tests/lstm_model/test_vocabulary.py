@@ -3,6 +3,8 @@ from __future__ import annotations
 import json
 import re
 import string
+import unicodedata
+from typing import get_args
 
 import keras
 import numpy as np
@@ -11,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lstm_model.joined_tokens import JoinedTokens
-from lstm_model.vocabulary import UNKNOWN, Vocabulary
+from lstm_model.vocabulary import UNKNOWN, Rules, Vocabulary
 
 tokens = st.lists(
     st.text(st.sampled_from("股市涨AaZbÉé5-!。，　 \t[]'\x1c"), max_size=4), max_size=8
@@ -40,6 +42,14 @@ def test_text_vectorization_changes_only_ascii() -> None:
     row = ["NBA", "!!", "《", "iPhone-X", "É", "\u3000", "a b"]
     vocabulary = Vocabulary.build([row], "text_vectorization")
     assert set(vocabulary.words[2:]) == {"nba", "《", "iphonex", "É", "\u3000", "a", "b"}
+
+
+def test_normalised_words_are_nfkc_without_stops_and_quotes() -> None:
+    row = ["“", "ＮＢＡ", "”", "50%", "5", "０", "％", "，", "C++", "。", '"', "\u3000", "…", "天"]
+    words = ["NBA", "50", "%", "5", "0", "%", ",", "C", "+", "+", "...", "天"]
+    vocabulary = Vocabulary.build([row], "normalised")
+    assert set(vocabulary.words[2:]) == set(words)
+    assert [vocabulary.words[n] for n in vocabulary.ids([row])[0]] == words
 
 
 @settings(max_examples=40, deadline=None)
@@ -81,7 +91,7 @@ def test_every_word_of_the_rows_is_known(rows: list[list[str]]) -> None:
     assert words == [token for row in rows for token in row if token.strip()]
 
 
-@pytest.mark.parametrize("rules", ["verbatim", "text_vectorization"])
+@pytest.mark.parametrize("rules", get_args(Rules))
 def test_reserved_words_in_the_text_are_unknown(rules: str) -> None:
     vocabulary = Vocabulary.build([["[UNK]", "", "x"]], rules)
     assert len(set(vocabulary.words)) == len(vocabulary.words)
@@ -137,7 +147,7 @@ def test_unknown_rules_are_rejected() -> None:
 
 @given(st.lists(st.text(max_size=6), max_size=12))
 def test_ids_of_a_row_follow_the_text_rules(tokens) -> None:
-    for rules in ("verbatim", "text_vectorization"):
+    for rules in get_args(Rules):
         # Words as a file may hold them, though no rule would give them.
         vocabulary = Vocabulary(("", "[UNK]", "Ab", "ab", "股市", "\u3000", " ", "!"), rules)
         known = {word: place for place, word in enumerate(vocabulary.words) if place > 1}
@@ -157,7 +167,7 @@ def test_joined_rows_are_the_rows(rows: list[list[str]]) -> None:
     joined = JoinedTokens.of(rows)
     assert list(joined) == joined[:] == rows
     assert [joined[number - len(rows)] for number in range(len(rows))] == rows
-    for rules in ("verbatim", "text_vectorization"):
+    for rules in get_args(Rules):
         vocabulary = Vocabulary.build([["股", "涨!", "\n", "a"]], rules)
         for ours, theirs in zip(vocabulary.ids(joined), vocabulary.ids(rows), strict=True):
             np.testing.assert_array_equal(ours, theirs)
@@ -166,6 +176,10 @@ def test_joined_rows_are_the_rows(rows: list[list[str]]) -> None:
 def words_by_the_rules(tokens: list[str], rules: str) -> list[str]:
     if rules == "verbatim":
         return [token for token in tokens if token.strip()]
+    if rules == "normalised":
+        texts = [re.sub('[。“”"]', "", unicodedata.normalize("NFKC", token)) for token in tokens]
+        words = [word for text in texts for word in re.findall("[%+]|[^%+]+", text)]
+        return [word for word in words if word.strip()]
     lowered = "".join(c.lower() if c.isascii() else c for c in " ".join(tokens))
     kept = "".join(c for c in lowered if c not in string.punctuation)
     return [word for word in re.split("[ \t\n\v\f\r]+", kept) if word]

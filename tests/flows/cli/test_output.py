@@ -50,7 +50,8 @@ def test_an_empty_inbox_is_shown() -> None:
 
 def test_figures_have_intervals_where_there_are_rows() -> None:
     intervals = {"accuracy": [0.7334, 0.7866], "macro_f1": [0.6353, 0.711]}
-    all_rows = {"rows": 998, "accuracy": 0.7605, "macro_f1": 0.6739, "intervals": intervals}
+    figures = {"accuracy": 0.7605, "macro_f1": 0.6739, "positive_recall": 0.4337}
+    all_rows = {"rows": 998, **figures, "intervals": intervals}
     nothing = dict.fromkeys(("accuracy", "macro_f1"))
     figures = {
         "dev": {"all": all_rows, "without_leaked_titles": all_rows | {"rows": 968}},
@@ -60,9 +61,10 @@ def test_figures_have_intervals_where_there_are_rows() -> None:
         ROOT, {**REST, **asdict(NightSummary("m", [], 0, {}, {}, *NO_DRIFT)), "figures": figures}
     )
     assert [line for line in lines if "accuracy" in line] == [
-        "dev, all: accuracy 0.760 (0.733–0.787), macro-F1 0.674 (0.635–0.711), 998 headlines",
+        "dev, all: accuracy 0.760 (0.733–0.787), macro-F1 0.674 (0.635–0.711), "
+        "positive recall 0.434, 998 headlines",
         "dev, without leaked titles: accuracy 0.760 (0.733–0.787), "
-        "macro-F1 0.674 (0.635–0.711), 968 headlines",
+        "macro-F1 0.674 (0.635–0.711), positive recall 0.434, 968 headlines",
     ]
 
 

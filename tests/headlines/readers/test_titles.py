@@ -6,11 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headlines.readers.many_titles import record_ids, visible_texts
+from headlines.readers.many_titles import readable_texts, record_ids
 from headlines.readers.titles import (
     MAX_TITLE,
+    half_width,
     has_undecodable,
     normalised,
+    readable_text,
     record_id,
     title_problem,
     visible_text,
@@ -109,6 +111,10 @@ def test_visible_text_of_visible_text_is_the_same(text: str) -> None:
     assert visible_text(visible_text(text)) == visible_text(text)
 
 
+def test_half_width_leaves_marks_that_are_no_part_of_words() -> None:
+    assert half_width("５．５％的Ｔ恤（＃１），Ｃ＋＋！") == "5.5％的T恤（#1），C＋＋！"
+
+
 @given(st.binary())
 def test_undecodable_bytes_are_found_anywhere(content: bytes) -> None:
     try:
@@ -132,7 +138,7 @@ OFTEN = st.sampled_from([*"a Ａ　。，—“…①ｶﾞがか\u3099\u0301e\n
 @given(st.lists(st.lists(OFTEN | TEXT, max_size=6).map("".join), max_size=8))
 def test_many_titles_at_once_are_as_one_by_one(titles: list[str]) -> None:
     assert record_ids(titles) == [record_id(title) for title in titles]
-    assert visible_texts(titles) == [visible_text(title) for title in titles]
+    assert readable_texts(titles) == [readable_text(title) for title in titles]
 
 
 def test_every_character_is_normalised_alike_at_once() -> None:
