@@ -150,9 +150,9 @@ class ArticlePath(keras.Layer):
     def __init__(self, config: ArticleConfig, words: int, name: str) -> None:
         super().__init__(name=name, trainable=False)
         self.config = config
-        self.idf = self.add_weight(shape=(words,), name="idf")
-        self.kernel = self.add_weight(shape=(words, CLASSES), name="kernel")
-        self.bias = self.add_weight(shape=(CLASSES,), name="bias")
+        self.idf = self.add_weight(shape=(words,), initializer="zeros", name="idf")
+        self.kernel = self.add_weight(shape=(words, CLASSES), initializer="zeros", name="kernel")
+        self.bias = self.add_weight(shape=(CLASSES,), initializer="zeros", name="bias")
 
     def call(self, inputs: list[Tensor]) -> Tensor:
         ops = keras.ops
