@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from lstm_model.architecture import CLASSES, weight_shapes
+from lstm_model.architecture import CLASSES, network_shapes
 from lstm_model.batching import batches
 from lstm_model.classifier import Tensor, build_network, mean_probabilities
 from lstm_model.examples import Examples, macro_f1
@@ -38,7 +38,7 @@ class Trainer:
         tf.config.experimental.enable_op_determinism()
         self.preset = preset
         self.network = build_network(preset, *map(len, vocabularies))
-        self._draw_weights(list(weight_shapes(preset, *map(len, vocabularies))))
+        self._draw_weights(list(network_shapes(preset, *map(len, vocabularies))))
         self.optimizer = LazyAdam(preset.learning_rate)
         self.optimizer.build(self.network.weights)
         self.best_weights = self._weights()
@@ -47,8 +47,7 @@ class Trainer:
                 preset.input_names,
                 vocabularies,
                 examples.token_lists,
-                examples.articles,
-                preset.padded_length,
+                padded_length=preset.padded_length,
             )
             for examples in (train, dev)
         )
@@ -101,8 +100,7 @@ class Trainer:
         """
         rows = len(self.train_targets)
         rng = np.random.default_rng([self.preset.seed, epoch])
-        longest_input = self.train_ids[-1 if self.preset.contents else 0]
-        lengths = np.count_nonzero(longest_input, axis=1)
+        lengths = np.count_nonzero(self.train_ids[0], axis=1)
         order = batches(lengths, self.preset.batch_size, rng)
         self.optimizer.learning_rate.assign(learning_rate(self.preset, epoch))
         loss = correct = 0.0
