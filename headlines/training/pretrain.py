@@ -1,7 +1,7 @@
 """Learns word vectors from the texts of a corpus, without labels, as initial embeddings of models.
 
-Presets that read character bigrams get vectors of these too; word vectors serve titles and articles
-alike. As a stage of its own, it is not repeated for another training or preset.
+Presets that read character bigrams get vectors of these too. As a stage of its own, it is not
+repeated for another training or preset.
 """
 
 from collections.abc import Sequence
