@@ -16,11 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from lstm_model import linear_training
-from lstm_model.architecture import CLASSES, network_shapes
+from lstm_model.architecture import network_shapes
 from lstm_model.bundle import Bundle
 from lstm_model.checkpoint import Checkpoint, Progress, latest_checkpoint, write_checkpoint
 from lstm_model.examples import Examples, digest, split, validate
@@ -115,7 +114,7 @@ def train(
     names = network_shapes(preset, *map(len, vocabularies))
     weights = {name: trainer.best_weights[name] for name in names}
     if preset.contents is not None and train.articles is not None:
-        targets = np.eye(CLASSES, dtype=np.float32)[train.labels]
+        targets = train.targets(label_smoothing=0) * train.relative_weights()[:, None]
         vocabulary, of_path = linear_training.fit(
             preset.contents, preset.rules, train.articles, targets
         )

@@ -16,11 +16,11 @@ import pytest
 import tensorflow as tf
 
 from lstm_model import PackedScorer
-from lstm_model.architecture import weight_shapes
+from lstm_model.architecture import BIAS, IDF, KERNEL, weight_shapes
 from lstm_model.branch_config import ArticleConfig, BigramConfig
 from lstm_model.bundle import read_bundle, write_bundle
 from lstm_model.classifier import build_network
-from lstm_model.examples import Examples, macro_f1
+from lstm_model.examples import UNLABELLED, Examples, macro_f1
 from lstm_model.inputs import char_bigrams, padded_ids
 from lstm_model.presets import PRESETS, Preset
 from lstm_model.trainer import TrainingError, adversarial_step, learning_rate, mean_loss
@@ -354,6 +354,13 @@ def test_training_learns_from_articles(preset, tmp_path: Path) -> None:
     with pytest.raises(Stopped):
         train(preset, given, given, tmp_path / "interrupted", stop_after(1))
     assert_same(train(preset, given, given, tmp_path / "interrupted"), trained)
+    soft_labels = np.eye(3, dtype=np.float32)[TRAIN.labels]
+    unlabelled = np.full_like(TRAIN.labels, UNLABELLED)
+    taught = train(
+        preset, Examples(titles, unlabelled, articles, soft_labels), given, tmp_path / "taught"
+    )
+    for name in (IDF, KERNEL, BIAS):
+        np.testing.assert_array_equal(taught.weights[name], trained.weights[name])
     with pytest.raises(ValueError, match="reads articles, but none are given"):
         train(preset, TRAIN, DEV, tmp_path / "without")
     others = Examples(titles, TRAIN.labels, [list(reversed(words)) for words in articles])
