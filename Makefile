@@ -2,6 +2,7 @@
 
 VENV := .venv
 BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 READY := $(VENV)/ready
 PYTEST := $(BIN)/pytest -q -n 2 --dist loadfile --no-loadscope-reorder --durations 20
 
@@ -13,7 +14,7 @@ FIND_PYTHON = for python in $$PYTHON python3.12 python3.11 python3.13 python3 py
 	echo "make: no Python 3.11, 3.12 or 3.13 with venv was found; install one, or name it: make PYTHON=/path/to/python" >&2; \
 	exit 1
 
-.PHONY: run up down status test test-all test-slow test-faults lint types imports venv lock clean
+.PHONY: run up down status notebook test test-all test-slow test-faults lint types imports venv lock clean
 
 run: venv  ## run the nightly job: corpus, tokens, model, evaluation, predictions
 	@$(BIN)/headlines nightly
@@ -26,6 +27,11 @@ down: venv  ## stop what `make up` started
 
 status: venv  ## show server, schedule, worker, last night and alerts
 	@$(BIN)/headlines status
+
+notebook: venv  ## open docs/lstm_by_hand.ipynb in JupyterLab, which is installed the first time
+	@$(BIN)/python -c 'import jupyterlab' 2>/dev/null || \
+	  $(PIP) install --no-deps --require-hashes -r requirements-notebook.lock
+	@$(BIN)/jupyter lab --ip 127.0.0.1 docs/lstm_by_hand.ipynb
 
 test: venv  ## run the tests that need no server, in two processes
 	@$(PYTEST)
@@ -59,8 +65,8 @@ $(VENV):
 	@python=$$($(FIND_PYTHON)) || exit 1; \
 	echo "make: $(VENV) from requirements.lock with $$python (some minutes)"; \
 	rm -rf $(VENV) && "$$python" -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@$(PIP) install --no-deps --require-hashes -r requirements.lock
+	@$(PIP) install --no-deps --no-build-isolation --editable .
 	@cp requirements.lock $(READY)
 
 # The scorer's kernel, compiled again after a change. An old one must not outlive its source.
@@ -74,6 +80,8 @@ $(VENV)/kernel: setup.py $(wildcard lstm_model/_kernel*.[ch])
 lock:  ## pin the newest versions that pyproject.toml allows
 	@uv pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11 \
 	  --all-extras --upgrade pyproject.toml -o requirements.lock > /dev/null
+	@uv pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11 \
+	  --group notebook --constraint requirements.lock -o requirements-notebook.lock > /dev/null
 
 clean:
 	rm -rf $(VENV) build *.egg-info lstm_model/_kernel*.so .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -2,6 +2,7 @@
 
 from headlines.evaluation import evaluate
 from headlines.evaluation.report import evaluation_summary
+from headlines.nightly.overview import write_overview
 from headlines.storage.artifact import Artifact
 from headlines.storage.data_root import DataRoot
 from tasks.reporting import log_stage, show_report, show_table
@@ -26,4 +27,5 @@ def evaluate_model(
     report = artifact.directory / "report.html"
     title = f"Evaluation of {version}"
     show_report(root, "evaluation-report", evaluation_summary(artifact), report, title)
+    write_overview(root)
     return artifact

@@ -6,6 +6,7 @@ from pathlib import Path
 from prefect.logging import get_run_logger
 
 from headlines.nightly.history import NightSummary, save_night
+from headlines.nightly.overview import write_overview
 from headlines.nightly.report import night_summary, write_nightly_report
 from headlines.storage.data_root import DataRoot
 from tasks.reporting import show_report, show_table
@@ -35,4 +36,5 @@ def report_night(root: DataRoot, title: str, night: NightSummary) -> Path:
     show_report(root, "night-report", night_summary(night, path), path, f"The night {title}")
     # Last, so that a retried task does not record the night twice.
     save_night(root, title, night)
+    write_overview(root)
     return path

@@ -228,6 +228,7 @@ def night_lines(root: DataRoot, result: Result) -> list[str]:
         *skipped,
         *_drift_lines(result),
         f"report: {_relative_path(result['report'])}",
+        f"all reports: {_relative_path(root.location(root.overview))}",
     ]
 
 

@@ -19,6 +19,8 @@ from headlines.storage.data_root import DataRoot
 from headlines.storage.manifest import dump_signed, load_signed
 
 _FORMAT = 1
+_LATER = ("rejected", "stopped", "drift", "drift_level")  # fields that earlier releases lack
+_DRIFT_LEVELS = ("ok", "warn", "stop")
 _NOTE = "night-begun"  # below the work directory
 _MAX_NIGHTS = 14  # in a report: the last week and the one before
 _log = logging.getLogger(__name__)
@@ -32,11 +34,19 @@ class NightRecord:
         title: its time in UTC, as in the name of its report.
         model: version that scored.
         profile: what the headlines scored in it look like.
+        rejected: rows that could not be scored; None in records of earlier releases, as below.
+        stopped: batches that were stopped.
+        drift: the highest population stability index that was judged.
+        drift_level: `ok`, `warn` or `stop`, the most serious of the night.
     """
 
     title: str
     model: str
     profile: Profile
+    rejected: int | None = None
+    stopped: int | None = None
+    drift: float | None = None
+    drift_level: str | None = None
 
 
 @dataclass(frozen=True)
@@ -91,7 +101,17 @@ def mark_started(root: DataRoot) -> str | None:
 
 def save_night(root: DataRoot, title: str, night: NightSummary) -> None:
     """Record a night that has ended for the reports of later nights, next to its report."""
-    data = {"format": _FORMAT, "model": night.model, "profile": night.profile.to_dict()}
+    judged = [finding for finding in night.drift if finding.level in _DRIFT_LEVELS]
+    worst = max(judged, key=lambda finding: _DRIFT_LEVELS.index(finding.level), default=None)
+    data = {
+        "format": _FORMAT,
+        "model": night.model,
+        "profile": night.profile.to_dict(),
+        "rejected": sum(batch.rejected for batch in night.scored),
+        "stopped": sum(batch.outcome == "stopped" for batch in night.batches),
+        "drift": max((finding.psi or 0.0 for finding in judged), default=None),
+        "drift_level": worst.level if worst else None,
+    }
     name = f"{root.nightly_reports}/{title}.json"
     root.store.write_document(name, dump_signed(data).encode())
     (root.store.work / _NOTE).unlink(missing_ok=True)
@@ -106,13 +126,22 @@ def recent_nights(root: DataRoot) -> list[NightRecord]:
     return list(itertools.islice(latest, _MAX_NIGHTS))[::-1]
 
 
+def nights(root: DataRoot, most: int) -> list[NightRecord]:
+    """At most so many nights, also those that scored nothing, the latest first."""
+    return list(itertools.islice(_latest_first(root), most))
+
+
 def _latest_first(root: DataRoot) -> Iterator[NightRecord]:
     for name in reversed(root.store.list_documents(root.nightly_reports, ".json")):
         try:
             data = load_signed(root.store.read_document(name).text or "")
             if data["format"] != _FORMAT:
                 raise ValueError("its format is not known")
-            title = PurePosixPath(name).stem
-            yield NightRecord(title, str(data["model"]), Profile.from_dict(data["profile"]))
+            yield NightRecord(
+                title=PurePosixPath(name).stem,
+                model=str(data["model"]),
+                profile=Profile.from_dict(data["profile"]),
+                **{name: data.get(name) for name in _LATER},
+            )
         except (OSError, ValueError, KeyError, TypeError) as error:
             _log.warning("%s cannot be read (%s): the report omits it", root.location(name), error)

@@ -1,15 +1,15 @@
 """The report of a night: what was scored and rejected, and whether the headlines drifted."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
-from datetime import datetime
 from pathlib import Path
 
 from headlines.metrics.drift import MIN_ROWS, DriftFinding
 from headlines.metrics.profile import Profile
 from headlines.nightly.charts import drift_chart, trend_chart
 from headlines.nightly.history import NightRecord, NightSummary
+from headlines.nightly.names import night_time, short_names
 from headlines.nightly.samples import samples_by_class
 from headlines.readers.row_warnings import warning_lines
 from headlines.reports.rendering import render_page
@@ -45,7 +45,7 @@ def write_nightly_report(root: DataRoot, title: str, night: NightSummary) -> Pat
     content = render_page(
         "nightly.html",
         kind="Nightly run",
-        title=f"Night of {_moment(title)} UTC",
+        title=f"Night of {night_time(title)} UTC",
         verdict=night_verdict(night),
         model=night.model,
         batches=sorted(map(asdict, night.batches), key=lambda batch: _urgency(batch["outcome"])),
@@ -64,7 +64,7 @@ def write_nightly_report(root: DataRoot, title: str, night: NightSummary) -> Pat
         skipped=night.skipped,
         profile=night.profile,
         reference=night.reference,
-        nights=[(_moment(record.title), record.model, record.profile) for record in shown],
+        nights=[(night_time(record.title), record.model, record.profile) for record in shown],
         trends=_trends(shown, night.reference) if shown else [],
         findings=[(_DISTRIBUTIONS[finding.name], finding) for finding in night.drift],
         drift=_drift_chart(night.drift) if night.profile.rows and night.reference.rows else None,
@@ -163,37 +163,12 @@ def _drift_in_words(night: NightSummary) -> list[str]:
     return ["drift check skipped: too few headlines" if drifted["too few rows"] else "no drift"]
 
 
-def _moment(title: str) -> str:
-    """The time in a report's name in readable form; any other name unchanged."""
-    try:
-        return f"{datetime.strptime(title, '%Y-%m-%dT%H%M%SZ'):%Y-%m-%d %H:%M}"
-    except ValueError:
-        return title
-
-
 def _trends(nights: Sequence[NightRecord], reference: Profile) -> list[str]:
-    names = _short_names([night.title for night in nights])
+    names = short_names([night.title for night in nights])
     return [
         trend_chart(subject, names, [shares(night.profile) for night in nights], shares(reference))
         for subject, shares in (("Class shares", _classes), ("Confidence and words", _means))
     ]
-
-
-def _short_names(titles: Sequence[str]) -> list[str]:
-    """Month and day of each night, with as much of the time as makes it unique."""
-    forms: list[Callable[[str], str]] = [
-        lambda title: title[5:10],
-        lambda title: f"{title[5:10]} {title[11:13]}h",
-        lambda title: f"{title[5:10]} {title[11:13]}:{title[13:15]}",
-        lambda title: f"{title[5:10]} {title[11:13]}:{title[13:15]}:{title[15:17]}",
-    ]
-    names: dict[str, str] = {}
-    for form in reversed(forms):  # the shortest unique form, else the longest
-        shown = Counter(map(form, titles))
-        names |= {
-            title: form(title) for title in titles if title not in names or shown[form(title)] == 1
-        }
-    return [names[title] for title in titles]
 
 
 def _classes(profile: Profile) -> dict[str, float]:

@@ -59,6 +59,7 @@ class Layout:
     rejects = "rejects"
     failures = "failed"
     evaluations = "reports/evaluation"
+    overview = "reports/index.html"  # links all reports
     nightly_reports = "reports/nightly"  # an HTML and a JSON file a night
     token_cache = "tokens/by-content"  # a directory for each segmenter
 

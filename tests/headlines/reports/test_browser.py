@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 from websockets.sync.client import ClientConnection, connect
 
-from headlines.nightly.history import NightSummary
+from headlines.nightly.history import NightSummary, save_night
+from headlines.nightly.overview import write_overview
 from headlines.nightly.report import write_nightly_report
 from headlines.storage.data_root import DataRoot
 
@@ -110,12 +111,14 @@ def tab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tab]:
 
 @pytest.fixture
 def reports(evaluated: Any, night_of: Callable[..., NightSummary], tmp_path: Path) -> list[Path]:
-    """The report of an evaluation, of a night, and of a night with nothing to score."""
+    """The report of an evaluation, of two nights, one with nothing to score, and the overview."""
     root = DataRoot.open(tmp_path / "data")
     pages = [evaluated.evaluation.directory / "report.html"]
     for title, rows in (("2026-11-20T183000Z", 2000), ("2026-11-21T183000Z", 0)):
-        pages.append(write_nightly_report(root, title, night_of(rows=rows)))
-    return pages
+        night = night_of(rows=rows)
+        pages.append(write_nightly_report(root, title, night))
+        save_night(root, title, night)
+    return [*pages, write_overview(root)]
 
 
 # Each column of each table is sorted up and down; empty cells stay last.

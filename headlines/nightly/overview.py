@@ -1,0 +1,102 @@
+"""`reports/index.html`: one page that links all nights, models and evaluations."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from headlines.errors import DamagedArtifact, InputError
+from headlines.models import champion, registry
+from headlines.nightly.charts import trend_chart
+from headlines.nightly.history import NightRecord, nights
+from headlines.nightly.names import night_time, short_names
+from headlines.reports.rendering import render_page
+from headlines.storage.data_root import DataRoot
+from headlines.storage.manifest import Manifest
+
+_NIGHTS = 90  # nights in the table
+_IN_CHART = 14  # nights in the chart: two weeks
+
+
+@dataclass(frozen=True)
+class _Report:
+    """An evaluation in the table."""
+
+    link: str
+    version: str
+    created_at: str
+    metrics: dict[str, Any]
+    baseline_beaten: bool | None
+
+
+def write_overview(root: DataRoot) -> Path:
+    """Write the page, from what is in the data root now.
+
+    Records of nights, models and evaluations that are damaged are left out.
+
+    Returns:
+        The path of the HTML file on this machine.
+    """
+    latest_first = nights(root, _NIGHTS)
+    models = sorted(
+        registry.manifests(root).items(), key=lambda item: item[1].created_at, reverse=True
+    )
+    current = _champion(root)
+    with_rows = [night for night in latest_first if night.profile.rows][:_IN_CHART][::-1]
+    content = render_page(
+        "overview.html",
+        kind="Overview",
+        title="All reports",
+        verdict=_verdict(latest_first, current),
+        nights=[(night_time(night.title), night) for night in latest_first],
+        models=models,
+        champion=current,
+        evaluations=_evaluations(root),
+        trend=_trend(with_rows) if with_rows else None,
+    )
+    return root.store.write_document(root.overview, content.encode())
+
+
+def _verdict(latest_first: list[NightRecord], current: str | None) -> str:
+    model = f"the champion is {current}" if current else "there is no champion"
+    if not latest_first:
+        return f"No night has run yet; {model}."
+    return f"The last night was {night_time(latest_first[0].title)} UTC; {model}."
+
+
+def _champion(root: DataRoot) -> str | None:
+    try:
+        promotions = champion.history(root)
+    except InputError:
+        return None
+    return promotions[-1].version if promotions else None
+
+
+def _evaluations(root: DataRoot) -> list[_Report]:
+    """All readable evaluations, the newest first."""
+    found: list[tuple[str, Manifest]] = []
+    for name in root.store.list_artifacts(root.evaluations):
+        try:
+            manifest = root.store.manifest(name)
+        except DamagedArtifact:  # the next evaluation rebuilds it
+            continue
+        if manifest is not None:
+            found.append((name, manifest))
+    found.sort(key=lambda item: item[1].created_at, reverse=True)
+    return [
+        _Report(
+            link=f"{name.removeprefix('reports/')}/report.html",
+            version=name.split("/")[-1].rsplit("-", 1)[0],
+            created_at=manifest.created_at,
+            metrics=manifest.counts["metrics"],
+            baseline_beaten=manifest.counts.get("baseline_beaten"),
+        )
+        for name, manifest in found
+    ]
+
+
+def _trend(records: list[NightRecord]) -> str:
+    shares = [
+        {name: share or 0.0 for name, share in night.profile.label_shares.items()}
+        for night in records
+    ]
+    return trend_chart("Class shares", short_names([night.title for night in records]), shares, {})
