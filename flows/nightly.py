@@ -12,9 +12,7 @@ from flows.logs import hide_expected_tracebacks
 from flows.parameters import Count, LongTitles, NotNegative, Positive, Quoting, Share
 from flows.score import score_batch, score_batches
 from flows.train import new_model
-from headlines.evaluation.evaluate import reference_profile
 from headlines.metrics.drift import WARN, DriftThresholds
-from headlines.nightly.day_range import DayRange
 from headlines.nightly.history import mark_started
 from headlines.nightly.inbox import read_inbox
 from headlines.nightly.night import alerts_of, raise_on_problems, score_inbox, summarize
@@ -27,6 +25,7 @@ from headlines.segmentation import Segmenter
 from headlines.settings import Settings
 from headlines.storage.cleanup import clean_work
 from headlines.storage.data_root import DataRoot
+from headlines.storage.day_range import DayRange
 from headlines.storage.file_digests import FileDigestCache
 from tasks.alerts import alert
 from tasks.evaluate import evaluate_model
@@ -140,8 +139,7 @@ def nightly(
         root.store.collect_garbage()
     digests.save()
 
-    version, reference = model.version, reference_profile(evaluation)
-    night = summarize(root, version, inbox, results, reference, thresholds)
+    night = summarize(root, model.version, inbox, results, evaluation, thresholds)
     report = report_night(root, f"{datetime.now(UTC):%Y-%m-%dT%H%M%SZ}", night)
     for event in alerts_of(night, report):
         alert(event.kind, event.summary, event.detail)

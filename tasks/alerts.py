@@ -9,7 +9,7 @@ def alert(kind: str, what: str, detail: str) -> None:
     """Report something to the server that needs attention, though the run has not failed.
 
     Args:
-        kind: `drift` or `no-batch`; the event is named `headlines.alert.<kind>`.
+        kind: as `headlines.nightly.night.Alert` has it; the event is `headlines.alert.<kind>`.
         what: in a few words.
         detail: more of it, and what to do.
     """

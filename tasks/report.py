@@ -30,6 +30,8 @@ def report_night(root: DataRoot, title: str, night: NightSummary) -> Path:
     for finding in night.drift:
         if finding.level in ("warn", "stop"):
             get_run_logger().warning("%s", finding)
+    for warning in night.worse_than_evaluated:
+        get_run_logger().warning("%s", warning)
     batches = sorted(night.batches, key=lambda result: _FIRST.get(result.outcome, len(_FIRST)))
     rows = [{name: asdict(result)[name] for name in _COLUMNS} for result in batches[:_MAX_ROWS]]
     show_table("night", rows, f"{len(rows)} of {len(batches)} batches of the night {title}")

@@ -1,16 +1,26 @@
 """Makes models with random weights, small corpora and batches for all tests."""
 
 import csv
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 
+from headlines.labels import LABELS
+from headlines.readers import ReadOptions
+from headlines.readers.titles import record_id
+from headlines.review.ask import ask
+from headlines.review.selection import ReviewSize
+from headlines.review.take_labels import take_labels
+from headlines.scoring.score_chunks import PREDICTION_SCHEMA
 from headlines.segmentation import Segmenter
 from headlines.storage.artifact import Artifact
 from headlines.storage.data_root import DataRoot
+from headlines.storage.day_range import DayRange
 from headlines.storage.manifest import Input, Recipe
 from lstm_model.architecture import weight_shapes
 from lstm_model.bundle import Bundle, write_bundle
@@ -139,6 +149,60 @@ def write_corpus(
             if (split := cycle[number // 3 % len(cycle)]) in splits:
                 writer.writerow([f"某地{word}第{number}号", label, split])
     return path
+
+
+def publish_predictions(
+    root: DataRoot,
+    batch: str,
+    titles: Sequence[str],
+    probabilities: Sequence[Sequence[float]],
+    model: str = "2026-11-01-abcdef01",
+) -> Artifact:
+    """Publish predictions of a batch as if a model had scored it.
+
+    Args:
+        root: the data root.
+        batch: its name.
+        titles: of the headlines.
+        probabilities: of the classes for each title.
+        model: the version that predicted.
+    """
+    scored = np.array(probabilities, np.float32).reshape(len(titles), len(LABELS))
+    labels = scored.argmax(axis=1)
+    columns = {
+        "row": range(len(titles)),
+        "record_id": [record_id(title) for title in titles],
+        "id": [None] * len(titles),
+        "title": titles,
+        "label": labels,
+        "label_name": [LABELS[label] for label in labels],
+        "probability": scored.max(axis=1),
+        **{f"p_{name}": scored[:, label] for label, name in enumerate(LABELS)},
+        "model": [model] * len(titles),
+        "extra": [None] * len(titles),
+    }
+
+    def write(draft: Path) -> dict[str, Any]:
+        pq.write_table(pa.table(columns, PREDICTION_SCHEMA), draft / "part-00000.parquet")
+        return {"model": model}
+
+    recipe = Recipe("predictions", 1, (), {"batch": batch, "titles": list(titles)})
+    return root.store.publish(root.predictions_of(batch), recipe, write)
+
+
+def make_labels(
+    root: DataRoot, review: str, size: ReviewSize, label_of: Callable[[str], str]
+) -> Artifact:
+    """Review all predictions, and label each headline as a function of its title says."""
+    ask(root, review, [], DayRange(), size, lambda _: None)
+    path = root.store.directory / root.review_sheet(review)
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        rows = list(csv.DictReader(file))
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, rows[0])
+        writer.writeheader()
+        writer.writerows({**row, "label": label_of(row["title"])} for row in rows)
+    return take_labels(root, [path], ReadOptions())
 
 
 def write_batch(path: Path, titles: Iterable[str]) -> Path:

@@ -139,7 +139,7 @@ _COMMON = (
     flag("--json", "print the result as JSON"),
     flag("--json-logs", "log as JSON lines to standard error"),
 )
-CORPUS = argument("--corpus NAME", "name of the corpus", default="inews")
+CORPUS = argument("--corpus NAME", "name; NAME+labels adds labels of reviews", default="inews")
 MODEL = argument("--model VERSION", "a version", default="champion")
 ENCODING = argument("--encoding NAME", "of text files", default="utf-8")
 _LONG = "what to do with titles of more than 500 characters"
@@ -147,6 +147,10 @@ REJECT_LIMIT = (
     argument("--max-reject-rate SHARE", "of unusable rows at most", type=share, default=0.05),
     argument("--max-rejects ROWS", "unusable rows always allowed", type=count, default=10),
 )
+FIRST_DAY = argument(
+    "--from DAY", "first day in the names of the batches", dest="first_day", type=day
+)
+LAST_DAY = argument("--to DAY", "last day in the names of the batches", dest="last_day", type=day)
 FAIL_ON_EMPTY = flag("--fail-on-empty", "fail if a batch has no rows")
 # How CSV and TSV are read.
 DELIMITER = argument("--delimiter CHAR", "of CSV and TSV, or `tab` (default: comma and tab)")

@@ -21,17 +21,20 @@ from flows.cli.arguments import (
     DELIMITER,
     ENCODING,
     FAIL_ON_EMPTY,
+    FIRST_DAY,
+    LAST_DAY,
     MODEL,
     QUOTING,
     READ_OPTIONS,
     REJECT_LIMIT,
     argument,
     build_parser,
-    day,
+    count,
     duration,
     fail,
     flag,
     number,
+    share,
     verb,
 )
 from flows.environment import configure
@@ -393,8 +396,8 @@ def _score_stream(
     argument(
         "--settle SECONDS", "leave batches changed within this time", type=duration, default=0
     ),
-    argument("--from DAY", "first day in the names of the batches", dest="first_day", type=day),
-    argument("--to DAY", "last day in the names of the batches", dest="last_day", type=day),
+    FIRST_DAY,
+    LAST_DAY,
     argument("--drift-warn PSI", "warn from this drift on", type=number, default=0.1),
     argument("--drift-stop PSI", "fail, with all published, from this drift on", type=number),
     CORPUS,
@@ -416,7 +419,7 @@ def nightly(
     """Build what is missing, then score all due batches."""
     from headlines.metrics.drift import DriftThresholds
     from headlines.models.presets import resolve_preset
-    from headlines.nightly.day_range import DayRange
+    from headlines.storage.day_range import DayRange
 
     DayRange(first_day, last_day)  # they refuse wrong values at once
     DriftThresholds(drift_warn, drift_stop)
@@ -537,6 +540,73 @@ def promote(call: Call, version: str | None, force: bool, rollback: bool, corpus
         )
 
 
+@verb(
+    argument("batches BATCH", "names of batches to choose from (default: all)", nargs="*"),
+    FIRST_DAY,
+    LAST_DAY,
+    argument("--n N", "headlines to ask about", type=count, default=100),
+    argument("--lot SHARE", "of them that is drawn by lot", type=share, default=0.5),
+    argument("--name NAME", "of the review (default: of today)"),
+    argument("--seed NUMBER", "decides the draw", type=count, default=0),
+    flag("--again", "also headlines that were reviewed before"),
+)
+def review(
+    call: Call,
+    batches: list[str],
+    first_day: date | None,
+    last_day: date | None,
+    n: int,
+    lot: float,
+    name: str | None,
+    seed: int,
+    again: bool,
+) -> None:
+    """Choose predictions for people to check, and write a sheet to fill in."""
+    from headlines.nightly.overview import write_overview
+    from headlines.review.ask import ask
+    from headlines.review.selection import ReviewSize
+    from headlines.scoring.second_opinion import second_opinion
+    from headlines.storage.day_range import DayRange
+
+    days, size = DayRange(first_day, last_day), ReviewSize(n, lot, seed, again)
+    call.root.store.require_writable()
+    asked = ask(call.root, name, batches, days, size, partial(second_opinion, call.root))
+    write_overview(call.root)
+    sheet = call.root.location(call.root.review_sheet(asked.version))
+    result = {"review": asked.version, "sheet": sheet, "artifact": asked.location, **asked.counts}
+    call.show(result, output.review_lines)
+
+
+@verb(
+    argument("files FILE", "filled sheets of one review, one for each person", nargs="+"),
+    ENCODING,
+    DELIMITER,
+    QUOTING,
+)
+def label(call: Call, files: list[str], **read_options: Any) -> None:
+    """Take the filled sheets of a review back."""
+    from headlines.nightly.overview import write_overview
+    from headlines.readers import ReadOptions
+    from headlines.review.take_labels import DISPUTED_FILE, take_labels
+
+    root = call.root
+    paths = [root.store.fetch(root.resolve(file)) for file in files]
+    root.store.require_writable()
+    labels = take_labels(root, paths, ReadOptions(**read_options))
+    write_overview(root)
+    disputed = [str(path) for path in labels.files(DISPUTED_FILE)]
+    result = {"artifact": labels.location, **labels.counts, "disagreements": disputed}
+    call.show(result, output.label_lines)
+    given = {path.stem: labels.counts["people"][path.stem] for path in paths}
+    if rejected := sum(len(counts["rejected"]) for counts in given.values()):
+        raise InputError(
+            f"{rejected} of {sum(counts['rows_in'] for counts in given.values())} rows were not "
+            "accepted, for the reasons above; all others were",
+            ", ".join(files),
+            "correct these rows and run it again",
+        )
+
+
 @verb(argument("path PATH", "directory of an artifact"))
 def lineage(call: Call, path: str) -> None:
     """Show what an artifact was made from."""
@@ -596,13 +666,16 @@ def down(call: Call) -> None:
 
 @verb()
 def status(call: Call) -> None:
-    """Show server, schedule, worker and the last night."""
+    """Show server, schedule, worker, the last night and the accuracy on reviewed headlines."""
+    from headlines.nightly.review_status import review_status
     from operations import service
+    from operations.checks import run_checks
 
-    instance = PrefectInstance.from_settings(call.settings)
-    checks = [asdict(check) for check in service.status(instance)]
+    server = service.status(PrefectInstance.from_settings(call.settings))
+    reviewed = run_checks({"reviewed": partial(review_status, call.root)})
+    checks = [asdict(check) for check in (*server, *reviewed)]
     call.show(checks, output.doctor_lines)
-    if len(checks) == 1 or not all(check["good"] for check in checks):
+    if len(server) == 1 or not all(check["good"] for check in checks):
         sys.exit(1)
 
 

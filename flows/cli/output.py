@@ -1,5 +1,6 @@
 """Results as lines of text for people; `--json` prints the same results whole."""
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -227,6 +228,7 @@ def night_lines(root: DataRoot, result: Result) -> list[str]:
         *(_inbox_lines(root, result) or [f"no batches in {_relative_path(result['inbox'])}"]),
         *skipped,
         *_drift_lines(result),
+        *_reviewed_lines(result),
         f"report: {_relative_path(result['report'])}",
         f"all reports: {_relative_path(root.location(root.overview))}",
     ]
@@ -242,6 +244,15 @@ def _drift_lines(result: Result) -> list[str]:
     if rows and "too few rows" in levels:
         return [f"drift: skipped: too few headlines ({rows}, at least {MIN_ROWS} needed)"]
     return [str(finding) for finding in findings if finding.level in ("warn", "stop")]
+
+
+def _reviewed_lines(result: Result) -> list[str]:
+    from headlines.review.accuracy import ReviewedAccuracy
+
+    if not (reviewed := result.get("reviewed")):
+        return []
+    warnings = [f"  warning: {warning}" for warning in result["worse_than_evaluated"]]
+    return [f"reviewed: {ReviewedAccuracy(**reviewed)}", *warnings]
 
 
 def _inbox_lines(root: DataRoot, result: Result) -> list[str]:
@@ -278,6 +289,55 @@ def prediction_line(row: Result) -> str:
 
     chinese = LABELS_ZH[LABELS.index(row["label_name"])]
     return f"{row['label_name']:<8} {chinese}  {row['probability']:.3f}  {row['title']}"
+
+
+def review_lines(result: Result) -> list[str]:
+    """A review: how its headlines were chosen, and what to do next."""
+    drawn = result["drawn"]
+    kinds = {"lot": "drawn by lot", "unsure": "unsure", "disagreement": "labelled differently"}
+    counted = ", ".join(f"{drawn[kind]} {words}" for kind, words in kinds.items() if kind in drawn)
+    sheet = _relative_path(result["sheet"])
+    lines = [
+        f"review {result['review']}: {result['headlines']} of {result['from']:,} headlines, "
+        f"{counted}",
+        f"sheet: {sheet}",
+        "fill in the column label (positive, neutral, negative; 正面, 中性, 负面; 0, 1, 2), then:",
+        f"  headlines label {shlex.quote(sheet)}",
+    ]
+    if result["known"]:
+        lines.insert(1, f"with the label of an earlier review: {result['known']}")
+    return lines
+
+
+def label_lines(result: Result) -> list[str]:
+    """The labels of a review: how many rows of each person count, and how far people agree."""
+    lines = [
+        f"labels of {result['review']}: {result['labelled']} of {result['asked']} headlines, "
+        f"{result['labelled_by_lot']} of {result['asked_by_lot']} drawn by lot",
+    ]
+    for person, counts in result["people"].items():
+        rejected = counts["rejected"]
+        lines.append(
+            f"{person}: {counts['rows_in']} rows, {counts['labelled']} labelled, "
+            f"{counts['unlabelled']} empty, {len(rejected)} not accepted"
+        )
+        lines += [f"  row {row['row']}: {row['reason']}" for row in rejected]
+    return lines + _agreement_lines(result)
+
+
+def _agreement_lines(result: Result) -> list[str]:
+    agreement = result["agreement"]
+    if not agreement["headlines"]:
+        return []
+    kappa = agreement["kappa"]
+    measured = f"not measured: {agreement['why_not']}" if kappa is None else f"{kappa:.3f}"
+    line = (
+        f"agreement: Cohen's kappa {measured}; {agreement['disputed']} of "
+        f"{agreement['headlines']} headlines labelled by several people differ"
+    )
+    if result["without_majority"]:
+        line += f", {result['without_majority']} of them without a majority"
+    return [line, *(f"disagreements: {_relative_path(path)}" for path in result["disagreements"])]
 
 
 def export_lines(result: Result) -> list[str]:

@@ -6,6 +6,7 @@ import pyarrow as pa
 from headlines.corpus import inews
 from headlines.corpus.ingest import ingest
 from headlines.corpus.source_files import CorpusFiles
+from headlines.corpus.with_labels import add_labels, base_of, require_labels
 from headlines.corpus.write_files import SCHEMA
 from headlines.errors import DamagedArtifact, InputError
 from headlines.readers import ReadOptions
@@ -18,8 +19,11 @@ def check_exists(root: DataRoot, name: str) -> None:
     """Check that a corpus exists or can be built.
 
     Raises:
-        InputError: it was never ingested.
+        InputError: it was never ingested, or there are no labels to add to it.
     """
+    if (base := base_of(name)) is not None:
+        require_labels(root)
+        name = base
     try:
         exists = name == inews.NAME or root.store.manifest(root.corpus(name)) is not None
     except DamagedArtifact:  # `ensure` rebuilds it from its source
@@ -35,12 +39,15 @@ def check_exists(root: DataRoot, name: str) -> None:
 def ensure(root: DataRoot, name: str) -> Artifact:
     """Open a corpus.
 
-    The iNews corpus is ingested if it is missing. A damaged corpus is quarantined with a warning
+    The iNews corpus is ingested if it is missing. The labels of reviews are added to a corpus such
+    as `inews+labels`. A damaged corpus is quarantined with a warning
     and rebuilt from its source.
 
     Raises:
         InputError: the corpus was never ingested, or its source is gone.
     """
+    if (base := base_of(name)) is not None:
+        return add_labels(root, name, ensure(root, base))
     target = root.corpus(name)
     try:
         artifact = root.store.open(target)

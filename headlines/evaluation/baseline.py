@@ -24,6 +24,7 @@ import pandas as pd
 from headlines.corpus.dataset import read_corpus
 from headlines.corpus.examples import examples
 from headlines.corpus.tokens import read_tokens, require_segmenter
+from headlines.corpus.with_labels import REVIEWED, held_out_splits
 from headlines.errors import InputError
 from headlines.labels import LABELS
 from headlines.metrics.bootstrap import bootstrap_intervals, paired_bootstrap, paired_cross_entropy
@@ -45,7 +46,6 @@ _TOLERANCE = 1e-6  # with scikit-learn's 1e-4, some labels still depend on the s
 _MAX_NGRAM = 3  # characters
 _ARTICLE_CHARACTERS = 1000
 _ARTICLE_WORDS = {"min_df": 3, "max_df": 0.5}  # of so many articles, and at most that share
-_HELD_OUT = ("dev", "test")
 _PROBABILITIES = [f"p_{name}" for name in LABELS]
 _MAX_P_VALUE = 0.05
 
@@ -139,7 +139,8 @@ def _held_out_rows(
 ) -> tuple[pd.DataFrame, Texts]:
     """`row` and `split` of each headline, and what is read of it."""
     rows = pd.concat(
-        [read_tokens(tokens, split).assign(split=split) for split in _HELD_OUT], ignore_index=True
+        [read_tokens(tokens, split).assign(split=split) for split in held_out_splits(corpus)],
+        ignore_index=True,
     )
     articles = None
     if preset.contents:
@@ -232,7 +233,7 @@ def compare_with_baseline(baseline: Baseline, predictions: pd.DataFrame) -> dict
     by_row = stored.set_index(["split", "row"])
     theirs = by_row.loc[pd.MultiIndex.from_frame(predictions[["split", "row"]])]
     result: dict[str, Any] = {"measured": True, "why_not": ""}
-    for split in _HELD_OUT:
+    for split in ("dev", "test", *({REVIEWED} & {*predictions["split"]})):
         in_split = (predictions["split"] == split).to_numpy()
         kept = in_split & ~predictions["leaked"].to_numpy()
         result[split] = {

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from headlines.corpus.with_labels import held_out_splits
 from headlines.evaluation.baseline import compare_with_baseline, fit_baseline
 from headlines.evaluation.behaviour import check_behaviour
 from headlines.evaluation.held_out import HeldOutPredictions, predict_held_out
@@ -31,8 +32,6 @@ from headlines.storage.stages import STAGES
 from lstm_model.calibration import Calibration
 from lstm_model.vocabulary import UNKNOWN
 
-HELD_OUT = ("dev", "test")
-
 
 def evaluate(root: DataRoot, model: Artifact, corpus: Artifact, tokens: Artifact) -> Artifact:
     """Evaluate a model, or reuse the evaluation that is there.
@@ -49,6 +48,7 @@ def evaluate(root: DataRoot, model: Artifact, corpus: Artifact, tokens: Artifact
     - `reference.json`: the profile that drift is measured against; see `reference_profile`;
     - `report.html`.
     """
+    splits = held_out_splits(corpus)
     baseline = fit_baseline(root, corpus, tokens, registry.preset_of(model))
     recipe = Recipe(
         "evaluation",
@@ -57,19 +57,19 @@ def evaluate(root: DataRoot, model: Artifact, corpus: Artifact, tokens: Artifact
             *(artifact.as_source() for artifact in (model, corpus, tokens)),
             *baseline.inputs(),
         ),
-        {"splits": list(HELD_OUT)},
+        {"splits": list(splits)},
     )
 
     segmenter = Segmenter.from_settings(root.settings)
 
     def write_evaluation(draft: Path) -> dict[str, Any]:
         calibration = registry.load_scorer(model, tokens.manifest.config["segmenter"]).calibration
-        held_out = predict_held_out(root, model, corpus, tokens, HELD_OUT)
+        held_out = predict_held_out(root, model, corpus, tokens, splits)
         predictions = held_out.predictions
         mistakes, suspected = write_tables(draft, held_out)
         metrics = {
             split: _split_metrics(predictions[predictions["split"] == split], calibration)
-            for split in HELD_OUT
+            for split in splits
         }
         [dev] = np.nonzero(predictions["split"] == "dev")
         documents: dict[str, dict[str, Any]] = {

@@ -90,6 +90,13 @@ def known_evaluations(root: DataRoot, model: Artifact) -> list[Artifact]:
     return sorted(evaluations, key=rank, reverse=True)
 
 
+def held_out_figures(evaluation: Manifest) -> dict[str, Any]:
+    """`accuracy` and `macro_f1` on headlines that decided nothing: of test, else of dev."""
+    splits = evaluation.counts["metrics"]
+    figures = [splits[split]["without_leaked_titles"] for split in ("test", "dev")]
+    return next((numbers for numbers in figures if numbers["rows"]), figures[-1])
+
+
 def _summarise(root: DataRoot, version: str, current: str | None) -> ModelSummary:
     name = f"{root.models}/{version}"
     try:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from headlines.corpus.with_labels import REVIEWED
 from headlines.errors import InputError
 from headlines.labels import LABELS
 from headlines.metrics.bootstrap import (
@@ -29,7 +30,9 @@ MAX_MACRO_F1_LOSS = 0.01
 MAX_CLASS_F1_LOSS = 0.02
 
 _PROBABILITIES = [f"p_{name}" for name in LABELS]
-_ROW_COLUMNS = ["row", "title", "label"]  # which must be equal in two evaluations
+_ROW_COLUMNS = ["split", "row", "title", "label"]  # which must be equal in two evaluations
+_JUDGED = ("dev", REVIEWED)
+_MIN_ROWS = 30  # fewer of a split say nothing by themselves
 
 
 @dataclass(frozen=True)
@@ -72,12 +75,16 @@ def not_compared(version: str, reason: str, champion: str | None = None) -> Prom
 def judge(challenger: Artifact, champion: Artifact) -> PromotionDecision:
     """Compare a model with the champion by their evaluations on the same corpus.
 
-    The challenger is promoted only if, on the dev rows whose titles are not in train,
+    The challenger is promoted only if, on the dev rows whose titles are not in train, and on the
+    reviewed ones that were drawn by lot, where the corpus has them,
     - its cross-entropy is lower than the champion's by a paired test (p below `MAX_P_VALUE`). That
       is a proper score (Gneiting & Raftery 2007), and on a thousand headlines its test finds a
       better model several times as often as one of macro-F1;
     - its macro-F1 is not lower than the champion's by more than `MAX_MACRO_F1_LOSS`;
     - no class's F1 is lower than the champion's by more than `MAX_CLASS_F1_LOSS`;
+    - where there are reviewed rows, its cross-entropy is not shown to be higher on either split
+      (the 95 % interval of the difference lies above 0): dev has many more rows than reviews, which
+      are of the headlines that the model has to label now;
     - it fails no behaviour check that the champion passes or is better at. (A floor that no model
       reaches yet must not keep the better of two models from scoring.)
     The test split is not used: choosing models by it would use it up. Whether one of the two was
@@ -86,7 +93,7 @@ def judge(challenger: Artifact, champion: Artifact) -> PromotionDecision:
     Raises:
         InputError: the two were not evaluated on the same rows.
     """
-    ours, theirs = _dev_predictions(challenger), _dev_predictions(champion)
+    ours, theirs = _judged_predictions(challenger), _judged_predictions(champion)
     version, champion_version = _version(challenger), _version(champion)
     if not ours[_ROW_COLUMNS].equals(theirs[_ROW_COLUMNS]):
         raise InputError(
@@ -106,9 +113,11 @@ def judge(challenger: Artifact, champion: Artifact) -> PromotionDecision:
         labels, *(frame[_PROBABILITIES].to_numpy() for frame in (ours, theirs))
     )
     our_metrics, their_metrics = _metrics(ours), _metrics(theirs)
+    splits = " and ".join(split for split in _JUDGED if (ours["split"] == split).any())
     reasons = [
-        *_not_better(cross_entropy, our_metrics, their_metrics),
-        *_macro_f1_loss(comparison, our_metrics, their_metrics),
+        *_not_better(splits, cross_entropy, our_metrics, their_metrics),
+        *_macro_f1_loss(splits, comparison, our_metrics, their_metrics),
+        *_worse_splits(ours, theirs),
         *_class_losses(comparison),
         *_behaviour_regressions(challenger, champion),
     ]
@@ -116,8 +125,8 @@ def judge(challenger: Artifact, champion: Artifact) -> PromotionDecision:
         version=version,
         champion=champion_version,
         promoted=not reasons,
-        summary=f"dev cross-entropy {our_metrics['cross_entropy']:.3f}, that of {champion_version} "
-        f"{their_metrics['cross_entropy']:.3f}: {cross_entropy.difference:+.3f} "
+        summary=f"{splits} cross-entropy {our_metrics['cross_entropy']:.3f}, that of "
+        f"{champion_version} {their_metrics['cross_entropy']:.3f}: {cross_entropy.difference:+.3f} "
         f"({cross_entropy.low:+.3f} to {cross_entropy.high:+.3f}), p {cross_entropy.p:.4f}; "
         f"macro-F1 {our_metrics['macro_f1']:.3f} and {their_metrics['macro_f1']:.3f}; "
         f"{comparison.rows} headlines",
@@ -128,13 +137,13 @@ def judge(challenger: Artifact, champion: Artifact) -> PromotionDecision:
     )
 
 
-def _dev_predictions(evaluation: Artifact) -> pd.DataFrame:
-    """The dev rows whose titles are not in train, in order."""
-    columns = ["split", "leaked", "prediction", *_PROBABILITIES, *_ROW_COLUMNS]
+def _judged_predictions(evaluation: Artifact) -> pd.DataFrame:
+    """The dev and reviewed rows whose titles are not in train, in order."""
+    columns = ["leaked", "prediction", *_PROBABILITIES, *_ROW_COLUMNS]
     path = evaluation.directory / "output_check.parquet"
     frame = pd.read_parquet(path, columns=columns)
-    frame = frame[(frame["split"] == "dev") & ~frame["leaked"]]
-    return frame.sort_values("row", ignore_index=True)
+    frame = frame[frame["split"].isin(_JUDGED) & ~frame["leaked"]]
+    return frame.sort_values(["split", "row"], ignore_index=True)
 
 
 def _version(evaluation: Artifact) -> str:
@@ -153,25 +162,47 @@ def _metrics(rows: pd.DataFrame) -> dict[str, float]:
 
 
 def _not_better(
-    cross_entropy: Difference, ours: dict[str, float], theirs: dict[str, float]
+    splits: str, cross_entropy: Difference, ours: dict[str, float], theirs: dict[str, float]
 ) -> list[str]:
     if cross_entropy.p < MAX_P_VALUE:
         return []
     return [
-        f"its dev cross-entropy of {ours['cross_entropy']:.3f} is not shown to be lower than the "
-        f"champion's {theirs['cross_entropy']:.3f} ({cross_entropy.difference:+.3f}, "
+        f"its {splits} cross-entropy of {ours['cross_entropy']:.3f} is not shown to be lower than "
+        f"the champion's {theirs['cross_entropy']:.3f} ({cross_entropy.difference:+.3f}, "
         f"p {cross_entropy.p:.4f}; it must be below {MAX_P_VALUE})"
     ]
 
 
+def _worse_splits(ours: pd.DataFrame, theirs: pd.DataFrame) -> list[str]:
+    """The splits on which the cross-entropy is shown to be higher, where there are several."""
+    if ours["split"].nunique() == 1:
+        return []
+    reasons = []
+    for split in _JUDGED:
+        rows = ours["split"] == split
+        if rows.sum() < _MIN_ROWS:
+            continue
+        difference = paired_cross_entropy(
+            ours["label"][rows].to_numpy(),
+            *(frame[_PROBABILITIES][rows].to_numpy() for frame in (ours, theirs)),
+        )
+        if difference.low > 0:
+            reasons.append(
+                f"its cross-entropy on {rows.sum()} {split} headlines is "
+                f"{difference.difference:+.3f} ({difference.low:+.3f} to {difference.high:+.3f}) "
+                "higher than the champion's"
+            )
+    return reasons
+
+
 def _macro_f1_loss(
-    comparison: Comparison, ours: dict[str, float], theirs: dict[str, float]
+    splits: str, comparison: Comparison, ours: dict[str, float], theirs: dict[str, float]
 ) -> list[str]:
     loss = -comparison.macro_f1.difference
     if loss <= MAX_MACRO_F1_LOSS:
         return []
     return [
-        f"its dev macro-F1 of {ours['macro_f1']:.3f} is {loss:.3f} lower than the champion's "
+        f"its {splits} macro-F1 of {ours['macro_f1']:.3f} is {loss:.3f} lower than the champion's "
         f"{theirs['macro_f1']:.3f} (at most {MAX_MACRO_F1_LOSS} is allowed)"
     ]
 

@@ -13,13 +13,15 @@ from pathlib import PurePosixPath
 
 from headlines.metrics.drift import DriftFinding
 from headlines.metrics.profile import Profile
+from headlines.review.accuracy import ReviewedAccuracy
 from headlines.scoring.results import BatchResult
 from headlines.storage.atomic import write_atomically
 from headlines.storage.data_root import DataRoot
 from headlines.storage.manifest import dump_signed, load_signed
 
 _FORMAT = 1
-_LATER = ("rejected", "stopped", "drift", "drift_level")  # fields that earlier releases lack
+# Fields that earlier releases lack.
+_LATER = ("rejected", "stopped", "drift", "drift_level", "reviewed", "reviewed_headlines")
 _DRIFT_LEVELS = ("ok", "warn", "stop")
 _NOTE = "night-begun"  # below the work directory
 _MAX_NIGHTS = 14  # in a report: the last week and the one before
@@ -38,6 +40,8 @@ class NightRecord:
         stopped: batches that were stopped.
         drift: the highest population stability index that was judged.
         drift_level: `ok`, `warn` or `stop`, the most serious of the night.
+        reviewed: accuracy on reviewed headlines of the weeks before; None without labels.
+        reviewed_headlines: how many those are.
     """
 
     title: str
@@ -47,6 +51,8 @@ class NightRecord:
     stopped: int | None = None
     drift: float | None = None
     drift_level: str | None = None
+    reviewed: float | None = None
+    reviewed_headlines: int | None = None
 
 
 @dataclass(frozen=True)
@@ -63,6 +69,9 @@ class NightSummary:
         reference: of the dev headlines that the model was evaluated on.
         before: records of the nights before, the latest last.
         drift: how far `profile` is from `reference`.
+        reviewed: how accurate predictions of the last weeks are by people's labels; None where
+            there are no labels.
+        worse_than_evaluated: what of it is worse than in the model's evaluation, in words.
     """
 
     model: str
@@ -74,6 +83,8 @@ class NightSummary:
     reference: Profile
     before: Sequence[NightRecord]
     drift: Sequence[DriftFinding]
+    reviewed: ReviewedAccuracy | None = None
+    worse_than_evaluated: Sequence[str] = ()
 
     @property
     def scored(self) -> list[BatchResult]:
@@ -111,6 +122,8 @@ def save_night(root: DataRoot, title: str, night: NightSummary) -> None:
         "stopped": sum(batch.outcome == "stopped" for batch in night.batches),
         "drift": max((finding.psi or 0.0 for finding in judged), default=None),
         "drift_level": worst.level if worst else None,
+        "reviewed": night.reviewed.accuracy if night.reviewed else None,
+        "reviewed_headlines": night.reviewed.headlines if night.reviewed else None,
     }
     name = f"{root.nightly_reports}/{title}.json"
     root.store.write_document(name, dump_signed(data).encode())

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from headlines.errors import InputError
 from headlines.hashing import file_sha256
-from headlines.nightly.day_range import DayRange, dates_in
 from headlines.readers import SUPPORTED_SUFFIXES, data_suffix
 from headlines.scoring.batch import Batch, errors_with_urls, files_of_folder
 from headlines.storage.data_root import DataRoot
+from headlines.storage.day_range import DayRange, dates_in
 
 # How programs name a file while they write it.
 _UNFINISHED = (

@@ -1,15 +1,19 @@
 """Decides what is done with each batch of a night, and sums the night up."""
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from headlines.errors import BatchesStopped, DriftTooHigh
+from headlines.errors import BatchesStopped, DriftTooHigh, InputError
+from headlines.evaluation.evaluate import reference_profile
+from headlines.evaluation.leaderboard import held_out_figures
 from headlines.metrics.drift import DriftThresholds, drift
 from headlines.metrics.profile import EMPTY_PROFILE, Profile
 from headlines.nightly.history import NightSummary, recent_nights
 from headlines.nightly.inbox import Inbox
+from headlines.review.accuracy import ReviewedAccuracy, reviewed_accuracy
 from headlines.scoring.batch import Batch
 from headlines.scoring.batch_state import BatchState, batch_state, clear_failure
 from headlines.scoring.results import (
@@ -19,7 +23,11 @@ from headlines.scoring.results import (
     scored_since,
     stopped_result,
 )
+from headlines.storage.artifact import Artifact
 from headlines.storage.data_root import DataRoot
+from headlines.storage.manifest import Manifest
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -27,7 +35,7 @@ class Alert:
     """Something that a person should look at, though the run does not fail.
 
     Attributes:
-        kind: `no-batch` or `drift`.
+        kind: `no-batch`, `drift` or `accuracy`.
         summary: in a few words.
         detail: in one line.
     """
@@ -88,7 +96,7 @@ def summarize(
     model: str,
     inbox: Inbox,
     results: Sequence[BatchResult],
-    reference: Profile,
+    evaluation: Artifact,
     thresholds: DriftThresholds,
 ) -> NightSummary:
     """Sum up a night.
@@ -98,11 +106,12 @@ def summarize(
         model: version that scored.
         inbox: what was in the inbox.
         results: of its batches.
-        reference: what the headlines look like that the model was evaluated on.
+        evaluation: of the model.
         thresholds: of drift.
     """
     profiles = [result.profile for result in results if result.outcome == "scored"]
     profile = sum((Profile.from_dict(data) for data in profiles if data), EMPTY_PROFILE)
+    reference, reviewed = reference_profile(evaluation), _reviewed(root, model)
     return NightSummary(
         model=model,
         batches=[
@@ -116,7 +125,27 @@ def summarize(
         reference=reference,
         before=recent_nights(root),
         drift=drift(profile, reference, thresholds),
+        reviewed=reviewed,
+        worse_than_evaluated=worse_than_evaluated(reviewed, model, evaluation.manifest),
     )
+
+
+def worse_than_evaluated(
+    reviewed: ReviewedAccuracy | None, model: str, evaluation: Manifest
+) -> list[str]:
+    """What is worse on a model's reviewed headlines than in its evaluation, in words."""
+    if reviewed is None or reviewed.models != (model,):
+        return []
+    expected = held_out_figures(evaluation)
+    return reviewed.below(expected["accuracy"], expected["macro_f1"])
+
+
+def _reviewed(root: DataRoot, model: str) -> ReviewedAccuracy | None:
+    try:
+        return reviewed_accuracy(root, model)
+    except InputError as error:  # no reason not to score
+        _log.warning("%s: the report has no reviewed accuracy", error)
+        return None
 
 
 def alerts_of(night: NightSummary, report: Path) -> list[Alert]:
@@ -128,6 +157,9 @@ def alerts_of(night: NightSummary, report: Path) -> list[Alert]:
     if warnings:
         detail = f"{'; '.join(warnings)}; see {report}"
         alerts.append(Alert("drift", "headlines unlike those of dev", detail))
+    if night.worse_than_evaluated:
+        detail = f"{'; '.join(night.worse_than_evaluated)}; see {report}"
+        alerts.append(Alert("accuracy", "reviewed headlines less accurate than evaluated", detail))
     return alerts
 
 

@@ -1,4 +1,4 @@
-"""`reports/index.html`: one page that links all nights, models and evaluations."""
+"""`reports/index.html`: one page that links all nights, models, evaluations and reviews."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,10 +28,23 @@ class _Report:
     baseline_beaten: bool | None
 
 
+@dataclass(frozen=True)
+class _Review:
+    """A review in the table; without labels `labelled` is 0."""
+
+    name: str
+    created_at: str
+    asked: int
+    by_lot: int
+    labelled: int
+    people: int
+    kappa: float | None
+
+
 def write_overview(root: DataRoot) -> Path:
     """Write the page, from what is in the data root now.
 
-    Records of nights, models and evaluations that are damaged are left out.
+    Records of nights, models, evaluations and reviews that are damaged are left out.
 
     Returns:
         The path of the HTML file on this machine.
@@ -51,6 +64,7 @@ def write_overview(root: DataRoot) -> Path:
         models=models,
         champion=current,
         evaluations=_evaluations(root),
+        reviews=_reviews(root),
         trend=_trend(with_rows) if with_rows else None,
     )
     return root.store.write_document(root.overview, content.encode())
@@ -73,15 +87,6 @@ def _champion(root: DataRoot) -> str | None:
 
 def _evaluations(root: DataRoot) -> list[_Report]:
     """All readable evaluations, the newest first."""
-    found: list[tuple[str, Manifest]] = []
-    for name in root.store.list_artifacts(root.evaluations):
-        try:
-            manifest = root.store.manifest(name)
-        except DamagedArtifact:  # the next evaluation rebuilds it
-            continue
-        if manifest is not None:
-            found.append((name, manifest))
-    found.sort(key=lambda item: item[1].created_at, reverse=True)
     return [
         _Report(
             link=f"{name.removeprefix('reports/')}/report.html",
@@ -90,8 +95,44 @@ def _evaluations(root: DataRoot) -> list[_Report]:
             metrics=manifest.counts["metrics"],
             baseline_beaten=manifest.counts.get("baseline_beaten"),
         )
-        for name, manifest in found
+        for name, manifest in _newest_first(root, root.evaluations)
     ]
+
+
+def _reviews(root: DataRoot) -> list[_Review]:
+    """All readable reviews, the newest first."""
+    labels = {
+        name.split("/")[-1]: manifest.counts for name, manifest in _newest_first(root, root.labels)
+    }
+    reviews = []
+    for location, manifest in _newest_first(root, root.asked):
+        name = location.split("/")[-1]
+        counts = labels.get(name, {})
+        reviews.append(
+            _Review(
+                name=name,
+                created_at=manifest.created_at,
+                asked=manifest.counts["headlines"],
+                by_lot=manifest.counts["by_lot"],
+                labelled=counts.get("labelled", 0),
+                people=len(counts.get("people", ())),
+                kappa=counts["agreement"]["kappa"] if counts else None,
+            )
+        )
+    return reviews
+
+
+def _newest_first(root: DataRoot, folder: str) -> list[tuple[str, Manifest]]:
+    """The names of the artifacts in a folder and their manifests, as far as they can be read."""
+    readable: list[tuple[str, Manifest]] = []
+    for name in root.store.list_artifacts(folder):
+        try:
+            manifest = root.store.manifest(name)
+        except DamagedArtifact:
+            continue
+        if manifest is not None:
+            readable.append((name, manifest))
+    return sorted(readable, key=lambda item: item[1].created_at, reverse=True)
 
 
 def _trend(records: list[NightRecord]) -> str:

@@ -69,6 +69,8 @@ def write_nightly_report(root: DataRoot, title: str, night: NightSummary) -> Pat
         findings=[(_DISTRIBUTIONS[finding.name], finding) for finding in night.drift],
         drift=_drift_chart(night.drift) if night.profile.rows and night.reference.rows else None,
         min_rows=MIN_ROWS,
+        reviewed=night.reviewed,
+        worse_than_evaluated=night.worse_than_evaluated,
         samples=samples_by_class(_prediction_directories(root, night)),
     )
     return root.store.write_document(root.night_report(title), content.encode())
@@ -93,6 +95,8 @@ def night_verdict(night: NightSummary) -> str:
     if empty := len(_names(night, "empty")):
         parts.append(f"{empty} {'batch has' if empty == 1 else 'batches have'} no rows")
     parts += _drift_in_words(night)
+    if night.worse_than_evaluated:
+        parts.append("less accurate on reviewed headlines than in the evaluation")
     return f"{'; '.join(parts)}."
 
 
@@ -111,6 +115,9 @@ def night_summary(night: NightSummary, report: Path) -> str:
         f"- files that are not batches: {len(night.skipped)}",
         f"- report: `{report}`",
     ]
+    if night.reviewed:
+        lines.append(f"- {night.reviewed}")
+    lines += [f"- **{warning}**" for warning in night.worse_than_evaluated]
     lines += [f"- **{finding}**" for finding in night.drift if finding.level in ("warn", "stop")]
     skipped = list(night.skipped.items())
     lines += [

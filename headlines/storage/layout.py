@@ -23,6 +23,7 @@ CHUNK_FOLDERS = ("admitted", "chunks")  # below a work directory
 CHECKPOINT_PREFIXES = ("training-", "trial-")  # of directories and locks below `WORK`
 # What each machine keeps for itself where the data root is in a bucket.
 MACHINE_FOLDERS = (WORK, "tokens/by-content")
+WITH_LABELS = "+labels"  # ends the name of a corpus that people's labels were added to
 # The stage that makes the artifacts of a folder.
 STAGE_OF_FOLDER = {
     "corpus": "corpus",
@@ -30,6 +31,8 @@ STAGE_OF_FOLDER = {
     "pretrained": "pretrained",
     "models": "model",
     "predictions": "predictions",
+    "reviews/asked": "review",
+    "labels": "labels",
     "reports/baseline": "baseline",
     "reports/evaluation": "evaluation",
     "sweeps/trials": "trial",
@@ -58,14 +61,18 @@ class Layout:
     predictions = "predictions"  # the current predictions, one Hive-partitioned dataset
     rejects = "rejects"
     failures = "failed"
+    reviews = "reviews"  # sheets for people to fill in
+    asked = "reviews/asked"  # what people were asked about
+    labels = "labels"  # what they answered
     evaluations = "reports/evaluation"
     overview = "reports/index.html"  # links all reports
     nightly_reports = "reports/nightly"  # an HTML and a JSON file a night
     token_cache = "tokens/by-content"  # a directory for each segmenter
 
     def corpus(self, name: str) -> str:
-        """The corpus of that name."""
-        return f"corpus/{validate_name(name, 'corpus name')}"
+        """The corpus of that name, which may end in `WITH_LABELS`."""
+        base = name.removesuffix(WITH_LABELS)
+        return f"corpus/{validate_name(base, 'corpus name')}{name.removeprefix(base)}"
 
     def tokens(self, key: str) -> str:
         """The tokens of a corpus, by the key of their artifact."""
@@ -90,6 +97,18 @@ class Layout:
     def failure_of(self, batch: str) -> str:
         """The report on a batch that could not be scored."""
         return f"failed/{partition_dir(batch)}"
+
+    def review(self, name: str) -> str:
+        """What a review asked about."""
+        return f"{self.asked}/{validate_name(name, 'review name')}"
+
+    def review_sheet(self, name: str) -> str:
+        """The sheet of a review, for people to fill in."""
+        return f"{self.reviews}/{validate_name(name, 'review name')}.csv"
+
+    def labels_of(self, review: str) -> str:
+        """The labels that people gave in a review."""
+        return f"{self.labels}/{validate_name(review, 'review name')}"
 
     def evaluation(self, version: str, key: str) -> str:
         """An evaluation of a version."""

@@ -76,6 +76,7 @@ STAGES = {
             "headlines.readers.rejects",
         ),
     ),
+    "labelled corpus": Stage(1, ("headlines.corpus.with_labels",)),
     "words": Stage(2, (*_SEGMENTATION, "headlines.corpus.token_cache")),
     "tokens": Stage(
         4,
@@ -191,6 +192,24 @@ STAGES = {
             "headlines.readers.many_titles",
             "headlines.readers.titles",
             *_MODEL,
+        ),
+    ),
+    "review": Stage(
+        1,
+        (
+            "headlines.review.ask",
+            "headlines.review.near_duplicates",
+            "headlines.review.selection",
+            "headlines.review.sheet",
+        ),
+    ),
+    "labels": Stage(
+        1,
+        (
+            "headlines.labels",
+            "headlines.review.sheet",
+            "headlines.review.take_labels",
+            "headlines.review.votes",
         ),
     ),
 }

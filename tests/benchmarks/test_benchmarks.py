@@ -46,6 +46,7 @@ RUNS = {
     ),
     "faults": Small("--seeds 1 --rows 100", [7]),
     "lstm": Small("--rounds 1 --seeds 1 --threads 1 --rows 300", [3, 6, 2, 2], [FIT]),
+    "review": Small("--rows 300 --start 60 --labels 20 --seeds 1 --folds 2", [3]),
     "scale": Small(
         "--rounds 1 --workers 1 --rows 200 --chunk-rows 50 100 --growth 100 200",
         [3, 2, 2],

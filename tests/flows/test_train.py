@@ -5,9 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from headlines.labels import LABELS
 from headlines.models import champion
+from headlines.review.selection import ReviewSize
 from headlines.storage.data_root import DataRoot
 from lstm_model.presets import PRESETS
+from tests.factories import LABEL_WORDS, make_labels, write_batch
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
 
@@ -64,3 +67,28 @@ def test_a_better_model_is_promoted_and_a_worse_one_is_not(
     assert not again["promotion"]["promoted"]
     assert "it was the champion before" in again["promotion"]["reasons"][0]
     assert first["artifact"].endswith(version())
+
+
+@pytest.mark.usefixtures("presets")
+def test_people_label_a_night_and_a_model_learns_from_it(root: DataRoot, corpus_file: Path) -> None:
+    from flows.ingest import ingest
+    from flows.nightly import nightly
+    from flows.train import train
+
+    def truth(title: str) -> str:
+        return next(LABELS[n] for n, words in enumerate(LABEL_WORDS) if title[8:10] in words)
+
+    ingest(str(corpus_file), "news")
+    starts = [chr(0x4E00 + number) * 8 for number in range(60)]
+    titles = [start + LABEL_WORDS[n % 3][n % 2] for n, start in enumerate(starts)]
+    write_batch(Path(root.location(root.inbox)) / "a.csv", titles)
+    first = nightly("news", "lazy")
+    assert first["reviewed"] is None
+
+    make_labels(root, "first", ReviewSize(60, lot=0.5), truth)
+    night = nightly("news", "lazy")
+    assert night["reviewed"]["headlines"] == 30
+    better = train("learnt", "news+labels")
+    assert better["evaluation"]["counts"]["metrics"]["reviewed"]["all"]["rows"] == 30
+    assert better["promotion"]["promoted"]
+    assert better["promotion"]["summary"].startswith("dev and reviewed cross-entropy")

@@ -36,6 +36,7 @@ def publish_evaluation(
     """Publishes an evaluation with these predictions; every tenth title is leaked.
 
     Each prediction has the same `confidence`, or dev has `probabilities`, and no leaked titles.
+    Without `reviewed` there is no such split.
     """
 
     def evaluate(
@@ -47,6 +48,7 @@ def publish_evaluation(
         behaves: float | None = 0.9,
         confidence: float = 0.8,
         probabilities: npt.NDArray[np.float32] | None = None,
+        reviewed: Ids | None = None,
     ) -> Artifact:
         model = publish_model(root, version, seed=len(registry.versions(root)))
 
@@ -68,7 +70,8 @@ def publish_evaluation(
                         "leaked": np.arange(len(predicted)) % 10 == 0,
                     }
                 )
-                for split, predicted in (("dev", dev), ("test", test))
+                for split, predicted in (("dev", dev), ("test", test), ("reviewed", reviewed))
+                if predicted is not None
             ]
             if probabilities is not None:
                 splits[0][[f"p_{name}" for name in LABELS]] = probabilities

@@ -10,13 +10,16 @@ import pyarrow.parquet as pq
 import pytest
 from sklearn.metrics import accuracy_score, f1_score, log_loss
 
+from headlines.corpus.dataset import ensure
 from headlines.corpus.ingest import ingest
 from headlines.corpus.tokens import segment_corpus
 from headlines.evaluation.evaluate import evaluate, reference_profile
 from headlines.models.presets import resolve_preset
+from headlines.review.selection import ReviewSize
 from headlines.storage.artifact import Artifact
 from headlines.storage.data_root import DataRoot
 from headlines.training.train import train
+from tests.factories import make_labels, publish_model, publish_predictions, write_corpus
 
 
 def check_books(numbers: dict[str, Any], chosen: pd.DataFrame) -> None:
@@ -131,3 +134,29 @@ def held_out(root: DataRoot, split: str, titles: list[str]) -> tuple[Artifact, A
     file.write_text("title,label,split\n" + "".join(rows), encoding="utf-8")
     corpus = ingest(root, "news", str(file))
     return corpus, segment_corpus(root, corpus)
+
+
+def test_reviewed_headlines_are_a_split_of_their_own(root: DataRoot, tmp_path: Path) -> None:
+    base = ingest(root, "news", str(write_corpus(tmp_path / "news.csv")))
+    titles = [chr(0x4E00 + number) * 5 + "火灾" for number in range(12)]
+    publish_predictions(root, "a.csv", titles, [[0.1, 0.2, 0.7]] * 12)
+    make_labels(root, "first", ReviewSize(8, lot=1), lambda title: "负面")
+    corpora = [base, ensure(root, "news+labels")]
+    model = publish_model(root, "m")
+    without, evaluation = (
+        evaluate(root, model, corpus, segment_corpus(root, corpus)) for corpus in corpora
+    )
+    assert [*without.counts["metrics"]] == ["dev", "test"]
+    assert without.manifest.config["splits"] == ["dev", "test"]  # part of the key, as before
+    metrics = json.loads((evaluation.directory / "metrics.json").read_text("utf-8"))
+    assert [*metrics] == ["dev", "test", "reviewed"]
+    checked = pd.read_parquet(evaluation.directory / "output_check.parquet")
+    reviewed = checked[checked["split"] == "reviewed"]
+    assert len(reviewed) == metrics["reviewed"]["all"]["rows"] == 8
+    check_books(metrics["reviewed"]["all"], reviewed)
+    assert {*reviewed["title"]} < {*titles}
+    baseline = json.loads((evaluation.directory / "baseline.json").read_text("utf-8"))
+    assert baseline["reviewed"]["all"]["rows"] == 8
+    assert "reviewed" in (evaluation.directory / "report.html").read_text("utf-8")
+    for split in ("dev", "test"):
+        assert without.counts["metrics"][split] == evaluation.counts["metrics"][split]

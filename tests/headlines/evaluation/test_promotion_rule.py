@@ -152,3 +152,47 @@ def test_default_replaces_fast_on_the_inews_corpus(
         "macro-F1 0.734 and 0.727; 968 headlines"
     )
     assert not judge(fast, default).promoted
+
+
+def test_reviewed_headlines_are_judged_together_with_dev(
+    publish_evaluation: Callable[..., Artifact],
+) -> None:
+    present = publish_evaluation("present", wrong_on(0.3), reviewed=wrong_on(0.3))
+    challenger = publish_evaluation("new", wrong_on(0.3), reviewed=wrong_on(0.2))
+    decision = judge(challenger, present)
+    assert decision.promoted
+    assert decision.summary.startswith("dev and reviewed cross-entropy ")
+    assert decision.comparison is not None
+    assert decision.comparison.rows == 2 * 270
+    alone = [publish_evaluation(name, wrong_on(0.3)) for name in ("new-dev", "present-dev")]
+    assert not judge(*alone).promoted
+
+
+@pytest.mark.parametrize(("worse", "dev", "reviewed"), [("reviewed", 0, 0.6), ("dev", 0.6, 0)])
+def test_a_gain_on_one_split_does_not_pay_for_the_other(
+    publish_evaluation: Callable[..., Artifact], worse: str, dev: float, reviewed: float
+) -> None:
+    present = publish_evaluation("present", wrong_on(0.4), reviewed=wrong_on(0.4))
+    challenger = publish_evaluation("new", wrong_on(dev), reviewed=wrong_on(reviewed))
+    decision = judge(challenger, present)
+    assert not decision.promoted
+    [reason] = decision.reasons
+    assert reason.startswith(f"its cross-entropy on 270 {worse} headlines is +")
+
+
+def test_a_few_reviewed_headlines_cannot_prevent_a_promotion(
+    publish_evaluation: Callable[..., Artifact],
+) -> None:
+    few = TRUTH[:30]
+    present = publish_evaluation("present", wrong_on(0.4), reviewed=few)
+    challenger = publish_evaluation("new", wrong_on(0.1), reviewed=(few + 1) % 3)
+    assert judge(challenger, present).promoted
+
+
+def test_a_review_in_between_is_no_comparison(
+    publish_evaluation: Callable[..., Artifact],
+) -> None:
+    before = publish_evaluation("before", TRUTH)
+    after = publish_evaluation("after", TRUTH, reviewed=TRUTH)
+    with pytest.raises(InputError, match="not evaluated on the same dev"):
+        judge(after, before)

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from headlines.nightly.day_range import DayRange
 from headlines.nightly.inbox import read_inbox
 from headlines.storage.data_root import DataRoot
+from headlines.storage.day_range import DayRange
 
 Writer = Callable[[Path, list[str]], Path]
 

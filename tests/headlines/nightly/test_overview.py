@@ -11,7 +11,11 @@ from urllib.parse import unquote
 from headlines.nightly.history import NightSummary, nights, save_night
 from headlines.nightly.overview import write_overview
 from headlines.nightly.report import write_nightly_report
+from headlines.review.ask import ask
+from headlines.review.selection import ReviewSize
 from headlines.storage.data_root import DataRoot
+from headlines.storage.day_range import DayRange
+from tests.factories import make_labels, publish_predictions
 
 
 def copied(evaluated: Any, to: Path) -> DataRoot:
@@ -82,3 +86,19 @@ def test_damaged_records_are_left_out(
     assert "2026-11-20 18:30" in page
     assert "2026-11-21 18:30" not in page
     assert "Evaluations" not in page
+
+
+def test_reviews_are_listed_with_their_sheet_and_labels(root: DataRoot) -> None:
+    publish_predictions(root, "a.csv", ["晴", "火灾", "获奖"], [[0.2, 0.5, 0.3]] * 3)
+    ask(root, "open", [], DayRange(), ReviewSize(2, lot=1), lambda _: None)
+    make_labels(root, "done", ReviewSize(3, lot=0), lambda title: "中性")
+    page = page_of(root)
+    rows = re.findall(r'<a href="../(reviews/\w+.csv)">.*?</tr>', page)
+    assert sorted(rows) == ["reviews/done.csv", "reviews/open.csv"]
+    for row in rows:
+        assert (root.store.directory / row).is_file()
+    cells = {
+        name: re.findall(r'<td class="number">(.*?)</td>', row)
+        for name, row in re.findall(r'<a href="../reviews/(\w+).csv">(.*?)</tr>', page)
+    }
+    assert cells == {"open": ["2", "2", "0", "0", "–"], "done": ["1", "0", "1", "1", "–"]}

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headlines.errors import InputError
-from headlines.nightly.day_range import DayRange, dates_in
+from headlines.storage.day_range import DayRange, dates_in
 
 FORMS = (
     "{0:%Y-%m-%d}.csv", "{0:%Y%m%d}.csv", "news_{0:%Y%m%d}_2.csv.gz", "date={0:%Y-%m-%d}/a.csv",

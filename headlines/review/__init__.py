@@ -1,0 +1,1 @@
+"""Reviews: which predictions people should check, their labels, and how accurate the model is."""
