@@ -59,7 +59,7 @@ VARIANTS: dict[str, Preset] = {
     "best: three readers of each": BEST,
     "best without its readers of pairs": replace(BEST, pairs=None),
     "best without the adversarial step": replace(BEST, adversarial=0.0),
-    "title-and-content: + two readers of contents": BOTH,
+    "title-and-content: default + a linear path of articles": BOTH,
 }
 
 

@@ -31,7 +31,8 @@ def ingest(
 
     Args:
         source: `inews` for the packaged corpus; else a file or folder of CSV, TSV, JSONL or
-            Parquet with `title` and optional `content`, `label` and `split`.
+            Parquet with `title` and optional `content`, `label`, `split`, `p_positive`,
+            `p_neutral`, `p_negative` and `weight`.
         name: of the corpus.
         encoding: of text files.
         delimiter: between the columns of CSV and TSV; null for a comma and a tab.

@@ -1,4 +1,4 @@
-"""The flow `sweep`: tries settings of network and training on dev, and ranks them."""
+"""The flow `sweep`: tries settings of network and training, and ranks them."""
 
 import shlex
 from typing import Any
@@ -23,7 +23,8 @@ hide_expected_tracebacks()
 def sweep(space: str = "docs/sweep.toml", corpus: str = "inews") -> dict[str, Any]:
     """Train and measure every trial of a search space, one after the other, and rank them.
 
-    No model is kept, and the champion stays. Trials of an earlier sweep are not repeated.
+    They are measured on dev, or on folds of train if the file says so. No model is kept, and the
+    champion stays. Trials of an earlier sweep are not repeated.
 
     Args:
         space: path of a TOML file with the values to try, such as `docs/sweep.toml`.
@@ -34,7 +35,9 @@ def sweep(space: str = "docs/sweep.toml", corpus: str = "inews") -> dict[str, An
     ingested = ensure_corpus(root, corpus)
     tokens = segment_corpus(root, corpus, ingested)
     outcomes = [
-        run_trial(root, trial.number, trial, search_space.seeds, ingested, tokens)
+        run_trial(
+            root, trial.number, trial, search_space.seeds, search_space.folds, ingested, tokens
+        )
         for trial in search_space.trials()
     ]
     artifact = rank_trials(root, search_space, outcomes)
@@ -44,6 +47,7 @@ def sweep(space: str = "docs/sweep.toml", corpus: str = "inews") -> dict[str, An
     return {
         **result_of(artifact),
         "seeds": search_space.seeds,
+        "folds": search_space.folds,
         "trials": [outcome.to_dict() for outcome in ranked(outcomes)],
         "best": preset,
         "train": shlex.join(train) or None,

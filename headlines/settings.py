@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from headlines.errors import InputError
 
 RUNNERS = ("threads", "processes", "dask")
+LANGUAGES = ("en", "zh")  # of reports
 DEFAULT_PORT = 4200
 _MAX_WORKERS = 256
 
@@ -34,6 +35,8 @@ class Settings:
         dictionary: `HEADLINES_DICTIONARY`, the path of a user dictionary.
         port: `HEADLINES_PORT`, of the persistent Prefect server.
         json_logs: `HEADLINES_LOGS`, whether logs are JSON lines.
+        language: `HEADLINES_LANG`, of the reports, one of `LANGUAGES`; if unset, that of the
+            locale.
     """
 
     data: str = "data"
@@ -44,6 +47,7 @@ class Settings:
     dictionary: str | None = None
     port: int = DEFAULT_PORT
     json_logs: bool = False
+    language: str = "en"
 
     @classmethod
     def from_environment(cls) -> "Settings":
@@ -72,6 +76,7 @@ class Settings:
             dictionary=variables.get("HEADLINES_DICTIONARY"),
             port=_number(variables, "HEADLINES_PORT", "port", 1024, 65535, DEFAULT_PORT),
             json_logs=variables.get("HEADLINES_LOGS") == "json",
+            language=_language(variables),
         )
 
     @property
@@ -86,6 +91,21 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def _language(variables: Mapping[str, str]) -> str:
+    language = variables.get("HEADLINES_LANG")
+    if language is None:
+        names = ("LC_ALL", "LC_MESSAGES", "LANG")  # the first that is set counts, as in POSIX
+        locale = next((variables[name] for name in names if name in variables), "")
+        return "zh" if locale.lower().startswith("zh") else "en"
+    if language not in LANGUAGES:
+        raise InputError(
+            f"{language!r} is not a language of reports",
+            "HEADLINES_LANG",
+            f"use {' or '.join(LANGUAGES)}",
+        )
+    return language
 
 
 def _number(

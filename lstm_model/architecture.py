@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lstm_model.inputs import InputName
+from lstm_model.inputs import CONTENT_COUNTS, ID_INPUTS, InputName
 from lstm_model.presets import Preset
 
 CLASSES = 3  # positive, neutral, negative
 # Forget, input and output gate, and candidate: the order of an LSTM's weights, here and in bundles.
 GATES = ("f", "i", "o", "c")
 
-_PREFIXES: dict[InputName, str] = {"words": "", "pairs": "pair_", "contents": "content_"}
+IDF, KERNEL, BIAS = "linear/idf", "linear/kernel", "linear/bias"  # of the path that reads articles
+
+_PREFIXES: dict[InputName, str] = {"words": "", "pairs": "pair_"}
 EMBEDDINGS: dict[InputName, str] = {name: f"{at}embedding" for name, at in _PREFIXES.items()}
 
 
@@ -43,13 +45,28 @@ def branches(preset: Preset) -> list[Branch]:
     return result
 
 
+def model_inputs(preset: Preset) -> dict[str, InputName]:
+    """The inputs of a model that takes ids, in their order, and what each is of."""
+    inputs = {ID_INPUTS[name]: name for name in preset.text_rules}
+    return inputs if preset.contents is None else {**inputs, CONTENT_COUNTS: "contents"}
+
+
 def weight_shapes(preset: Preset, *vocabulary_sizes: int) -> dict[str, tuple[int, ...]]:
     """Name and shape of every weight of the classifier, in its order.
 
     Args:
         preset: the classifier.
-        vocabulary_sizes: of each input.
+        vocabulary_sizes: of each of `Preset.text_rules`.
     """
+    shapes = network_shapes(preset, *vocabulary_sizes[: len(preset.inputs)])
+    if preset.contents is not None:
+        words = vocabulary_sizes[-1]
+        shapes |= {IDF: (words,), KERNEL: (words, CLASSES), BIAS: (CLASSES,)}
+    return shapes
+
+
+def network_shapes(preset: Preset, *vocabulary_sizes: int) -> dict[str, tuple[int, ...]]:
+    """Name and shape of the weights of the branches, given the size of each input's vocabulary."""
     shapes: dict[str, tuple[int, ...]] = {}
     embedding_sizes: dict[InputName, int] = {}
     for text_input, words in zip(preset.inputs, vocabulary_sizes, strict=True):

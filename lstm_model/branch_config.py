@@ -1,4 +1,4 @@
-"""Configuration of the branches of a preset that read more than words, and checks of fields."""
+"""Settings of what a preset reads in addition to the words of titles, and checks of fields."""
 
 from __future__ import annotations
 
@@ -9,31 +9,14 @@ from typing import Any, ClassVar, Self
 
 
 @dataclass(frozen=True)
-class BranchConfig:
-    """Branches that read another input than the words of the title.
-
-    Attributes:
-        readers: number of branches.
-        min_count: a token seen less often is an unknown one.
-        embedding_size: length of a token's vector.
-
-    Raises:
-        ValueError: a value of the wrong type or out of range; the message names it.
-    """
+class InputConfig:
+    """Settings of what a classifier reads in addition to the words of the title."""
 
     FIELD: ClassVar[str]  # of `Preset`
 
-    readers: int
-    min_count: int
-    embedding_size: int
-
-    def __post_init__(self) -> None:
-        for field in dataclasses.fields(self):
-            require_integer(f"{self.FIELD}.{field.name}", getattr(self, field.name), minimum=1)
-
     @classmethod
     def from_dict(cls, data: Any) -> Self | None:
-        """The branches that `dataclasses.asdict` was given; None for None.
+        """The settings that `dataclasses.asdict` was given; None for None.
 
         Raises:
             ValueError: a field is unknown, missing or bad; the message names it.
@@ -48,23 +31,59 @@ class BranchConfig:
 
 
 @dataclass(frozen=True)
-class BigramConfig(BranchConfig):
-    """Branches that read the character bigrams of the title."""
+class BigramConfig(InputConfig):
+    """Branches that read the character bigrams of the title.
+
+    Attributes:
+        readers: number of branches.
+        min_count: a bigram seen less often is an unknown one.
+        embedding_size: length of a bigram's vector.
+
+    Raises:
+        ValueError: a value of the wrong type or out of range; the message names it.
+    """
 
     FIELD = "pairs"
 
+    readers: int
+    min_count: int
+    embedding_size: int
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            require_integer(f"{self.FIELD}.{field.name}", getattr(self, field.name), minimum=1)
+
 
 @dataclass(frozen=True)
-class ArticleConfig(BranchConfig):
-    """Branches that read the words of the article below the title.
+class ArticleConfig(InputConfig):
+    """The linear path, which reads the words of the article below the title: see `linear`.
 
     Attributes:
         characters: how much of its beginning is read. Whoever segments it cuts it there.
+        min_articles: a word that fewer articles have is ignored.
+        c: inverse of the strength of the regularisation.
+        network_weight: of the network's logits where there is an article; elsewhere it is 1.
+        article_weight: of the linear path's logits.
+
+    Raises:
+        ValueError: a value of the wrong type or out of range; the message names it.
     """
 
     FIELD = "contents"
 
     characters: int
+    min_articles: int
+    c: float
+    network_weight: float
+    article_weight: float
+
+    def __post_init__(self) -> None:
+        for name in ("characters", "min_articles"):
+            require_integer(f"{self.FIELD}.{name}", getattr(self, name), minimum=1)
+        for name in ("c", "network_weight", "article_weight"):
+            value = getattr(self, name)
+            if not is_number(value) or not 0 < value < float("inf"):
+                raise ValueError(f"preset: {self.FIELD}.{name} must be above 0, not {value!r}")
 
 
 def require_fields(cls: type[Any], data: Mapping[str, Any], where: str) -> None:

@@ -59,10 +59,10 @@ class Bundle:
 
     Attributes:
         preset: its configuration.
-        vocabularies: of each input, the words first.
+        vocabularies: of each of `Preset.text_rules`, the words first.
         weights: float32 arrays by name, as `architecture.weight_shapes` lists them.
         history: for each epoch `epoch`, `loss`, `accuracy`, `dev_loss`, `dev_accuracy`,
-            `dev_macro_f1`.
+            `dev_macro_f1`, all of the branches alone.
         best_epoch: the epoch that the weights are from.
         calibration: from its logits to probabilities and labels.
     """
@@ -81,7 +81,7 @@ class Bundle:
 
     @property
     def vocabulary_sizes(self) -> list[int]:
-        """Number of words of each input."""
+        """Number of words of each vocabulary."""
         return [len(vocabulary) for vocabulary in self.vocabularies]
 
 
@@ -98,7 +98,7 @@ def write_bundle(directory: Path, bundle: Bundle) -> None:
     if table is not None:
         np.save(directory / TABLE, table, allow_pickle=False)
         files.append(TABLE)
-    for name, vocabulary in zip(bundle.preset.input_names, bundle.vocabularies, strict=True):
+    for name, vocabulary in zip(bundle.preset.text_rules, bundle.vocabularies, strict=True):
         vocabulary.save(directory / VOCABULARIES[name])
         files.append(VOCABULARIES[name])
     _write_json(directory / CALIBRATION, bundle.calibration.to_dict())
@@ -142,8 +142,10 @@ def read_bundle(directory: Path, digest: Callable[[Path], str] = file_sha256) ->
         raise BundleError(f"{directory / CONFIG}: {error}") from error
     require_files(directory, sizes, digests, digest)
     vocabularies = [
-        _read_vocabulary(directory / VOCABULARIES[text_input.name], size, text_input.rules)
-        for text_input, size in zip(preset.inputs, config["vocabulary_sizes"], strict=True)
+        _read_vocabulary(directory / VOCABULARIES[name], size, rules)
+        for (name, rules), size in zip(
+            preset.text_rules.items(), config["vocabulary_sizes"], strict=True
+        )
     ]
     shapes = weight_shapes(preset, *map(len, vocabularies))
     weights = read_weights(directory / WEIGHTS, shapes)

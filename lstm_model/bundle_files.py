@@ -46,7 +46,7 @@ def file_sizes(preset: Preset, vocabulary_sizes: Any) -> dict[str, tuple[int, in
     """
     if (
         not isinstance(vocabulary_sizes, list)
-        or len(vocabulary_sizes) != len(preset.inputs)
+        or len(vocabulary_sizes) != len(preset.text_rules)
         or not all(isinstance(size, int) and size >= 0 for size in vocabulary_sizes)
     ):
         raise ValueError(f"bad sizes of the vocabularies: {vocabulary_sizes!r:.40}")
@@ -62,7 +62,7 @@ def file_sizes(preset: Preset, vocabulary_sizes: Any) -> dict[str, tuple[int, in
         CALIBRATION: (0, MAX_CONFIG_BYTES),
         HISTORY: (0, MAX_HISTORY_BYTES),
     }
-    for name, words in zip(preset.input_names, vocabulary_sizes, strict=True):
+    for name, words in zip(preset.text_rules, vocabulary_sizes, strict=True):
         sizes[VOCABULARIES[name]] = (MIN_WORD_BYTES * words, MAX_WORD_BYTES * (words + 1))
     table = table_shape(preset, *vocabulary_sizes)
     if table is not None:

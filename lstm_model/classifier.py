@@ -11,7 +11,8 @@ import keras
 import tensorflow as tf
 
 from lstm_model.architecture import CLASSES, EMBEDDINGS, Branch, branches
-from lstm_model.inputs import ID_INPUTS
+from lstm_model.branch_config import ArticleConfig
+from lstm_model.inputs import CONTENT_COUNTS, ID_INPUTS
 from lstm_model.layer import CustomLSTM
 from lstm_model.presets import Preset
 
@@ -139,6 +140,32 @@ def _branch_logits(
     return keras.layers.Dense(CLASSES, name=branch.dense)(y)
 
 
+class ArticlePath(keras.Layer):
+    """The linear path of `lstm_model.linear`, for inference.
+
+    Input: the network's logits `(batch, CLASSES)`, then both of `linear.padded_counts`. Output: the
+    classifier's logits `(batch, CLASSES)`.
+    """
+
+    def __init__(self, config: ArticleConfig, words: int, name: str) -> None:
+        super().__init__(name=name, trainable=False)
+        self.config = config
+        self.idf = self.add_weight(shape=(words,), initializer="zeros", name="idf")
+        self.kernel = self.add_weight(shape=(words, CLASSES), initializer="zeros", name="kernel")
+        self.bias = self.add_weight(shape=(CLASSES,), initializer="zeros", name="bias")
+
+    def call(self, inputs: list[Tensor]) -> Tensor:
+        ops = keras.ops
+        network, ids, counts = inputs
+        frequencies = 1 + ops.log(ops.cast(ops.maximum(counts, 1), "float32"))
+        values = frequencies * ops.take(self.idf, ids)  # (batch, words), 0 for padding
+        lengths = ops.sqrt(ops.sum(values**2, axis=1, keepdims=True))  # (batch, 1)
+        products = values[:, :, None] * ops.take(self.kernel, ids, axis=0)
+        linear = ops.sum(products, axis=1) / ops.where(lengths > 0, lengths, 1) + self.bias
+        blended = self.config.network_weight * network + self.config.article_weight * linear
+        return ops.where(lengths > 0, blended, network)
+
+
 def _numbered(name: str, index: int) -> str:
     """The name that Keras gives the layers of a process's first network.
 
@@ -156,10 +183,20 @@ def mean_probabilities(logits: Tensor) -> Tensor:
 def build_classifier(preset: Preset, *vocabulary_sizes: int) -> Any:
     """The `keras.Model` of `preset`, with fresh weights, for vocabularies of these sizes.
 
-    Input: ids `(batch, time)`, int32, 0 for padding, of each input. Output: probabilities
-    `(batch, CLASSES)`. The weights' paths and shapes are those of `architecture.weight_shapes`.
+    Input: ids `(batch, time)`, int32, 0 for padding, of each input; and, where the article is read,
+    both of `linear.padded_counts`. Output: probabilities `(batch, CLASSES)`. The weights' paths and
+    shapes are those of `architecture.weight_shapes`.
     """
-    network = build_network(preset, *vocabulary_sizes)
-    ids = [keras.Input((None,), dtype="int32", name=ID_INPUTS[name]) for name in preset.input_names]
-    probabilities = mean_probabilities(network.read([*network.embed(ids), *ids]))
-    return keras.Model(ids, probabilities, name="classifier")
+
+    def ids_of(name: str) -> Tensor:
+        return keras.Input((None,), dtype="int32", name=name)
+
+    network = build_network(preset, *vocabulary_sizes[: len(preset.inputs)])
+    ids = [ids_of(ID_INPUTS[name]) for name in preset.input_names]
+    logits = keras.ops.mean(network.read([*network.embed(ids), *ids]), axis=0)
+    if preset.contents is None:
+        return keras.Model(ids, keras.ops.softmax(logits), name="classifier")
+    article = [ids_of(ID_INPUTS["contents"]), ids_of(CONTENT_COUNTS)]
+    path = ArticlePath(preset.contents, vocabulary_sizes[-1], name="linear")
+    probabilities = keras.ops.softmax(path([logits, *article]))
+    return keras.Model([*ids, *article], probabilities, name="classifier")

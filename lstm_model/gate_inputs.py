@@ -21,12 +21,12 @@ MAX_TABLE_BYTES = 256 * 2**20  # reading a larger table would cost more than it 
 def table_shape(preset: Preset, *vocabulary_sizes: int) -> tuple[int, int, int] | None:
     """`(LSTMs, words, 4*units)`, or None where there is no table.
 
-    There is none beyond `MAX_TABLE_BYTES`, and none for a classifier of several inputs, whose
-    tables would be beyond it.
+    There is none beyond `MAX_TABLE_BYTES`, and none for a classifier whose branches read several
+    inputs, whose tables would be beyond it.
     """
-    if len(vocabulary_sizes) > 1:
+    if len(preset.inputs) > 1:
         return None
-    [vocabulary_size] = vocabulary_sizes
+    vocabulary_size = vocabulary_sizes[0]
     shape = (len(_lstms(preset)), vocabulary_size, 4 * preset.units)
     return shape if 4 * np.prod(shape, dtype=object) <= MAX_TABLE_BYTES else None
 

@@ -25,11 +25,12 @@ from lstm_model.bundle_files import file_sha256
 from lstm_model.gate_inputs import precompute_gate_inputs, stack_gates
 from lstm_model.inputs import InputName, TokenLists, input_ids
 from lstm_model.kernel import FASTEST, KERNELS, Kernel
+from lstm_model.linear import LinearPath
 from lstm_model.numpy_kernel import Ints
 from lstm_model.row_stable import Floats
 from lstm_model.vocabulary import Vocabulary
 
-LOOKUP_ROWS = 8192  # whose words are looked up together
+LOOKUP_ROWS = 10_000  # whose words are looked up together: all that a worker scores at once
 
 
 class PackedScorer:
@@ -42,7 +43,7 @@ class PackedScorer:
     Attributes:
         kernel: a name in `kernel.KERNELS`.
         preset: the configuration of the classifier.
-        vocabularies: of each input, the words first.
+        vocabularies: of each of `Preset.text_rules`, the words first.
         calibration: from the logits to probabilities and labels.
     """
 
@@ -65,6 +66,8 @@ class PackedScorer:
         self._inputs = [
             _Input(bundle, name, table, KERNELS[kernel]) for name in bundle.preset.input_names
         ]
+        contents = bundle.preset.contents
+        self._linear = None if contents is None else LinearPath(contents, bundle.weights)
 
     @classmethod
     def load(
@@ -112,18 +115,22 @@ class PackedScorer:
         self, token_lists: TokenLists, contents: TokenLists | None = None
     ) -> list[tuple[Ints, Ints]]:
         """The argument of `predict_ids` for the arguments of `predict`."""
-        return input_ids(self.preset.input_names, self.vocabularies, token_lists, contents)
+        return input_ids([*self.preset.text_rules], self.vocabularies, token_lists, contents)
 
     def predict_ids(self, ids: Sequence[tuple[Ints, Ints]]) -> Floats:
         """Probabilities as from `predict`.
 
         Args:
-            ids: for each input, the ids of the words of all rows, shape (words,), and how many each
-                row has, shape (rows,).
+            ids: for each vocabulary, the ids of the words of all rows, shape (words,), and how
+                many each row has, shape (rows,).
         """
-        logits = [one.logits(*of_input) for one, of_input in zip(self._inputs, ids, strict=True)]
+        branch_ids = ids[: len(self._inputs)]
+        sums = [one.logits(*of_one) for one, of_one in zip(self._inputs, branch_ids, strict=True)]
         count = sum(len(one.branches) for one in self._inputs)
-        return self.calibration.probabilities(sum(logits[1:], logits[0]) / np.float32(count))
+        logits = sum(sums[1:], sums[0]) / np.float32(count)
+        if self._linear is not None:
+            logits = self._linear.blended(logits, *ids[-1])
+        return self.calibration.probabilities(logits)
 
     def labels(self, probabilities: Floats) -> NDArray[np.int8]:
         """The label of each row of the result of `predict`: see `Calibration.labels`."""

@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from lstm_model.architecture import CLASSES, weight_shapes
+from lstm_model.architecture import CLASSES, network_shapes
 from lstm_model.batching import batches
 from lstm_model.classifier import Tensor, build_network, mean_probabilities
 from lstm_model.examples import Examples, macro_f1
@@ -38,7 +38,7 @@ class Trainer:
         tf.config.experimental.enable_op_determinism()
         self.preset = preset
         self.network = build_network(preset, *map(len, vocabularies))
-        self._draw_weights(list(weight_shapes(preset, *map(len, vocabularies))))
+        self._draw_weights(list(network_shapes(preset, *map(len, vocabularies))))
         self.optimizer = LazyAdam(preset.learning_rate)
         self.optimizer.build(self.network.weights)
         self.best_weights = self._weights()
@@ -47,18 +47,19 @@ class Trainer:
                 preset.input_names,
                 vocabularies,
                 examples.token_lists,
-                examples.articles,
-                preset.padded_length,
+                padded_length=preset.padded_length,
             )
             for examples in (train, dev)
         )
         self._rows_of = self._changing_rows()
-        self.train_labels = np.asarray(train.labels, dtype=np.int32)
+        self.train_targets = train.targets(preset.label_smoothing)
+        self.train_weights = train.relative_weights()
         self.dev_labels = np.asarray(dev.labels, dtype=np.int32)
         # One trace for batches of every height and length.
         ids = [tf.TensorSpec((None, None), tf.int32)] * len(vocabularies)
-        labels = tf.TensorSpec((None,), tf.int32)
-        self.learn = tf.function(self._learn, input_signature=[ids, labels])
+        targets = tf.TensorSpec((None, CLASSES), tf.float32)
+        weights = tf.TensorSpec((None,), tf.float32)
+        self.learn = tf.function(self._learn, input_signature=[ids, targets, weights])
         self.predict = tf.function(self._predict, input_signature=[ids])
 
     def _draw_weights(self, names: list[str]) -> None:
@@ -97,16 +98,17 @@ class Trainer:
         Raises:
             TrainingError: the loss is not finite.
         """
-        rows = len(self.train_labels)
+        rows = len(self.train_targets)
         rng = np.random.default_rng([self.preset.seed, epoch])
-        longest_input = self.train_ids[-1 if self.preset.contents else 0]
-        lengths = np.count_nonzero(longest_input, axis=1)
+        lengths = np.count_nonzero(self.train_ids[0], axis=1)
         order = batches(lengths, self.preset.batch_size, rng)
         self.optimizer.learning_rate.assign(learning_rate(self.preset, epoch))
         loss = correct = 0.0
         for number, batch in enumerate(order, start=1):
             batch_loss, batch_correct = self.learn(
-                _trimmed(self.train_ids, batch), self.train_labels[batch]
+                _trimmed(self.train_ids, batch),
+                self.train_targets[batch],
+                self.train_weights[batch],
             )
             if not math.isfinite(batch_loss):
                 raise TrainingError(
@@ -132,37 +134,35 @@ class Trainer:
             "dev_macro_f1": macro_f1(self.dev_labels, predicted),
         }
 
-    def _learn(self, ids: list[Tensor], labels: Tensor) -> tuple[Tensor, Tensor]:
+    def _learn(self, ids: list[Tensor], target: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
         """One step of the optimiser; the loss, and the number of correct predictions."""
-        smoothing = self.preset.label_smoothing
-        target = tf.one_hot(labels, CLASSES) * (1 - smoothing) + smoothing / CLASSES
         with tf.GradientTape() as tape:
             vectors = self.network.embed(ids)  # (batch, time, embedding_size) each
             if self.preset.adversarial:
                 # Only here, as a tape within a tape doubles the time that TensorFlow traces.
                 with tf.GradientTape() as vector_tape:
                     vector_tape.watch(vectors)
-                    loss, logits = self._loss(target, vectors, ids)
+                    loss, logits = self._loss(target, weights, vectors, ids)
                 gradients = vector_tape.gradient(loss, vectors)
                 moved = [
                     of_input + adversarial_step(gradient, self.preset.adversarial)
                     for of_input, gradient in zip(vectors, gradients, strict=True)
                 ]
-                total_loss = loss + self._loss(target, moved, ids)[0]
+                total_loss = loss + self._loss(target, weights, moved, ids)[0]
             else:
-                loss, logits = self._loss(target, vectors, ids)
+                loss, logits = self._loss(target, weights, vectors, ids)
                 total_loss = loss
-        weights = self.network.weights
-        self.optimizer.apply(tape.gradient(total_loss, weights), weights)
-        predicted = tf.argmax(mean_probabilities(logits), axis=1, output_type=tf.int32)
-        return loss, tf.reduce_sum(tf.cast(predicted == labels, tf.float32))
+        trained = self.network.weights
+        self.optimizer.apply(tape.gradient(total_loss, trained), trained)
+        correct = tf.argmax(mean_probabilities(logits), axis=1) == tf.argmax(target, axis=1)
+        return loss, tf.reduce_sum(tf.cast(correct, tf.float32))
 
     def _loss(
-        self, target: Tensor, vectors: list[Tensor], ids: list[Tensor]
+        self, target: Tensor, weights: Tensor, vectors: list[Tensor], ids: list[Tensor]
     ) -> tuple[Tensor, Tensor]:
         """The loss, and the logits of each branch, in training."""
         logits = self.network.read([*vectors, *ids], training=True)
-        return mean_loss(target, logits), logits
+        return mean_loss(target, logits, weights), logits
 
     def _predict(self, ids: list[Tensor]) -> Tensor:
         logits = self.network.read([*self.network.embed(ids), *ids], training=False)
@@ -223,15 +223,19 @@ def learning_rate(preset: Preset, epoch: int) -> float:
     return preset.learning_rate * min(1.0, 2 * left) if preset.decay else preset.learning_rate
 
 
-def mean_loss(target: Tensor, logits: Tensor) -> Tensor:
-    """Cross-entropy, in nats, mean over branches and batch.
+def mean_loss(target: Tensor, logits: Tensor, weights: Tensor | float = 1.0) -> Tensor:
+    """Cross-entropy, in nats, times the weight of its row, mean over branches and batch.
+
+    That is -1/(B·R) Σ_b Σ_r w_r Σ_c t_rc log softmax(logits_br)_c; with a soft label as the target
+    its gradient is that of the Kullback-Leibler divergence from it.
 
     Args:
         target: probabilities `(batch, CLASSES)`.
         logits: `(branches, batch, CLASSES)`.
+        weights: of the rows, `(batch,)`, with mean 1 over all training rows.
     """
     target = tf.broadcast_to(target, tf.shape(logits))
-    return tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(target, logits))
+    return tf.reduce_mean(weights * tf.nn.softmax_cross_entropy_with_logits(target, logits))
 
 
 def adversarial_step(gradient: Tensor, length: float) -> Tensor:

@@ -18,11 +18,12 @@ from pathlib import Path
 import keras
 import tensorflow as tf
 
-from lstm_model.architecture import weight_shapes
+from lstm_model import linear_training
+from lstm_model.architecture import network_shapes
 from lstm_model.bundle import Bundle
 from lstm_model.checkpoint import Checkpoint, Progress, latest_checkpoint, write_checkpoint
 from lstm_model.examples import Examples, digest, split, validate
-from lstm_model.inputs import input_tokens
+from lstm_model.inputs import input_tokens, require_articles
 from lstm_model.presets import Preset
 from lstm_model.trainer import Trainer
 from lstm_model.vocabulary import Vocabulary
@@ -33,9 +34,9 @@ from lstm_model.word_vectors import WordVectors
 class EpochReport:
     """An epoch just finished.
 
-    `loss` and `accuracy` are of the training batches as they were trained on (with dropout and
-    smoothed labels), `dev_loss` is plain cross-entropy in nats. `eta_seconds`: time left if every
-    epoch that may follow is run.
+    `loss` and `accuracy` are of the training batches as they were trained on (with dropout, and
+    smoothed or soft labels), `dev_loss` is plain cross-entropy in nats. `eta_seconds`: time left if
+    every epoch that may follow is run.
     """
 
     epoch: int
@@ -68,8 +69,9 @@ def train(
 
     A checkpoint is written after every epoch, before `on_epoch` is called. If `checkpoint_dir`
     holds one of the same preset, data and library versions, the training resumes there; if that
-    one is the last, its result is returned at once. The vocabularies are those of `pretrained`, or
-    are built from all of `train`.
+    one is the last, no epoch is run. The inputs' vocabularies are those of `pretrained`, or are
+    built from all of `train`. The linear path of articles is fitted after the last epoch; the
+    figures of the epochs are of the network without it.
 
     TensorFlow's deterministic operations are turned on, for the whole process.
 
@@ -79,11 +81,12 @@ def train(
             `pretrained`.
 
     Raises:
-        ValueError: no rows, more or fewer labels than rows, a label outside 0..2, a `dev` or
-            `pretrained` that contradicts the preset.
+        ValueError: no rows, more or fewer labels or weights than rows, a label outside 0..2, a bad
+            soft label or weight, a `dev` or `pretrained` that contradicts the preset.
         TrainingError: the loss is not finite.
     """
     validate("train", train)
+    require_articles(train.token_lists, train.articles, read=preset.contents is not None)
     _validate_pretrained(preset, pretrained)
     if pretrained is not None:
         vocabularies = [word_vectors.vocabulary for word_vectors in pretrained]
@@ -108,15 +111,21 @@ def train(
         write_checkpoint(checkpoint_dir, Checkpoint(progress, trainer.arrays()))
         if on_epoch is not None:
             on_epoch(_report(preset, progress))
-    names = weight_shapes(preset, *map(len, vocabularies))
+    names = network_shapes(preset, *map(len, vocabularies))
     weights = {name: trainer.best_weights[name] for name in names}
+    if preset.contents is not None and train.articles is not None:
+        targets = train.targets(label_smoothing=0) * train.relative_weights()[:, None]
+        vocabulary, of_path = linear_training.fit(
+            preset.contents, preset.rules, train.articles, targets
+        )
+        vocabularies, weights = [*vocabularies, vocabulary], weights | of_path
     return Trained(
         preset, vocabularies, weights, progress.history, progress.best_epoch, progress.seconds
     )
 
 
 def _build_vocabularies(preset: Preset, train: Examples) -> list[Vocabulary]:
-    tokens = input_tokens(preset.input_names, preset.rules, train.token_lists, train.articles)
+    tokens = input_tokens(preset.input_names, preset.rules, train.token_lists, None)
     return [
         Vocabulary.build(token_lists, text_input.rules, text_input.min_count)
         for token_lists, text_input in zip(tokens, preset.inputs, strict=True)

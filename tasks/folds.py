@@ -1,8 +1,10 @@
 """The tasks that measure a preset on folds: the training of one, and the table of all."""
 
+from headlines.errors import InputError
 from headlines.storage.artifact import Artifact
 from headlines.storage.data_root import DataRoot
 from headlines.training import folds
+from headlines.training.measure import Fold, problem_of, train_and_measure
 from lstm_model.presets import Preset
 from tasks.reporting import log_stage, show_table
 from tasks.stage import stage
@@ -16,7 +18,10 @@ def train_fold(
     """Train without a fold, counted from 1, and label it."""
     # In a process of its own TensorFlow's memory, 20 to 50 MB of each training, is returned.
     in_subprocess = root.settings.runner != "threads"
-    part = folds.train_fold(root, corpus, tokens, preset, number - 1, count, in_subprocess)
+    fold = Fold(number - 1, count)
+    part = train_and_measure(root, corpus, tokens, preset, fold, in_subprocess)
+    if problem := problem_of(part):
+        raise InputError(problem, f"fold {number} of {count}", "change the preset")
     log_stage(f"fold {number}", part, f"macro-F1 {part.counts['macro_f1']:.3f}")
     return part
 
@@ -28,6 +33,6 @@ def publish_folds(
     """Publish the predictions of all folds, their metrics, and suspected label errors."""
     artifact = folds.publish_folds(root, corpus, preset, parts)
     log_stage("folds", artifact, f"macro-F1 {artifact.counts['macro_f1']:.3f}")
-    rows = [{"fold": number, **part.counts} for number, part in enumerate(parts, 1)]
+    rows = [{"fold": number, **counts} for number, counts in enumerate(artifact.counts["folds"], 1)]
     show_table("folds", rows, f"Preset {preset.name} on folds of train")
     return artifact

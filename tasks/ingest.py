@@ -40,7 +40,13 @@ def _shown(name: str, artifact: Artifact) -> Artifact:
     detail = f"{counts['rows']} headlines, {counts['rejected']} rows rejected"
     log_stage(f"corpus {name}", artifact, detail)
     rows = [
-        {"split": split, "rows": numbers["rows"], **numbers["labels"], "leaked": numbers["leaked"]}
+        {
+            "split": split,
+            "rows": numbers["rows"],
+            **numbers["labels"],
+            **{name: numbers[name] for name in ("soft_labels", "weights") if name in numbers},
+            "leaked": numbers["leaked"],
+        }
         for split, numbers in artifact.counts["splits"].items()
     ]
     show_table(f"corpus-{name}", rows, f"Corpus {name} by split and label")

@@ -28,6 +28,7 @@ os.environ["TMPDIR"] = tempfile.tempdir = run_directory()
 _root = tempfile.mkdtemp()
 os.environ["HEADLINES_DATA"] = _root
 os.environ["PREFECT_HOME"] = f"{_root}/.prefect"
+os.environ["HEADLINES_LANG"] = "en"  # whatever the locale is
 # Sometimes a request to the test server waits for a lock of its SQLite, and all others with it,
 # until the client times out and retries, so do not wait Prefect's 60 seconds.
 os.environ.setdefault("PREFECT_API_REQUEST_TIMEOUT", "15")

@@ -22,11 +22,11 @@ from headlines.storage.artifact import Artifact
 from headlines.storage.data_root import DataRoot
 from headlines.storage.day_range import DayRange
 from headlines.storage.manifest import Input, Recipe
-from lstm_model.architecture import weight_shapes
+from lstm_model.architecture import IDF, weight_shapes
 from lstm_model.bundle import Bundle, write_bundle
 from lstm_model.inputs import char_bigrams
 from lstm_model.presets import PRESETS, Preset
-from lstm_model.vocabulary import Vocabulary
+from lstm_model.vocabulary import UNKNOWN, Vocabulary
 
 # Words of headlines by label id. In the corpora they give the label away.
 LABEL_WORDS = (("获奖", "丰收", "喜讯"), ("公告", "天气", "路线"), ("车祸", "火灾", "受伤"))
@@ -78,6 +78,9 @@ def random_bundle(
         name: rng.standard_normal(shape, np.float32) * np.float32(scale)
         for name, shape in weight_shapes(preset, *map(len, vocabularies)).items()
     }
+    if preset.contents:
+        weights[IDF] = np.abs(weights[IDF])
+        weights[IDF][: UNKNOWN + 1] = 0
     return Bundle(preset, vocabularies, weights, [dict(epoch) for epoch in history], best_epoch)
 
 

@@ -9,6 +9,8 @@ from collections.abc import Callable, Sequence
 from datetime import date
 from typing import Any, NoReturn
 
+from headlines.settings import LANGUAGES
+
 Verb = Callable[..., None]
 Argument = tuple[tuple[str, ...], dict[str, Any]]  # what `ArgumentParser.add_argument` takes
 
@@ -138,6 +140,7 @@ _COMMON = (
     argument("--data DIR", "data root, instead of HEADLINES_DATA"),
     flag("--json", "print the result as JSON"),
     flag("--json-logs", "log as JSON lines to standard error"),
+    argument("--lang LANG", "of reports: en or zh, not HEADLINES_LANG", choices=LANGUAGES),
 )
 CORPUS = argument("--corpus NAME", "name; NAME+labels adds labels of reviews", default="inews")
 MODEL = argument("--model VERSION", "a version", default="champion")

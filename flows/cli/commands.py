@@ -110,11 +110,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     _replace_unknown_characters()
     options = vars(build_parser().parse_args(arguments))
     run, call = options.pop("verb"), Call(options.pop("data"), options.pop("json"))
+    language = options.pop("lang")
     # By the environment, as flows read their settings themselves, here and on a server's worker.
     if call.data:
         os.environ["HEADLINES_DATA"] = call.data
     if options.pop("json_logs"):
         os.environ["HEADLINES_LOGS"] = "json"
+    if language:
+        os.environ["HEADLINES_LANG"] = language
     try:
         configure()
         with errors_printed_at_end():

@@ -35,6 +35,8 @@ def corpus_lines(result: Result) -> list[str]:
     lines += [f"  warning: {line}" for line in warning_lines(counts.get("warnings", {}))]
     for split, numbers in counts["splits"].items():
         labels = ", ".join(f"{name} {rows}" for name, rows in numbers["labels"].items())
+        if "soft_labels" in numbers:
+            labels += f"; {numbers['soft_labels']} with a soft label, {numbers['weights']} weighted"
         lines.append(
             f"{split}: {numbers['rows']} rows ({labels}), {numbers['duplicates']} duplicates, "
             f"{numbers['label_conflicts']} with two labels, {numbers['leaked']} leaked"
@@ -247,11 +249,12 @@ def _drift_lines(result: Result) -> list[str]:
 
 
 def _reviewed_lines(result: Result) -> list[str]:
-    from headlines.review.accuracy import ReviewedAccuracy
+    from headlines.review.accuracy import LowerFigure, ReviewedAccuracy
 
     if not (reviewed := result.get("reviewed")):
         return []
-    warnings = [f"  warning: {warning}" for warning in result["worse_than_evaluated"]]
+    worse = (LowerFigure(**figure) for figure in result["worse_than_evaluated"])
+    warnings = [f"  warning: {figure}" for figure in worse]
     return [f"reviewed: {ReviewedAccuracy(**reviewed)}", *warnings]
 
 
@@ -415,9 +418,10 @@ def sweep_lines(result: Result) -> list[str]:
     """The trials, best first, and how to train with the best."""
     rows = result["trials"]
     seeds = "seed" if result["seeds"] == 1 else "seeds"
+    measured = f"{result['folds']} folds of train" if result["folds"] else "dev"
     lines = [
         f"sweep: {result['artifact']}",
-        f"{len(rows)} trials, {result['seeds']} {seeds} each, on dev without leaked titles:",
+        f"{len(rows)} trials, {result['seeds']} {seeds} each, on {measured} without leaked titles:",
         *_table(rows),
     ]
     if result["best"] is None:

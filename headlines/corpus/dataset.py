@@ -7,7 +7,7 @@ from headlines.corpus import inews
 from headlines.corpus.ingest import ingest
 from headlines.corpus.source_files import CorpusFiles
 from headlines.corpus.with_labels import add_labels, base_of, require_labels
-from headlines.corpus.write_files import SCHEMA
+from headlines.corpus.write_files import TRAINING_SCHEMA
 from headlines.errors import DamagedArtifact, InputError
 from headlines.readers import ReadOptions
 from headlines.readers.read_options import OPTIONAL
@@ -81,12 +81,15 @@ def _origin(root: DataRoot, name: str) -> tuple[str, ReadOptions]:
 
 
 def read_corpus(artifact: Artifact, columns: list[str]) -> pd.DataFrame:
-    """Columns of a corpus (`split` is one of them), in the order of `row`."""
+    """Columns of a corpus (`split` is one of them), in the order of `row`.
+
+    Those that only some corpora have, the `TRAINING_COLUMNS`, are null in the others.
+    """
     import pyarrow.dataset as ds
 
     dataset = ds.dataset(
         [str(path) for path in artifact.files(".parquet")],
-        schema=SCHEMA.append(pa.field("split", pa.string())),
+        schema=TRAINING_SCHEMA.append(pa.field("split", pa.string())),
         partitioning=ds.partitioning(pa.schema([("split", pa.string())]), flavor="hive"),
         partition_base_dir=str(artifact.directory),
     )

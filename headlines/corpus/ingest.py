@@ -15,7 +15,13 @@ from headlines.compute import executors
 from headlines.compute.visibility import wait_until_visible
 from headlines.corpus import inews
 from headlines.corpus.flags import compute_flags, counts_by_split, row_keys
-from headlines.corpus.read_files import ReadJob, iter_rejects, read_file
+from headlines.corpus.read_files import (
+    ReadJob,
+    has_training_columns,
+    iter_rejects,
+    read_file,
+)
+from headlines.corpus.soft_labels import TRAINING_COLUMNS
 from headlines.corpus.source_files import CorpusFiles
 from headlines.corpus.write_files import PART_FILE, write_jobs, write_part
 from headlines.errors import InputError
@@ -68,8 +74,9 @@ def ingest(
         root: the data root.
         name: of the corpus below `corpus/`.
         source: `inews` for the packaged corpus; else a file or folder of CSV, TSV, JSONL or
-            Parquet with `title` and optional `content`, `label` (0-2) and `split`. Rows without
-            a split are assigned one by their record id, 8:1:1.
+            Parquet with `title` and optional `content`, `label` (0-2), `split`, a soft label
+            (`p_positive`, `p_neutral` and `p_negative`) and `weight`. Rows without a split are
+            assigned one by their record id, 8:1:1, or train if they have a soft label alone.
         options: how text files are read; the columns have fixed names.
         sizes: how the work is divided; only `part_rows` affects the result.
         max_reject_rate: a source with a larger share of unusable rows is refused,
@@ -79,8 +86,10 @@ def ingest(
         InputError: the source cannot be read, too many rows cannot be used, or there are none.
     """
     files = CorpusFiles.resolve(source, options)
-    files.preflight(root.store.work)
+    columns = files.preflight(root.store.work)
     check_reserved_name(name, source)
+    # Only in the key of corpora that have them: they were left out before.
+    training_columns = sorted(columns.intersection(TRAINING_COLUMNS))
     recipe = Recipe(
         "corpus",
         STAGES["corpus"].version,
@@ -89,6 +98,7 @@ def ingest(
             "name": validate_name(name, "corpus name"),
             **files.reading(),
             "files": [path.name for path in files.paths],  # the column `source`
+            **({"training_columns": training_columns} if training_columns else {}),
         },
     )
     if existing := _find_ingested(root, name, recipe):
@@ -158,7 +168,10 @@ def _build(
             **_counts(read),
             "files_left_out": list(files_left_out),
             "columns_left_out": sorted({name for file in read for name in file.counts["columns"]}),
-            "splits": counts_by_split(keys, flags),
+            "splits": {
+                split: {**counts, **_teaching_by_split(read, split)}
+                for split, counts in counts_by_split(keys, flags).items()
+            },
         }
 
     # Rejects first: a corpus that exists must have its rejects.
@@ -182,6 +195,16 @@ def _counts(read: Sequence[Artifact]) -> dict[str, Any]:
         "rejected": reasons.total(),
         "reasons": dict(reasons.most_common()),
         "warnings": warnings.rows,
+    }
+
+
+def _teaching_by_split(read: Sequence[Artifact], split: str) -> dict[str, int]:
+    """Rows of a split with a soft label, and with a weight; nothing if no row has either."""
+    if not has_training_columns(read):
+        return {}
+    return {
+        name: sum(file.counts[name].get(split, 0) for file in read)
+        for name in ("soft_labels", "weights")
     }
 
 

@@ -5,7 +5,8 @@ middle, and a pickle is one object. Several files of a corpus are read in parall
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from headlines.corpus.soft_labels import PROBABILITIES, TRAINING_COLUMNS
 from headlines.corpus.source_files import iter_records
 from headlines.corpus.source_rows import SPLITS, USED_COLUMNS, Row, validate_row
 from headlines.errors import InputError
@@ -37,6 +39,7 @@ CHUNK_SCHEMA = pa.schema(
         pa.field("title", pa.string(), nullable=False),
         pa.field("content", pa.string()),
         pa.field("label", pa.int8()),
+        *(pa.field(name, pa.float32()) for name in TRAINING_COLUMNS),
     ]
 )
 ROW_KEYS_SCHEMA = pa.schema(
@@ -80,7 +83,12 @@ class ReadJob:
             "pieces of a corpus",
             STAGES["corpus"].version,
             (Input(self.path, self.sha256),),
-            {"corpus": self.corpus, "path": self.path, "piece": [self.chunk_rows, _CHUNK_CHARS]},
+            {
+                "corpus": self.corpus,
+                "path": self.path,
+                "piece": [self.chunk_rows, _CHUNK_CHARS],
+                "columns": CHUNK_SCHEMA.names,
+            },
         )
 
 
@@ -88,8 +96,9 @@ def read_file(job: ReadJob) -> Artifact:
     """Publish the usable rows of a file as chunks by split, with their keys and the rejects.
 
     Runs in a worker, on the machine that has the file. The artifact's counts are `rows_in`, `rows`,
-    `contents` (rows with an article), `rejected`, `reasons`, `warnings` and `columns` (names of
-    those that are not used, at most 1000). `chunk_files` and `iter_rejects` read it.
+    `contents` (rows with an article), `soft_labels` and `weights` (rows with one, by split),
+    `rejected`, `reasons`, `warnings` and `columns` (names of those that are not used, at most
+    1000). `chunk_files` and `iter_rejects` read it.
 
     Raises:
         InputError: the file cannot be read, or changed while it was read.
@@ -98,6 +107,8 @@ def read_file(job: ReadJob) -> Artifact:
     def write_chunks(draft: Path) -> dict[str, Any]:
         path = Path(job.path)
         counts = {"rows_in": 0, "rows": 0, "contents": 0}
+        soft_labels: Counter[str] = Counter()
+        weights: Counter[str] = Counter()
         warnings = RowWarnings()
         columns: set[str] = set()
         with (
@@ -107,6 +118,8 @@ def read_file(job: ReadJob) -> Artifact:
             for number, chunk in enumerate(_chunks(job, rejects, warnings, columns, counts)):
                 for split, rows in chunk.splits.items():
                     table = pa.table(rows.columns, schema=CHUNK_SCHEMA)
+                    soft_labels[split] += len(table) - table.column(PROBABILITIES[0]).null_count
+                    weights[split] += len(table) - table.column("weight").null_count
                     name = f"{number:06d}-{split}.parquet"
                     pq.write_table(table, draft / name, compression="lz4")
                 keys.write_table(pa.table(chunk.keys, schema=ROW_KEYS_SCHEMA))
@@ -115,6 +128,8 @@ def read_file(job: ReadJob) -> Artifact:
             raise InputError("the file changed while it was read", job.path, "ingest it again")
         return {
             **counts,
+            "soft_labels": dict(+soft_labels),
+            "weights": dict(+weights),
             "rejected": rejects.count,
             "reasons": dict(rejects.reasons),
             "warnings": warnings.rows,
@@ -130,6 +145,11 @@ def chunk_files(read: Artifact, split: str) -> list[DataFile]:
     return [file for file in read.manifest.files if file.path.endswith(f"-{split}.parquet")]
 
 
+def has_training_columns(read: Sequence[Artifact]) -> bool:
+    """Whether a row of these files has a soft label or a weight."""
+    return any(file.counts["soft_labels"] or file.counts["weights"] for file in read)
+
+
 def iter_rejects(read: Artifact) -> Iterator[Reject]:
     """Yield the rejects of a file; `row` is the position in the file."""
     for path in read.files(REJECTS_FILE):
@@ -143,7 +163,9 @@ class _Columns:
         self.columns: dict[str, list[Any]] = {name: [] for name in CHUNK_SCHEMA.names}
 
     def append(self, number: int, row: Row) -> None:
-        values = (number, row.record_id, row.title, row.content, row.label)
+        probabilities = row.soft_label or (None,) * len(PROBABILITIES)
+        texts = (row.record_id, row.title, row.content)
+        values = (number, *texts, row.label, *probabilities, row.weight)
         for column, value in zip(self.columns.values(), values, strict=True):
             column.append(value)
 
@@ -193,6 +215,8 @@ def _chunks(
         except ValueError as error:
             rejects.add(Reject(record.row, str(error), record.raw))
             continue
+        if row.label is None and row.soft_label and row.split != "train":
+            warnings.add(f"{row.split} uses labels alone: a soft label does not count", record.row)
         counts["contents"] += row.content is not None
         if len(chunk.keys["split"]) == job.chunk_rows or chunk.characters >= _CHUNK_CHARS:
             yield chunk

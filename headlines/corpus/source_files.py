@@ -62,8 +62,8 @@ class CorpusFiles:
         left_out = tuple(file.relative_to(path).as_posix() for file in others)
         return cls(paths, options, of_inews=False, left_out=left_out)
 
-    def preflight(self, work: Path) -> None:
-        """Read the first row of every file.
+    def preflight(self, work: Path) -> set[str]:
+        """Read the first row of every file; returns the names of the columns there.
 
         Args:
             work: for temporary files, if it exists.
@@ -71,11 +71,13 @@ class CorpusFiles:
         Raises:
             InputError: a file cannot be read.
         """
+        columns: set[str] = set()
         for path in self.paths:
             if not path.exists():
                 raise InputError("no such file or folder", str(path), "check the path")
             if not self.of_inews:
-                next(read_records(path, self.options, work))
+                columns.update(next(read_records(path, self.options, work)).fields)
+        return columns
 
     def reading(self) -> dict[str, Any]:
         """How the files are read, as it stands in the manifest of the corpus."""

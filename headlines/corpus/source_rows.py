@@ -3,12 +3,13 @@
 from typing import NamedTuple
 
 from headlines.corpus import inews
+from headlines.corpus.soft_labels import TRAINING_COLUMNS, read_soft_label, read_weight
 from headlines.labels import LABELS
 from headlines.readers import Record
 from headlines.readers.titles import has_undecodable, record_id, title_problem
 
 SPLITS = inews.SPLITS
-USED_COLUMNS = frozenset(("title", "content", "label", "split"))
+USED_COLUMNS = frozenset(("title", "content", "label", "split", *TRAINING_COLUMNS))
 
 
 class Row(NamedTuple):
@@ -20,6 +21,8 @@ class Row(NamedTuple):
         content: the article, if it has one.
         label: 0, 1 or 2; None if it has none.
         split: one of `SPLITS`.
+        soft_label: a probability of each class; None if it has none.
+        weight: in the training, above 0; None if it has none.
     """
 
     record_id: str
@@ -27,6 +30,8 @@ class Row(NamedTuple):
     content: str | None
     label: int | None
     split: str
+    soft_label: tuple[float, ...] | None
+    weight: float | None
 
 
 def validate_row(record: Record) -> Row:
@@ -49,8 +54,10 @@ def validate_row(record: Record) -> Row:
     if content is not None and has_undecodable(content):
         raise ValueError("content has undecodable bytes")
     identity = record_id(title)
-    label, split = _label(fields.get("label")), _split(fields.get("split"), identity)
-    return Row(identity, title, content, label, split)
+    label, soft_label = _label(fields.get("label")), read_soft_label(fields)
+    only_soft = label is None and soft_label is not None
+    split = _split(fields.get("split"), identity, only_soft=only_soft)
+    return Row(identity, title, content, label, split, soft_label, read_weight(fields))
 
 
 def _label(value: object) -> int | None:
@@ -62,8 +69,10 @@ def _label(value: object) -> int | None:
     return int(text)
 
 
-def _split(value: object, identity: str) -> str:
+def _split(value: object, identity: str, *, only_soft: bool) -> str:
     if value is None or value == "":
+        if only_soft:  # dev and test use hard labels alone
+            return "train"
         # By the record id, so that the same headline is always in the same split.
         return ("dev", "test", *["train"] * 8)[int(identity[:8], 16) % 10]
     if value not in SPLITS:

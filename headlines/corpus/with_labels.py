@@ -13,7 +13,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from headlines.corpus.write_files import SCHEMA
+from headlines.corpus.soft_labels import PROBABILITIES
+from headlines.corpus.write_files import TRAINING_SCHEMA
 from headlines.errors import InputError
 from headlines.labels import LABELS
 from headlines.review.labelled import labelled_reviews, read_labels
@@ -26,7 +27,6 @@ from headlines.storage.stages import STAGES
 
 REVIEWED = "reviewed"  # the split of the headlines that were drawn by lot
 _PART = "labels.parquet"
-_PROBABILITIES = [f"p_{name}" for name in LABELS]
 _KEPT_OUT = "the headline is in dev or test"
 _UNDECIDED = "people disagree on a headline drawn by lot"
 
@@ -90,7 +90,7 @@ class _Labels:
     """The labels to add.
 
     Attributes:
-        train: rows of `SCHEMA` with soft labels.
+        train: rows of `TRAINING_SCHEMA`.
         reviewed: the same.
         left_out: how many labels were left out, by reason.
     """
@@ -115,10 +115,7 @@ def _write(draft: Path, base: Artifact, reviews: Sequence[Artifact]) -> dict[str
     for split, rows in (("train", added.train), (REVIEWED, added.reviewed)):
         if len(rows):
             (draft / f"split={split}").mkdir(exist_ok=True)
-            schema = SCHEMA
-            for column in (*_PROBABILITIES, "weight"):
-                schema = schema.append(pa.field(column, pa.float32()))
-            table = pa.Table.from_pandas(rows, schema, preserve_index=False)
+            table = pa.Table.from_pandas(rows, TRAINING_SCHEMA, preserve_index=False)
             pq.write_table(table, draft / f"split={split}" / _PART, compression="zstd")
         counts[split] = _added(counts.get(split, {}), rows)
     left_out = sum(added.left_out.values())
@@ -169,8 +166,8 @@ def _labels(known: pd.DataFrame, first_row: int, reviews: Sequence[Artifact]) ->
     other_labels = train.groupby("record_id")["label"].agg(["min", "max"])
     lowest, highest = (rows["record_id"].map(other_labels[name]) for name in ("min", "max"))
     conflict = (lowest != highest) | (lowest != rows["label"].astype("float64"))
-    disputed = rows[_PROBABILITIES].max(axis=1) < 1
-    for column in _PROBABILITIES:
+    disputed = rows[list(PROBABILITIES)].max(axis=1) < 1
+    for column in PROBABILITIES:
         rows[column] = rows[column].where(disputed)
     rows = rows.assign(
         row=first_row + np.arange(len(rows)),
@@ -215,6 +212,8 @@ def _added(before: dict[str, Any], rows: pd.DataFrame) -> dict[str, Any]:
         "label_conflicts": int(rows["label_conflict"].sum()),
         "leaked": int(rows["leaked"].sum()),
         "titles_also_in_train": int(rows["leaked"].sum()),
+        "soft_labels": int(rows[PROBABILITIES[0]].notna().sum()),
+        "weights": int(rows["weight"].notna().sum()),
     }
     of_label = {name: int((rows["label"] == label).sum()) for label, name in enumerate(LABELS)}
     labels = before.get("labels", {})

@@ -11,7 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from headlines.corpus.flags import Flags, RowKeys
-from headlines.corpus.read_files import chunk_files
+from headlines.corpus.read_files import chunk_files, has_training_columns
+from headlines.corpus.soft_labels import TRAINING_COLUMNS
 from headlines.corpus.source_rows import SPLITS
 from headlines.errors import DamagedArtifact
 from headlines.hashing import file_sha256, json_digest
@@ -33,6 +34,8 @@ SCHEMA = pa.schema(
         pa.field("leaked", pa.bool_(), nullable=False),
     ]
 )
+# Of a corpus with soft labels or weights.
+TRAINING_SCHEMA = pa.schema([*SCHEMA, *(pa.field(name, pa.float32()) for name in TRAINING_COLUMNS)])
 PART_FILE = "rows.parquet"  # in the artifact of a part
 _FLAGS = ("duplicate", "label_conflict", "leaked")
 _ROW_GROUP_BYTES = 32 << 20  # of text: parts with articles have several row groups
@@ -69,7 +72,7 @@ class WriteJob:
         name: of the part in the corpus.
         ranges: its rows, in order.
         flags: packed bits: `duplicate` of all rows, then `label_conflict`, then `leaked`.
-        pandas_metadata: what pandas stores in a Parquet file about its columns, as JSON.
+        schema: of the corpus.
     """
 
     root: DataRoot
@@ -77,7 +80,7 @@ class WriteJob:
     name: str
     ranges: tuple[ChunkRange, ...]
     flags: bytes
-    pandas_metadata: str
+    schema: pa.Schema
 
     @property
     def rows(self) -> int:
@@ -96,7 +99,7 @@ class WriteJob:
                 "name": self.name,
                 "slices": json_digest([asdict(rows) for rows in self.ranges]),
                 "flags": hashlib.sha256(self.flags).hexdigest(),
-                "pandas": self.pandas_metadata,
+                "pandas": self.schema.metadata[b"pandas"].decode(),
             },
         )
 
@@ -119,7 +122,10 @@ def write_jobs(
         flags: of all rows.
         part_rows: rows of a part; the last one of a split may have fewer.
     """
-    pandas_metadata = _pandas_metadata(contents=any(file.counts["contents"] for file in read))
+    schema = _with_pandas_metadata(
+        TRAINING_SCHEMA if has_training_columns(read) else SCHEMA,
+        contents=any(file.counts["contents"] for file in read),
+    )
     for split in sorted(SPLITS):
         split_rows = np.flatnonzero(keys.split == SPLITS.index(split))
         chunks = list(_chunk_ranges(read, split))
@@ -133,7 +139,7 @@ def write_jobs(
                 flags=np.packbits(
                     np.concatenate([getattr(flags, name)[rows] for name in _FLAGS])
                 ).tobytes(),
-                pandas_metadata=pandas_metadata,
+                schema=schema,
             )
 
 
@@ -145,8 +151,7 @@ def write_part(job: WriteJob) -> Artifact:
     """
 
     def write_rows(draft: Path) -> dict[str, Any]:
-        schema = SCHEMA.with_metadata({"pandas": job.pandas_metadata})
-        with pq.ParquetWriter(draft / PART_FILE, schema, compression="zstd") as writer:
+        with pq.ParquetWriter(draft / PART_FILE, job.schema, compression="zstd") as writer:
             for row_group in _row_groups(job):
                 writer.write_table(row_group)
         return {}
@@ -182,7 +187,8 @@ def _tables(job: WriteJob) -> Iterator[pa.Table]:
         for name, values in zip(_FLAGS, flags, strict=True):
             columns[name] = values[done : done + len(table)]
         done += len(table)
-        yield pa.table({name: columns[name] for name in SCHEMA.names}, schema=SCHEMA)
+        schema = job.schema.remove_metadata()
+        yield pa.table({name: columns[name] for name in schema.names}, schema=schema)
 
 
 def _chunk_ranges(read: Sequence[Artifact], split: str) -> Iterator[ChunkRange]:
@@ -206,8 +212,8 @@ def _intersect(chunks: Sequence[ChunkRange], start: int, stop: int) -> Iterator[
         offset += chunk.stop
 
 
-def _pandas_metadata(*, contents: bool) -> str:
-    """What pandas writes about the columns of a corpus, with articles or without."""
+def _with_pandas_metadata(schema: pa.Schema, *, contents: bool) -> pa.Schema:
+    """The schema as pandas writes it, of a corpus with articles or without."""
     import pandas as pd  # not needed by workers
 
     text = pd.Series([], dtype="str")
@@ -217,7 +223,7 @@ def _pandas_metadata(*, contents: bool) -> str:
         "content": text if contents else pd.Series([], dtype="object"),
         "label": pd.Series([], dtype="Int8"),
         **{name: pd.Series([], dtype="bool") for name in _FLAGS},
+        **{name: pd.Series([], dtype="float32") for name in TRAINING_COLUMNS},
     }
-    table = pa.Table.from_pandas(pd.DataFrame(columns), schema=SCHEMA, preserve_index=False)
-    metadata: bytes = table.schema.metadata[b"pandas"]
-    return metadata.decode()
+    frame = pd.DataFrame(columns)[schema.names]
+    return pa.Table.from_pandas(frame, schema=schema, preserve_index=False).schema

@@ -23,6 +23,7 @@ from headlines.metrics.profile import Profile, oov_rates, profile_of
 from headlines.metrics.slices import by_length, by_unknown
 from headlines.models import registry
 from headlines.readers.titles import half_width
+from headlines.reports.messages import Messages
 from headlines.segmentation import Segmenter
 from headlines.segmentation.article_words import article_tokens
 from headlines.storage.artifact import Artifact
@@ -91,6 +92,7 @@ def evaluate(root: DataRoot, model: Artifact, corpus: Artifact, tokens: Artifact
             with_titles(held_out, mistakes.head(SHOWN)),
             with_titles(held_out, suspected.head(SHOWN)),
             {"mistakes": len(mistakes), "doubted": len(suspected)},
+            Messages(root.settings.language),
         )
         return {
             "rows": len(predictions),

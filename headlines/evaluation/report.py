@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from headlines.models.card import chosen_on_dev, model_card
 from headlines.reports.charts import confusion_chart, reliability_chart, training_curves
+from headlines.reports.messages import ENGLISH, Messages
 from headlines.reports.rendering import interval, render_page, score, signed
 from headlines.storage.artifact import Artifact
 from headlines.storage.manifest import Recipe
@@ -28,6 +29,7 @@ def write_evaluation_report(
     mistakes: "pd.DataFrame",
     suspected: "pd.DataFrame",
     totals: Mapping[str, int],
+    _: Messages = ENGLISH,
 ) -> None:
     """Write the report of an evaluation; the same data give the same bytes.
 
@@ -41,6 +43,7 @@ def write_evaluation_report(
         suspected: headlines with `split`, `row`, `title`, `label_name`, `suggestion_name`,
             `p_label`, `p_suggestion`, the most suspicious first.
         totals: number of all `mistakes` and `doubted` labels; the two tables may be cut.
+        _: the language, as below.
     """
     manifest = model.manifest
     preset = manifest.config["preset"]
@@ -53,89 +56,112 @@ def write_evaluation_report(
     }
     content = render_page(
         "evaluation.html",
-        kind="Model evaluation",
+        _,
+        kind=_("Model evaluation"),
         title=model.version,
-        verdict=evaluation_verdict(metrics, baseline),
-        baseline_sentences=baseline_sentences(baseline),
-        behaviour_verdict=behaviour_verdict(behaviour),
+        verdict=evaluation_verdict(metrics, baseline, _),
+        baseline_sentences=baseline_sentences(baseline, _),
+        behaviour_verdict=behaviour_verdict(behaviour, _),
         metrics=metrics,
         splits=splits,
         temperature=(temperature := metrics["dev"][_NOT_LEAKED]["temperature"]),
-        chosen_on_dev=chosen_on_dev(preset, temperature),
+        chosen_on_dev=chosen_on_dev(preset, temperature, _),
         baseline=baseline,
         behaviour=behaviour,
-        curves=training_curves(history["epochs"], history["best_epoch"], preset),
+        curves=training_curves(history["epochs"], history["best_epoch"], preset, _),
         confusion={
-            split: confusion_chart(values["confusion_matrix"], split)
+            split: confusion_chart(values["confusion_matrix"], split, _)
             for split, values in splits.items()
         },
         reliability={
-            split: reliability_chart(values["calibration"]["bins"], split)
+            split: reliability_chart(values["calibration"]["bins"], split, _)
             for split, values in splits.items()
         },
         mistakes=mistakes.head(SHOWN).to_dict("records"),
         mistakes_total=totals["mistakes"],
         suspected=suspected.head(SHOWN).to_dict("records"),
         suspected_total=totals["doubted"],
-        card=model_card(recipe, manifest.counts, manifest.versions, corpus),
+        card=model_card(recipe, manifest.counts, manifest.versions, corpus, _),
     )
     path.write_text(content, encoding="utf-8")
 
 
-def evaluation_verdict(metrics: Mapping[str, Any], baseline: Mapping[str, Any]) -> str:
+def evaluation_verdict(
+    metrics: Mapping[str, Any], baseline: Mapping[str, Any], _: Messages = ENGLISH
+) -> str:
     """An evaluation in one sentence: its metrics on dev, and whether the baseline is beaten."""
     dev = metrics["dev"][_NOT_LEAKED]
     if not dev["rows"]:
-        return "Dev has no labelled headlines to judge the model by."
-    start = (
-        f"Macro-F1 on dev {score(dev['macro_f1'])} ({interval(dev['intervals']['macro_f1'], 2)}), "
-        f"cross-entropy {score(dev['calibration']['nll'])}"
+        return _("Dev has no labelled headlines to judge the model by.")
+    start = _(
+        "Macro-F1 on dev %(macro_f1)s (%(bounds)s), cross-entropy %(cross_entropy)s",
+        macro_f1=score(dev["macro_f1"]),
+        bounds=interval(dev["intervals"]["macro_f1"], 2, _),
+        cross_entropy=score(dev["calibration"]["nll"]),
     )
     if not baseline["measured"]:
-        return f"{start}; not compared with a linear baseline: {baseline['why_not']}."
+        return start + _(
+            "; not compared with a linear baseline: %(reason)s.",
+            reason=_.word(baseline["why_not"]),
+        )
     linear = baseline["dev"][_NOT_LEAKED]
-    outcome = "beaten" if baseline["beaten"] else "not beaten"
-    return (
-        f"{start}: the linear baseline ({score(linear['macro_f1'])}, "
-        f"{score(linear['cross_entropy'])}) is {outcome}."
+    return start + _(
+        ": the linear baseline (%(macro_f1)s, %(cross_entropy)s) is %(outcome)s.",
+        macro_f1=score(linear["macro_f1"]),
+        cross_entropy=score(linear["cross_entropy"]),
+        outcome=_("beaten") if baseline["beaten"] else _("not beaten"),
     )
 
 
-def baseline_sentences(baseline: Mapping[str, Any]) -> list[str]:
+def baseline_sentences(baseline: Mapping[str, Any], _: Messages = ENGLISH) -> list[str]:
     """The comparison with the baseline, one sentence for each split where both were measured."""
     sentences = []
     for split in ("dev", "test") if baseline["measured"] else ():
         difference = baseline[split][_NOT_LEAKED]["difference"]
         if difference is not None:
-            is_worse = difference["cross_entropy"]["low"] > 0
-            outcome = "is worse" if is_worse else "does not beat it"
+            outcome = _("does not beat it")
+            if difference["beats"]:
+                outcome = _("beats it")
+            elif difference["cross_entropy"]["low"] > 0:
+                outcome = _("is worse")
             sentences.append(
-                f"On {split} the LSTM {'beats it' if difference['beats'] else outcome}: "
-                f"{_in_words('cross-entropy', difference['cross_entropy'])}, "
-                f"{_in_words('macro-F1', difference['macro_f1'])}."
+                _(
+                    "On %(split)s the LSTM %(outcome)s: cross-entropy %(cross_entropy)s, "
+                    "macro-F1 %(macro_f1)s.",
+                    split=split,
+                    outcome=outcome,
+                    cross_entropy=_with_bounds(difference["cross_entropy"], _),
+                    macro_f1=_with_bounds(difference["macro_f1"], _),
+                )
             )
     return sentences
 
 
-def _in_words(metric: str, difference: Mapping[str, float]) -> str:
-    bounds = interval([difference["low"], difference["high"]])
-    return f"{metric} {signed(difference['difference'])} ({bounds})"
+def _with_bounds(difference: Mapping[str, float], _: Messages) -> str:
+    bounds = interval([difference["low"], difference["high"]], _=_)
+    return _("%(value)s (%(bounds)s)", value=signed(difference["difference"]), bounds=bounds)
 
 
-def behaviour_verdict(behaviour: Mapping[str, Any]) -> str:
+def behaviour_verdict(behaviour: Mapping[str, Any], _: Messages = ENGLISH) -> str:
     """The behaviour checks in one sentence: how many passed, and which failed.
 
     Passes without knowing any of the added words are counted, as they all measure the same.
     """
     checks = behaviour["checks"]
     judged = [check for check in checks if check["judged"]]
-    failed = [check["name"] for check in judged if not check["passed"]]
-    start = f"{len(judged) - len(failed)} of {len(judged)} behaviour checks passed"
-    unknown = sum(check["known"] == 0 and check["passed"] for check in judged)
-    start += f", {unknown} of them with words unknown to the model" if unknown else ""
-    skipped = len(checks) - len(judged)
-    end = f"; {skipped} skipped: too few headlines" if skipped else ""
-    return f"{start}; failed: {', '.join(failed)}{end}." if failed else f"{start}{end}."
+    failed = [_.word(check["name"]) for check in judged if not check["passed"]]
+    verdict = _(
+        "%(passed)s of %(judged)s behaviour checks passed",
+        passed=len(judged) - len(failed),
+        judged=len(judged),
+    )
+    if unknown := sum(check["known"] == 0 and check["passed"] for check in judged):
+        verdict += _(", %(checks)s of them with words unknown to the model", checks=unknown)
+    if failed:
+        verdict += _("; failed: %(names)s", names=_(", ").join(failed))
+    if skipped := len(checks) - len(judged):
+        verdict += _("; %(checks)s skipped: too few headlines", checks=skipped)
+    return verdict + _(".")
 
 
 def evaluation_summary(evaluation: Artifact) -> str:

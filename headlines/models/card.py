@@ -5,6 +5,8 @@ from pathlib import PurePath
 from typing import Any
 
 from headlines.labels import LABELS
+from headlines.reports.messages import ENGLISH, Messages
+from headlines.reports.rendering import count
 from headlines.storage.artifact import Artifact
 from headlines.storage.manifest import Recipe
 
@@ -21,7 +23,11 @@ LIMITS = (
 
 
 def model_card(
-    recipe: Recipe, counts: Mapping[str, Any], versions: Mapping[str, str], corpus: Artifact
+    recipe: Recipe,
+    counts: Mapping[str, Any],
+    versions: Mapping[str, str],
+    corpus: Artifact,
+    _: Messages = ENGLISH,
 ) -> dict[str, Any]:
     """The content of a report's model card, as plain data.
 
@@ -30,6 +36,7 @@ def model_card(
         counts: of its manifest: `epochs`, `best_epoch`, `parameters`, `vocabulary`.
         versions: of the libraries it was trained with.
         corpus: the corpus it was trained or evaluated on.
+        _: the language.
     """
     from headlines.segmentation import describe
 
@@ -49,42 +56,49 @@ def model_card(
             # Without the directory: the digest identifies the file.
             "files": [(PurePath(source.path).name, source.sha256) for source in manifest.inputs],
         },
-        "purpose": PURPOSE,
+        "purpose": _.word(PURPOSE),
         "limits": (
-            *LIMITS,
-            _input_limit(recipe.config["preset"]["contents"]),
-            _rarest_class(manifest.counts["splits"]),
+            *map(_.word, LIMITS),
+            _input_limit(recipe.config["preset"]["contents"], _),
+            _rarest_class(manifest.counts["splits"], _),
         ),
     }
 
 
-def _input_limit(contents: Mapping[str, Any] | None) -> str:
+def _input_limit(contents: Mapping[str, Any] | None, _: Messages) -> str:
     if contents is None:
-        return "It reads the headline only, not the article, and ignores unknown words."
-    return (
-        f"It reads the headline and the first {contents['characters']:,} characters of the "
-        "article, and ignores unknown words; without an article it labels by the headline."
+        return _("It reads the headline only, not the article, and ignores unknown words.")
+    return _(
+        "It reads the headline and the first %(characters)s characters of the article, and ignores "
+        "unknown words; without an article it labels by the headline.",
+        characters=count(contents["characters"]),
     )
 
 
-def chosen_on_dev(preset: Mapping[str, Any], temperature: float) -> str:
+def chosen_on_dev(preset: Mapping[str, Any], temperature: float, _: Messages = ENGLISH) -> str:
     """What dev was used to choose, in words: metrics on dev are optimistic by it.
 
     Args:
         preset: settings of the training; with a `validation_split` the epoch was chosen on a part
             of train.
         temperature: 1 if none was fitted.
+        _: the language.
     """
-    chosen = ["settings"]
-    chosen += ["epoch"] * (preset["validation_split"] is None)
-    chosen += ["temperature"] * (temperature != 1)
-    return " and ".join(filter(None, (", ".join(chosen[:-1]), chosen[-1])))
+    chosen = [_("settings")]
+    chosen += [_("epoch")] * (preset["validation_split"] is None)
+    chosen += [_("temperature")] * (temperature != 1)
+    if len(chosen) == 1:
+        return chosen[0]
+    return _("%(first)s and %(last)s", first=_(", ").join(chosen[:-1]), last=chosen[-1])
 
 
-def _rarest_class(splits: Mapping[str, Any]) -> str:
+def _rarest_class(splits: Mapping[str, Any], _: Messages) -> str:
     rows = {label: sum(numbers["labels"][label] for numbers in splits.values()) for label in LABELS}
     label = min(LABELS, key=rows.__getitem__)
-    return (
-        f"The rarest class of the corpus is {label}, with {rows[label]:,} of "
-        f"{sum(rows.values()):,} headlines; it is learned least, as the metrics by class show."
+    return _(
+        "The rarest class of the corpus is %(label)s, with %(rows)s of %(total)s headlines; it is "
+        "learned least, as the metrics by class show.",
+        label=_.word(label),
+        rows=count(rows[label]),
+        total=count(sum(rows.values())),
     )

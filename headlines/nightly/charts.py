@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from headlines.reports.drawing import BLUE, GREY, GRID_ALPHA, ORANGE, RED, svg_chart
+from headlines.reports.messages import ENGLISH, Messages
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -16,6 +17,7 @@ def trend_chart(
     nights: Sequence[str],
     shares: Sequence[Mapping[str, float]],
     reference: Mapping[str, float],
+    _: Messages = ENGLISH,
 ) -> str:
     """Up to three shares night by night; dashed lines show the reference.
 
@@ -24,6 +26,7 @@ def trend_chart(
         nights: names of the nights, the oldest first; at least one.
         shares: of each night, by name.
         reference: shares by name; empty without a reference.
+        _: the language, as below; the names are English and can be looked up.
     """
     positions = range(len(nights))
 
@@ -42,23 +45,30 @@ def trend_chart(
         axes.legend(frameon=False, ncols=3, loc="lower left", bbox_to_anchor=(0, 1))
 
     last, dev = (
-        ", ".join(f"{name} {share:.0%}" for name, share in values.items())
+        _(", ").join(f"{_.word(name)} {share:.0%}" for name, share in values.items())
         for values in (shares[-1], reference)
     )
-    description = f"{subject} over {len(nights)} nights; the last one: {last}"
-    return svg_chart(f"{description}; reference: {dev}." if dev else f"{description}.", 2.9, draw)
+    description = _(
+        "%(subject)s over %(nights)s nights; the last one: %(last)s",
+        subject=_.word(subject),
+        nights=len(nights),
+        last=last,
+    )
+    if dev:
+        description += _("; reference: %(reference)s", reference=dev)
+    return svg_chart(description + _("."), 2.9, draw, _.word)
 
 
-def drift_chart(findings: Sequence[tuple[str, float, float, float | None]]) -> str:
+def drift_chart(
+    findings: Sequence[tuple[str, float, float, float | None]], _: Messages = ENGLISH
+) -> str:
     """Population stability indices as bars, with marks where each warns and stops.
 
     Args:
         findings: name, index, warning threshold and stop threshold of each.
     """
-    names = [f"{name}  {index:.3f}" for name, index, _, _ in findings]
-    indices = [index for _, index, _, _ in findings]
-    warns = [warn for _, _, warn, _ in findings]
-    stops = [stop for _, _, _, stop in findings]
+    names = [f"{name}  {index:.3f}" for name, index, *_bounds in findings]
+    _names, indices, warns, stops = zip(*findings, strict=True)
     positions = range(len(findings))
 
     def draw(figure: "Figure") -> None:
@@ -79,5 +89,10 @@ def drift_chart(findings: Sequence[tuple[str, float, float, float | None]]) -> s
             frameon=False, ncols=2, loc="lower left", bbox_to_anchor=(0, 1), markerscale=0.4
         )
 
-    values = ", ".join(f"{name} {index:.3f}" for name, index, _, _ in findings)
-    return svg_chart(f"Population stability index: {values}.", 1.0 + 0.4 * len(findings), draw)
+    def word(text: str) -> str:
+        name, *index = text.split("  ")
+        return "  ".join((_.word(name), *index))
+
+    values = _(", ").join(f"{_.word(name)} {index:.3f}" for name, index, *_bounds in findings)
+    description = _("Population stability index: %(values)s.", values=values)
+    return svg_chart(description, 1.0 + 0.4 * len(findings), draw, word)

@@ -13,7 +13,7 @@ from pathlib import PurePosixPath
 
 from headlines.metrics.drift import DriftFinding
 from headlines.metrics.profile import Profile
-from headlines.review.accuracy import ReviewedAccuracy
+from headlines.review.accuracy import LowerFigure, ReviewedAccuracy
 from headlines.scoring.results import BatchResult
 from headlines.storage.atomic import write_atomically
 from headlines.storage.data_root import DataRoot
@@ -71,7 +71,7 @@ class NightSummary:
         drift: how far `profile` is from `reference`.
         reviewed: how accurate predictions of the last weeks are by people's labels; None where
             there are no labels.
-        worse_than_evaluated: what of it is worse than in the model's evaluation, in words.
+        worse_than_evaluated: what of it is worse than in the model's evaluation.
     """
 
     model: str
@@ -84,7 +84,7 @@ class NightSummary:
     before: Sequence[NightRecord]
     drift: Sequence[DriftFinding]
     reviewed: ReviewedAccuracy | None = None
-    worse_than_evaluated: Sequence[str] = ()
+    worse_than_evaluated: Sequence[LowerFigure] = ()
 
     @property
     def scored(self) -> list[BatchResult]:

@@ -13,7 +13,7 @@ from headlines.metrics.drift import DriftThresholds, drift
 from headlines.metrics.profile import EMPTY_PROFILE, Profile
 from headlines.nightly.history import NightSummary, recent_nights
 from headlines.nightly.inbox import Inbox
-from headlines.review.accuracy import ReviewedAccuracy, reviewed_accuracy
+from headlines.review.accuracy import LowerFigure, ReviewedAccuracy, reviewed_accuracy
 from headlines.scoring.batch import Batch
 from headlines.scoring.batch_state import BatchState, batch_state, clear_failure
 from headlines.scoring.results import (
@@ -132,8 +132,8 @@ def summarize(
 
 def worse_than_evaluated(
     reviewed: ReviewedAccuracy | None, model: str, evaluation: Manifest
-) -> list[str]:
-    """What is worse on a model's reviewed headlines than in its evaluation, in words."""
+) -> list[LowerFigure]:
+    """What is worse on a model's reviewed headlines than in its evaluation."""
     if reviewed is None or reviewed.models != (model,):
         return []
     expected = held_out_figures(evaluation)
@@ -158,7 +158,7 @@ def alerts_of(night: NightSummary, report: Path) -> list[Alert]:
         detail = f"{'; '.join(warnings)}; see {report}"
         alerts.append(Alert("drift", "headlines unlike those of dev", detail))
     if night.worse_than_evaluated:
-        detail = f"{'; '.join(night.worse_than_evaluated)}; see {report}"
+        detail = f"{'; '.join(map(str, night.worse_than_evaluated))}; see {report}"
         alerts.append(Alert("accuracy", "reviewed headlines less accurate than evaluated", detail))
     return alerts
 

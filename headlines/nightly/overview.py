@@ -9,6 +9,7 @@ from headlines.models import champion, registry
 from headlines.nightly.charts import trend_chart
 from headlines.nightly.history import NightRecord, nights
 from headlines.nightly.names import night_time, short_names
+from headlines.reports.messages import Messages
 from headlines.reports.rendering import render_page
 from headlines.storage.data_root import DataRoot
 from headlines.storage.manifest import Manifest
@@ -55,26 +56,32 @@ def write_overview(root: DataRoot) -> Path:
     )
     current = _champion(root)
     with_rows = [night for night in latest_first if night.profile.rows][:_IN_CHART][::-1]
+    _ = Messages(root.settings.language)
     content = render_page(
         "overview.html",
-        kind="Overview",
-        title="All reports",
-        verdict=_verdict(latest_first, current),
+        _,
+        kind=_("Overview"),
+        title=_("All reports"),
+        verdict=_verdict(latest_first, current, _),
         nights=[(night_time(night.title), night) for night in latest_first],
         models=models,
         champion=current,
         evaluations=_evaluations(root),
         reviews=_reviews(root),
-        trend=_trend(with_rows) if with_rows else None,
+        trend=_trend(with_rows, _) if with_rows else None,
     )
     return root.store.write_document(root.overview, content.encode())
 
 
-def _verdict(latest_first: list[NightRecord], current: str | None) -> str:
-    model = f"the champion is {current}" if current else "there is no champion"
-    if not latest_first:
-        return f"No night has run yet; {model}."
-    return f"The last night was {night_time(latest_first[0].title)} UTC; {model}."
+def _verdict(latest_first: list[NightRecord], current: str | None, _: Messages) -> str:
+    parts = [_("No night has run yet")]
+    if latest_first:
+        parts = [_("The last night was %(time)s UTC", time=night_time(latest_first[0].title))]
+    if current:
+        parts.append(_("the champion is %(version)s", version=current))
+    else:
+        parts.append(_("there is no champion"))
+    return _("; ").join(parts) + _(".")
 
 
 def _champion(root: DataRoot) -> str | None:
@@ -135,9 +142,10 @@ def _newest_first(root: DataRoot, folder: str) -> list[tuple[str, Manifest]]:
     return sorted(readable, key=lambda item: item[1].created_at, reverse=True)
 
 
-def _trend(records: list[NightRecord]) -> str:
+def _trend(records: list[NightRecord], _: Messages) -> str:
     shares = [
         {name: share or 0.0 for name, share in night.profile.label_shares.items()}
         for night in records
     ]
-    return trend_chart("Class shares", short_names([night.title for night in records]), shares, {})
+    names = short_names([night.title for night in records])
+    return trend_chart("Class shares", names, shares, {}, _)

@@ -12,7 +12,8 @@ from headlines.nightly.history import NightRecord, NightSummary
 from headlines.nightly.names import night_time, short_names
 from headlines.nightly.samples import samples_by_class
 from headlines.readers.row_warnings import warning_lines
-from headlines.reports.rendering import render_page
+from headlines.reports.messages import ENGLISH, Messages
+from headlines.reports.rendering import count, render_page
 from headlines.storage.data_root import DataRoot
 
 _MAX_SKIPPED = 20  # files named in the summary; the report has all
@@ -42,11 +43,13 @@ def write_nightly_report(root: DataRoot, title: str, night: NightSummary) -> Pat
         reasons.update(result.reasons)
     records = [*night.before, NightRecord(title, night.model, night.profile)]
     shown = [record for record in records if record.profile.rows]
+    _ = Messages(root.settings.language)
     content = render_page(
         "nightly.html",
-        kind="Nightly run",
-        title=f"Night of {night_time(title)} UTC",
-        verdict=night_verdict(night),
+        _,
+        kind=_("Nightly run"),
+        title=_("Night of %(time)s UTC", time=night_time(title)),
+        verdict=night_verdict(night, _),
         model=night.model,
         batches=sorted(map(asdict, night.batches), key=lambda batch: _urgency(batch["outcome"])),
         reused=night.reused,
@@ -65,39 +68,55 @@ def write_nightly_report(root: DataRoot, title: str, night: NightSummary) -> Pat
         profile=night.profile,
         reference=night.reference,
         nights=[(night_time(record.title), record.model, record.profile) for record in shown],
-        trends=_trends(shown, night.reference) if shown else [],
+        trends=_trends(shown, night.reference, _) if shown else [],
         findings=[(_DISTRIBUTIONS[finding.name], finding) for finding in night.drift],
-        drift=_drift_chart(night.drift) if night.profile.rows and night.reference.rows else None,
+        drift=_drift_chart(night.drift, _) if night.profile.rows and night.reference.rows else None,
         min_rows=MIN_ROWS,
         reviewed=night.reviewed,
-        worse_than_evaluated=night.worse_than_evaluated,
+        worse_than_evaluated=[figure.in_words(_) for figure in night.worse_than_evaluated],
         samples=samples_by_class(_prediction_directories(root, night)),
     )
     return root.store.write_document(root.night_report(title), content.encode())
 
 
-def night_verdict(night: NightSummary) -> str:
+def night_verdict(night: NightSummary, _: Messages = ENGLISH) -> str:
     """A night in one sentence: how much was scored, and what needs attention."""
     scored = sum(result.scored for result in night.scored)
     rejected = sum(result.rejected for result in night.scored)
     stopped, waiting = len(_names(night, "stopped")), _names(night, "waiting")
-    done = f"{scored:,} headlines scored, {rejected:,} rows rejected"
-    parts = [done if night.scored else "Nothing was scored"]
+    parts = [_("Nothing was scored")]
+    if night.scored:
+        parts = [
+            _(
+                "%(scored)s headlines scored, %(rejected)s rows rejected",
+                scored=count(scored),
+                rejected=count(rejected),
+            )
+        ]
     if without := sum(result.without_content for result in night.scored):
-        parts.append(f"{without:,} without an article were labelled by their titles")
+        parts.append(
+            _("%(rows)s without an article were labelled by their titles", rows=count(without))
+        )
     if stopped:
-        parts.append(f"{stopped} {'batch' if stopped == 1 else 'batches'} stopped")
+        parts.append(_.plural(stopped, "1 batch stopped", "%(number)s batches stopped"))
     if waiting:
-        verb = "batch is" if len(waiting) == 1 else "batches are"
-        more = f" and {len(waiting) - _MAX_WAITING} more" if len(waiting) > _MAX_WAITING else ""
-        names = ", ".join(waiting[:_MAX_WAITING]) + more
-        parts.append(f"{len(waiting)} {verb} waiting for review: {names}")
+        names = _(", ").join(waiting[:_MAX_WAITING])
+        if (more := len(waiting) - _MAX_WAITING) > 0:
+            names = _("%(names)s and %(more)s more", names=names, more=more)
+        parts.append(
+            _.plural(
+                len(waiting),
+                "1 batch is waiting for review: %(names)s",
+                "%(number)s batches are waiting for review: %(names)s",
+                names=names,
+            )
+        )
     if empty := len(_names(night, "empty")):
-        parts.append(f"{empty} {'batch has' if empty == 1 else 'batches have'} no rows")
-    parts += _drift_in_words(night)
+        parts.append(_.plural(empty, "1 batch has no rows", "%(number)s batches have no rows"))
+    parts += _drift_in_words(night, _)
     if night.worse_than_evaluated:
-        parts.append("less accurate on reviewed headlines than in the evaluation")
-    return f"{'; '.join(parts)}."
+        parts.append(_("less accurate on reviewed headlines than in the evaluation"))
+    return _("; ").join(parts) + _(".")
 
 
 def night_summary(night: NightSummary, report: Path) -> str:
@@ -154,26 +173,34 @@ def _urgency(outcome: str) -> int:
     return {"stopped": 0, "waiting": 1}.get(outcome, 2)
 
 
-def _drift_in_words(night: NightSummary) -> list[str]:
+def _drift_in_words(night: NightSummary, _: Messages) -> list[str]:
     if not night.profile.rows:
         return []
     if not night.reference.rows:
-        return ["drift check skipped: dev has no headlines"]
+        return [_("drift check skipped: dev has no headlines")]
     drifted = {
-        level: [_DISTRIBUTIONS[finding.name] for finding in night.drift if finding.level == level]
+        level: _(", ").join(
+            _.word(_DISTRIBUTIONS[finding.name])
+            for finding in night.drift
+            if finding.level == level
+        )
         for level in ("stop", "warn", "too few rows")
     }
-    if drifted["stop"]:
-        return [f"drift from dev above the stop threshold: {', '.join(drifted['stop'])}"]
-    if drifted["warn"]:
-        return [f"drift from dev: {', '.join(drifted['warn'])}"]
-    return ["drift check skipped: too few headlines" if drifted["too few rows"] else "no drift"]
+    if names := drifted["stop"]:
+        return [_("drift from dev above the stop threshold: %(names)s", names=names)]
+    if names := drifted["warn"]:
+        return [_("drift from dev: %(names)s", names=names)]
+    if drifted["too few rows"]:
+        return [_("drift check skipped: too few headlines")]
+    return [_("no drift")]
 
 
-def _trends(nights: Sequence[NightRecord], reference: Profile) -> list[str]:
+def _trends(nights: Sequence[NightRecord], reference: Profile, _: Messages) -> list[str]:
     names = short_names([night.title for night in nights])
     return [
-        trend_chart(subject, names, [shares(night.profile) for night in nights], shares(reference))
+        trend_chart(
+            subject, names, [shares(night.profile) for night in nights], shares(reference), _
+        )
         for subject, shares in (("Class shares", _classes), ("Confidence and words", _means))
     ]
 
@@ -188,11 +215,12 @@ def _means(profile: Profile) -> dict[str, float]:
     return {title: mean for title, mean in means.items() if mean is not None}
 
 
-def _drift_chart(findings: Sequence[DriftFinding]) -> str:
+def _drift_chart(findings: Sequence[DriftFinding], _: Messages) -> str:
     return drift_chart(
         [
             (_DISTRIBUTIONS[finding.name], finding.psi, finding.warn, finding.stop)
             for finding in findings
             if finding.psi is not None
-        ]
+        ],
+        _,
     )

@@ -25,7 +25,7 @@ def review_status(root: DataRoot) -> str:
             warnings := worse_than_evaluated(reviewed, version, evaluation.manifest)
         ):
             raise InputError(
-                "; ".join(warnings),
+                "; ".join(map(str, warnings)),
                 root.location(root.labels),
                 "train on more labels: `headlines train --corpus inews+labels`",
             )

@@ -5,13 +5,17 @@ from typing import TYPE_CHECKING, Any
 
 from headlines.labels import LABELS
 from headlines.reports.drawing import BLUE, FOREGROUND, GREY, GRID_ALPHA, ORANGE, svg_chart
+from headlines.reports.messages import ENGLISH, Messages
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
 def training_curves(
-    history: Sequence[Mapping[str, Any]], best_epoch: int, preset: Mapping[str, Any]
+    history: Sequence[Mapping[str, Any]],
+    best_epoch: int,
+    preset: Mapping[str, Any],
+    _: Messages = ENGLISH,
 ) -> list[str]:
     """Loss and accuracy by epoch, on train and on the held-out rows.
 
@@ -21,13 +25,14 @@ def training_curves(
         best_epoch: the epoch whose weights were kept, which is marked.
         preset: settings of the training; with a `validation_split`, a part of train was held out
             instead of dev.
+        _: the language, as below.
     """
-    split = preset["validation_split"]
-    held_out = f"{split:.0%} of train" if split else "dev"
-    return [_curve(history, best_epoch, held_out, metric) for metric in ("loss", "accuracy")]
+    share = preset["validation_split"]
+    held_out = _("%(share)s of train", share=f"{share:.0%}") if share else "dev"
+    return [_curve(history, best_epoch, held_out, metric, _) for metric in ("loss", "accuracy")]
 
 
-def confusion_chart(matrix: Sequence[Sequence[int]], name: str) -> str:
+def confusion_chart(matrix: Sequence[Sequence[int]], name: str, _: Messages = ENGLISH) -> str:
     """Counts by true (row) and predicted (column) class of a split, shaded by share of the row."""
     shares = [[count / max(sum(row), 1) for count in row] for row in matrix]
 
@@ -51,14 +56,20 @@ def confusion_chart(matrix: Sequence[Sequence[int]], name: str) -> str:
         axes.tick_params(length=0)
         axes.spines[:].set_visible(False)
 
-    rows = "; ".join(
-        f"{counts[label_id]} of {sum(counts)} {label} headlines were predicted correctly"
+    rows = _("; ").join(
+        _(
+            "%(correct)s of %(rows)s %(label)s headlines were predicted correctly",
+            correct=counts[label_id],
+            rows=sum(counts),
+            label=_.word(label),
+        )
         for label_id, (label, counts) in enumerate(zip(LABELS, matrix, strict=True))
     )
-    return svg_chart(f"Confusion matrix on {name}: {rows}.", 3.3, draw)
+    description = _("Confusion matrix on %(split)s: %(rows)s.", split=name, rows=rows)
+    return svg_chart(description, 3.3, draw, _.word)
 
 
-def reliability_chart(bins: Sequence[Mapping[str, Any]], name: str) -> str:
+def reliability_chart(bins: Sequence[Mapping[str, Any]], name: str, _: Messages = ENGLISH) -> str:
     """Accuracy by confidence of a split, above a histogram of the confidence.
 
     The bins have `from`, `to`, `rows`, `confidence` and `accuracy`.
@@ -88,15 +99,30 @@ def reliability_chart(bins: Sequence[Mapping[str, Any]], name: str) -> str:
         )
         histogram.set(xlabel="confidence: probability of the predicted class", ylabel="headlines")
 
-    points = "; ".join(
-        f"at confidence {entry['confidence']:.2f} {entry['accuracy']:.0%} of {entry['rows']}"
+    points = _("; ").join(
+        _(
+            "at confidence %(confidence)s %(accuracy)s of %(rows)s",
+            confidence=f"{entry['confidence']:.2f}",
+            accuracy=f"{entry['accuracy']:.0%}",
+            rows=entry["rows"],
+        )
         for entry in filled
     )
-    return svg_chart(f"Calibration on {name}, {rows} headlines. Correct: {points}.", 3.9, draw)
+    description = _(
+        "Calibration on %(split)s, %(rows)s headlines. Correct: %(points)s.",
+        split=name,
+        rows=rows,
+        points=points,
+    )
+    return svg_chart(description, 3.9, draw, _.word)
 
 
 def _curve(
-    history: Sequence[Mapping[str, Any]], best_epoch: int, held_out: str, metric: str
+    history: Sequence[Mapping[str, Any]],
+    best_epoch: int,
+    held_out: str,
+    metric: str,
+    _: Messages,
 ) -> str:
     epochs = [entry["epoch"] for entry in history]
     last = history[-1]
@@ -116,13 +142,18 @@ def _curve(
         axes.grid(axis="y", alpha=GRID_ALPHA)
         axes.legend(frameon=False)
 
-    description = (
-        f"{metric.capitalize()} on train and {held_out} over {len(epochs)} epochs: at the end "
-        f"{_number(last.get(metric))} on train and {_number(last.get(f'dev_{metric}'))} on "
-        f"{held_out}; the weights of epoch {best_epoch} were kept."
+    on_train, on_held_out = (
+        _("unknown") if value is None else f"{value:.3f}"
+        for value in (last.get(metric), last.get(f"dev_{metric}"))
     )
-    return svg_chart(description, 2.9, draw)
-
-
-def _number(value: float | None) -> str:
-    return "unknown" if value is None else f"{value:.3f}"
+    description = _(
+        "%(metric)s on train and %(held_out)s over %(epochs)s epochs: at the end %(on_train)s on "
+        "train and %(on_held_out)s on %(held_out)s; the weights of epoch %(best)s were kept.",
+        metric=_.word(metric).capitalize(),
+        held_out=held_out,
+        epochs=len(epochs),
+        on_train=on_train,
+        on_held_out=on_held_out,
+        best=best_epoch,
+    )
+    return svg_chart(description, 2.9, draw, _.word)

@@ -21,13 +21,20 @@ _WIDTH = 5.0  # inches of 72 units: as wide as the narrowest page, so that text 
 _lock = threading.Lock()  # Matplotlib's settings are global
 
 
-def svg_chart(description: str, height: float, draw: Callable[["Figure"], None]) -> str:
+def svg_chart(
+    description: str,
+    height: float,
+    draw: Callable[["Figure"], None],
+    word: Callable[[str], str],
+) -> str:
     """A chart as an `svg` element.
 
     Args:
         description: what it shows, for screen readers.
         height: in inches; the width is 5.
-        draw: draws on the figure; its text is not parsed as formulas.
+        draw: draws on the figure, in English; its text is not parsed as formulas.
+        word: gives what is shown instead of an English text. It is replaced in the SVG: Matplotlib
+            has no font to measure Chinese with, which is shorter.
     """
     import matplotlib
     from matplotlib.figure import Figure
@@ -52,7 +59,16 @@ def svg_chart(description: str, height: float, draw: Callable[["Figure"], None])
         draw(figure)
         no_metadata = dict.fromkeys(("Creator", "Date", "Format", "Type"))
         figure.savefig(text, format="svg", transparent=True, metadata=no_metadata)
-    return _inline(text.getvalue(), description)
+    return _inline(_with_words(text.getvalue(), word), description)
+
+
+def _with_words(svg: str, word: Callable[[str], str]) -> str:
+    """An SVG file whose texts are those that `word` gives for them."""
+    return re.sub(
+        r">([^<]*)</text>",
+        lambda match: f">{html.escape(word(html.unescape(match[1])), quote=False)}</text>",
+        svg,
+    )
 
 
 def _inline(svg: str, description: str) -> str:

@@ -3,11 +3,12 @@
 import base64
 import hashlib
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, partial
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 from headlines.labels import LABELS, LABELS_ZH
+from headlines.reports.messages import ENGLISH, Messages
 
 if TYPE_CHECKING:
     import jinja2
@@ -15,7 +16,9 @@ if TYPE_CHECKING:
 _MISSING = "–"
 
 
-def render_page(template: str, *, kind: str, title: str, verdict: str, **values: Any) -> str:
+def render_page(
+    template: str, _: Messages, *, kind: str, title: str, verdict: str, **values: Any
+) -> str:
     """Render a template of `headlines/reports/templates`.
 
     All values are escaped. The page's content policy lets it load nothing and run no script but the
@@ -23,6 +26,7 @@ def render_page(template: str, *, kind: str, title: str, verdict: str, **values:
 
     Args:
         template: name of the file.
+        _: the language of its texts.
         kind: kind of the report.
         title: subject of the report.
         verdict: the result in one sentence.
@@ -32,12 +36,13 @@ def render_page(template: str, *, kind: str, title: str, verdict: str, **values:
 
     style, script = _text("report.css"), _text("tables.js")
     return (
-        _environment()
+        _environment(_)
         .get_template(template)
         .render(
             policy=_policy(script),
             style=Markup(style),
             script=Markup(script),
+            language=_.language,
             labels=LABELS,
             chinese=dict(zip(LABELS, LABELS_ZH, strict=True)),
             kind=kind,
@@ -60,13 +65,14 @@ def signed(value: float | None) -> str:
     return f"{round(value, 3) + 0:+.3f}".replace("-", "\N{MINUS SIGN}")  # + 0 makes −0 a 0
 
 
-def interval(bounds: Sequence[float | None] | None, digits: int = 3) -> str:
+def interval(bounds: Sequence[float | None] | None, digits: int = 3, _: Messages = ENGLISH) -> str:
     """An interval as `0.642–0.705`, or as `−0.031 to +0.004` if it starts below 0."""
     if bounds is None or bounds[0] is None or bounds[1] is None:
         return _MISSING
     low, high = bounds[0], bounds[1]
     if low < 0:
-        return f"{low:+.{digits}f} to {high:+.{digits}f}".replace("-", "\N{MINUS SIGN}")
+        start, end = (f"{x:+.{digits}f}".replace("-", "\N{MINUS SIGN}") for x in (low, high))
+        return _("%(start)s to %(end)s", start=start, end=end)
     return f"{low:.{digits}f}–{high:.{digits}f}"
 
 
@@ -94,16 +100,21 @@ def _text(name: str) -> str:
 
 
 @cache
-def _environment() -> "jinja2.Environment":
+def _environment(_: Messages) -> "jinja2.Environment":
     import jinja2
 
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("headlines.reports"),
+        extensions=["jinja2.ext.i18n"],
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    for filter_ in (score, signed, interval, percent, count):
+    environment.install_gettext_callables(  # type: ignore[attr-defined]  # the extension has it
+        _.word, None, newstyle=True
+    )
+    for filter_ in (score, signed, percent, count):
         environment.filters[filter_.__name__] = filter_
+    environment.filters |= {"interval": partial(interval, _=_), "word": _.word}
     return environment

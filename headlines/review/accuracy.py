@@ -7,11 +7,47 @@ import pandas as pd
 
 from headlines.metrics.bootstrap import LEVEL, bootstrap_intervals
 from headlines.metrics.classification import classification_metrics, confusion_matrix
+from headlines.reports.messages import ENGLISH, Messages
+from headlines.reports.rendering import interval, score
 from headlines.review.labelled import labelled_reviews, read_labels
 from headlines.review.selection import BY_LOT
 from headlines.storage.data_root import DataRoot
 
 PERIOD = timedelta(weeks=4)  # whose reviews count
+
+
+@dataclass(frozen=True)
+class LowerFigure:
+    """A figure on reviewed headlines that is below the same of an evaluation.
+
+    Attributes:
+        name: `accuracy` or `macro-F1`.
+        headlines: how many were reviewed.
+        value: on them.
+        interval: its 95 % interval, all of it below `evaluated`.
+        evaluated: the figure of the evaluation.
+    """
+
+    name: str
+    headlines: int
+    value: float
+    interval: tuple[float, float]
+    evaluated: float
+
+    def __str__(self) -> str:
+        return self.in_words()
+
+    def in_words(self, _: Messages = ENGLISH) -> str:
+        """It in a sentence without a full stop."""
+        return _(
+            "%(name)s on %(headlines)s reviewed headlines is %(value)s (%(interval)s), and "
+            "%(evaluated)s in the evaluation",
+            name=_.word(self.name),
+            headlines=self.headlines,
+            value=score(self.value),
+            interval=interval(self.interval),
+            evaluated=score(self.evaluated),
+        )
 
 
 @dataclass(frozen=True)
@@ -43,17 +79,16 @@ class ReviewedAccuracy:
             f"{PERIOD.days // 7} weeks"
         )
 
-    def below(self, accuracy: float | None, macro_f1: float | None) -> list[str]:
-        """What is wrong where an interval lies below the figure of an evaluation; else empty."""
+    def below(self, accuracy: float | None, macro_f1: float | None) -> list[LowerFigure]:
+        """The figures whose interval lies below that of an evaluation."""
         expected = {
             "accuracy": (self.accuracy, self.accuracy_interval, accuracy),
             "macro-F1": (self.macro_f1, self.macro_f1_interval, macro_f1),
         }
         return [
-            f"{name} on {self.headlines} reviewed headlines is {value:.3f} ({low:.3f}–{high:.3f}), "
-            f"and {evaluated:.3f} in the evaluation"
-            for name, (value, (low, high), evaluated) in expected.items()
-            if evaluated is not None and high < evaluated
+            LowerFigure(name, self.headlines, value, interval, evaluated)
+            for name, (value, interval, evaluated) in expected.items()
+            if evaluated is not None and interval[1] < evaluated
         ]
 
 

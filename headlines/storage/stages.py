@@ -55,8 +55,11 @@ _MODEL = (
     "lstm_model.inputs",
     "lstm_model.joined_tokens",
     "lstm_model.kernel",
+    "lstm_model.linear",
+    "lstm_model.normal_forms",
     "lstm_model.numpy_kernel",
     "lstm_model.packed",
+    "lstm_model.packed_table",
     "lstm_model.row_stable",
     "lstm_model.vocabulary",
 )
@@ -70,6 +73,7 @@ STAGES = {
             "headlines.corpus.ingest",
             "headlines.corpus.source_files",
             "headlines.corpus.source_rows",
+            "headlines.corpus.soft_labels",
             "headlines.corpus.flags",
             "headlines.corpus.write_files",
             "headlines.corpus.read_files",
@@ -94,6 +98,8 @@ STAGES = {
             "headlines.readers.titles",
             "headlines.training.pretrain",
             "lstm_model.inputs",
+            "lstm_model.normal_forms",
+            "lstm_model.packed_table",
             "lstm_model.vocabulary",
             "lstm_model.word_vectors",
         ),
@@ -109,6 +115,7 @@ STAGES = {
             "lstm_model.classifier",
             "lstm_model.examples",
             "lstm_model.layer",
+            "lstm_model.linear_training",
             "lstm_model.optimizer",
             "lstm_model.recurrence",
             "lstm_model.trainer",
@@ -119,9 +126,9 @@ STAGES = {
     ),
     # What training itself decides stands in the recipes of trials and folds as the version of
     # `model`.
-    "trial": Stage(1, ("headlines.metrics.classification", "headlines.training.trial")),
+    "trial": Stage(1, ("headlines.metrics.classification", "headlines.training.measure")),
     "sweep": Stage(1, ("headlines.training.sweep", "headlines.training.trial")),
-    "fold": Stage(1, ("headlines.corpus.examples", "headlines.training.folds")),
+    "fold": Stage(1, ("headlines.corpus.examples", "headlines.training.measure")),
     "folds": Stage(
         1,
         (
@@ -159,6 +166,7 @@ STAGES = {
             "headlines.evaluation.report",
             "headlines.models.card",
             "headlines.reports.charts",
+            "headlines.reports.messages",
             "headlines.reports.rendering",
             "headlines.metrics.slices",
             "headlines.reports.spreadsheet",

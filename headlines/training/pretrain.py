@@ -1,7 +1,7 @@
 """Learns word vectors from the texts of a corpus, without labels, as initial embeddings of models.
 
-Presets that read character bigrams get vectors of these too; word vectors serve titles and articles
-alike. As a stage of its own, it is not repeated for another training or preset.
+Presets that read character bigrams get vectors of these too. As a stage of its own, it is not
+repeated for another training or preset.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from headlines.storage.artifact import Artifact
 from headlines.storage.data_root import DataRoot
 from headlines.storage.manifest import Recipe
 from headlines.storage.stages import STAGES
-from lstm_model.inputs import InputName, char_bigrams
+from lstm_model.inputs import InputName, TokenLists, char_bigrams
 from lstm_model.presets import Preset
 
 if TYPE_CHECKING:
@@ -62,6 +62,7 @@ def pretrain_view(root: DataRoot, corpus: Artifact, preset: Preset, view: InputN
         from lstm_model.word_vectors import learn_vectors
 
         texts = _texts(corpus, keep_leaked=preset.keep_leaked_titles)
+        token_lists: TokenLists
         if kind == "pairs":
             # They do not depend on where words end.
             token_lists = char_bigrams([[half_width(text)] for text in texts], preset.rules)

@@ -10,7 +10,8 @@ import numpy as np
 from headlines.metrics.bootstrap import bootstrap_intervals
 from headlines.models.card import chosen_on_dev, model_card
 from headlines.reports.charts import confusion_chart, training_curves
-from headlines.reports.rendering import interval, render_page, score
+from headlines.reports.messages import ENGLISH, Messages
+from headlines.reports.rendering import count, interval, render_page, score
 from headlines.storage.artifact import Artifact
 from headlines.storage.manifest import Recipe
 
@@ -23,6 +24,7 @@ def write_training_report(
     dev: Mapping[str, Any],
     counts: Mapping[str, Any],
     versions: Mapping[str, str],
+    _: Messages = ENGLISH,
 ) -> None:
     """Write the report of a training; the same data give the same bytes.
 
@@ -34,29 +36,40 @@ def write_training_report(
         dev: as in the model's `metrics.json`.
         counts: of the model's manifest.
         versions: of the libraries it was trained with.
+        _: the language.
     """
+    preset = recipe.config["preset"]
     content = render_page(
         "training.html",
-        kind="Model training",
-        title=f"Preset {recipe.config['preset']['name']} on {corpus.manifest.config['name']}",
-        verdict=training_verdict(dev),
+        _,
+        kind=_("Model training"),
+        title=_(
+            "Preset %(preset)s on %(corpus)s",
+            preset=preset["name"],
+            corpus=corpus.manifest.config["name"],
+        ),
+        verdict=training_verdict(dev, _),
         history=history,
         dev={**dev, "intervals": _intervals(dev)},
-        curves=training_curves(history, counts["best_epoch"], recipe.config["preset"]),
-        chosen_on_dev=chosen_on_dev(recipe.config["preset"], dev["temperature"]),
-        confusion=confusion_chart(dev["confusion_matrix"], "dev"),
-        card=model_card(recipe, counts, versions, corpus),
+        curves=training_curves(history, counts["best_epoch"], preset, _),
+        chosen_on_dev=chosen_on_dev(preset, dev["temperature"], _),
+        confusion=confusion_chart(dev["confusion_matrix"], "dev", _),
+        card=model_card(recipe, counts, versions, corpus, _),
     )
     path.write_text(content, encoding="utf-8")
 
 
-def training_verdict(dev: Mapping[str, Any]) -> str:
+def training_verdict(dev: Mapping[str, Any], _: Messages = ENGLISH) -> str:
     """A training in one sentence, by the metrics on dev in `metrics.json`."""
     intervals = _intervals(dev)
-    return (
-        f"Macro-F1 on dev {score(dev['macro_f1'])} ({interval(intervals['macro_f1'], 2)}), "
-        f"accuracy {score(dev['accuracy'])} ({interval(intervals['accuracy'], 2)}), "
-        f"on {dev['rows']:,} headlines."
+    return _(
+        "Macro-F1 on dev %(macro_f1)s (%(macro_f1_bounds)s), accuracy %(accuracy)s "
+        "(%(accuracy_bounds)s), on %(rows)s headlines.",
+        macro_f1=score(dev["macro_f1"]),
+        macro_f1_bounds=interval(intervals["macro_f1"], 2, _),
+        accuracy=score(dev["accuracy"]),
+        accuracy_bounds=interval(intervals["accuracy"], 2, _),
+        rows=count(dev["rows"]),
     )
 
 

@@ -101,6 +101,7 @@ class SearchSpace:
         max_trials: maximum number of trials.
         seeds: trainings of each trial.
         seed: of the random sample.
+        folds: of train that measure a trial; None: dev does.
     """
 
     preset: Preset
@@ -108,6 +109,7 @@ class SearchSpace:
     max_trials: int
     seeds: int
     seed: int
+    folds: int | None = None
 
     def trials(self) -> list[Trial]:
         """The distinct trials.

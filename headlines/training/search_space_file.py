@@ -4,6 +4,7 @@ preset = "default"  # values of all other fields
 trials = 20
 seeds = 2
 seed = 0            # of the random sample
+folds = 4           # of train that measure a trial; without it, dev does
 
 [space]
 units = [32, 64, 128]
@@ -20,12 +21,13 @@ from typing import Any
 
 from headlines.errors import InputError
 from headlines.models.presets import Locate, read_named_text, resolve_preset
+from headlines.training.folds import MAX_FOLDS, MIN_FOLDS
 from headlines.training.search_space import Choice, Range, SearchSpace
 from lstm_model.presets import Preset
 
 MAX_TRIALS, MAX_SEEDS = 300, 20
 _MAX_NUMBER = 2**53  # up to here every integer is also a float
-_KEYS = ("preset", "trials", "seeds", "seed", "space")
+_KEYS = ("preset", "trials", "seeds", "seed", "folds", "space")
 _NOT_SEARCHED = {
     "name": "every trial gets its own name",
     "seed": "`seeds` says how many are tried",
@@ -64,6 +66,7 @@ def read_space(file: str, locate: Locate = Path) -> SearchSpace:
         max_trials=_number(file, data, "trials", 20, (1, MAX_TRIALS)),
         seeds=_number(file, data, "seeds", 2, (1, MAX_SEEDS)),
         seed=_number(file, data, "seed", 0, (0, _MAX_NUMBER)),
+        folds=_number(file, data, "folds", 0, (MIN_FOLDS, MAX_FOLDS)) if "folds" in data else None,
     )
     try:
         space.trials()

@@ -42,6 +42,7 @@ def publish_ranking(root: DataRoot, space: SearchSpace, results: Sequence[TrialR
             "preset": space.preset.to_dict(),
             "seeds": space.seeds,
             "trials": [asdict(result.trial) for result in ranking],
+            **({"folds": space.folds} if space.folds else {}),
         },
     )
 

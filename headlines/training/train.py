@@ -12,6 +12,7 @@ from headlines.corpus.examples import examples
 from headlines.metrics.calibration import calibration_metrics
 from headlines.metrics.classification import classification_metrics
 from headlines.models import champion, registry
+from headlines.reports.messages import Messages
 from headlines.segmentation import Segmenter
 from headlines.storage.artifact import Artifact
 from headlines.storage.data_root import DataRoot
@@ -73,7 +74,13 @@ def train(
         trained = lstm_model.training.train(
             preset,
             examples(
-                corpus, tokens, "train", preset, segmenter, keep_leaked=preset.keep_leaked_titles
+                corpus,
+                tokens,
+                "train",
+                preset,
+                segmenter,
+                keep_leaked=preset.keep_leaked_titles,
+                for_training=True,
             ),
             None if preset.validation_split else dev,
             checkpoints,
@@ -95,7 +102,14 @@ def train(
             "vocabulary": len(trained.vocabulary),
         }
         write_training_report(
-            draft / "report.html", recipe, corpus, trained.history, metrics["dev"], counts, versions
+            draft / "report.html",
+            recipe,
+            corpus,
+            trained.history,
+            metrics["dev"],
+            counts,
+            versions,
+            Messages(root.settings.language),
         )
         return {
             **counts,

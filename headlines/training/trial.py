@@ -1,32 +1,18 @@
-"""Trains the trials of a sweep and measures them on dev; test is never read.
+"""Trains the trials of a sweep and measures them on dev or on folds of train; test is never read.
 
-Each training of a trial, one for each seed, is an artifact that holds only its metrics and no
-model. Existing trainings are reused, even by a sweep of another space, and an interrupted one
-resumes after its last finished epoch.
+Existing trainings are reused, even by a sweep of another space, and an interrupted one resumes.
 """
 
-import json
-import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from importlib.metadata import version as installed_version
-from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
-import numpy as np
-
-from headlines.compute.run_in_subprocess import run_in_subprocess
-from headlines.corpus.examples import examples
-from headlines.metrics.classification import classification_metrics
-from headlines.segmentation import Segmenter
 from headlines.storage.artifact import Artifact
 from headlines.storage.data_root import DataRoot
-from headlines.storage.manifest import Recipe
-from headlines.storage.stages import STAGES
-from headlines.training.pretrain import pretrain, read_vectors
+from headlines.training.folds import measure_folds
+from headlines.training.measure import problem_of, seconds_of, train_and_measure
 from headlines.training.search_space import Trial
-from lstm_model.presets import Preset
 
 METRICS = ("macro_f1", "accuracy")
 
@@ -55,7 +41,7 @@ class TrialResult:
 
     Attributes:
         trial: its point of the space.
-        trainings: one for each seed, up to the first that failed.
+        trainings: one for each seed, up to the first that failed; with folds, the result of all.
     """
 
     trial: Trial
@@ -64,7 +50,7 @@ class TrialResult:
     @property
     def problem(self) -> str:
         """Why a training failed; empty if none did."""
-        return next(filter(None, (training.counts["problem"] for training in self.trainings)), "")
+        return next(filter(None, map(problem_of, self.trainings)), "")
 
     def mean_std(self, metric: str) -> MeanStd | None:
         """One of `METRICS` over the seeds; None if a training failed."""
@@ -80,7 +66,7 @@ class TrialResult:
             "preset": self.trial.preset.name,
             "values": dict(self.trial.values),
             **{name: asdict(value) if value else None for name, value in metrics.items()},
-            "seconds": round(sum(map(_seconds, self.trainings)), 1),
+            "seconds": round(sum(map(seconds_of, self.trainings)), 1),
             "problem": self.problem,
         }
 
@@ -91,115 +77,30 @@ def run_trial(
     tokens: Artifact,
     trial: Trial,
     seeds: int,
+    folds: int | None = None,
     in_subprocess: bool = False,
 ) -> TrialResult:
     """Train a trial with each seed, up to the first that fails, or reuse existing trainings.
 
-    A training `in_subprocess` returns its memory.
+    Args:
+        root: the data root.
+        corpus: the training and dev rows.
+        tokens: its tokens.
+        trial: what is trained.
+        seeds: how many.
+        folds: of train that measure it, each in a training without it; None for dev.
+        in_subprocess: as in `train_and_measure`.
 
     Raises:
-        InputError: the corpus has no labelled headlines in train, or none in dev that are not
-            leaked.
+        InputError: as in `train_and_measure`.
     """
     trainings: list[Artifact] = []
     for preset in trial.with_seeds(seeds):
-        trainings.append(train_trial(root, corpus, tokens, preset, in_subprocess))
-        if trainings[-1].counts["problem"]:
+        if folds is None:
+            training = train_and_measure(root, corpus, tokens, preset, None, in_subprocess)
+        else:
+            training = measure_folds(root, corpus, tokens, preset, folds, in_subprocess)
+        trainings.append(training)
+        if problem_of(training):
             break
     return TrialResult(trial, tuple(trainings))
-
-
-def train_trial(
-    root: DataRoot,
-    corpus: Artifact,
-    tokens: Artifact,
-    preset: Preset,
-    in_subprocess: bool = False,
-) -> Artifact:
-    """Train as `headlines.training.train.train` does, but keep only the metrics on dev.
-
-    Leaked titles are excluded from them. A failed training is a result too, with the reason as
-    `problem` in the counts.
-
-    Raises:
-        InputError: as in `run_trial`.
-    """
-    vectors = pretrain(root, corpus, preset)
-    sources = (corpus, tokens, *vectors)
-    recipe = Recipe(
-        "trial",
-        STAGES["trial"].version,
-        tuple(artifact.as_source() for artifact in sources),
-        {
-            "preset": preset.to_dict(),
-            "segmenter": tokens.manifest.config["segmenter"],
-            "training": STAGES["model"].version,
-        },
-    )
-    checkpoints = root.trial_checkpoints(recipe.key)
-
-    def write_metrics(draft: Path) -> dict[str, Any]:
-        segmenter = Segmenter.from_settings(root.settings)
-        arguments = (corpus, tokens, preset, segmenter, vectors, checkpoints)
-        metrics, counts = (
-            run_in_subprocess(_train_and_measure, *arguments)
-            if in_subprocess
-            else _train_and_measure(*arguments)
-        )
-        text = json.dumps(metrics, ensure_ascii=False, indent=2) + "\n"
-        (draft / "figures.json").write_text(text, encoding="utf-8")
-        return counts
-
-    versions = {name: installed_version(name) for name in ("tensorflow", "keras", "numpy")}
-    # One training of a recipe at a time: a second run waits and reuses the result.
-    with root.store.lock(checkpoints.name):
-        name = root.trial(recipe.key)
-        artifact = root.store.publish(name, recipe, write_metrics, versions=versions)
-        shutil.rmtree(checkpoints, ignore_errors=True)
-    return artifact
-
-
-def _train_and_measure(
-    corpus: Artifact,
-    tokens: Artifact,
-    preset: Preset,
-    segmenter: Segmenter,
-    vectors: Sequence[Artifact],
-    checkpoints: Path,
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The metrics on dev after a training (empty if it fails), and the counts of its manifest."""
-    from lstm_model.packed import PackedScorer
-    from lstm_model.trainer import TrainingError
-    from lstm_model.training import train
-
-    # First, so that missing rows are reported before the training.
-    dev = examples(corpus, tokens, "dev", preset, segmenter, keep_leaked=False)
-    try:
-        trained = train(
-            preset,
-            examples(
-                corpus, tokens, "train", preset, segmenter, keep_leaked=preset.keep_leaked_titles
-            ),
-            None if preset.validation_split else examples(corpus, tokens, "dev", preset, segmenter),
-            checkpoints,
-            pretrained=read_vectors(vectors),
-        )
-    except TrainingError as error:
-        return {}, {"problem": f"seed {preset.seed}: {error}"}
-    scorer = PackedScorer(trained)
-    probabilities = scorer.predict(dev.token_lists, dev.articles)
-    if not np.isfinite(probabilities).all():  # possible even with a finite loss
-        return {}, {"problem": f"seed {preset.seed}: its probabilities are not finite"}
-    metrics = classification_metrics(dev.labels, scorer.labels(probabilities))
-    return metrics, {
-        "problem": "",
-        **{name: metrics[name] for name in ("rows", *METRICS)},
-        "epochs": len(trained.history),
-        "best_epoch": trained.best_epoch,
-        "seconds": round(sum(trained.seconds), 3),
-    }
-
-
-def _seconds(training: Artifact) -> float:
-    """Of all its epochs; of a failed training, of the last run."""
-    return float(training.counts.get("seconds", training.manifest.seconds))

@@ -3,7 +3,8 @@
     model.onnx or saved_model/   word ids in, the probabilities of the classes out
     vocabulary.json              the words in the order of their ids, and the text rules
     pair_vocabulary.json         the same of character bigrams, for a model that reads them
-    content_vocabulary.json      the same of the words of articles, for a model that reads them
+    content_vocabulary.json      the same of the words of articles, for a model that reads them; it
+                                 takes each known word of an article once, and how often it occurs
     export.json                  inputs, output, and the result of the check
 
 The export is read back, run on headlines and compared with `PackedScorer`.
@@ -20,10 +21,11 @@ from typing import Any
 
 import numpy as np
 
-from lstm_model.architecture import CLASSES, branches
+from lstm_model.architecture import BIAS, CLASSES, KERNEL, branches, model_inputs
 from lstm_model.bundle import Bundle
 from lstm_model.bundle_files import VOCABULARIES
-from lstm_model.inputs import ID_INPUTS, InputName, TokenLists, padded_ids
+from lstm_model.inputs import CONTENT_COUNTS, InputName, TokenLists, padded_ids
+from lstm_model.linear import padded_counts
 from lstm_model.packed import PackedScorer
 from lstm_model.row_stable import Floats
 from lstm_model.vocabulary import Vocabulary
@@ -103,7 +105,7 @@ def export_model(
     module = _module(format)
     directory.mkdir(parents=True, exist_ok=True)
     module.write(bundle.preset, _tempered(bundle), directory / module.MODEL)
-    for name, vocabulary in zip(bundle.preset.input_names, bundle.vocabularies, strict=True):
+    for name, vocabulary in zip(bundle.preset.text_rules, bundle.vocabularies, strict=True):
         vocabulary.save(directory / VOCABULARIES[name])
     difference = validate_export(bundle, directory, token_lists, format, articles)
     description = {
@@ -112,15 +114,13 @@ def export_model(
         "model": {"format": format, "path": module.MODEL, **module.DETAILS},
         "inputs": [
             {
-                "name": ID_INPUTS[name],
+                "name": model_input,
                 "dtype": "int32",
                 "shape": ["batch", name],
-                "meaning": f"ids by {VOCABULARIES[name]}: positions in its `words`, 1 for one that "
-                "is not there; shorter rows are padded on the right with 0; batch and time are at "
-                "least 1",
+                "meaning": _meaning(model_input, name),
                 "of": _INPUT_TEXTS[name],
             }
-            for name in bundle.preset.input_names
+            for model_input, name in model_inputs(bundle.preset).items()
         ],
         "words": {
             "text_rules": bundle.preset.rules,
@@ -173,11 +173,14 @@ def validate_export(
     predict = module.load(path)
     names = bundle.preset.input_names
     vocabularies = [Vocabulary.load(directory / VOCABULARIES[name]) for name in names]
+    of_articles = directory / VOCABULARIES["contents"]
 
     def exported(rows: slice) -> Floats:
         # Not cut to the preset's `padded_length`: the exported model does that.
-        chunk = articles[rows] if articles is not None else None
-        probabilities: Floats = predict(padded_ids(names, vocabularies, token_lists[rows], chunk))
+        arrays = padded_ids(names, vocabularies, token_lists[rows])
+        if articles is not None:
+            arrays += padded_counts(Vocabulary.load(of_articles), articles[rows])
+        probabilities: Floats = predict(arrays)
         return probabilities
 
     chunks = (slice(n, n + CHUNK_ROWS) for n in range(0, len(token_lists), CHUNK_ROWS))
@@ -193,11 +196,22 @@ def validate_export(
     return float(differences[worst])
 
 
+def _meaning(model_input: str, name: InputName) -> str:
+    padding = "shorter rows are padded on the right with 0; batch and time are at least 1"
+    if model_input == CONTENT_COUNTS:
+        return f"how often the article has each of its words; {padding}"
+    positions = f"ids by {VOCABULARIES[name]}: positions in its `words`"
+    if name == "contents":
+        return f"{positions}, of those words that are there, each once; {padding}"
+    return f"{positions}, 1 for one that is not there; {padding}"
+
+
 def _tempered(bundle: Bundle) -> dict[str, Floats]:
     """The weights, the last layers' divided by the temperature, and so the logits."""
     temperature = np.float32(bundle.calibration.temperature)
     layers = [branch.dense for branch in branches(bundle.preset)]
     last = [f"{layer}/{kind}" for layer in layers for kind in ("kernel", "bias")]
+    last += [KERNEL, BIAS] if bundle.preset.contents else []
     return bundle.weights | {name: bundle.weights[name] / temperature for name in last}
 
 

@@ -12,8 +12,17 @@ import onnxruntime
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from lstm_model.architecture import CLASSES, EMBEDDINGS, Branch, branches
-from lstm_model.inputs import ID_INPUTS, InputName
+from lstm_model.architecture import (
+    BIAS,
+    CLASSES,
+    EMBEDDINGS,
+    IDF,
+    KERNEL,
+    Branch,
+    branches,
+    model_inputs,
+)
+from lstm_model.inputs import CONTENT_COUNTS, ID_INPUTS, InputName
 from lstm_model.presets import Preset
 from lstm_model.row_stable import Floats
 
@@ -27,8 +36,8 @@ ONNX_GATES = "iofc"  # the order that ONNX prescribes
 def write(preset: Preset, weights: Mapping[str, Floats], path: Path) -> None:
     """Write the classifier of `preset` with these weights to `path`."""
     inputs = [
-        helper.make_tensor_value_info(ID_INPUTS[name], TensorProto.INT32, ["batch", name])
-        for name in preset.input_names
+        helper.make_tensor_value_info(name, TensorProto.INT32, ["batch", length])
+        for name, length in model_inputs(preset).items()
     ]
     outputs = [helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, ["batch", CLASSES])]
     nodes = _nodes(preset)
@@ -68,6 +77,11 @@ def _weights(preset: Preset, weights: Mapping[str, Floats]) -> dict[str, Floats]
     for number, branch in enumerate(branches(preset)):
         of_branch = _branch_weights(branch, weights)
         arrays |= {f"{name}_{number}": array for name, array in of_branch.items()}
+    if preset.contents is not None:
+        arrays |= {"idf": weights[IDF], "article_kernel": weights[KERNEL]}
+        arrays |= {"article_bias": weights[BIAS]}
+        arrays["network_weight"] = np.array(preset.contents.network_weight, np.float32)
+        arrays["article_weight"] = np.array(preset.contents.article_weight, np.float32)
     return arrays
 
 
@@ -98,6 +112,7 @@ def _constants(preset: Preset, weights: Mapping[str, Floats]) -> dict[str, NDArr
         "0": np.array(0, dtype=np.int32),
         "1": np.array(1, dtype=np.int32),
         "0.0": np.array(0, dtype=np.float32),
+        "1.0": np.array(1, dtype=np.float32),
         "-inf": np.array(-np.inf, dtype=np.float32),
         "axis_0": np.array([0]),
         "axis_1": np.array([1]),
@@ -122,8 +137,10 @@ def _nodes(preset: Preset) -> list[Any]:
     all_branches = branches(preset)
     for number, branch in enumerate(all_branches):
         _add_branch(nodes, preset, branch.input, str(number))
-    nodes.add("Mean", " ".join(f"logits_{n}" for n in range(len(all_branches))), "logits")
-    nodes.add("Softmax", "logits", OUTPUT, axis=-1)
+    nodes.add("Mean", " ".join(f"logits_{n}" for n in range(len(all_branches))), "network")
+    if preset.contents is not None:
+        _add_linear_path(nodes)
+    nodes.add("Softmax", "network" if preset.contents is None else "blended", OUTPUT, axis=-1)
     return nodes
 
 
@@ -181,3 +198,26 @@ def _add_branch(nodes: _Nodes, preset: Preset, name: InputName, number: str) -> 
     add("Transpose", "read_#", "by_row_#", perm=[1, 0, 2])  # (batch, …, units)
     add("Reshape", "by_row_# features", "pooled_#")  # (batch, features)
     add("Gemm", "pooled_# kernel_# bias_#", "logits_#")  # (batch, classes)
+
+
+def _add_linear_path(nodes: _Nodes) -> None:
+    """The classifier's logits, from the network's and the words of the article: see `linear`."""
+    nodes.add("Max", f"{CONTENT_COUNTS} 1", "at_least_1")  # padding has the count 0, and the idf 0
+    nodes.add("Cast", "at_least_1", "counts", to=TensorProto.FLOAT)
+    nodes.add("Log", "counts", "log_counts")
+    nodes.add("Add", "log_counts 1.0", "frequencies")
+    nodes.add("Gather", f"idf {ID_INPUTS['contents']}", "idf_of_words", axis=0)
+    nodes.add("Mul", "frequencies idf_of_words", "features_of_words")  # (batch, words)
+    nodes.add("ReduceL2", "features_of_words", "size", axes=[1])  # (batch, 1)
+    nodes.add("Equal", "size 0.0", "without_article")
+    nodes.add("Where", "without_article 1.0 size", "size_or_1")
+    nodes.add("Div", "features_of_words size_or_1", "normalised")
+    nodes.add("Gather", f"article_kernel {ID_INPUTS['contents']}", "kernel_of_words", axis=0)
+    nodes.add("Unsqueeze", "normalised axis_1", "normalised_row")  # (batch, 1, words)
+    nodes.add("MatMul", "normalised_row kernel_of_words", "products")  # (batch, 1, classes)
+    nodes.add("Squeeze", "products axis_1", "product")
+    nodes.add("Add", "product article_bias", "linear")
+    nodes.add("Mul", "network network_weight", "network_part")
+    nodes.add("Mul", "linear article_weight", "article_part")
+    nodes.add("Add", "network_part article_part", "with_article")
+    nodes.add("Where", "without_article network with_article", "blended")

@@ -10,9 +10,9 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from lstm_model.architecture import EMBEDDINGS
+from lstm_model.architecture import EMBEDDINGS, IDF, model_inputs
 from lstm_model.classifier import build_classifier
-from lstm_model.inputs import ID_INPUTS
+from lstm_model.inputs import CONTENT_COUNTS, ID_INPUTS
 from lstm_model.presets import Preset
 from lstm_model.row_stable import Floats
 
@@ -23,17 +23,18 @@ DETAILS = {"signatures": ["serve", "serving_default"]}
 
 def write(preset: Preset, weights: Mapping[str, Floats], path: Path) -> None:
     """Write the classifier of `preset` with these weights into the directory `path`."""
-    names = preset.input_names
-    sizes = (len(weights[f"{EMBEDDINGS[name]}/embeddings"]) for name in names)
+    sizes = [len(weights[f"{EMBEDDINGS[name]}/embeddings"]) for name in preset.input_names]
+    if preset.contents is not None:
+        sizes.append(len(weights[IDF]))
     model = build_classifier(preset, *sizes)
     for weight in model.weights:
         weight.assign(weights[weight.path])
 
-    def predict(*ids: Any) -> dict[str, Any]:
-        cut = [of_input[:, : preset.padded_length] for of_input in ids]
+    def predict(*arrays: Any) -> dict[str, Any]:
+        cut = [array[:, : preset.padded_length] for array in arrays]
         return {OUTPUT: model(cut, training=False)}
 
-    inputs = [tf.TensorSpec((None, None), tf.int32, name=ID_INPUTS[name]) for name in names]
+    inputs = [tf.TensorSpec((None, None), tf.int32, name=name) for name in model_inputs(preset)]
     serve = tf.function(predict, input_signature=inputs, autograph=False)
     # Not the export of Keras: it stores every weight twice.
     module = tf.Module()
@@ -45,7 +46,7 @@ def load(path: Path) -> Callable[[Sequence[NDArray[np.int32]]], Floats]:
     """The written model as a function from ids `(batch, time)` of each input to probabilities."""
     loaded = tf.saved_model.load(str(path))
     _, signature = loaded.signatures["serving_default"].structured_input_signature
-    names = [name for name in ID_INPUTS.values() if name in signature]
+    names = [name for name in (*ID_INPUTS.values(), CONTENT_COUNTS) if name in signature]
 
     def predict(ids: Sequence[NDArray[np.int32]]) -> Floats:
         inputs = {name: tf.constant(array) for name, array in zip(names, ids, strict=True)}

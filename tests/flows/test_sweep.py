@@ -107,7 +107,8 @@ def test_the_table_has_every_trial_in_columns() -> None:
         }  # fmt: skip
 
     result: dict[str, Any] = {
-        "artifact": "a", "seeds": 2, "best": "b.json", "train": "headlines train --preset b.json",
+        "artifact": "a", "seeds": 2, "folds": None, "best": "b.json",
+        "train": "headlines train --preset b.json",
         "trials": [
             row(2, "", units=128, patience=None, decay=True),
             row(10, "seed 1: it is nan", units=4, patience=3, decay=False),
@@ -123,3 +124,5 @@ def test_the_table_has_every_trial_in_columns() -> None:
         "train with it: headlines train --preset b.json",
     ]
     assert sweep_lines(result | {"best": None})[-1].endswith("seed 1: it is nan")
+    by_folds = "2 trials, 2 seeds each, on 4 folds of train without leaked titles:"
+    assert sweep_lines(result | {"folds": 4})[1] == by_folds

@@ -14,6 +14,7 @@ from tests import factories
 from .report_fixtures import (  # noqa: F401  # fixtures
     evaluate_on,
     evaluated,
+    evaluated_in_chinese,
     night_of,
     publish_predictions,
 )

@@ -19,6 +19,7 @@ from headlines.nightly.history import NightRecord, NightSummary
 from headlines.readers.titles import record_id
 from headlines.scoring.results import BatchResult
 from headlines.segmentation import Segmenter
+from headlines.settings import Settings
 from headlines.storage.artifact import Artifact
 from headlines.storage.data_root import DataRoot
 from tests.factories import (
@@ -46,9 +47,9 @@ class Evaluated:
 def evaluate_on(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Evaluated]:
     """Evaluates a model on a small corpus with the given splits."""
 
-    def evaluated_on(*splits: str) -> Evaluated:
+    def evaluated_on(*splits: str, language: str = "en") -> Evaluated:
         folder = tmp_path_factory.mktemp("evaluated")
-        root = DataRoot.open(folder / "data")
+        root = DataRoot.open(folder / "data", Settings(language=language))
         file = write_corpus(folder / "news.csv", 300, cycle=("train", "dev", "test"), splits=splits)
         corpus = ingest(root, "news", str(file))
         tokens = segment_corpus(root, corpus)
@@ -62,6 +63,12 @@ def evaluate_on(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Evalu
 def evaluated(evaluate_on: Callable[..., Evaluated]) -> Evaluated:
     """The evaluation of a model on a corpus of all splits; tests only read it."""
     return evaluate_on("train", "dev", "test")
+
+
+@pytest.fixture(scope="session")
+def evaluated_in_chinese(evaluate_on: Callable[..., Evaluated]) -> Evaluated:
+    """The same with a report in Chinese."""
+    return evaluate_on("train", "dev", "test", language="zh")
 
 
 def _publish_model(root: DataRoot, corpus: Artifact, tokens: Artifact) -> Artifact:

@@ -7,15 +7,14 @@ from headlines.errors import InputError
 from headlines.settings import Settings
 from headlines.storage.data_root import DataRoot
 
-VARIABLES = [
-    f"HEADLINES_{name}"
-    for name in ("DATA", "RUNNER", "WORKERS", "DASK", "ENGINE", "DICTIONARY", "PORT", "LOGS")
-]
+NAMES = ("DATA", "RUNNER", "WORKERS", "DASK", "ENGINE", "DICTIONARY", "PORT", "LOGS", "LANG")
+VARIABLES = [f"HEADLINES_{name}" for name in NAMES]
+LOCALE = ("LC_ALL", "LC_MESSAGES", "LANG")
 
 
 @pytest.fixture(autouse=True)
 def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in VARIABLES:
+    for name in (*VARIABLES, *LOCALE):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -34,7 +33,7 @@ def test_an_empty_variable_counts_as_unset(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_every_variable_is_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    values = [str(tmp_path), "dask", "256", "tls://h:8786", "jieba", "w.txt", "5000", "json"]
+    values = [str(tmp_path), "dask", "256", "tls://h:8786", "jieba", "w.txt", "5000", "json", "zh"]
     for name, value in zip(VARIABLES, values, strict=True):
         monkeypatch.setenv(name, value)
     assert Settings.from_environment() == Settings(
@@ -46,10 +45,31 @@ def test_every_variable_is_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
         dictionary="w.txt",
         port=5000,
         json_logs=True,
+        language="zh",
     )
     assert Settings.from_environment().data_root == str(tmp_path)
     monkeypatch.setenv("HEADLINES_DATA", "s3://bucket/prefix")
     assert Settings.from_environment().data_root == "s3://bucket/prefix"
+
+
+@pytest.mark.parametrize(
+    ("locale", "language"),
+    [
+        (("", "", ""), "en"),
+        (("", "", "zh_CN.UTF-8"), "zh"),
+        (("", "zh_TW", "en_US.UTF-8"), "zh"),
+        (("C", "zh_CN", "zh_CN"), "en"),
+        (("", "", "de_DE.UTF-8"), "en"),
+    ],
+)
+def test_the_locale_gives_the_language_of_reports(
+    monkeypatch: pytest.MonkeyPatch, locale: tuple[str, ...], language: str
+) -> None:
+    for name, value in zip(LOCALE, locale, strict=True):
+        monkeypatch.setenv(name, value)
+    assert Settings.from_environment().language == language
+    monkeypatch.setenv("HEADLINES_LANG", "en")
+    assert Settings.from_environment().language == "en"
 
 
 @pytest.mark.parametrize(
@@ -59,6 +79,8 @@ def test_every_variable_is_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
         ("HEADLINES_DATA", "s3://bucket/../other"),
         ("HEADLINES_RUNNER", "Processes"),
         ("HEADLINES_RUNNER", "slurm"),
+        ("HEADLINES_LANG", "de"),
+        ("HEADLINES_LANG", "zh_CN"),
         ("HEADLINES_WORKERS", "0"),
         ("HEADLINES_WORKERS", "-1"),
         ("HEADLINES_WORKERS", "257"),

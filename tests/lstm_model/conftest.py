@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lstm_model.architecture import weight_shapes
+from lstm_model.architecture import IDF, weight_shapes
 from lstm_model.bundle import Bundle, write_bundle
 from lstm_model.inputs import char_bigrams
 from lstm_model.presets import PRESETS, Preset
-from lstm_model.vocabulary import Vocabulary
+from lstm_model.vocabulary import UNKNOWN, Vocabulary
 
 WORDS = ["股市", "大涨", "下跌", "地震", "伤亡", "夺冠", "天气", "晴", "AI", "5G", "!", "《", "》"]
 
@@ -62,6 +62,9 @@ def make_bundle(make_preset: Callable[..., Preset]) -> Callable[..., Bundle]:
             name: rng.standard_normal(shape, np.float32) * np.float32(0.5)
             for name, shape in weight_shapes(preset, *map(len, vocabularies)).items()
         }
+        if preset.contents:
+            weights[IDF] = np.abs(weights[IDF])
+            weights[IDF][: UNKNOWN + 1] = 0
         history = [{"epoch": 1, "loss": 1.0, "dev_macro_f1": 0.5}]
         return Bundle(preset, vocabularies, weights, history, best_epoch=1)
 

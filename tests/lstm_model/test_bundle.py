@@ -155,7 +155,10 @@ def change_json(path, **fields) -> None:
     [
         ({"format": "lstm_model.bundle/9"}, "format is 'lstm_model.bundle/9'"),
         ({"classes": 4}, "4 classes, not 3"),
-        ({"vocabulary_sizes": [14]}, "15 words by 'normalised', but 14 by 'normalised'"),
+        (
+            {"vocabulary_sizes": [14]},
+            "15 words by 'normalised', but 14 by 'normalised' in config.json",
+        ),
         ({"vocabulary_sizes": [1 << 50]}, r"1,125,899,906,842,624 words would be [\d,]+ bytes of"),
         ({"vocabulary_sizes": "15"}, "bad sizes of the vocabularies: '15'"),
         ({"vocabulary_sizes": ["15"]}, r"bad sizes of the vocabularies: \['15'\]"),

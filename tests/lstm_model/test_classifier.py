@@ -11,6 +11,8 @@ from lstm_model.branch_config import ArticleConfig, BigramConfig
 from lstm_model.classifier import MaxMeanPooling, build_classifier
 from lstm_model.presets import PRESETS
 
+ARTICLES = ArticleConfig(50, min_articles=1, c=1.0, network_weight=0.7, article_weight=0.5)
+
 
 def test_notebook_classifier_has_2348771_weights() -> None:
     assert build_classifier(PRESETS["notebook"], 18_188).count_params() == 2_348_771
@@ -26,8 +28,8 @@ def test_notebook_classifier_has_2348771_weights() -> None:
             [2],
             [
                 {"pairs": BigramConfig(2, 1, 4)},
-                {"contents": ArticleConfig(2, 1, 7, 50)},
-                {"pairs": BigramConfig(2, 1, 4), "contents": ArticleConfig(1, 1, 7, 50)},
+                {"contents": ARTICLES},
+                {"pairs": BigramConfig(2, 1, 4), "contents": ARTICLES},
             ],
         ),
     ],
@@ -43,10 +45,10 @@ def test_weights_match_weight_shapes(
     shapes = {weight.path: tuple(weight.shape) for weight in model.weights}
     assert shapes == weight_shapes(preset, *sizes)
     ids = np.array([[2, 3, 0], [0, 0, 0]])
-    probabilities = model.predict([ids] * len(sizes), verbose=0)
+    probabilities = model.predict([ids] * len(model.inputs), verbose=0)
     assert probabilities.shape == (2, 3)
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-6)
-    longer = model.predict([np.array([[2, 3, 0, 0, 0, 0]])] * len(sizes), verbose=0)
+    longer = model.predict([np.array([[2, 3, 0, 0, 0, 0]])] * len(model.inputs), verbose=0)
     np.testing.assert_allclose(longer[0], probabilities[0], atol=1e-6)
 
 

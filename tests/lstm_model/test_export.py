@@ -101,13 +101,16 @@ def test_export_of_several_branches_at_a_temperature(make_bundle, tmp_path, form
 
 
 @pytest.mark.parametrize("format", FORMATS)
-def test_export_of_article_branches(make_bundle, tmp_path, format) -> None:
-    bundle = make_bundle(contents=ArticleConfig(2, 1, 7, 90))
+def test_export_of_the_path_of_articles(make_bundle, tmp_path, format) -> None:
+    config = ArticleConfig(90, min_articles=1, c=1.0, network_weight=0.7, article_weight=0.5)
+    plain = make_bundle(pairs=BigramConfig(2, 1, 4), contents=config)
+    bundle = dataclasses.replace(plain, calibration=Calibration(2.5))
     titles = ROWS + random_rows(300)
     contents = [*titles[1:], []]
     assert export_model(bundle, tmp_path, titles, format, articles=contents) <= 1e-5
     description = json.loads((tmp_path / "export.json").read_text("utf-8"))
-    assert [one["name"] for one in description["inputs"]] == ["ids", "content_ids"]
+    names = [model_input["name"] for model_input in description["inputs"]]
+    assert names == ["ids", "pair_ids", "content_ids", "content_counts"]
     assert description["words"]["content_characters"] == 90
     assert (tmp_path / "content_vocabulary.json").exists()
 

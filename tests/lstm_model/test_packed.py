@@ -17,8 +17,10 @@ from lstm_model.calibration import Calibration
 from lstm_model.classifier import build_classifier
 from lstm_model.inputs import padded_ids
 from lstm_model.kernel import KERNELS
+from lstm_model.linear import padded_counts
 from lstm_model.numpy_kernel import STEP_ROWS
 from lstm_model.packed import LOOKUP_ROWS
+from lstm_model.vocabulary import UNKNOWN
 
 WORDS = ["股市", "大涨", "下跌", "地震", "AI", "!", " ", "没见过"]
 ROWS = [
@@ -92,24 +94,35 @@ def test_bigram_branches_match_the_keras_model(make_bundle, tmp_path, pooling) -
 @pytest.mark.parametrize(
     ("pooling", "pairs"), [("last", None), ("max_mean", BigramConfig(1, 1, 4))]
 )
-def test_article_branches_match_the_keras_model(make_bundle, tmp_path, pooling, pairs) -> None:
-    bundle = make_bundle(
-        readers=2, pairs=pairs, contents=ArticleConfig(2, 1, 7, 90), pooling=pooling
-    )
+def test_the_path_of_articles_matches_the_keras_model(
+    make_bundle, tmp_path, pooling, pairs
+) -> None:
+    config = ArticleConfig(90, min_articles=1, c=1.0, network_weight=0.7, article_weight=0.5)
+    bundle = make_bundle(readers=2, pairs=pairs, contents=config, pooling=pooling)
     contents = [*ROWS[1:], []]  # others than the titles, and none for the last one
     model = build_classifier(bundle.preset, *bundle.vocabulary_sizes)
     for weight in model.weights:
         weight.assign(bundle.weights[weight.path])
-    ids = padded_ids(bundle.preset.input_names, bundle.vocabularies, ROWS, contents)
+    names = bundle.preset.input_names
+    ids = padded_ids(names, bundle.vocabularies[: len(names)], ROWS)
+    ids += padded_counts(bundle.vocabularies[-1], contents)
     expected = model.predict(ids, verbose=0)
     write_bundle(tmp_path, bundle)
     for scorer in scorers(bundle, tmp_path):
         np.testing.assert_allclose(scorer.predict(ROWS, contents), expected, atol=1e-5)
         alone = [scorer.predict([row], [one]) for row, one in zip(ROWS, contents, strict=True)]
         np.testing.assert_array_equal(np.concatenate(alone), scorer.predict(ROWS, contents))
+    titles_alone = dataclasses.replace(
+        bundle,
+        preset=dataclasses.replace(bundle.preset, contents=None),
+        vocabularies=bundle.vocabularies[:-1],
+    )
     without = scorer.predict(ROWS, [[]] * len(ROWS))
-    with_words = [any(word.strip() for word in one) for one in contents]
-    assert (np.abs(without - expected).max(axis=1) > 1e-4).tolist() == with_words
+    np.testing.assert_array_equal(without, PackedScorer(titles_alone).predict(ROWS))
+    vocabulary = bundle.vocabularies[-1]
+    known = [(vocabulary.ids([words])[0] > UNKNOWN).any() for words in contents]
+    assert set(known) == {False, True}
+    np.testing.assert_array_equal(np.abs(without - expected).max(axis=1) > 1e-5, known)
 
 
 def test_loaded_scorer_gives_the_same_bits(make_bundle, tmp_path) -> None:

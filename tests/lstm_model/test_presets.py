@@ -7,6 +7,14 @@ import pytest
 from lstm_model.architecture import weight_shapes
 from lstm_model.presets import PRESETS, Preset
 
+CONTENTS = {
+    "characters": 9,
+    "min_articles": 1,
+    "c": 1.0,
+    "network_weight": 1.0,
+    "article_weight": 1.0,
+}
+
 
 @pytest.mark.parametrize("name", sorted(PRESETS))
 def test_preset_survives_json(name: str) -> None:
@@ -51,9 +59,12 @@ def _product(shape: tuple[int, ...]) -> int:
         ("pairs", {"readers": 1}),
         ("pairs", {"readers": 0, "min_count": 1, "embedding_size": 1}),
         ("pairs", {"readers": 1, "min_count": 1, "embedding_size": 1}),  # with a padded_length
-        ("contents", {"readers": 1, "min_count": 1, "embedding_size": 1}),
-        ("contents", {"readers": 1, "min_count": 1, "embedding_size": 1, "characters": 0}),
-        ("contents", {"readers": 1, "min_count": 1, "embedding_size": 1, "characters": 9}),
+        ("contents", {"characters": 9}),
+        ("contents", {**CONTENTS, "characters": 0}),
+        ("contents", {**CONTENTS, "c": 0}),
+        ("contents", {**CONTENTS, "network_weight": "1"}),
+        ("contents", {**CONTENTS, "article_weight": float("nan")}),
+        ("contents", CONTENTS),  # with a padded_length
         ("adversarial", -1),
         ("adversarial", float("nan")),
         ("adversarial", "1"),
@@ -82,4 +93,11 @@ def test_unknown_and_missing_fields_are_named() -> None:
         Preset.from_dict({**data, "unit": 3})
     del data["units"]
     with pytest.raises(ValueError, match="'units' is missing"):
+        Preset.from_dict(data)
+
+
+def test_a_preset_with_branches_for_articles_is_refused_by_name() -> None:
+    earlier = {"readers": 2, "min_count": 2, "embedding_size": 128, "characters": 300}
+    data = {**PRESETS["title-and-content"].to_dict(), "contents": earlier}
+    with pytest.raises(ValueError, match="preset: contents: unknown field 'embedding_size'"):
         Preset.from_dict(data)

@@ -16,11 +16,11 @@ import pytest
 import tensorflow as tf
 
 from lstm_model import PackedScorer
-from lstm_model.architecture import weight_shapes
+from lstm_model.architecture import BIAS, IDF, KERNEL, weight_shapes
 from lstm_model.branch_config import ArticleConfig, BigramConfig
 from lstm_model.bundle import read_bundle, write_bundle
 from lstm_model.classifier import build_network
-from lstm_model.examples import Examples, macro_f1
+from lstm_model.examples import UNLABELLED, Examples, macro_f1
 from lstm_model.inputs import char_bigrams, padded_ids
 from lstm_model.presets import PRESETS, Preset
 from lstm_model.trainer import TrainingError, adversarial_step, learning_rate, mean_loss
@@ -343,17 +343,29 @@ def test_adversarial_training_lowers_the_adversarial_loss(preset: Preset, tmp_pa
 
 @pytest.mark.integration
 def test_training_learns_from_articles(preset, tmp_path: Path) -> None:
-    preset = dataclasses.replace(preset, contents=ArticleConfig(1, 1, 6, 100), epochs=20)
+    config = ArticleConfig(100, min_articles=1, c=8.0, network_weight=0.7, article_weight=0.5)
+    preset = dataclasses.replace(preset, contents=config, epochs=2)
     titles = [["公告"]] * len(TRAIN.labels)
-    given = Examples(titles, TRAIN.labels, TRAIN.token_lists)
-    trained = train(preset, given, given, tmp_path)
-    found = PackedScorer(trained).predict(titles, TRAIN.token_lists)
-    assert np.mean(found.argmax(axis=1) == TRAIN.labels) > 0.9
+    articles = [["今天", "涨平跌"[label]] for label in TRAIN.labels]
+    given = Examples(titles, TRAIN.labels, articles)
+    trained = train(preset, given, given, tmp_path / "whole")
+    probabilities = PackedScorer(trained).predict(titles, articles)
+    assert (probabilities.argmax(axis=1) == TRAIN.labels).all()
+    with pytest.raises(Stopped):
+        train(preset, given, given, tmp_path / "interrupted", stop_after(1))
+    assert_same(train(preset, given, given, tmp_path / "interrupted"), trained)
+    soft_labels = np.eye(3, dtype=np.float32)[TRAIN.labels]
+    unlabelled = np.full_like(TRAIN.labels, UNLABELLED)
+    taught = train(
+        preset, Examples(titles, unlabelled, articles, soft_labels), given, tmp_path / "taught"
+    )
+    for name in (IDF, KERNEL, BIAS):
+        np.testing.assert_array_equal(taught.weights[name], trained.weights[name])
     with pytest.raises(ValueError, match="reads articles, but none are given"):
         train(preset, TRAIN, DEV, tmp_path / "without")
-    others = Examples(titles, TRAIN.labels, [list(reversed(one)) for one in TRAIN.token_lists])
+    others = Examples(titles, TRAIN.labels, [list(reversed(words)) for words in articles])
     with pytest.raises(Stopped):  # it starts from its first epoch
-        train(preset, others, others, tmp_path, stop_after(1))
+        train(preset, others, others, tmp_path / "whole", stop_after(1))
 
 
 @pytest.mark.integration

@@ -176,6 +176,7 @@ def test_verbs_print_their_result_as_json(
     corpus_file: Path,
     small_preset: str,
 ) -> None:
+    monkeypatch.setenv("HEADLINES_LANG", "en")  # and restored at the end
     monkeypatch.setenv("HEADLINES_DATA", str(folder / "root"))
 
     def result(*arguments: str) -> Any:
@@ -184,13 +185,17 @@ def test_verbs_print_their_result_as_json(
 
     ingested = result("ingest", str(corpus_file))
     assert ingested["counts"]["rows"] == 90
-    trained = result("train", "--preset", small_preset, "--corpus", "news")
+    trained = result("train", "--preset", small_preset, "--corpus", "news", "--lang", "zh")
+    monkeypatch.setenv("HEADLINES_LANG", "en")
     assert result("train", "--preset", small_preset, "--corpus", "news")["reused"] is True
     [model] = result("models")
     assert model["champion"] is True
     assert trained["artifact"].endswith(model["version"])
     evaluated = result("evaluate", "--corpus", "news")
     assert evaluated["counts"]["metrics"]["test"]["all"]["rows"] == 18
+    for artifact in (trained, evaluated):  # the evaluation is of the training, and reused
+        page = Path(artifact["artifact"], "report.html").read_text("utf-8")
+        assert '<html lang="zh">' in page
     [scored] = result("score", str(folder / "good.csv"))["batches"]
     assert scored["scored"] == 3
     [predicted] = result("predict", TITLES[1])

@@ -147,6 +147,10 @@ def test_disagreement_is_a_soft_label_or_left_out(
     assert added[["p_positive", "p_neutral", "p_negative"]].to_numpy().tolist() == [
         [0.5, 0, 0.5]
     ] * len(added)
+    assert corpus.counts["splits"]["train"]["soft_labels"] == len(added) == 10
+    tokens = segment_corpus(root, corpus)
+    taught = examples(corpus, tokens, "train", quick_preset(), Segmenter(), for_training=True)
+    assert taught.targets(0.3)[-10:].tolist() == [[0.5, 0, 0.5]] * 10
     assert held_out_splits(corpus) == ("dev", "test")
 
 

@@ -18,6 +18,7 @@ from websockets.sync.client import ClientConnection, connect
 from headlines.nightly.history import NightSummary, save_night
 from headlines.nightly.overview import write_overview
 from headlines.nightly.report import write_nightly_report
+from headlines.settings import Settings
 from headlines.storage.data_root import DataRoot
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "chrome"))), None)
@@ -112,7 +113,19 @@ def tab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tab]:
 @pytest.fixture
 def reports(evaluated: Any, night_of: Callable[..., NightSummary], tmp_path: Path) -> list[Path]:
     """The report of an evaluation, of two nights, one with nothing to score, and the overview."""
-    root = DataRoot.open(tmp_path / "data")
+    return written(evaluated, night_of, DataRoot.open(tmp_path / "data"))
+
+
+@pytest.fixture
+def chinese_reports(
+    evaluated_in_chinese: Any, night_of: Callable[..., NightSummary], tmp_path: Path
+) -> list[Path]:
+    """The same in Chinese."""
+    root = DataRoot.open(tmp_path / "chinese", Settings(language="zh"))
+    return written(evaluated_in_chinese, night_of, root)
+
+
+def written(evaluated: Any, night_of: Callable[..., NightSummary], root: DataRoot) -> list[Path]:
     pages = [evaluated.evaluation.directory / "report.html"]
     for title, rows in (("2026-11-20T183000Z", 2000), ("2026-11-21T183000Z", 0)):
         night = night_of(rows=rows)
@@ -157,16 +170,28 @@ DRAWN = """
 """
 
 
+# Chinese breaks between any two characters, and would stand upright in narrow columns.
+UPRIGHT = """
+[...document.querySelectorAll("th, td:not([class])")].filter(element => {
+  const range = document.createRange();
+  range.selectNodeContents(element);
+  return new Set([...range.getClientRects()].map(line => Math.round(line.top))).size > 3;
+}).map(element => element.textContent)
+"""
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize("language", ["reports", "chinese_reports"])
 def test_the_reports_render_in_a_browser(
-    tab: Tab, reports: list[Path], width: int, scheme: str
+    tab: Tab, request: pytest.FixtureRequest, language: str, width: int, scheme: str
 ) -> None:
-    for page in reports:
+    for page in request.getfixturevalue(language):
         tab.open(page, width, scheme)
         assert tab.value("innerWidth") == width
         assert tab.value("document.documentElement.scrollWidth") <= width, page
         assert tab.value(CUT_OFF) == []
+        assert tab.value(UPRIGHT) == []
         assert tab.value(SORTED) == []
         assert tab.value(DRAWN) == []
         ground = tab.value("getComputedStyle(document.body).backgroundColor")

@@ -6,14 +6,15 @@ import re
 
 import pytest
 
+from headlines.reports.messages import ENGLISH
 from headlines.reports.rendering import interval, percent, render_page, score, signed
 
 
 def test_a_page_may_run_only_its_own_script() -> None:
     card = {"preset": {"name": "p"}}
     with pytest.raises(Exception, match="undefined"):
-        render_page("training.html", kind="k", title="t", verdict="v", card=card)
-    page = render_page("base.html", kind="k", title="<b>", verdict="a & b")
+        render_page("training.html", ENGLISH, kind="k", title="t", verdict="v", card=card)
+    page = render_page("base.html", ENGLISH, kind="k", title="<b>", verdict="a & b")
     assert "<title>&lt;b&gt;</title>" in page
     assert "a &amp; b" in page
     [policy] = re.findall(r'Content-Security-Policy" content="([^"]*)"', page)

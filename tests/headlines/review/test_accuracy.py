@@ -97,8 +97,8 @@ def test_an_interval_below_the_evaluation_is_a_warning() -> None:
     assert reviewed.below(0.76, 0.7) == []
     assert reviewed.below(None, None) == []
     [accuracy, f1] = reviewed.below(0.77, 0.71)
-    assert "accuracy on 200 reviewed headlines is 0.700 (0.630–0.760)" in accuracy
-    assert "macro-F1" in f1
+    assert "accuracy on 200 reviewed headlines is 0.700 (0.630–0.760)" in str(accuracy)
+    assert "macro-F1" in str(f1)
 
 
 def test_damaged_labels_are_reported(root: DataRoot) -> None:

@@ -50,7 +50,9 @@ PRESET = dataclasses.replace(
     batch_size=8,
     adversarial=0.0,
     dropout=0.0,
-    contents=ArticleConfig(readers=2, min_count=1, embedding_size=8, characters=40),
+    contents=ArticleConfig(
+        characters=40, min_articles=1, c=8.0, network_weight=0.75, article_weight=0.5
+    ),
 )
 
 

@@ -22,7 +22,8 @@ from headlines.models import registry
 from headlines.storage.artifact import Artifact
 from headlines.storage.data_root import DataRoot
 from headlines.storage.manifest import Recipe
-from headlines.training.folds import fold_numbers, publish_folds, train_fold
+from headlines.training.folds import measure_folds, publish_folds
+from headlines.training.measure import Fold, fold_numbers, train_and_measure
 from lstm_model.presets import PRESETS
 
 WORDS = ("喜讯获奖", "公告路线", "火灾受伤")
@@ -34,12 +35,16 @@ def write_news(path: Path, rows: list[tuple[str, int, str]]) -> Path:
     return path
 
 
-def news(root: DataRoot, path: Path, rows: int = 60) -> Artifact:
-    """A corpus whose titles tell their labels, but for row 7, which is labelled wrong."""
+def news(root: DataRoot, path: Path, rows: int = 60, source: Path | None = None) -> Artifact:
+    """A corpus whose titles tell their labels, but for row 7, which is labelled wrong.
+
+    `source` is a folder with `path` and other files; None for `path` alone.
+    """
     titles = [(f"{WORDS[row % 3]}{row}", row % 3, "train") for row in range(rows)]
     titles[7] = (titles[7][0], 2, "train")
     dev = [(f"{WORDS[row % 3]}之{row}", row % 3, "dev") for row in range(9)]
-    return ingest(root, "news", str(write_news(path, [*titles, *dev])))
+    write_news(path, [*titles, *dev])
+    return ingest(root, "news", str(source or path))
 
 
 def test_a_headline_is_in_one_fold_and_folds_are_of_a_size() -> None:
@@ -55,13 +60,22 @@ def test_a_headline_is_in_one_fold_and_folds_are_of_a_size() -> None:
 @pytest.mark.integration
 @pytest.mark.usefixtures("small_preset")
 def test_each_row_is_labelled_by_a_model_without_it(root: DataRoot, tmp_path: Path) -> None:
-    corpus = news(root, tmp_path / "news.csv")
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    taught = [f"{WORDS[0]}又{n},1,0,0\n" for n in range(6)]  # trained on, and not measured
+    soft = "".join(["title,p_positive,p_neutral,p_negative\n", *taught])
+    (folder / "soft.csv").write_text(soft, encoding="utf-8")
+    corpus = news(root, folder / "news.csv", source=folder)
     tokens = segment_corpus(root, corpus)
     preset = replace(PRESETS["small"], name="folds", epochs=8, learning_rate=0.02)
-    parts = [train_fold(root, corpus, tokens, preset, number, 2) for number in range(2)]
-    assert all(train_fold(root, corpus, tokens, preset, n, 2).reused for n in range(2))
-
-    result = publish_folds(root, corpus, preset, parts)
+    result = measure_folds(root, corpus, tokens, preset, 2)
+    parts = [
+        train_and_measure(root, corpus, tokens, preset, Fold(number, 2)) for number in range(2)
+    ]
+    assert all(part.reused for part in parts)
+    assert publish_folds(root, corpus, preset, parts).reused
+    assert result.counts["folds"][1]["rows"] == parts[1].counts["rows"]
+    assert result.counts["seconds"] == sum(part.counts["seconds"] for part in parts)
     predictions = pd.read_parquet(result.directory / "predictions.parquet")
     rows = labelled_rows(corpus, "train")
     assert predictions["row"].tolist() == rows["row"].tolist() == list(range(60))
@@ -97,7 +111,7 @@ def parts(root: DataRoot) -> list[Artifact]:
 
         def write(draft: Path, frame: pd.DataFrame = frame) -> dict[str, Any]:
             frame.to_parquet(draft / "predictions.parquet", index=False)
-            return {"rows": len(frame)}
+            return {"rows": 6, "accuracy": 0.5, "macro_f1": 0.5, "cross_entropy": 1.0}
 
         recipe = Recipe("fold", 1, (), {"fold": number})
         published.append(root.store.publish(root.fold(recipe.key), recipe, write))
@@ -117,7 +131,7 @@ def test_metrics_are_those_of_all_folds_together(
     assert counts["cross_entropy"] == pytest.approx(
         reference.log_loss(frame["label"], probabilities, labels=[0, 1, 2]), rel=1e-6
     )
-    assert counts["folds"] == [{"rows": 6}, {"rows": 6}]
+    assert [part["rows"] for part in counts["folds"]] == [6, 6]
     metrics = json.loads((result.directory / "metrics.json").read_text("utf-8"))
     assert metrics["calibration"]["nll"] == counts["cross_entropy"]
 
@@ -139,4 +153,4 @@ def test_too_many_folds_for_a_corpus_are_refused(root: DataRoot, tmp_path: Path)
     numbers = fold_numbers(labelled_rows(corpus, "train")["record_id"].tolist(), 20)
     [empty, *_] = sorted(set(range(20)) - set(numbers.tolist()))
     with pytest.raises(InputError, match="8 headlines of train are too few for 20 folds"):
-        train_fold(root, corpus, tokens, PRESETS["notebook"], empty, 20)
+        train_and_measure(root, corpus, tokens, PRESETS["notebook"], Fold(empty, 20))

@@ -14,7 +14,7 @@ from headlines.storage.data_root import DataRoot
 from headlines.storage.lineage import lineage
 from headlines.training.pretrain import pretrain, pretrain_view, read_vectors
 from headlines.training.train import train
-from lstm_model.branch_config import ArticleConfig, BigramConfig
+from lstm_model.branch_config import BigramConfig
 from lstm_model.bundle import read_bundle
 from lstm_model.presets import PRESETS, Preset
 
@@ -73,16 +73,6 @@ def test_bigram_vectors_are_learnt_if_the_preset_reads_them(
     assert [one.vectors.shape[1] for one in found] == [4, 3]
     assert pretrain(root, corpus, dataclasses.replace(both, pretrained=False)) == []
     assert read_vectors([]) is None
-
-
-def test_contents_start_from_the_vectors_of_words(
-    root: DataRoot, corpus: Artifact, preset: Preset
-) -> None:
-    size = preset.embedding_size
-    reading = dataclasses.replace(preset, contents=ArticleConfig(1, preset.min_count, size, 9))
-    words, contents = pretrain(root, corpus, reading)
-    assert contents.directory == words.directory
-    assert contents.reused
 
 
 def test_vectors_are_reused_by_presets_with_equal_settings(

@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from headlines.corpus.ingest import ingest
 from headlines.metrics.classification import classification_metrics
+from headlines.storage.data_root import DataRoot
 from headlines.storage.manifest import Recipe
 from headlines.training.report import training_summary, training_verdict, write_training_report
 
@@ -44,7 +46,19 @@ def test_the_report_of_a_training(evaluated: Any, tmp_path: Path) -> None:
     assert page.count('class="chart"') == 3
     assert len(re.findall(r'<td class="number">[123]</td>', page)) == len(history)
     assert manifest.key in page
+    assert "soft label" not in page
     assert "http" not in page.replace("http-equiv", "")
+
+
+def test_the_model_card_counts_soft_labels(evaluated: Any, root: DataRoot, tmp_path: Path) -> None:
+    rows = ["title,p_positive,p_neutral,p_negative,split", "好,1,0,0,train", "坏,0,0,1,train"]
+    (tmp_path / "taught.csv").write_text("\n".join(rows), encoding="utf-8")
+    corpus = ingest(root, "taught", str(tmp_path / "taught.csv"))
+    manifest, path = evaluated.model.manifest, tmp_path / "report.html"
+    recipe = Recipe(manifest.stage, manifest.stage_version, manifest.inputs, manifest.config)
+    history = json.loads((evaluated.model.directory / "history.json").read_text("utf-8"))["epochs"]
+    write_training_report(path, recipe, corpus, history, DEV, manifest.counts, manifest.versions)
+    assert "<p>2 headlines of train have a soft label" in path.read_text("utf-8")
 
 
 def test_with_a_validation_split_dev_did_not_choose_the_epoch(

@@ -36,7 +36,11 @@ def test_the_documented_example_is_valid() -> None:
 def test_missing_keys_have_defaults(tmp_path: Path) -> None:
     space = read_space(written(tmp_path, "[space]\nunits = [1]\n"))
     assert space.preset == PRESETS["default"]
-    assert (space.max_trials, space.seeds, space.seed) == (20, 2, 0)
+    assert (space.max_trials, space.seeds, space.seed, space.folds) == (20, 2, 0, None)
+
+
+def test_folds_are_read(tmp_path: Path) -> None:
+    assert read_space(written(tmp_path, "folds = 4\n[space]\nunits = [1]\n")).folds == 4
 
 
 def test_the_preset_may_be_a_file(tmp_path: Path) -> None:
@@ -100,6 +104,7 @@ def test_invalid_combinations_of_values_are_refused(tmp_path: Path, alone: str) 
         ("trials = true\n[space]\nunits = [1]", "trials", "True is not an integer"),
         ("seeds = 1.5\n[space]\nunits = [1]", "seeds", "1.5 is not an integer from 1 to 20"),
         ("seed = -1\n[space]\nunits = [1]", "seed", "-1 is not an integer"),
+        ("folds = 1\n[space]\nunits = [1]", "folds", "1 is not an integer from 2 to 20"),
         ("[space]\nname = ['a']", "[space] name", "cannot be searched"),
         ("[space]\nseed = [1]", "[space] seed", "`seeds` says how many"),
         ("[space]\nlayers = [1]", "[space] layers", "unknown field 'layers'; there are"),

@@ -18,6 +18,7 @@ from headlines.storage.artifact import Artifact
 from headlines.storage.data_root import DataRoot
 from headlines.storage.lineage import lineage
 from headlines.storage.manifest import Recipe
+from headlines.training.folds import measure_folds
 from headlines.training.pretrain import pretrain
 from headlines.training.search_space import Choice, SearchSpace, Trial
 from headlines.training.sweep import publish_ranking, ranked
@@ -95,15 +96,47 @@ def test_an_interrupted_trial_resumes_with_the_same_metrics(
     assert len(root.store.list_artifacts("pretrained")) == 2  # one for each seed
 
 
-def test_a_trial_that_diverges_is_a_row_with_its_reason(root: DataRoot, corpus_file: Path) -> None:
+@pytest.mark.integration
+def test_an_interrupted_trial_by_folds_resumes_at_its_fold(
+    root: DataRoot, corpus_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stages = prepared(root, corpus_file)
+    written: list[int] = []
+
+    def write(directory: Path, checkpoint: Checkpoint) -> None:
+        write_checkpoint(directory, checkpoint)
+        written.append(checkpoint.progress.epoch)
+        if len(written) == 5:
+            raise Cut
+
+    monkeypatch.setattr("lstm_model.training.write_checkpoint", write)
+    tried = trial(pretrained=False)
+    with pytest.raises(Cut):
+        run_trial(root, *stages, tried, 1, 2)
+    resumed = run_trial(root, *stages, tried, 1, 2)
+    assert written == [1, 2, 3, 1, 2, 3]
+    [training] = resumed.trainings
+    assert training.counts["rows"] == 54  # all of train
+    # `headlines evaluate --folds` gives the same figures, from the same trainings.
+    again = measure_folds(root, *stages, tried.preset, 2)
+    assert again.reused
+    assert resumed.mean_std("macro_f1") == MeanStd(again.counts["macro_f1"], None)
+    assert resumed.to_dict()["seconds"] > 0
+    assert not list(root.store.work.glob("trial-*/"))  # no checkpoints
+
+
+@pytest.mark.parametrize("folds", [None, 2])
+def test_a_trial_that_diverges_is_a_row_with_its_reason(
+    root: DataRoot, corpus_file: Path, folds: int | None
+) -> None:
     stages = prepared(root, corpus_file)
     diverging = trial(1, learning_rate=1e38, pretrained=False)
-    bad = run_trial(root, *stages, diverging, 2)
+    bad = run_trial(root, *stages, diverging, 2, folds)
     assert len(bad.trainings) == 1  # one failure is enough
-    assert run_trial(root, *stages, diverging, 2).trainings[0].reused
+    assert run_trial(root, *stages, diverging, 2, folds).trainings[0].reused
     good = outcome(root, 2, 0.5, 0.7)
 
-    space = SearchSpace(PRESETS["small"], {"learning_rate": Choice((1e38, 0.001))}, 2, 2, 0)
+    space = SearchSpace(PRESETS["small"], {"learning_rate": Choice((1e38, 0.001))}, 2, 2, 0, folds)
     swept = publish_ranking(root, space, [bad, good])
 
     assert (swept.counts["trials"], swept.counts["failed"]) == (2, 1)
@@ -117,7 +150,8 @@ def test_a_trial_that_diverges_is_a_row_with_its_reason(root: DataRoot, corpus_f
     assert resolve_preset(str(swept.directory / "best.json")) == good.trial.preset
     assert publish_ranking(root, space, [bad, good]).reused
     links = lineage(root, swept.name)
-    assert [link.what for link in links if link.depth == 1] == ["trial"] * 3
+    made_from = [link.what for link in links if link.depth == 1]
+    assert made_from == ["trial", "trial", "fold" if folds else "trial"]
     assert not any(link.problem for link in links)
 
     none = publish_ranking(root, space, [bad])
@@ -129,7 +163,7 @@ def test_a_corpus_without_dev_is_refused_before_any_training(
     root: DataRoot, tmp_path: Path
 ) -> None:
     file = tmp_path / "news.csv"
-    file.write_text("title,label,split\n喜讯,0,train\n喜讯,0,dev\n", encoding="utf-8")
+    file.write_text("title,label,split\n喜讯,0,train\n火灾,2,train\n喜讯,0,dev\n", encoding="utf-8")
     with pytest.raises(InputError, match="'dev' has no labelled headlines"):
         run_trial(root, *prepared(root, file), trial(), 1)
     assert not root.store.path("sweeps").exists()
