@@ -66,7 +66,7 @@ class Peer:
         return self._ask(("result", options))
 
     def peak_memory(self) -> int:
-        """Peak memory of the process so far, in bytes."""
+        """Peak memory so far, in bytes: of the process and of each of its workers, added."""
         count: int = self._ask(("peak_memory", {}))
         return count
 
@@ -106,10 +106,13 @@ def _serve(connection: Connection, threads: int, prepare: Callable[..., Run], in
 
 def _peak_memory() -> int:
     # Not `getrusage`: a child starts there from the peak of its parent.
-    status = Path("/proc/self/status").read_text()
-    return 1024 * next(
-        int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM")
-    )
+    processes = ["self", *(worker.pid for worker in multiprocessing.active_children())]
+    lines = [
+        line
+        for process in processes
+        for line in Path(f"/proc/{process}/status").read_text().splitlines()
+    ]
+    return 1024 * sum(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
 
 
 def _limit_tensorflow(threads: int, prepare: Callable[..., Run]) -> None:

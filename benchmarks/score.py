@@ -1,13 +1,18 @@
-"""Scores batches end to end: the whole job, the job without Prefect, and the notebook's way.
+"""Scores batches end to end: the whole job, the job without Prefect, and what else people use.
 
     python -m benchmarks.score [--model VERSION] [--rows 1000000] [--rounds 2] [--full]
+                               [--format csv]
 
-A batch is a CSV of distinct headlines, each joined from two of the corpus, the same on every run.
-The notebook's way is plain jieba, words joined and looked up by `TextVectorization`, and
-`Model.predict` of the same weights on padded rows, at its best batch size. It is measured on 20,000
-headlines and scaled, without the start of Python, TensorFlow and jieba, and writes no file. Both of
-ours are whole processes from start to exit, each with its own data root. The output says how many
-labels agree: the notebook takes an ideographic space for a word, the preset `default` drops it.
+A batch is a CSV, or by `--format parquet` a Parquet file, of distinct headlines, each joined from
+two of the corpus, the same on every run. The peers have the same weights, each at its best batch
+size. The notebook's way is plain jieba, words joined and looked up by `TextVectorization`, and
+`Model.predict` on padded rows. The others run the exported ONNX model on rows sorted by length,
+with pandas, jieba or `rjieba`, and the ids looked up by this project: in one process with two
+threads, or in two processes of `multiprocessing`. A peer labels the first 20,000 headlines, scaled,
+without the start of Python and its libraries, and writes no file. Both of ours are whole processes
+from start to exit, each with its own data root. The output says how many labels agree: the notebook
+takes an ideographic space for a word, the preset `default` drops it, and `rjieba` cuts one headline
+in a hundred otherwise than jieba.
 """
 
 from __future__ import annotations
@@ -23,30 +28,35 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+
+import pyarrow.csv
+import pyarrow.parquet as pq
 
 from benchmarks.measure import (
     Peer,
-    Run,
+    PeerRun,
     best_options,
     machine,
-    needs_tensorflow,
     positive,
     show_table,
     straight_line,
 )
 from benchmarks.processes import Measured, measured
-from benchmarks.segment import corpus, quiet_jieba
+from benchmarks.score_peers import BATCHES, peers
+from benchmarks.segment import corpus
 from headlines.errors import InputError
 from headlines.models import champion
+from headlines.readers import to_json
 from headlines.settings import Settings
 from headlines.storage.artifact import Artifact
 from headlines.storage.atomic import remove_tree
 from headlines.storage.data_root import DataRoot
-from lstm_model.architecture import branches
+from lstm_model.bundle import read_bundle
+from lstm_model.export.export import MissingPackage, export_model
 from lstm_model.presets import Preset
 
-NOTEBOOK_ROWS = 20_000  # measured for the notebook's way
+PEER_ROWS = 20_000  # measured for each peer
+TRIAL_ROWS = 1000  # to choose its batch size
 FULL_ROWS = 5_000_000
 SMALL_ROWS = 10
 
@@ -62,49 +72,16 @@ empty()"""
 EMPTY = [sys.executable, "-c", EMPTY_FLOW]
 
 
-@needs_tensorflow
-def notebook(bundle: Path, file: Path) -> Run:
-    """Labels the first rows of a file as the notebook does."""
-    import keras
-    import numpy as np
-    import pandas as pd
-    import tensorflow as tf
-
-    from benchmarks.keras_peer import keras_classifier, with_weights
-    from lstm_model.bundle import read_bundle
-    from lstm_model.vocabulary import normalised_words
-
-    jieba = quiet_jieba()
-    jieba.initialize()
-    read = read_bundle(bundle)
-    preset, calibration = read.preset, read.calibration
-    model = with_weights(keras_classifier(preset, len(read.vocabulary)), preset, read.weights)
-    lookup = keras.layers.TextVectorization(
-        standardize="lower_and_strip_punctuation" if preset.rules == "text_vectorization" else None,
-        split="whitespace",
-        output_sequence_length=preset.padded_length,
-        vocabulary=list(read.vocabulary.words[2:]),
-    )
-
-    def run(batch: int, rows: int = NOTEBOOK_ROWS) -> Any:
-        titles = pd.read_csv(file, nrows=rows)["title"]
-        token_lists = [jieba.lcut(title) for title in titles]
-        if preset.rules == "normalised":
-            token_lists = [normalised_words(tokens) for tokens in token_lists]
-        texts = [" ".join(tokens) for tokens in token_lists]
-        ids = lookup(tf.constant(texts))
-        probabilities = model.predict(ids, batch_size=batch, verbose=0)
-        return calibration.labels(calibration.probabilities(np.log(probabilities)))
-
-    return run
-
-
 def write_batch(path: Path, rows: int) -> Path:
-    """Write a CSV of distinct headlines: the start of one corpus headline, the end of another."""
+    """Write distinct headlines: the start of one of the corpus, the end of another.
+
+    A smaller batch is the start of a larger one. The suffix of the path decides the format.
+    """
     titles = [title for title in corpus("title") if len(title) > 1]
     chance = random.Random(1)
     seen: set[str] = set()
-    with path.open("w", encoding="utf-8", newline="") as file:
+    text = path if path.suffix == ".csv" else path.with_name(f"{path.name}.csv")
+    with text.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["id", "title", "source"])
         while len(seen) < rows:
@@ -114,6 +91,13 @@ def write_batch(path: Path, rows: int) -> Path:
             if title not in seen:
                 writer.writerow([f"n{len(seen)}", title, "网易"])
                 seen.add(title)
+    if path != text:
+        table = pyarrow.csv.read_csv(text)
+        if path.suffix == ".parquet":
+            pq.write_table(table, path)
+        else:
+            path.write_text("".join(f"{to_json(row)}\n" for row in table.to_pylist()), "utf-8")
+        text.unlink()
     return path
 
 
@@ -138,7 +122,7 @@ class Job:
 
     def score(self, command: Sequence[str], files: Sequence[Path], rows: int) -> None:
         """Measure one run on files, each a batch, and check that it scored every row of them."""
-        root = self._new_root()
+        root = self.new_root()
         named = [files if part == "{files}" else [part] for part in command]
         self._measure([str(part) for parts in named for part in parts], root, rows)
         manifests = (root.store.manifest(root.predictions_of(file.name)) for file in files)
@@ -147,7 +131,7 @@ class Job:
 
     def run_empty_flow(self) -> None:
         """Measure a flow that does nothing."""
-        self._measure(EMPTY, self._new_root(), SMALL_ROWS)
+        self._measure(EMPTY, self.new_root(), SMALL_ROWS)
 
     def labels(self, file: Path, rows: int) -> list[int]:
         """The first labels that the last run predicted."""
@@ -168,16 +152,8 @@ class Job:
         """Peak memory of all runs, in bytes."""
         return max(run.peak_memory for run in self.measurements[command[2], rows])
 
-    def _measure(self, command: Sequence[str], root: DataRoot, rows: int) -> None:
-        environment = {
-            **os.environ,
-            "HEADLINES_DATA": root.url,
-            "PREFECT_HOME": str(self.home),
-        }
-        environment.pop("PREFECT_API_URL", None)  # so the run starts the embedded server
-        self.measurements.setdefault((command[2], rows), []).append(measured(command, environment))
-
-    def _new_root(self) -> DataRoot:
+    def new_root(self) -> DataRoot:
+        """A data root with the model alone, in place of the one before."""
         directory = self.directory / "root"
         directory.mkdir(exist_ok=True)
         for path in directory.iterdir():
@@ -189,13 +165,58 @@ class Job:
         champion.promote(root, version, "benchmark")
         return root
 
+    def _measure(self, command: Sequence[str], root: DataRoot, rows: int) -> None:
+        environment = {
+            **os.environ,
+            "HEADLINES_DATA": root.url,
+            "PREFECT_HOME": str(self.home),
+        }
+        environment.pop("PREFECT_API_URL", None)  # so the run starts the embedded server
+        self.measurements.setdefault((command[2], rows), []).append(measured(command, environment))
+
 
 def mebibytes(count: int) -> str:
     return f"{count / 2**20:,.0f}"
 
 
-def compare(job: Job, sizes: Sequence[int], notebook_rate: float) -> None:
-    """Print time and memory of our commands, and their speed relative to the notebook's way."""
+def export(model: Artifact, directory: Path) -> Path:
+    """Export a model to ONNX.
+
+    Raises:
+        MissingPackage: a package that it needs is not installed.
+    """
+    export_model(read_bundle(model.directory), directory, [["股市", "大涨"]], "onnx")
+    return directory / "model.onnx"
+
+
+def tried(peer: Peer) -> PeerRun:
+    """A peer and its best batch size."""
+    trials = [{"batch": batch, "rows": TRIAL_ROWS} for batch in BATCHES]
+    return peer, best_options(peer, trials, times=1)
+
+
+def show_peers(
+    runs: Sequence[PeerRun], rates: Sequence[float], rows: int, ours: Sequence[int]
+) -> None:
+    """Print the speed of the peers, and how many of their labels are ours."""
+    cells = []
+    for (peer, options), rate in zip(runs, rates, strict=True):
+        labels = peer.result(**options | {"rows": rows}).tolist()
+        agree = sum(a == b for a, b in zip(ours, labels, strict=True))
+        memory = mebibytes(peer.peak_memory())
+        cells.append((peer.name, f"{options['batch']}", f"{rate:,.0f}", f"{agree:,}", memory))
+    columns = (
+        f"the first {rows:,} headlines by peers",
+        "rows a batch",
+        "headlines per second",
+        "labels that agree with ours",
+        "peak memory, MiB",
+    )
+    show_table(columns, cells)
+
+
+def compare(job: Job, sizes: Sequence[int], notebook_rate: float, best_rate: float) -> None:
+    """Print time and memory of our commands, and their speed relative to the peers'."""
     rows = []
     for name, command in {"`headlines score`": FLOW, "without Prefect": ALONE}.items():
         for size in sizes:
@@ -207,6 +228,7 @@ def compare(job: Job, sizes: Sequence[int], notebook_rate: float) -> None:
                     f"{job.seconds(command, size):.1f}",
                     f"{rate:,.0f}",
                     f"{rate / notebook_rate:.1f}",
+                    f"{rate / best_rate:.1f}",
                     mebibytes(job.peak_memory(command, size)),
                 )
             )
@@ -216,6 +238,7 @@ def compare(job: Job, sizes: Sequence[int], notebook_rate: float) -> None:
         "seconds",
         "headlines per second",
         "times as fast as the notebook's way",
+        "as the fastest peer",
         "peak memory of all processes, MiB",
     )
     show_table(columns, rows)
@@ -256,53 +279,48 @@ def main() -> None:
     parser.add_argument("--rows", type=positive, default=1_000_000, help="of the largest batch")
     parser.add_argument("--rounds", type=positive, default=2)
     parser.add_argument("--full", action="store_true", help=f"{FULL_ROWS:,} rows too, once")
+    parser.add_argument("--format", choices=("csv", "parquet"), default="csv")
     options = parser.parse_args()
     model = resolve_model(parser, options.model)
     preset = Preset.from_dict(model.manifest.config["preset"])
-    if len(branches(preset)) > 1:
-        parser.error(
-            f"the model {model.version} has several branches, and the notebook's way has one; "
-            "name a model of the preset fast or notebook with --model"
-        )
+    if preset.contents:
+        parser.error(f"the model {model.version} reads articles; name another one with --model")
     sizes = [size for size in (options.rows // 100, options.rows // 10, options.rows) if size]
-    print(f"{machine()}; preset {preset.name}\n", flush=True)
+    print(f"{machine()}; preset {preset.name}, {options.format}\n", flush=True)
     with tempfile.TemporaryDirectory() as directory:
         job = Job(model, Path(directory))
+
+        def batch_of(size: int) -> Path:
+            return write_batch(job.directory / f"{size}.{options.format}", size)
+
         # The largest is scored last: its labels are compared.
-        files = {
-            size: write_batch(job.directory / f"{size}.csv", size)
-            for size in sorted({SMALL_ROWS, *sizes})
-        }
+        files = {size: batch_of(size) for size in sorted({SMALL_ROWS, *sizes})}
         largest = max(files)
-        peer = Peer("the notebook's way", 2, notebook, bundle=model.directory, file=files[largest])
-        trials = [{"batch": batch, "rows": 2000} for batch in (32, 128, 512, 2048)]
-        batch = best_options(peer, trials)["batch"]
-        peer_rows = min(NOTEBOOK_ROWS, largest)
-        peer_seconds = []
+        peer_rows = min(PEER_ROWS, largest)
+        try:
+            onnx = export(model, job.directory / "onnx")
+        except MissingPackage as error:
+            parser.error(str(error))
+        runs = [tried(peer) for peer in peers(model.directory, onnx, batch_of(peer_rows))]
         job.run_empty_flow()  # creates Prefect's database
         job.measurements.clear()
+        seconds: list[list[float]] = [[] for _ in runs]
         for _ in range(options.rounds):
-            peer_seconds.append(peer.seconds(batch=batch, rows=peer_rows))
+            for of_peer, (peer, with_options) in zip(seconds, runs, strict=True):
+                of_peer.append(peer.seconds(**with_options | {"rows": peer_rows}))
             job.run_empty_flow()
             for size, file in files.items():
                 for command in (FLOW, ALONE):
                     job.score(command, [file], size)
-        expected = peer.result(batch=batch, rows=peer_rows).tolist()
-        labels = job.labels(files[largest], peer_rows)
-        agree = sum(a == b for a, b in zip(labels, expected, strict=True))
-        rate = peer_rows / statistics.median(peer_seconds)
-        print(
-            f"The notebook's way: {rate:,.0f} headlines per second in batches of {batch}; "
-            f"{agree:,} of {peer_rows:,} labels agree with ours; peak memory "
-            f"{mebibytes(peer.peak_memory())} MiB\n"
-        )
-        peer.close()
+        rates = [peer_rows / statistics.median(of_peer) for of_peer in seconds]
+        show_peers(runs, rates, peer_rows, job.labels(files[largest], peer_rows))
+        for peer, _ in runs:
+            peer.close()
         if options.full:
-            file = write_batch(job.directory / f"{FULL_ROWS}.csv", FULL_ROWS)
             for command in (FLOW, ALONE):
-                job.score(command, [file], FULL_ROWS)
+                job.score(command, [batch_of(FULL_ROWS)], FULL_ROWS)
             sizes.append(FULL_ROWS)
-        compare(job, sizes, rate)
+        compare(job, sizes, rates[0], max(rates))
     small_batch(job)
 
 

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import statistics
 import subprocess
 import sys
@@ -100,17 +99,12 @@ def tf_function(bundle: Path, tokens: Tokens) -> Run:
 
 def onnx_runtime(bundle: Path, tokens: Tokens, model: Path) -> Run:
     """The bundle exported to ONNX, whose operators have an LSTM."""
-    import onnxruntime
+    from benchmarks.onnx_peer import onnx_classifier
 
-    lookup = Lookup(bundle)
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = int(os.environ["OMP_NUM_THREADS"])
-    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-    name = session.get_inputs()[0].name
+    lookup, predict = Lookup(bundle), onnx_classifier(model)
 
     def run(batch: int, by_length: bool) -> Any:
-        ids = lookup.ids(tokens)
-        return in_batches(lambda rows: session.run(None, {name: rows})[0], ids, batch, by_length)
+        return in_batches(lambda rows: predict([rows]), lookup.ids(tokens), batch, by_length)
 
     return with_before(run, lookup.renew)
 
@@ -181,13 +175,12 @@ def load_packed(bundle: Path, tokens: Tokens) -> Run:
 
 def load_onnx(bundle: Path, tokens: Tokens, model: Path) -> Run:
     """The exported model and its vocabulary."""
-    import onnxruntime
+    from benchmarks.onnx_peer import onnx_classifier
 
     def run() -> Any:
-        session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+        predict = onnx_classifier(model)
         ids = Vocabulary.load(bundle / "vocabulary.json").encode(tokens)
-        [name] = [graph_input.name for graph_input in session.get_inputs()]
-        return in_batches(lambda rows: session.run(None, {name: rows})[0], ids, 128, False)
+        return in_batches(lambda rows: predict([rows]), ids, 128, False)
 
     return run
 

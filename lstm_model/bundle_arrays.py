@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,12 +18,13 @@ from lstm_model.row_stable import Floats
 
 
 def read_weights(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Floats]:
-    """Read float32 arrays of exactly these names and shapes.
+    """Map float32 arrays of exactly these names and shapes: processes share their memory.
+
+    `read_bundle` has checked the file's digest.
 
     Raises:
         BundleError: a weight is missing, superfluous, of another type or shape, or not finite.
     """
-    weights: dict[str, Floats] = {}
     try:
         with safetensors.safe_open(path, framework="numpy") as file:
             for name in sorted(shapes.keys() ^ set(file.keys())):
@@ -36,12 +38,26 @@ def read_weights(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> dict[str,
                     raise BundleError(
                         f"{path}: {name} is {header.get_dtype()} {shape}, not F32 {expected}"
                     )
-            for name in shapes:
-                weights[name] = file.get_tensor(name)
-                if not np.isfinite(weights[name]).all():
-                    raise BundleError(f"{path}: {name} holds a value that is not a finite number")
+        weights = _mapped_weights(path, shapes)
     except (OSError, safetensors.SafetensorError) as error:
         raise BundleError(f"{path}: {error}") from error
+    for name, weight in weights.items():
+        if not np.isfinite(weight).all():
+            raise BundleError(f"{path}: {name} holds a value that is not a finite number")
+    return weights
+
+
+def _mapped_weights(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Floats]:
+    """The arrays of a file whose header was checked; `safetensors` itself would copy them."""
+    with path.open("rb") as file:
+        header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+        start = file.tell()
+    content = np.memmap(path, np.uint8, mode="r")
+    weights: dict[str, Floats] = {}
+    for name, shape in shapes.items():
+        first, end = header[name]["data_offsets"]
+        array = np.asarray(content[start + first : start + end])
+        weights[name] = array.view("<f4").reshape(shape)
     return weights
 
 

@@ -13,7 +13,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from lstm_model.vocabulary import Rules, Vocabulary, normalised_text
+from lstm_model.joined_tokens import JoinedTokens
+from lstm_model.normal_forms import normalised_rows
+from lstm_model.vocabulary import Rules, Vocabulary
 
 # Bigrams and article are called `pairs` and `contents` in presets and artifacts.
 InputName = Literal["words", "pairs", "contents"]
@@ -26,15 +28,13 @@ ID_INPUTS: dict[InputName, str] = {  # names of the inputs of models that take i
 CONTENT_COUNTS = "content_counts"  # how often an article has each word of `content_ids`
 
 
-def char_bigrams(token_lists: TokenLists, rules: Rules) -> list[list[str]]:
+def char_bigrams(token_lists: TokenLists, rules: Rules) -> JoinedTokens:
     """All adjacent pairs of characters of each title: n - 1 for a title of n characters.
 
     Of the text rules of the words, only `normalised` changes the title.
     """
-    titles = ["".join(words) for words in token_lists]
-    if rules == "normalised":
-        titles = [normalised_text(title) for title in titles]
-    return [[*map(str.__add__, title, title[1:])] for title in titles]
+    titles = JoinedTokens.of(token_lists).whole_rows()
+    return (normalised_rows(titles) if rules == "normalised" else titles).bigrams()
 
 
 def input_tokens(
@@ -53,13 +53,14 @@ def input_tokens(
         ValueError: articles are missing or superfluous, or not as many as titles.
     """
     require_articles(token_lists, articles, read="contents" in names)
+    titles = JoinedTokens.of(token_lists)
     tokens: list[TokenLists] = []
     for name in names:
         if name == "contents":
             assert articles is not None
             tokens.append(articles)
         else:
-            tokens.append(token_lists if name == "words" else char_bigrams(token_lists, rules))
+            tokens.append(titles if name == "words" else char_bigrams(titles, rules))
     return tokens
 
 

@@ -30,7 +30,7 @@ from lstm_model.numpy_kernel import Ints
 from lstm_model.row_stable import Floats
 from lstm_model.vocabulary import Vocabulary
 
-LOOKUP_ROWS = 8192  # whose words are looked up together
+LOOKUP_ROWS = 10_000  # whose words are looked up together: all that a worker scores at once
 
 
 class PackedScorer:

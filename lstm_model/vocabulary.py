@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 import re
 import string
-import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from itertools import chain
 from pathlib import Path
 from typing import Literal, get_args
@@ -17,11 +16,14 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from lstm_model.joined_tokens import JoinedTokens
+from lstm_model.joined_tokens import JoinedTokens, consist_of, lengths_of
+from lstm_model.normal_forms import normalised_text, read_forms
+from lstm_model.packed_table import PackedTable
 
 Rules = Literal["verbatim", "text_vectorization", "normalised"]
 PADDING, UNKNOWN = 0, 1
-_NO_WORD, _WORDS = -1, -2  # in place of an id: the token becomes no word, or several
+# In place of an id: the token becomes no word, or several, or is not in the table.
+_NO_WORD, _WORDS, _OTHER = -1, -2, -3
 RESERVED = ("", "[UNK]")  # the words of ids 0 and 1, as Keras `TextVectorization` writes them
 FILE_FORMAT = "lstm_model.vocabulary/1"
 
@@ -29,10 +31,8 @@ FILE_FORMAT = "lstm_model.vocabulary/1"
 # ideographic space U+3000 is a word: `str.lower` and `str.split` differ.
 _LOWER_AND_STRIP = str.maketrans(string.ascii_uppercase, string.ascii_lowercase, string.punctuation)
 _WHITESPACE = re.compile(r"[ \t\n\v\f\r]+")
-_NO_ASCII = re.compile(r"[^\x00-\x7f]+")
 # jieba keeps these together with digits and letters, but not their full-width forms.
 _PERCENT_OR_PLUS = re.compile(r"([%+])")
-_UNREAD = str.maketrans("", "", '。“”"')
 
 
 def _verbatim(tokens: Iterable[str]) -> list[str]:
@@ -42,11 +42,6 @@ def _verbatim(tokens: Iterable[str]) -> list[str]:
 def _text_vectorization(tokens: Iterable[str]) -> list[str]:
     text = " ".join(tokens).translate(_LOWER_AND_STRIP)
     return [word for word in _WHITESPACE.split(text) if word]
-
-
-def normalised_text(text: str) -> str:
-    """The text in NFKC, in which full-width forms are ASCII, without full stops and quotes."""
-    return unicodedata.normalize("NFKC", text).translate(_UNREAD)
 
 
 def normalised_words(tokens: Iterable[str]) -> list[str]:
@@ -66,6 +61,19 @@ _RULES: dict[str, Callable[[Iterable[str]], list[str]]] = {
 }
 
 
+@cache
+def _kept_characters(rules: Rules) -> NDArray[np.bool_]:
+    """The code points of which a token may consist so that the text rules leave it as it is."""
+    codes = np.arange(0x110000)
+    if rules == "text_vectorization":
+        return codes > 0x7F
+    kept = read_forms() == codes if rules == "normalised" else np.ones(len(codes), bool)
+    kept[[code for code in range(0x3001) if chr(code).isspace()]] = False  # all white space
+    if rules == "normalised":
+        kept[[0, *map(ord, "%+")]] = False
+    return kept
+
+
 class _IdOfToken(dict[str, int]):
     """A cache of the id of each token, or `_NO_WORD` or `_WORDS`.
 
@@ -75,13 +83,12 @@ class _IdOfToken(dict[str, int]):
 
     MAX_TOKENS = 200_000  # in some 20 MB
 
-    def __init__(self, ids_of_token: Callable[[str], list[int]]) -> None:
+    def __init__(self, find: Callable[[str], int]) -> None:
         super().__init__()
-        self._ids_of_token = ids_of_token
+        self._find = find
 
     def __missing__(self, token: str) -> int:
-        ids = self._ids_of_token(token)
-        token_id = ids[0] if len(ids) == 1 else _WORDS if ids else _NO_WORD
+        token_id = self._find(token)
         if len(self) < self.MAX_TOKENS:
             self[token] = token_id
         return token_id
@@ -135,17 +142,39 @@ class Vocabulary:
         return len(self.words)
 
     @cached_property
-    def _id_of_word(self) -> dict[str, int]:
-        return {word: i for i, word in enumerate(self.words) if i > UNKNOWN}
+    def _ids(self) -> tuple[PackedTable, dict[str, int]]:
+        """The ids of the words of few characters that the text rules keep, and of all others."""
+        words = self.words[len(RESERVED) :]
+        packed = JoinedTokens.of([words]).packed
+        words_of = _RULES[self.rules]
+        is_kept = consist_of(packed, _kept_characters(self.rules))
+        for row in np.flatnonzero(~is_kept & (packed != 0)).tolist():
+            is_kept[row] = words_of((words[row],)) == [words[row]]
+        kept, others = np.flatnonzero(is_kept), np.flatnonzero(~is_kept).tolist()
+        table = PackedTable(packed[kept], kept + len(RESERVED), _OTHER)
+        return table, {words[row]: row + len(RESERVED) for row in others}
 
     @cached_property
     def _id_of_token(self) -> _IdOfToken:
-        return _IdOfToken(self._ids_of_token)
+        return _IdOfToken(self._find_id)
 
-    def _ids_of_token(self, token: str) -> list[int]:
-        if self.rules != "normalised" and _NO_ASCII.fullmatch(token) and token.strip():
-            return [self._id_of_word.get(token, UNKNOWN)]  # these rules do not change it
-        return [self._id_of_word.get(word, UNKNOWN) for word in _RULES[self.rules]((token,))]
+    def _find_id(self, token: str) -> int:
+        """The id of a token that the table lacks; see `_IdOfToken`."""
+        words = _RULES[self.rules]((token,))
+        if len(words) != 1:
+            return _WORDS if words else _NO_WORD
+        if words == [token]:
+            return self._ids[1].get(token, UNKNOWN)
+        return self._ids_of_words(words)[0]
+
+    def _ids_of_words(self, words: Sequence[str]) -> list[int]:
+        """The ids of words that the text rules gave."""
+        table, others = self._ids
+        ids = table.get(JoinedTokens.of([words]).packed).tolist()
+        return [
+            others.get(word, UNKNOWN) if word_id == _OTHER else word_id
+            for word, word_id in zip(words, ids, strict=True)
+        ]
 
     def ids(
         self, token_lists: Sequence[Sequence[str]]
@@ -157,28 +186,25 @@ class Vocabulary:
         Raises:
             TypeError: a row is a string, whose characters would pass for tokens.
         """
-        if isinstance(token_lists, JoinedTokens):
-            tokens, ends = token_lists.tokens, np.array(token_lists.ends, np.int64)
-        else:
-            for row in token_lists:
-                if isinstance(row, str):
-                    raise TypeError(f"a row is a list of tokens, not a string: {row!r}")
-            tokens = list(chain.from_iterable(token_lists))
-            ends = np.cumsum(np.fromiter(map(len, token_lists), np.int64, len(token_lists)))
-        ids = np.fromiter(map(self._id_of_token.__getitem__, tokens), np.int64, len(tokens))
-        if isinstance(token_lists, JoinedTokens):
-            ids[ends] = _NO_WORD
+        tokens = JoinedTokens.of(token_lists)
+        ids = self._ids[0].get(tokens.packed)
+        others = np.flatnonzero(ids == _OTHER)
+        is_unknown = consist_of(tokens.packed[others], _kept_characters(self.rules))
+        ids[others[is_unknown]] = UNKNOWN
+        others = others[~is_unknown]
+        id_of_token = self._id_of_token
+        ids[others] = [id_of_token[token] for token in tokens.tokens_at(others)]
         counts = (ids != _NO_WORD).astype(np.int64)  # words of each token
         several = np.flatnonzero(ids == _WORDS)
         if len(several):
-            ids_of_each = [self._ids_of_token(tokens[position]) for position in several]
-            counts[several] = [len(token_ids) for token_ids in ids_of_each]
+            words = [_RULES[self.rules]((token,)) for token in tokens.tokens_at(several)]
+            counts[several] = lengths_of(words)
             ids = np.repeat(ids, counts)
-            ids[ids == _WORDS] = list(chain.from_iterable(ids_of_each))
+            ids[ids == _WORDS] = self._ids_of_words(list(chain.from_iterable(words)))
         else:
             ids = ids[ids != _NO_WORD]
         words_before = np.concatenate([[0], np.cumsum(counts)])
-        return ids, np.diff(words_before[ends], prepend=0)
+        return ids, np.diff(words_before[np.cumsum(tokens.counts)], prepend=0)
 
     def encode(
         self, token_lists: Sequence[Sequence[str]], padded_length: int | None = None

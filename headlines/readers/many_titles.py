@@ -5,7 +5,6 @@ white space is single spaces. Any other title is left to `headlines.readers.titl
 """
 
 import hashlib
-import unicodedata
 from collections.abc import Sequence
 from functools import cache
 
@@ -13,17 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headlines.readers.titles import FULL_WIDTH, may_be_invisible, normalised, readable_text
+from lstm_model.normal_forms import OTHER, normal_forms
 
 Codes = NDArray[np.uint32]
 
 _LINE_END, _SPACE = ord("\n"), ord(" ")
-_OTHER = 0  # in the table of normal forms: a character that is left to `normalised`
-# Where NFKC has one character for each, and composes none with the one before: ASCII, quotation
-# marks and dashes, CJK punctuation, kana, common Han, and full-width ASCII.
-_SIMPLE = (
-    *((0x20, 0x7E), (0x2010, 0x2027), (0x3000, 0x3029), (0x3041, 0x3096), (0x30A0, 0x30FF)),
-    *((0x4E00, 0x9FA5), (0xFF01, 0xFF5E)),
-)
 
 
 def readable_texts(texts: Sequence[str]) -> list[str]:
@@ -39,14 +32,14 @@ def readable_texts(texts: Sequence[str]) -> list[str]:
 def record_ids(texts: Sequence[str]) -> list[str]:
     """`record_id` of each."""
     codes, ends = _joined(texts)
-    normal = _normal_forms()[codes]
+    normal = normal_forms()[codes]
     normal[ends - 1] = _LINE_END
-    is_other = normal == _OTHER
+    is_other = normal == OTHER
     # A space that is first, last or after another; `normal` ends with a line end.
     is_space = normal == _SPACE
     is_border = is_space | (normal == _LINE_END)
     is_other |= is_space & (np.roll(is_border, 1) | np.roll(is_border, -1))
-    normal[normal == _OTHER] = _SPACE
+    normal[normal == OTHER] = _SPACE
     contents = normal.tobytes().decode("utf-32-le").encode().split(b"\n")
     for number in np.unique(np.searchsorted(ends, np.flatnonzero(is_other), "right")).tolist():
         contents[number] = normalised(texts[number]).encode()
@@ -68,16 +61,4 @@ def _may_change() -> NDArray[np.bool_]:
     table[:0x10000] = False
     invisible = may_be_invisible("".join(map(chr, (*range(0xD800), *range(0xE000, 0x10000)))))
     table[[ord(character) for character in (*invisible, *FULL_WIDTH)]] = True
-    return table
-
-
-@cache
-def _normal_forms() -> Codes:
-    """What NFKC makes of each code point."""
-    table = np.full(0x110000, _OTHER, np.dtype("<u4"))
-    for first, last in _SIMPLE:
-        for code in range(first, last + 1):
-            normal = unicodedata.normalize("NFKC", chr(code))
-            if len(normal) == 1 and not unicodedata.combining(normal):
-                table[code] = ord(normal)
     return table

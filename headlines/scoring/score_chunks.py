@@ -36,7 +36,7 @@ from headlines.storage.stages import STAGES
 if TYPE_CHECKING:
     from lstm_model.packed import PackedScorer
 
-_TITLES_AT_ONCE = 500  # whose words are looked up while they are in the processor's cache
+TITLES_AT_ONCE = 500  # whose words are looked up while they are in the processor's cache
 PREDICTIONS_FILE = "part.parquet"  # of the predictions of a chunk
 PREDICTION_SCHEMA = pa.schema(
     [
@@ -199,7 +199,7 @@ def predictions_table(
     titles = rows.column("title").to_pylist()
     articles = _articles(rows, content_column) if content_column else ()
     contents = article_tokens(scorer.preset, segmenter, articles)
-    read = _ids(scorer, segmenter, readable_texts(titles), contents)
+    read = title_ids(scorer, segmenter, readable_texts(titles), contents)
     ids, words = read[0]  # (words,), (rows,)
     probabilities = scorer.predict_ids(read)
     labels = scorer.labels(probabilities)
@@ -227,7 +227,7 @@ def predictions_table(
     )
 
 
-def _ids(
+def title_ids(
     scorer: "PackedScorer",
     segmenter: Segmenter,
     titles: Sequence[str],
@@ -235,8 +235,8 @@ def _ids(
 ) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
     """What the scorer reads of titles and articles: see `PackedScorer.predict_ids`."""
     portions = []
-    for start in range(0, max(1, len(titles)), _TITLES_AT_ONCE):
-        some = slice(start, start + _TITLES_AT_ONCE)
+    for start in range(0, max(1, len(titles)), TITLES_AT_ONCE):
+        some = slice(start, start + TITLES_AT_ONCE)
         words = segmenter.cut_joined(titles[some])
         portions.append(scorer.ids(words, None if contents is None else contents[some]))
     return [

@@ -25,20 +25,21 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from importlib.machinery import PathFinder
 from importlib.util import find_spec, module_from_spec
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from headlines.segmentation import python_jieba
-from lstm_model.joined_tokens import JoinedTokens
+from lstm_model.joined_tokens import Ints, JoinedTokens, lengths_of
 
+Codes = npt.NDArray[np.uint32]
 Needs = npt.NDArray[np.uint8]
 
 # Bits: what a text needs: to be cut block by block, as it has characters that the two treat
-# differently or a line end; to have ties broken by jieba's hidden Markov model; or to be split
-# further. And of characters, that they are in runs of ASCII.
-_BLOCKS, _TIE, _SPLIT, _MARK, _LETTER = 1, 2, 4, 8, 16
+# differently or a line end; or to have ties broken by jieba's hidden Markov model. And of
+# characters, that they are in runs of ASCII.
+_BLOCKS, _TIE, _MARK, _LETTER = 1, 2, 4, 8
 _SHARED = (  # code points, first and last, that both treat alike
     # without the separators 1C to 1F, which are white space only in Python,
     *((0x00, 0x1B), (0x20, 0x33FF)),
@@ -59,90 +60,154 @@ _SUBWORDS = re.compile(r"([a-zA-Z0-9]+(?:\.[0-9]+)?%?)")  # `re_skip` of `jieba.
 _WORDS = frozenset({"AT&T", "c#", "C#", "c++", "C++"})  # words of the dictionary are not split
 
 
-def precise(texts: Sequence[str], hmm: bool) -> JoinedTokens:
+class _Cut(NamedTuple):
+    """Texts that were cut together.
+
+    Attributes:
+        text: all of them, with a line end after each.
+        words: of the text; the line ends are words too.
+        starts: positions of the words in the text.
+        ends: positions of the line ends in `words`.
+    """
+
+    text: str
+    words: list[str]
+    starts: Ints
+    ends: Ints
+
+
+def precise(texts: Sequence[str], hmm: bool) -> list[list[str]]:
     """The words of each text, as `jieba.lcut` cuts them.
 
     Most texts are cut together, which takes a third less time: no word crosses a line end.
     """
-    words: list[str] = []
-    ends: list[int] = []
+    rows = []
     for start in range(0, len(texts), AT_ONCE):
-        some = texts[start : start + AT_ONCE]
+        cut = _cut_together(texts[start : start + AT_ONCE], hmm)
         first = 0
-        needs = _needs_at_once(some)
-        for number in [*np.flatnonzero(needs & (_BLOCKS | _TIE)).tolist(), len(some)]:
-            _cut_together(some[first:number], needs[first:number], hmm, words, ends)
-            if number < len(some):
-                words += _cut_blocks(some[number], hmm)
-                ends.append(len(words))
-                words.append(_LINE_END)
-            first = number + 1
-    return JoinedTokens(words, ends)
+        for end in cut.ends.tolist():
+            rows.append(cut.words[first:end])
+            first = end + 1
+    return rows
 
 
-def _cut_together(
-    texts: Sequence[str], needs: Needs, hmm: bool, words: list[str], ends: list[int]
-) -> None:
-    """Add the words of texts that can be cut with others."""
-    cut = _rjieba().cut(_LINE_END.join([*texts, ""]), hmm)
-    first = 0
-    for is_split in (needs & _SPLIT).tolist():
-        last = cut.index(_LINE_END, first)
-        if is_split and hmm:
-            words += _split_runs(cut[first:last])
-        else:
-            words += cut[first:last]
-        ends.append(len(words))
-        words.append(_LINE_END)
-        first = last + 1
+def precise_joined(texts: Sequence[str], hmm: bool) -> JoinedTokens:
+    """The words of some hundred texts, as `precise` gives them."""
+    if not texts:
+        return JoinedTokens.of([])
+    cut = _cut_together(texts, hmm)
+    lengths = np.diff(cut.starts, append=len(cut.text))
+    counts = np.diff(cut.ends, prepend=-1) - 1
+    return JoinedTokens(
+        cut.text, np.delete(cut.starts, cut.ends), np.delete(lengths, cut.ends), counts
+    )
 
 
-def _needs(texts: Sequence[str]) -> list[int]:
-    """The needs of each text as bits."""
-    return [
-        needs
-        for start in range(0, len(texts), AT_ONCE)
-        for needs in _needs_at_once(texts[start : start + AT_ONCE]).tolist()
-    ]
+def _cut_together(texts: Sequence[str], hmm: bool) -> _Cut:
+    joined = _Joined.of(texts)
+    needs, marks = _needs(joined)
+    # The texts that cannot be cut together are blank here, so positions stay.
+    alone = np.flatnonzero(needs).tolist()
+    together = list(texts)
+    for number in alone:
+        together[number] = " " * len(texts[number])
+    words = _rjieba().cut(_LINE_END.join([*together, ""]) if alone else joined.text, hmm)
+    lengths = lengths_of(words)
+    starts = np.cumsum(lengths) - lengths
+    replaced: list[tuple[int, int, list[str]]] = []  # first word and end, and the new words
+    for number in alone:
+        first = joined.ends[number - 1] + 1 if number else 0
+        positions = np.searchsorted(starts, [first, joined.ends[number]]).tolist()
+        replaced.append((*positions, _cut_blocks(texts[number], hmm)))
+    if hmm and len(marks):
+        marked = np.unique(np.searchsorted(starts, marks, "right") - 1)
+        for position in marked.tolist():
+            subwords = _split_run(words[position])
+            if len(subwords) > 1:
+                replaced.append((position, position + 1, subwords))
+    if replaced:
+        starts = _replace(words, starts, sorted(replaced))
+    return _Cut(joined.text, words, starts, np.searchsorted(starts, joined.ends))
 
 
-def _needs_at_once(texts: Sequence[str]) -> Needs:
-    joined = _LINE_END.join([*texts, ""])  # so none is empty
-    codes = np.frombuffer(joined.encode("utf-32-le", "surrogatepass"), np.dtype("<u4"))
-    needs = _needs_of_characters()[codes]
-    lengths = np.fromiter(map(len, texts), np.int64, len(texts)) + 1
-    ends = np.cumsum(lengths)
-    needs[ends - 1] = 0
-    # A mark next to another or to a letter or digit is in a run that jieba may split.
+def _replace(
+    words: list[str], starts: Ints, replaced: Sequence[tuple[int, int, list[str]]]
+) -> Ints:
+    """Replace some words by others of the same text, and return where all words start then."""
+    parts = []
+    end_before = 0
+    for first, end, new_words in replaced:
+        lengths = lengths_of(new_words)
+        parts += [starts[end_before:first], starts[first] + np.cumsum(lengths) - lengths]
+        end_before = end
+    for first, end, new_words in reversed(replaced):
+        words[first:end] = new_words
+    return np.concatenate([*parts, starts[end_before:]])
+
+
+class _Joined(NamedTuple):
+    """Texts with a line end after each.
+
+    Attributes:
+        text: all of them.
+        codes: its code points.
+        ends: positions of the line ends.
+    """
+
+    text: str
+    codes: Codes
+    ends: Ints
+
+    @classmethod
+    def of(cls, texts: Sequence[str]) -> "_Joined":
+        text = _LINE_END.join([*texts, ""])
+        codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.dtype("<u4"))
+        return cls(text, codes, np.cumsum(lengths_of(texts) + 1) - 1)
+
+
+def _needs(joined: _Joined) -> tuple[Needs, Ints]:
+    """The needs of each text as bits, and the positions of marks in runs of ASCII of the others.
+
+    jieba may split a run where a mark is next to another one, or to a letter or digit.
+    """
+    needs = _needs_of_characters().take(joined.codes)
+    needs[joined.ends] = 0
     marks = np.flatnonzero(needs == _MARK)
-    needs[marks[(needs[marks - 1] | needs[marks + 1]) & (_MARK | _LETTER) != 0]] |= _SPLIT
-    text_needs: Needs = np.bitwise_or.reduceat(needs, ends - lengths)
-    for start, end in _runs_with_repeats(codes):
-        if _has_repeated_part(joined[start:end]):
-            number = int(np.searchsorted(ends, start, "right"))
-            place = start - int(ends[number] - lengths[number])
-            blocks = python_jieba.BLOCK.finditer(texts[number])
-            if _may_tie(next(block[0] for block in blocks if block.end() > place)):
+    is_in_run = (needs[marks - 1] | needs[marks + 1]) & (_MARK | _LETTER) != 0
+    marks = marks[is_in_run]
+    firsts = np.append(0, joined.ends[:-1] + 1)
+    text_needs: Needs = np.bitwise_or.reduceat(needs, firsts)
+    text_needs &= _BLOCKS
+    for start, end in _runs_with_repeats(joined.codes):
+        if _has_repeated_part(joined.text[start:end]):
+            number = int(np.searchsorted(joined.ends, start))
+            first = int(firsts[number])
+            blocks = python_jieba.BLOCK.finditer(joined.text[first : joined.ends[number]])
+            if _may_tie(next(block[0] for block in blocks if block.end() > start - first)):
                 text_needs[number] |= _TIE
-    return text_needs
+    if text_needs.any():
+        marks = marks[text_needs[np.searchsorted(joined.ends, marks)] == 0]
+    return text_needs, marks
 
 
-def _runs_with_repeats(codes: npt.NDArray[np.uint32]) -> Iterator[tuple[int, int]]:
+def _runs_with_repeats(codes: Codes) -> Iterator[tuple[int, int]]:
     """Start and end of the runs of Han in which three characters in a row each occur again.
 
     The last code is not of Han.
     """
     is_han = (codes >= _FIRST_HAN) & (codes <= _LAST_HAN)
     places = np.flatnonzero(is_han)
-    by_character = np.sort(codes[places].astype(np.int64) << 40 | places)
-    places = by_character & ((1 << 40) - 1)
-    run = np.cumsum(~is_han)
-    again = (np.diff(by_character >> 40) == 0) & (np.diff(run[places]) == 0)
+    # The characters before it that are not of Han. Two runs with the same number here, in long
+    # texts, cost time alone: the caller looks at each run.
+    run = (places - np.arange(len(places))) & 0xFFFF
+    character = codes[places].astype(np.int64) - _FIRST_HAN
+    by_character = np.sort(run << 47 | character << 32 | places)
+    again = np.flatnonzero(np.diff(by_character >> 32) == 0)  # the same run and character
     repeated = np.zeros(len(codes), bool)
-    repeated[places[1:][again]] = repeated[places[:-1][again]] = True
+    repeated[by_character[np.concatenate([again, again + 1])] & 0xFFFFFFFF] = True
     triples = np.flatnonzero(repeated[2:] & repeated[1:-1] & repeated[:-2])
     ends = np.flatnonzero(~is_han)
-    for number in np.unique(run[triples]).tolist():
+    for number in np.unique(np.searchsorted(ends, triples)).tolist():
         yield (int(ends[number - 1]) + 1 if number else 0), int(ends[number])
 
 
@@ -176,7 +241,7 @@ def _cut_blocks(text: str, hmm: bool) -> list[str]:
     for number, part in enumerate(python_jieba.BLOCK.split(text)):
         if not number % 2:  # between two blocks
             words += _CHARACTER.findall(part)
-        elif hmm and _needs([part])[0] & _TIE:
+        elif hmm and _has_repeated_part(part) and _may_tie(part):
             words += _cut_tied(part)
         else:
             block_words = _rjieba().cut(part, hmm)
@@ -217,13 +282,14 @@ def search(texts: Sequence[str], hmm: bool) -> list[list[str]]:
 
 
 def _split_runs(words: list[str]) -> list[str]:
-    split = []
-    for word in words:
-        if len(word) > 1 and word.isascii() and _RUN.fullmatch(word) and word not in _WORDS:
-            split += [subword for subword in _SUBWORDS.split(word) if subword]
-        else:
-            split.append(word)
-    return split
+    return [subword for word in words for subword in _split_run(word)]
+
+
+def _split_run(word: str) -> list[str]:
+    """The words into which jieba splits a run of ASCII; any other word by itself."""
+    if len(word) > 1 and word.isascii() and _RUN.fullmatch(word) and word not in _WORDS:
+        return [subword for subword in _SUBWORDS.split(word) if subword]
+    return [word]
 
 
 def _with_subwords(word: str, has_word: Callable[[str], bool]) -> list[str]:

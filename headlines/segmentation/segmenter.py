@@ -108,23 +108,24 @@ class Segmenter:
             InputError: an item is not text, or the user dictionary changed before its first use.
             TypeError: `texts` is a string, whose characters would each be taken for a text.
         """
-        return list(self.cut_joined(text_list(texts, "text")))
+        return self._token_lists(text_list(texts, "text"))
 
     def cut_joined(self, texts: Sequence[str]) -> JoinedTokens:
-        """The words of each text as `cut` gives them, in one list.
+        """The words of some hundred texts, as `cut` gives them, without an object for each word.
 
         Raises:
             InputError: the user dictionary changed before its first use.
         """
         if self.effective_engine == "fast" and self.mode == "precise":
-            return rust_jieba.precise(texts, self.hmm)
+            return rust_jieba.precise_joined(texts, self.hmm)
         return JoinedTokens.of(self._token_lists(texts))
 
     def _token_lists(self, texts: Sequence[str]) -> list[list[str]]:
         if self.effective_engine == "paddle":
             return _lac().cut(texts)
         if self.effective_engine == "fast":
-            return rust_jieba.search(texts, self.hmm)
+            cut = rust_jieba.search if self.mode == "search" else rust_jieba.precise
+            return cut(texts, self.hmm)
         if self.engine == "fast":
             _warn_once(self)
         tokenizer = python_jieba.tokenizer(self.dictionary, self.digest)

@@ -15,7 +15,7 @@ from headlines.storage.artifact import Artifact
 from headlines.storage.data_root import DataRoot
 from headlines.storage.manifest import Recipe
 from headlines.storage.stages import STAGES
-from lstm_model.inputs import InputName, char_bigrams
+from lstm_model.inputs import InputName, TokenLists, char_bigrams
 from lstm_model.presets import Preset
 
 if TYPE_CHECKING:
@@ -62,9 +62,12 @@ def pretrain_view(root: DataRoot, corpus: Artifact, preset: Preset, view: InputN
         from lstm_model.word_vectors import learn_vectors
 
         texts = _texts(corpus, keep_leaked=preset.keep_leaked_titles)
-        token_lists = segmenter.cut(map(half_width, texts))
+        token_lists: TokenLists
         if kind == "pairs":
-            token_lists = char_bigrams(token_lists, preset.rules)
+            # They do not depend on where words end.
+            token_lists = char_bigrams([[half_width(text)] for text in texts], preset.rules)
+        else:
+            token_lists = segmenter.cut(map(half_width, texts))
         vectors = learn_vectors(token_lists, rules, min_count, size, preset.seed)
         vectors.vocabulary.save(draft / _VOCABULARY)
         # Not `save_file`, which raises no OSError on a full disk.

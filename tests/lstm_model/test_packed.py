@@ -118,8 +118,8 @@ def test_the_path_of_articles_matches_the_keras_model(
         vocabularies=bundle.vocabularies[:-1],
     )
     without = scorer.predict(ROWS, [[]] * len(ROWS))
-    by_titles = PackedScorer(titles_alone, kernel=scorer.kernel).predict(ROWS)
-    np.testing.assert_array_equal(without, by_titles)
+    titles_scorer = PackedScorer(titles_alone, kernel=scorer.kernel)
+    np.testing.assert_array_equal(without, titles_scorer.predict(ROWS))
     vocabulary = bundle.vocabularies[-1]
     known = [(vocabulary.ids([words])[0] > UNKNOWN).any() for words in contents]
     assert set(known) == {False, True}

@@ -163,10 +163,8 @@ def test_ids_of_a_row_follow_the_text_rules(tokens) -> None:
 
 
 @given(st.lists(tokens))
-def test_joined_rows_are_the_rows(rows: list[list[str]]) -> None:
+def test_joined_rows_have_the_ids_of_the_rows(rows: list[list[str]]) -> None:
     joined = JoinedTokens.of(rows)
-    assert list(joined) == joined[:] == rows
-    assert [joined[number - len(rows)] for number in range(len(rows))] == rows
     for rules in get_args(Rules):
         vocabulary = Vocabulary.build([["股", "涨!", "\n", "a"]], rules)
         for ours, theirs in zip(vocabulary.ids(joined), vocabulary.ids(rows), strict=True):

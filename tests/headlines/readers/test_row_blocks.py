@@ -1,6 +1,8 @@
 """Files read by columns give exactly the rows that the row-by-row reader gives."""
 
 import gzip
+import itertools
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -67,31 +69,32 @@ def by_columns(path: Path, options: ReadOptions) -> list[Record] | str:
     return sorted(records, key=lambda record: record.row)
 
 
-def checked_by_rows(path: Path, options: ReadOptions) -> Any:
-    rows, rejects = [], []
+def checked_by_rows(path: Path, options: ReadOptions) -> Iterator[dict[str, Any] | Reject]:
     for record in read_records(path, options):
         try:
-            rows.append(validate_row(record, options)._asdict())
+            yield validate_row(record, options)._asdict()
         except ValueError as error:
-            rejects.append(Reject(record.row, str(error), record.raw))
-    return rows, rejects
+            yield Reject(record.row, str(error), record.raw)
 
 
-def checked_by_columns(path: Path, options: ReadOptions) -> Any:
-    rows, rejects = [], []
+def checked_by_columns(path: Path, options: ReadOptions) -> Iterator[dict[str, Any] | Reject]:
     for block in read_blocks(path, options):
         admitted = admit(block, options)
         assert admitted.rows.schema == CHUNK_SCHEMA
-        rows += admitted.rows.to_pylist()
-        rejects += admitted.rejects
-    return rows, rejects
+        rows = {row["row"]: row for row in admitted.rows.to_pylist()}
+        rejects = {reject.row: reject for reject in admitted.rejects}
+        assert len(rows) + len(rejects) == len(rows | rejects) == block.row_count
+        yield from (row for _, row in sorted((rows | rejects).items()))
 
 
 def check_equal(path: Path, options: ReadOptions) -> None:
     expected = by_rows(path, options)
     assert by_columns(path, options) == expected
     if not isinstance(expected, str):
-        assert checked_by_columns(path, options) == checked_by_rows(path, options)
+        for ours, theirs in zip(
+            checked_by_columns(path, options), checked_by_rows(path, options), strict=True
+        ):
+            assert ours == theirs
 
 
 @pytest.mark.usefixtures("block_size")
@@ -189,15 +192,35 @@ def test_awkward_files_give_the_same_rows_both_ways(path: Path) -> None:
         check_equal(path, options)
 
 
+POISON = [b",,\n", b"1,a\n", b"2,\xff,b\n", b'3,"x"y,b\n', b"4,a\0,b\n", b"5,  ,\n"]
+
+
+def write_poisoned(path: Path, rows: int, poison: list[bytes]) -> Path:
+    """Rows that can be scored, and after each 99 of them one of poison."""
+    kinds = itertools.cycle(poison)
+    with path.open("wb") as file:
+        file.write(b"id,title,source\n")
+        for number in range(rows):
+            line = f"n{number},某地地震{number}人伤亡,搜狐\n".encode()
+            file.write(next(kinds) if number % 100 == 99 else line)
+    return path
+
+
 def test_poisoned_rows_leave_the_others_in_columns(tmp_path: Path) -> None:
-    poison = [b",,\n", b"1,a\n", b"2,\xff,b\n", b'3,"x"y,b\n', b"4,a\0,b\n", b'5,"x,\n', b"6,  ,\n"]
-    lines = [b"id,title,source\n"]
-    for number in range(7_000):
-        lines.append(f"n{number},某地地震{number}人伤亡,搜狐\n".encode())
-        if number % 100 == 0:
-            lines.append(poison[number // 100 % len(poison)])
-    path = tmp_path / "a.csv"
-    path.write_bytes(b"".join(lines))
+    path = write_poisoned(tmp_path / "a.csv", 7_000, [*POISON, b'6,"x,\n'])
     check_equal(path, ReadOptions())
     blocks = list(read_blocks(path, ReadOptions()))
     assert sum(len(block.rows) for block in blocks) > 6_000
+
+
+@pytest.mark.slow
+def test_ten_thousand_poisoned_rows_in_a_million(tmp_path: Path) -> None:
+    path = write_poisoned(tmp_path / "a.csv", 1_000_000, POISON)
+    options = ReadOptions()
+    rejected = 0
+    for ours, theirs in zip(
+        checked_by_columns(path, options), checked_by_rows(path, options), strict=True
+    ):
+        assert ours == theirs
+        rejected += isinstance(ours, Reject)
+    assert rejected == 10_000

@@ -34,6 +34,7 @@ PACKAGE = Path(headlines.__file__).parent
 CATALOGUE: dict[str, str] = json.loads(
     (PACKAGE / "reports/translations/zh.json").read_text("utf-8")
 )
+TEMPLATES = sorted((PACKAGE / "reports/templates").glob("*.html"))
 CHINESE = Messages("zh")
 
 
@@ -45,7 +46,7 @@ def of_templates() -> Iterator[str]:
     """The messages of the templates."""
     environment: Any = Environment(extensions=["jinja2.ext.i18n"])
     environment.newstyle_gettext = True  # doubles percent signs
-    for template in sorted((PACKAGE / "reports/templates").glob("*.html")):
+    for template in TEMPLATES:
         tree = environment.parse(template.read_text("utf-8"))
         for _line, _function, message in extract_from_ast(tree):
             # With values, a tuple of the arguments; None stands for one that is no constant.
@@ -89,6 +90,13 @@ def test_every_message_is_in_the_catalogue() -> None:
     messages = {*of_templates(), *of_modules()}
     assert len(messages) > 200
     assert messages - CATALOGUE.keys() == set()
+
+
+@pytest.mark.parametrize("template", TEMPLATES, ids=lambda template: template.name)
+def test_templates_have_no_text_but_messages(template: Path) -> None:
+    messages = r"{% trans.*?endtrans.*?%}|{{.*?}}|{%.*?%}"
+    text = re.sub(f"{messages}|<[^>]*>", " ", template.read_text("utf-8"), flags=re.DOTALL)
+    assert set(re.findall("[A-Za-z]{2,}", text)) <= {"Dev", "F1", "champion", "doctype", "kappa"}
 
 
 def test_the_catalogue_has_nothing_that_is_unused() -> None:

@@ -255,5 +255,5 @@ def test_texts_cut_together_are_as_each_alone(texts: list[str]) -> None:
     ],
 )
 def test_only_texts_that_may_tie_are_left_to_jieba(text: str, is_left: bool) -> None:
-    needs = rust_jieba._needs(["天气", text])
+    needs, _ = rust_jieba._needs(rust_jieba._Joined.of(["天气", text]))
     assert [bool(need & rust_jieba._TIE) for need in needs] == [False, is_left]

@@ -166,10 +166,7 @@ def test_leaked_titles_are_excluded_by_default(root: DataRoot, tmp_path: Path) -
     honest = examples(corpus, tokens, "train", PRESETS["notebook"], Segmenter(), keep_leaked=False)
     assert (honest.token_lists, honest.labels.tolist()) == ([["火灾"]], [2])
     everything = examples(corpus, tokens, "train", PRESETS["notebook"], Segmenter())
-    assert everything.token_lists == [
-        ["喜讯"],
-        ["火灾"],
-        ["Ａ"],
-    ]  # without the unlabelled row
+    # Without the unlabelled row, and half-width.
+    assert everything.token_lists == [["喜讯"], ["火灾"], ["A"]]
     with pytest.raises(InputError, match="no labelled headlines"):
         examples(corpus, tokens, "nothing", PRESETS["notebook"], Segmenter())
