@@ -24,26 +24,26 @@ class PackedTable:
         order = np.argsort(slots)
         # Each key is in its own slot or, if that is taken, in the first free one after it.
         ranks = np.arange(len(keys))
-        places = ranks + np.maximum.accumulate(slots[order] - ranks)
-        size = 1 + max(1 << 64 - int(self._shift), places.max(initial=0) + 1)
+        taken = ranks + np.maximum.accumulate(slots[order] - ranks)
+        size = 1 + max(1 << 64 - int(self._shift), taken.max(initial=0) + 1)
         self._keys = np.full(size, _FREE, np.uint64)
         self._values = np.full(size, default, np.int32)
-        self._keys[places], self._values[places] = keys[order], values[order]
+        self._keys[taken], self._values[taken] = keys[order], values[order]
 
     def get(self, keys: Keys) -> Ints:
         """The value of each key."""
         slots = self._slots(keys)
-        found = self._keys[slots]
+        slot_keys = self._keys[slots]
         values = self._values[slots].astype(np.int64)
-        others = np.flatnonzero((found != keys) & (found != _FREE))
+        others = np.flatnonzero((slot_keys != keys) & (slot_keys != _FREE))
         values[others] = self._default
         keys, slots = keys[others], slots[others]
         while len(others):  # the slot has another key: the next one may have this
             slots = slots + 1
-            found = self._keys[slots]
-            is_found = found == keys
-            values[others[is_found]] = self._values[slots[is_found]]
-            goes_on = ~is_found & (found != _FREE)
+            slot_keys = self._keys[slots]
+            is_key = slot_keys == keys
+            values[others[is_key]] = self._values[slots[is_key]]
+            goes_on = ~is_key & (slot_keys != _FREE)
             others, keys, slots = others[goes_on], keys[goes_on], slots[goes_on]
         return values
 

@@ -36,7 +36,7 @@ def report_night(root: DataRoot, title: str, night: NightSummary) -> Path:
     rows = [{name: asdict(result)[name] for name in _COLUMNS} for result in batches[:_MAX_ROWS]]
     show_table("night", rows, f"{len(rows)} of {len(batches)} batches of the night {title}")
     show_report(root, "night-report", night_summary(night, path), path, f"The night {title}")
-    # Last, so that a retried task does not record the night twice.
+    # Late, so that a retried task does not record the night twice; the overview reads the record.
     save_night(root, title, night)
     write_overview(root)
     return path

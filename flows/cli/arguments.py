@@ -140,7 +140,7 @@ _COMMON = (
     argument("--data DIR", "data root, instead of HEADLINES_DATA"),
     flag("--json", "print the result as JSON"),
     flag("--json-logs", "log as JSON lines to standard error"),
-    argument("--lang LANG", "of reports: en or zh, not HEADLINES_LANG", choices=LANGUAGES),
+    argument("--lang LANG", "of reports, en or zh, instead of HEADLINES_LANG", choices=LANGUAGES),
 )
 CORPUS = argument("--corpus NAME", "name; NAME+labels adds labels of reviews", default="inews")
 MODEL = argument("--model VERSION", "a version", default="champion")

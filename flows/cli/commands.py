@@ -675,7 +675,7 @@ def status(call: Call) -> None:
     from operations.checks import run_checks
 
     server = service.status(PrefectInstance.from_settings(call.settings))
-    reviewed = run_checks({"reviewed": partial(review_status, call.root)})
+    reviewed = run_checks({"reviewed": lambda: review_status(call.root)})
     checks = [asdict(check) for check in (*server, *reviewed)]
     call.show(checks, output.doctor_lines)
     if len(server) == 1 or not all(check["good"] for check in checks):

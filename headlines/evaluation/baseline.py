@@ -175,7 +175,7 @@ def fit_and_predict(train: Texts, labels: Labels, held_out: Texts) -> LinearPred
     }
     with threadpool_limits(1):  # the rounding of sums depends on the number of threads
         features, to_label = _features(train, held_out)
-        fitted = [LogisticRegression(**one, **common).fit(features, labels) for one in settings]
+        fitted = [LogisticRegression(**own, **common).fit(features, labels) for own in settings]
         for_labels, for_probabilities = fitted[0], fitted[-1]
         probabilities[:, for_probabilities.classes_] = for_probabilities.predict_proba(to_label)
         return LinearPredictions(for_labels.predict(to_label).astype(np.int8), probabilities)

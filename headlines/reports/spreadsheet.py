@@ -14,7 +14,7 @@ def write_frames(path: Path, frames: Iterable[pd.DataFrame]) -> None:
     """Write frames of the same columns to one file.
 
     It is UTF-8 with a byte order mark, which Excel needs to recognise UTF-8. Text that a
-    spreadsheet would take for a formula gets a leading apostrophe.
+    spreadsheet would take for a formula gets a leading apostrophe, in the header too.
     """
     with path.open("w", encoding="utf-8-sig", newline="") as file:
         for number, frame in enumerate(frames):
@@ -30,4 +30,5 @@ def _without_formulas(frame: pd.DataFrame) -> pd.DataFrame:
     for name in safe.columns[safe.dtypes == "str"]:
         starts = safe[name].str.startswith(_FORMULA_STARTS, na=False)
         safe[name] = safe[name].where(~starts, "'" + safe[name])
+    safe.columns = [f"'{name}" if name.startswith(_FORMULA_STARTS) else name for name in safe]
     return safe

@@ -96,8 +96,9 @@ def check_rows(rows: list[SheetRow], review: str, asked: pd.DataFrame) -> Iterat
         review: name of the review.
         asked: its rows: `batch`, `row`, `record_id` and `title`.
     """
-    places = zip(asked["batch"], asked["row"].astype("str"), strict=True)
-    titles = dict(zip(places, zip(asked["record_id"], asked["title"], strict=True), strict=True))
+    rows_asked = zip(asked["batch"], asked["row"].astype("str"), strict=True)
+    headlines = zip(asked["record_id"], asked["title"], strict=True)
+    titles = dict(zip(rows_asked, headlines, strict=True))
     before: dict[str, int] = {}  # number of the row by record id
     for row in rows:
         answer = _answer(row, review, titles)

@@ -223,4 +223,6 @@ def _disputed(labels: pd.DataFrame, votes: pd.DataFrame) -> pd.DataFrame:
     disputed = labels[shares.max(axis=1) < 1][["title", "batch", "row", "record_id"]]
     names = votes.assign(name=[LABELS[label] for label in votes["label"]])
     by_person = names.pivot(index="record_id", columns="person", values="name").astype("str")
-    return disputed.join(by_person, on="record_id").drop(columns="record_id")
+    # A person's file may be called `title`, like a column.
+    joined = disputed.join(by_person, on="record_id", rsuffix=" (person)")
+    return joined.drop(columns="record_id")

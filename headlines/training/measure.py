@@ -126,12 +126,12 @@ def train_and_measure(
 
 
 def problem_of(training: Artifact) -> str:
-    """Why a training failed; empty if it did not."""
-    return str(training.counts.get("problem", ""))  # older folds have none
+    """Why a training failed; empty if it did not. The result of all folds has none."""
+    return str(training.counts.get("problem", ""))
 
 
 def seconds_of(training: Artifact) -> float:
-    """Of all its epochs; of one that failed, and of older folds, of the last run."""
+    """Of all its epochs; of one that failed, of the last run."""
     return float(training.counts.get("seconds", training.manifest.seconds))
 
 

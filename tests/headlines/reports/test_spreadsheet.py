@@ -36,6 +36,13 @@ def test_no_cell_is_run_as_a_formula(path: Path, formula: str) -> None:
     assert cells(path) == [["'" + formula], ["股市"]]
 
 
+@pytest.mark.parametrize("formula", FORMULAS)
+def test_no_name_of_a_column_is_run_as_a_formula(path: Path, formula: str) -> None:
+    write_frame(path, pd.DataFrame({formula: ["股市"], "row": [1]}))
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        assert next(csv.reader(file, strict=True)) == ["'" + formula, "row"]
+
+
 @pytest.mark.parametrize("end", ["\r", "\n", "\r\n"])
 def test_a_line_break_in_a_title_starts_no_row(path: Path, end: str) -> None:
     write_frame(path, pd.DataFrame({"title": [f"股市{end}=1+1"]}))

@@ -235,6 +235,20 @@ def test_labels_of_several_people_are_merged(root: DataRoot, fill: Callable[...,
     assert read_labels(third)["label"].isna()[2]  # all three differ
 
 
+@pytest.mark.parametrize("person", ["title", "row", "record_id"])
+def test_a_person_may_be_called_like_a_column(
+    root: DataRoot, fill: Callable[..., Path], person: str
+) -> None:
+    publish(root)
+    make_review(root)
+    files = [fill(person, ["0"] * 10), fill("ben", ["1"] * 10)]
+    labels = take_labels(root, files, READ)
+    with (labels.directory / DISPUTED_FILE).open(encoding="utf-8-sig", newline="") as file:
+        header, *rows = csv.reader(file)
+    assert sorted(header[3:]) == sorted(["ben", f"{person} (person)"])
+    assert len(rows) == 10
+
+
 def test_a_sheet_handed_in_again_replaces_the_first(
     root: DataRoot, fill: Callable[..., Path]
 ) -> None:
