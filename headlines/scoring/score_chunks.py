@@ -27,7 +27,7 @@ from headlines.scoring.batch import Batch
 from headlines.scoring.chunks import ChunkRef, read_chunk
 from headlines.scoring.options import ScoreOptions
 from headlines.segmentation import Segmenter
-from headlines.segmentation.article_words import article_tokens, count_missing_articles
+from headlines.segmentation.article_words import article_texts, count_missing_articles
 from headlines.storage.artifact import Artifact
 from headlines.storage.data_root import DataRoot
 from headlines.storage.manifest import Input, Recipe
@@ -198,7 +198,7 @@ def predictions_table(
 
     titles = rows.column("title").to_pylist()
     articles = _articles(rows, content_column) if content_column else ()
-    contents = article_tokens(scorer.preset, segmenter, articles)
+    contents = article_texts(scorer.preset, articles)
     read = title_ids(scorer, segmenter, readable_texts(titles), contents)
     ids, words = read[0]  # (words,), (rows,)
     probabilities = scorer.predict_ids(read)
@@ -231,14 +231,15 @@ def title_ids(
     scorer: "PackedScorer",
     segmenter: Segmenter,
     titles: Sequence[str],
-    contents: Sequence[Sequence[str]] | None,
+    articles: Sequence[str] | None,
 ) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
     """What the scorer reads of titles and articles: see `PackedScorer.predict_ids`."""
     portions = []
     for start in range(0, max(1, len(titles)), TITLES_AT_ONCE):
         some = slice(start, start + TITLES_AT_ONCE)
         words = segmenter.cut_joined(titles[some])
-        portions.append(scorer.ids(words, None if contents is None else contents[some]))
+        contents = None if articles is None else segmenter.cut_joined(articles[some])
+        portions.append(scorer.ids(words, contents))
     return [
         (np.concatenate(ids), np.concatenate(counts))
         for ids, counts in (zip(*of_input, strict=True) for of_input in zip(*portions, strict=True))
