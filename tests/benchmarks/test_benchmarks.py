@@ -58,7 +58,10 @@ RUNS = {
     "score": Small(
         "--rounds 1 --rows 10",
         [5, 4, 2, 3],
-        ["times as fast as the notebook's way", "as the fastest peer", "µs per headline"],
+        [
+            *("headlines per second", "times as fast as the notebook's way"),
+            *("as the fastest peer", "µs per headline"),
+        ],
     ),
     # Its first table has two rows of this project, if there is more than one kernel.
     "scorer": Small(
