@@ -7,8 +7,8 @@ article with count n_w of the word w has the features
     x_w = (1 + ln n_w) idf_w,    idf_w = 1 + ln((1 + N) / (1 + N_w)),
 
 divided by the length of x, where N_w of N training articles have the word; idf is 0 for padding and
-for unknown words. The logits are x k + b,
-with kernel k and bias b of a multinomial logistic regression. The classifier's are
+for unknown words. The logits are x k + b, with kernel k and bias b of a multinomial logistic
+regression. The classifier's are
 
     network_weight · network + article_weight · (x k + b),
 
@@ -117,7 +117,9 @@ class LinearPath:
     def _logits(self, words: WordCounts, articles: int) -> tuple[Floats, NDArray[np.bool_]]:
         """Logits `(articles, classes)`, and which of the articles have known words."""
         values = features(words, self.idf, articles)
-        products = (np.bincount(words.rows, values * of_class[words.ids], minlength=articles)
-                    for of_class in self.kernel)  # fmt: skip
-        logits = np.stack([*products], axis=1).astype(np.float32) + self.bias
+        products = [
+            np.bincount(words.rows, values * of_class[words.ids], minlength=articles)
+            for of_class in self.kernel
+        ]
+        logits = np.stack(products, axis=1).astype(np.float32) + self.bias
         return logits, np.bincount(words.rows, minlength=articles) > 0

@@ -192,8 +192,9 @@ class _Branch:
     ) -> None:
         """`tables`: the gate inputs of this branch's LSTMs and those of the next ones, or none."""
         self.lstms = [_LSTM(bundle, name, next(tables, None), kernel) for name in branch.lstms]
-        self.dense_kernel = bundle.weights[f"{branch.dense}/kernel"]  # (features, classes)
-        self.bias = bundle.weights[f"{branch.dense}/bias"]  # (classes,)
+        # Copies, or the whole file of weights would stay mapped.
+        self.dense_kernel = bundle.weights[f"{branch.dense}/kernel"].copy()  # (features, classes)
+        self.bias = bundle.weights[f"{branch.dense}/bias"].copy()  # (classes,)
         self.kernel = kernel
 
     def logits(self, ids: Ints, starts: Ints, steps: Ints, vectors: Floats | None) -> Floats:
