@@ -30,5 +30,6 @@ def _without_formulas(frame: pd.DataFrame) -> pd.DataFrame:
     for name in safe.columns[safe.dtypes == "str"]:
         starts = safe[name].str.startswith(_FORMULA_STARTS, na=False)
         safe[name] = safe[name].where(~starts, "'" + safe[name])
-    safe.columns = [f"'{name}" if name.startswith(_FORMULA_STARTS) else name for name in safe]
+    names = map(str, safe.columns)
+    safe.columns = [f"'{name}" if name.startswith(_FORMULA_STARTS) else name for name in names]
     return safe
