@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from headlines.errors import DamagedArtifact, InputError
+from headlines.errors import DamagedArtifact
 from headlines.models import champion, registry
 from headlines.storage.artifact import Artifact
 from headlines.storage.data_root import DataRoot
@@ -59,7 +59,7 @@ def list_models(root: DataRoot) -> list[ModelSummary]:
 
     No champion is marked if `champion.json` cannot be read; `open_champion` says why.
     """
-    current = _current_champion(root)
+    current = champion.current_version(root)
     versions = {*registry.versions(root), *([current] if current else [])}
     return [_summarise(root, version, current) for version in sorted(versions)]
 
@@ -129,14 +129,6 @@ def _summarise(root: DataRoot, version: str, current: str | None) -> ModelSummar
         created_at=manifest.created_at,
         bytes=sum(entry.bytes for entry in manifest.files),
     )
-
-
-def _current_champion(root: DataRoot) -> str | None:
-    try:
-        promotions = champion.history(root)
-    except InputError:
-        return None
-    return promotions[-1].version if promotions else None
 
 
 def _readable_manifest(root: DataRoot, name: str) -> Manifest | None:

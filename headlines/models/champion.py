@@ -72,6 +72,15 @@ def history(root: DataRoot) -> list[Promotion]:
     return parse_history(root, read_champion_file(root))
 
 
+def current_version(root: DataRoot) -> str | None:
+    """The champion's version; None if there is none, or `champion.json` cannot be read."""
+    try:
+        promotions = history(root)
+    except InputError:
+        return None
+    return promotions[-1].version if promotions else None
+
+
 def promote(
     root: DataRoot,
     version: str,

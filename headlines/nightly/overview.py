@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from headlines.errors import DamagedArtifact, InputError
+from headlines.errors import DamagedArtifact
 from headlines.models import champion, registry
 from headlines.nightly.charts import trend_chart
 from headlines.nightly.history import NightRecord, nights
@@ -54,7 +54,7 @@ def write_overview(root: DataRoot) -> Path:
     models = sorted(
         registry.manifests(root).items(), key=lambda item: item[1].created_at, reverse=True
     )
-    current = _champion(root)
+    current = champion.current_version(root)
     with_rows = [night for night in latest_first if night.profile.rows][:_IN_CHART][::-1]
     _ = Messages(root.settings.language)
     content = render_page(
@@ -82,14 +82,6 @@ def _verdict(latest_first: list[NightRecord], current: str | None, _: Messages) 
     else:
         parts.append(_("there is no champion"))
     return _("; ").join(parts) + _(".")
-
-
-def _champion(root: DataRoot) -> str | None:
-    try:
-        promotions = champion.history(root)
-    except InputError:
-        return None
-    return promotions[-1].version if promotions else None
 
 
 def _evaluations(root: DataRoot) -> list[_Report]:
