@@ -4,6 +4,7 @@ from prefect.logging import get_run_logger
 
 from headlines.evaluation import promotion
 from headlines.evaluation.promotion_rule import PromotionDecision
+from headlines.nightly.overview import write_overview
 from headlines.storage.artifact import Artifact
 from headlines.storage.data_root import DataRoot
 from tasks.reporting import show_table
@@ -27,6 +28,7 @@ def promote_better(
 ) -> PromotionDecision:
     """Promote a model if its evaluation is better than the champion's, by the rule."""
     decision = promotion.promote_better(root, challenger, champion)
+    write_overview(root)
     _log(decision)
     rows = [{"model": name, **figures} for name, figures in decision.figures.items()]
     show_table("promotion", rows, f"{version}: {decision.summary}")

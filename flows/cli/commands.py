@@ -525,15 +525,18 @@ def promote(call: Call, version: str | None, force: bool, rollback: bool, corpus
         _reject_options("only with a VERSION", force=force)
     from headlines.evaluation.promotion import promote_by_force, promote_by_rule
     from headlines.models import champion
+    from headlines.nightly.overview import write_overview
 
     if version is None:
         step = champion.rollback(call.root)
+        write_overview(call.root)
         call.show(asdict(step), lambda step: [f"{step['version']} is the champion again"])
         return
     if force:
         decision = promote_by_force(call.root, version)
     else:
         decision = promote_by_rule(call.root, version, corpus)
+    write_overview(call.root)
     call.show(decision.to_dict(), output.promotion_lines)
     if not decision.promoted:
         raise InputError(

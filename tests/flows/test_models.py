@@ -162,10 +162,14 @@ def test_promotion_by_rule_and_by_force_and_rollback(
 ) -> None:
     first, second = (model.version for model in models)
 
+    def in_overview() -> str:
+        page = Path(root.location(root.overview)).read_text("utf-8")
+        return page.partition("the champion is ")[2].partition(".")[0]
+
     assert f"{second} is the champion: dev cross-entropy " in shown(
         capsys, "promote", second, "--corpus", "news"
     )
-    assert champion.open_champion(root).version == second
+    assert champion.open_champion(root).version == in_overview() == second
 
     status, out, error = exit_of(capsys, "promote", first, "--corpus", "news", "--json")
     verdict = json.loads(out)
@@ -182,8 +186,9 @@ def test_promotion_by_rule_and_by_force_and_rollback(
         capsys, "promote", first, "--force"
     )
     assert "against it: " in champion.history(root)[-1].reason
+    assert in_overview() == first
     assert shown(capsys, "promote", "--rollback") == f"{second} is the champion again\n"
-    assert champion.open_champion(root).version == second
+    assert champion.open_champion(root).version == in_overview() == second
 
 
 @pytest.mark.parametrize(

@@ -56,6 +56,8 @@ def test_a_better_model_is_promoted_and_a_worse_one_is_not(
     assert better["promotion"]["champion"] == first["promotion"]["version"]
     assert better["promotion"]["version"] == version()
     assert champion.history(root)[-1].reason == better["promotion"]["summary"]
+    overview = Path(root.location(root.overview)).read_text("utf-8")
+    assert f"the champion is {version()}." in overview
 
     worse = train("lazier", "news")
     assert not worse["promotion"]["promoted"]
