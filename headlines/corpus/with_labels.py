@@ -17,6 +17,7 @@ from headlines.corpus.soft_labels import PROBABILITIES
 from headlines.corpus.write_files import TRAINING_SCHEMA
 from headlines.errors import InputError
 from headlines.labels import LABELS
+from headlines.readers.titles import visible_text
 from headlines.review.labelled import labelled_reviews, read_labels
 from headlines.review.selection import BY_LOT
 from headlines.storage.artifact import Artifact
@@ -171,6 +172,7 @@ def _labels(known: pd.DataFrame, first_row: int, reviews: Sequence[Artifact]) ->
         rows[column] = rows[column].where(disputed)
     rows = rows.assign(
         row=first_row + np.arange(len(rows)),
+        title=rows["title"].map(visible_text),  # as scoring reads it
         content=pd.Series(pd.NA, rows.index, dtype="str"),
         duplicate=in_train & ~rows["by_lot"],
         label_conflict=lowest.notna() & conflict.fillna(False),

@@ -82,6 +82,13 @@ def test_its_words_and_examples_are_those_of_its_rows(root: DataRoot, corpus_fil
         assert len(taught.labels) == rows
 
 
+def test_marks_that_do_not_show_are_left_out(root: DataRoot, corpus_file: Path) -> None:
+    base = ingest(root, "news", str(corpus_file))
+    publish(root, [f"\N{ZERO WIDTH SPACE}{title}" for title in NEW[:5]])
+    make_labels(root, "first", ReviewSize(5, lot=0.4), lambda title: "0")
+    assert {*rows_of(root)["title"][base.rows :]} == {*NEW[:5]}
+
+
 def test_nothing_that_is_held_out_is_trained_on(root: DataRoot, corpus_file: Path) -> None:
     base = read_corpus(ingest(root, "news", str(corpus_file)), COLUMNS)
     in_train, in_dev = (base[base["split"] == split]["title"] for split in ("train", "dev"))
