@@ -76,7 +76,7 @@ def test_up_twice_changes_nothing_and_status_is_good(service: Service) -> None:
     status = json.loads(service.headlines("status", "--json").stdout)
     assert all(check["good"] for check in status if check["name"] != "schedule"), status
     assert {check["name"] for check in status} == {
-        "server", "schedule", "worker", "runs", "last night", "disk", "alerts",
+        "server", "schedule", "worker", "runs", "last night", "reviewed", "disk", "alerts",
     }  # fmt: skip
     automations = service.request("/automations/filter", limit=200)
     assert sum("heartbeat" in automation["name"] for automation in automations) == 1
